@@ -1,0 +1,46 @@
+"""Harvest (time tracking, invoicing) as a dlt source: every number equal to Harvest's, in any dlt destination."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import partial
+
+from harvest_source.api.accounts import choose_accounts
+from harvest_source.api.auth import build_auth
+from harvest_source.api.client import HarvestClient
+from harvest_source.reports.catalogue import NAMES
+from harvest_source.reports.reader import Choice, Reader
+from harvest_source.resources import HarvestSource, Run, build_source
+from harvest_source.settings import load_settings, parse_account_ids, parse_since
+from harvest_source.syncing import sync
+
+__all__ = ["HarvestSource", "harvest_source", "sync"]
+
+
+def harvest_source(
+    since: str | date | datetime | None = None,
+    account_id: int | str | list[int] | None = None,
+    assignments: str | None = None,
+) -> HarvestSource:
+    """Returns the dlt source of Harvest: one resource per report, incremental by `updated_at` where the API allows.
+
+    Settings and credentials come from section `sources.harvest` of dlt's configuration. A run reads what changed since
+    the run before; choose reports with `with_resources("time_entries", "invoices")`. A report that cannot be read raises
+    and nothing is loaded; `sync` keeps one report's failure its own, and also compares, removes and repairs.
+
+    Args:
+        since: only rows updated at or after this instant (ISO 8601, UTC where no zone is given); bookmarks stay as they
+            are. `None`: what changed since the last run.
+        account_id: one Harvest account, several, or `all`; default: the configured one, or the only one.
+        assignments: `account` (account-wide lists) or `project` (one request per project); default: as configured.
+
+    Raises:
+        SettingError: a setting is missing or malformed.
+    """
+    settings = load_settings(assignments=assignments)
+    auth, _note = build_auth(settings)
+    client = HarvestClient(settings, auth)
+    wanted = parse_account_ids(settings.account_id if account_id is None else account_id)
+    choice = Choice(since=None if since is None else parse_since("since", since))
+    reader = Reader(client, settings, choice)
+    return build_source(Run(reader, partial(choose_accounts, client, wanted)), [reader.report(name) for name in NAMES])

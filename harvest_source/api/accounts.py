@@ -1,0 +1,90 @@
+"""Which accounts the token reaches, who the caller is there, and which modules are switched on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from harvest_source.api.client import HarvestClient
+from harvest_source.api.errors import AccessLostError, AccountNotFoundError, ApiError, SettingError
+
+FEW_TRIES = 2  # for the list of accounts, where a configured account id lets the run go on without it
+
+
+@dataclass
+class Account:
+    """One chosen account and the caller's standing in it."""
+
+    id: int
+    name: str = ""
+    caller: dict[str, Any] = field(default_factory=dict)  # /users/me
+    company: dict[str, Any] = field(default_factory=dict)  # /company
+
+    @property
+    def access_roles(self) -> tuple[str, ...]:
+        """Returns what the caller may do in the account; empty where Harvest does not say."""
+        return tuple(sorted(self.caller.get("access_roles") or ()))
+
+    def switched_off(self, module: str | None) -> bool:
+        """Returns whether a module of Harvest is known to be switched off in this account."""
+        return module is not None and self.company.get(module) is False
+
+
+def reachable_accounts(client: HarvestClient, tries: int) -> dict[int, str]:
+    """Returns id and name of the Harvest accounts that the token reaches; Forecast's are left out.
+
+    Raises:
+        ApiError: the list cannot be read.
+    """
+    accounts = client.get_accounts(tries).get("accounts") or []
+    return {int(account["id"]): str(account.get("name") or "") for account in accounts if account.get("product") == "harvest"}
+
+
+def choose_accounts(client: HarvestClient, wanted: tuple[int, ...] | None) -> list[Account]:
+    """Returns the accounts to load.
+
+    Token and account are checked apart: the list of accounts needs no account id, and without the account header Harvest
+    answers as if the token were wrong (Harvest API, gotchas).
+
+    Args:
+        client: of the token.
+        wanted: account ids, an empty tuple for all that the token reaches, `None` for the only one.
+
+    Raises:
+        TokenRejectedError: the token is refused.
+        AccountNotFoundError: the token does not reach a wanted account.
+        SettingError: the token reaches several accounts, or none, and none was chosen.
+    """
+    try:
+        reached = reachable_accounts(client, client_tries(wanted))
+    except AccessLostError:
+        raise
+    except ApiError:
+        if not wanted:
+            raise
+        return [Account(account_id) for account_id in wanted]
+    listed = ", ".join(f"{account_id} {name}".strip() for account_id, name in sorted(reached.items())) or "none"
+    for account_id in wanted or ():
+        if account_id not in reached:
+            raise AccountNotFoundError(f"account {account_id} is not one of: {listed}")
+    if not reached:
+        raise SettingError("the token reaches no Harvest account; sign in at Harvest with another user")
+    if wanted is None and len(reached) > 1:
+        raise SettingError(f"the token reaches several accounts, choose with --account or account_id (or all): {listed}")
+    return [Account(account_id, reached[account_id]) for account_id in wanted or sorted(reached)]
+
+
+def client_tries(wanted: tuple[int, ...] | None) -> int:
+    """Returns how often to ask for the list of accounts: it is needed only where no account is configured."""
+    return FEW_TRIES if wanted else FEW_TRIES * 3
+
+
+def look_up(client: HarvestClient, account: Account) -> Account:
+    """Fills in who the caller is in the account and which modules are on.
+
+    Raises:
+        ApiError: the account cannot be read; a wrong account id answers 404.
+    """
+    account.caller = client.get(account.id, "users/me").data
+    account.company = client.get(account.id, "company").data
+    return account

@@ -1,0 +1,167 @@
+"""Judges answers: which are good, which may get better by asking again, which never will.
+
+Bodies of errors have no common shape (Harvest API, error answers), and a 429 may be a web page: the status is looked at
+first, a body is read as JSON only where it should be JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+
+from harvest_source.api.errors import NotAllowedError, NotFoundError, RefusedError
+
+PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
+MAX_PAUSE_SECONDS = 900.0  # the longest wait the API's limits can call for (reports: 100 per 15 minutes)
+MESSAGE_LENGTH = 200
+
+
+class PassingFault(Exception):  # noqa: N818 - it is no error until it lasts
+    """An answer, or its absence, that may be different the next time."""
+
+    def __init__(self, message: str, status: int | None = None, pause_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.pause_seconds = pause_seconds  # what a 429 asks everybody to wait; None for other faults
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A good answer: JSON of the expected shape."""
+
+    body: bytes
+    data: dict[str, Any]  # numbers with a fraction are floats here: for ids and links, not for amounts
+    server_time: datetime | None  # the server's clock when it answered
+
+
+def parse_exact(body: bytes) -> dict[str, Any]:
+    """Reads JSON with every fraction as an exact Decimal."""
+    parsed: dict[str, Any] = json.loads(body, parse_float=Decimal)
+    return parsed
+
+
+def check(response: requests.Response, default_pause_seconds: float) -> Answer:
+    """Returns the answer of a response whose status and body are good.
+
+    Args:
+        response: with its body wholly read.
+        default_pause_seconds: the pause after a 429 that names none.
+
+    Raises:
+        PassingFault: worth asking again.
+        NotAllowedError, NotFoundError, RefusedError: not worth asking again.
+    """
+    status = response.status_code
+    if status in PASSING_STATUSES:
+        pause = _retry_after_seconds(response, default_pause_seconds) if status == requests.codes.too_many else None
+        raise PassingFault(f"Harvest answered {status}", status, pause)
+    if 300 <= status < 400:  # noqa: PLR2004 - the range of redirects
+        raise RefusedError(f"Harvest answered with a redirect ({status}), which is not followed", status)
+    if not response.ok:
+        raise _lasting_error(response)
+    return Answer(response.content, _parse_object(response), _server_time(response))
+
+
+def _parse_object(response: requests.Response) -> dict[str, Any]:
+    try:
+        data = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        try:  # orjson refuses half surrogate pairs and NaN, which the standard library reads
+            data = json.loads(response.content)
+        except ValueError:
+            raise PassingFault("the answer is no JSON (a web page, or cut off)", response.status_code) from None
+    if not isinstance(data, dict):
+        raise PassingFault("the answer is JSON of another shape than expected", response.status_code)
+    return data
+
+
+def rows_of(data: dict[str, Any], rows_key: str) -> list[dict[str, Any]]:
+    """Returns the rows of a page.
+
+    Raises:
+        PassingFault: the page has no list of objects under its rows key.
+    """
+    rows = data.get(rows_key)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise PassingFault(f"the answer has no list of {rows_key}", requests.codes.ok)
+    return rows
+
+
+def next_link(data: dict[str, Any], api_url: str) -> str | None:
+    """Returns the address of the next page, None on the last one.
+
+    Every address of the answer is looked at, followed or not: one that leads to another host, scheme or port means that
+    the token could be sent to a stranger.
+
+    Raises:
+        RefusedError: an address leads elsewhere, or there is a next page without an address.
+    """
+    links = data.get("links") or {}
+    if not isinstance(links, dict):
+        raise RefusedError("the answer's links are not of the documented shape")
+    home = _origin(api_url)
+    for link in links.values():
+        if link and (not isinstance(link, str) or _origin(link) != home):
+            raise RefusedError("an answer links to another host than the configured API address; it is not followed")
+    following = links.get("next")
+    if not following and data.get("next_page"):
+        raise RefusedError("an answer has a next_page but no links.next: rows would be missing")
+    return following or None
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+def _lasting_error(response: requests.Response) -> NotAllowedError | NotFoundError | RefusedError:
+    status, said = response.status_code, _said(response)
+    if status == requests.codes.forbidden:
+        return NotAllowedError(f"Harvest does not allow it (403: {said})", status)
+    if status == requests.codes.not_found:
+        return NotFoundError(f"Harvest does not know it (404: {said})", status)
+    return RefusedError(f"Harvest refused the request ({status}: {said})", status)
+
+
+def _said(response: requests.Response) -> str:
+    """Returns the reason in an error's body: message, else error_description, else error, else its first characters."""
+    try:
+        data = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        data = None
+    if isinstance(data, dict):
+        for name in ("message", "error_description", "error"):
+            if data.get(name):
+                return str(data[name])[:MESSAGE_LENGTH]
+    if "html" in response.headers.get("Content-Type", ""):
+        return "a web page"
+    return response.text[:MESSAGE_LENGTH].strip() or "no reason given"
+
+
+def _server_time(response: requests.Response) -> datetime | None:
+    text = response.headers.get("Date")
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC) if text else None
+    except ValueError:
+        return None
+
+
+def _retry_after_seconds(response: requests.Response, default: float) -> float:
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        seconds = float(text)
+    else:
+        try:
+            until = parsedate_to_datetime(text)
+        except ValueError:
+            return default
+        seconds = (until.astimezone(UTC) - (_server_time(response) or datetime.now(UTC))).total_seconds()
+    return min(max(seconds, 0.0), MAX_PAUSE_SECONDS)

@@ -1,0 +1,200 @@
+"""The one object that sends requests: headers, limits, retries, pages. It knows nothing of tables or dlt resources."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from harvest_source.api.answers import Answer, PassingFault, check, next_link, rows_of
+from harvest_source.api.auth import Auth
+from harvest_source.api.errors import RefusedError, TokenRejectedError, UnavailableError
+from harvest_source.api.limits import Budget, Budgets, Clock
+from harvest_source.settings import PER_PAGE, USER_AGENT_NAME, HarvestSettings
+
+TRIES = 7  # the first and six more
+LONGEST_WAIT_SECONDS = 16.0
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 25.0  # seven of them and the waits between stay below four minutes
+THREADS = 16  # enough to send the 100 free requests within a second or two of round trips
+PASSING_NETWORK_ERRORS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+Params = dict[str, str]
+
+
+@dataclass
+class Traffic:
+    """What went over the wire so far; safe to update from any thread."""
+
+    by_label: Counter[tuple[int | None, str]] = field(default_factory=Counter)  # (account, report): requests
+    waits: int = 0  # pauses that a 429 asked for
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add_request(self, account_id: int | None, label: str) -> None:
+        """Counts one request, also one that fails."""
+        with self._lock:
+            self.by_label[account_id, label] += 1
+
+    def add_wait(self) -> None:
+        """Counts one pause."""
+        with self._lock:
+            self.waits += 1
+
+    @property
+    def requests(self) -> int:
+        """All requests so far."""
+        with self._lock:
+            return sum(self.by_label.values())
+
+
+class _Bearer(AuthBase):
+    """Signs one request; as an `auth` object it also keeps requests from taking credentials out of a .netrc file."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class HarvestClient:
+    """Sends GET requests to Harvest for one token, from any number of threads."""
+
+    def __init__(self, settings: HarvestSettings, auth: Auth, clock: Clock | None = None, budgets: Budgets | None = None) -> None:
+        self.api_url = settings.api_url
+        self.id_url = settings.id_url
+        self.clock = clock or Clock()
+        self.budgets = budgets or Budgets(self.clock)
+        self.traffic = Traffic()
+        self.on_request: Callable[[int | None, str], None] = lambda _account_id, _label: None
+        self._auth = auth
+        self._session = requests.Session()
+        self._session.headers.update({"Accept": "application/json", "User-Agent": f"{USER_AGENT_NAME} ({settings.contact})"})
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=THREADS))
+
+    def get_accounts(self, tries: int = TRIES) -> dict[str, Any]:
+        """Returns who the token is and which accounts it reaches; needs no account id (Harvest API, OAuth2)."""
+        return self._get(self.id_url + "api/v2/accounts", {}, None, "accounts", tries).data
+
+    def get(self, account_id: int, path: str, params: Params | None = None, label: str | None = None) -> Answer:
+        """Gets one answer of an account.
+
+        Args:
+            account_id: whose data.
+            path: below the API address.
+            params: of the query.
+            label: the report that the request counts for; default the path.
+
+        Raises:
+            ApiError: see `harvest_source.api.errors`.
+            CancelledError: the run is being interrupted.
+        """
+        return self._get(self.api_url + path, params or {}, account_id, label or path, TRIES)
+
+    def iter_pages(self, account_id: int, path: str, rows_key: str, params: Params, label: str) -> Iterator[Answer]:
+        """Yields all pages of a list, by `links.next`, 2,000 rows each (Harvest API, pagination).
+
+        Raises:
+            ApiError: as `get`; also where the pages lead round in a circle.
+        """
+        url: str | None = self.api_url + path
+        query: Params = {**params, "per_page": str(PER_PAGE)}
+        seen: set[str] = set()
+        while url:
+            answer = self._get(url, query, account_id, label, TRIES, rows_key)
+            yield answer
+            url, query = next_link(answer.data, self.api_url), {}
+            if url in seen:
+                raise RefusedError("the pages of a list lead round in a circle")
+            seen.add(url or "")
+
+    def _get(
+        self, url: str, params: Params, account_id: int | None, label: str, tries: int, rows_key: str | None = None
+    ) -> Answer:
+        budget = self.budgets.of(url.removeprefix(self.api_url))
+
+        def attempt() -> Answer:
+            answer = check(self._send(url, params, account_id, label, budget), budget.limit.seconds)
+            if account_id is not None:
+                next_link(answer.data, self.api_url)
+            if rows_key is not None:
+                rows_of(answer.data, rows_key)
+            return answer
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(PassingFault),
+            wait=self._wait_seconds,
+            stop=stop_after_attempt(tries),
+            sleep=self.clock.sleep,
+            before_sleep=lambda state: self._pause_all(state, budget),
+            reraise=True,
+        )
+        try:
+            return retrying(attempt)
+        except PassingFault as fault:
+            raise UnavailableError(f"{fault}, {tries} times in a row; try again later", fault.status) from fault
+
+    def _wait_seconds(self, state: RetryCallState) -> float:
+        fault = state.outcome.exception() if state.outcome else None
+        if isinstance(fault, PassingFault) and fault.pause_seconds is not None:
+            return 0.0  # the common pause of the budget holds it back, and every other request with it
+        return float(wait_exponential_jitter(initial=1, max=LONGEST_WAIT_SECONDS, jitter=1)(state))
+
+    def _pause_all(self, state: RetryCallState, budget: Budget) -> None:
+        fault = state.outcome.exception() if state.outcome else None
+        if isinstance(fault, PassingFault) and fault.pause_seconds is not None:
+            budget.pause(fault.pause_seconds)
+            self.traffic.add_wait()
+
+    def _send(self, url: str, params: Params, account_id: int | None, label: str, budget: Budget) -> requests.Response:
+        """Sends once, and once more with a renewed token where Harvest refused the first."""
+        token = self._auth.token()
+        response = self._send_once(url, params, account_id, label, budget, token)
+        if response.status_code == requests.codes.unauthorized and self._auth.renew(token):
+            response = self._send_once(url, params, account_id, label, budget, self._auth.token())
+        if response.status_code == requests.codes.unauthorized:
+            raise TokenRejectedError("Harvest refuses the token (401): it is wrong, expired or revoked; set a new one", 401)
+        return response
+
+    def _send_once(
+        self, url: str, params: Params, account_id: int | None, label: str, budget: Budget, token: str
+    ) -> requests.Response:
+        headers = {} if account_id is None else {"Harvest-Account-Id": str(account_id)}
+        with budget.permit():
+            self.traffic.add_request(account_id, label)
+            self.on_request(account_id, label)
+            try:
+                return self._session.get(
+                    url,
+                    params=params,
+                    headers=headers,
+                    auth=_Bearer(token),
+                    timeout=(CONNECT_SECONDS, READ_SECONDS),
+                    allow_redirects=False,
+                )
+            except PASSING_NETWORK_ERRORS as error:
+                raise PassingFault(_describe(error)) from error
+            except requests.RequestException as error:
+                raise RefusedError(f"the request cannot be sent: {type(error).__name__}") from error
+
+
+def _describe(error: requests.RequestException) -> str:
+    """Says what went wrong on the way, without the address, which may hold what is not for logs."""
+    if isinstance(error, requests.ConnectTimeout):
+        return "Harvest cannot be reached (time-out)"
+    if isinstance(error, requests.Timeout):
+        return "Harvest did not answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the secure connection to Harvest failed"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the answer was cut off"
+    return "the connection to Harvest failed"

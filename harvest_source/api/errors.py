@@ -1,0 +1,63 @@
+"""The errors of the product. Each message tells a person what is wrong and what to do.
+
+HarvestError
+├── SettingError            usage or a setting is wrong: nothing is loaded, exit 2
+│   └── AccountNotFoundError    the token does not reach the account
+└── ApiError                Harvest, or the way to it, said no: exit 1
+    ├── AccessLostError         ends the whole run
+    │   └── TokenRejectedError      401
+    ├── NotAllowedError         403 on one report
+    ├── NotFoundError           404 on one report
+    ├── RefusedError            another answer that will not change by asking again
+    └── UnavailableError        what may pass did not pass, however often it was tried
+"""
+
+from __future__ import annotations
+
+
+class HarvestError(Exception):
+    """Anything this product reports to a person in one or two lines."""
+
+
+class SettingError(HarvestError):
+    """Usage or a setting is missing, malformed or names what is not there."""
+
+
+class AccountNotFoundError(SettingError):
+    """An account id is not among those that the token reaches."""
+
+
+class ApiError(HarvestError):
+    """A request did not bring what was asked for."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class AccessLostError(ApiError):
+    """No further request can succeed: the run ends."""
+
+
+class TokenRejectedError(AccessLostError):
+    """Harvest refuses the token (401)."""
+
+
+class NotAllowedError(ApiError):
+    """The caller may not read this report (403)."""
+
+
+class NotFoundError(ApiError):
+    """Harvest does not know the address or the id (404)."""
+
+
+class RefusedError(ApiError):
+    """An answer that stays the same however often it is asked for (400, 422, a foreign link, a redirect)."""
+
+
+class UnavailableError(ApiError):
+    """Tried again and again without an answer that can be used."""
+
+
+class CancelledError(HarvestError):
+    """The run is being interrupted; waiting requests stop."""

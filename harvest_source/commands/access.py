@@ -1,0 +1,58 @@
+"""Gives commands their source: of the user's account, or of the built-in sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+
+from harvest_source.api.accounts import choose_accounts
+from harvest_source.api.auth import build_auth
+from harvest_source.api.client import HarvestClient
+from harvest_source.commands.workplace import Workplace
+from harvest_source.reports.reader import Choice, Reader
+from harvest_source.resources import HarvestSource, Run, build_source
+from harvest_source.settings import HarvestSettings, load_settings, parse_account_ids
+
+DEMO_TOKEN = "demo-token"  # noqa: S105 - of the built-in sandbox, worth nothing elsewhere
+
+
+@contextmanager
+def open_source(place: Workplace, names: list[str], choice: Choice, note: Callable[[str], None]) -> Iterator[HarvestSource]:
+    """Gives the source of the chosen reports.
+
+    Args:
+        place: which account, and whether it is the sandbox's.
+        names: of the chosen reports.
+        choice: what of each report.
+        note: hears what a person should know about the credentials.
+
+    Raises:
+        SettingError: credentials or settings are missing or malformed.
+    """
+    with _settings(place) as settings:
+        auth, said = build_auth(settings)
+        if said:
+            note(said)
+        client = HarvestClient(settings, auth)
+        wanted = parse_account_ids(place.account if place.account is not None else settings.account_id)
+        reader = Reader(client, settings, choice, folder=place.state_folder / place.pipeline_name / "harvest")
+        run = Run(reader, partial(choose_accounts, client, wanted))
+        yield build_source(run, [reader.report(name) for name in names])
+
+
+@contextmanager
+def _settings(place: Workplace) -> Iterator[HarvestSettings]:
+    if not place.demo:
+        yield load_settings()
+        return
+    from harvest_sandbox import start_demo  # noqa: PLC0415 - only the demo needs the sandbox
+
+    with start_demo(DEMO_TOKEN) as sandbox:
+        yield HarvestSettings(access_token=DEMO_TOKEN, api_url=sandbox.api_url, id_url=sandbox.id_url)
+
+
+def since_of(since: datetime | None, *, full_refresh: bool) -> Choice:
+    """Returns what of each report a run reads."""
+    return Choice(since=since, full_refresh=full_refresh)

@@ -1,0 +1,123 @@
+"""The only place that prints: tables and JSON on standard output, messages and progress on standard error."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harvest_source.syncing.summary import Summary
+
+PIPE_WIDTH = 200  # a pipe has no width: tables are not wrapped
+HIDDEN_COLUMNS = frozenset({"statement_key", "client_key"})  # they open public pages without a login
+HIDDEN = "(hidden)"
+
+
+def stdout_console() -> Console:
+    """Returns the console of results."""
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def stderr_console() -> Console:
+    """Returns the console of messages."""
+    return Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+    """Prints rows as a table, numbers to the right."""
+    rows = [list(row) for row in rows]
+    table = Table(box=None, header_style="bold", title=title, title_justify="left", pad_edge=False, padding=(0, 2, 0, 0))
+    for place, column in enumerate(columns):
+        numeric = all(isinstance(row[place], (int, float, Decimal)) or row[place] is None for row in rows)
+        table.add_column(column, justify="right" if numeric and rows else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(shown(value)) for value in row))
+    stdout_console().print(table)
+
+
+def shown(value: Any) -> str:
+    """Returns a value as a person reads it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        text = f"{value:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    return str(value)
+
+
+def hide_secrets(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Returns the rows with the values of columns that must not be printed replaced."""
+    hidden = {place for place, name in enumerate(columns) if name.lower() in HIDDEN_COLUMNS}
+    return [[HIDDEN if place in hidden and value else value for place, value in enumerate(row)] for row in rows]
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Prints rows as CSV."""
+    writer = csv.writer(sys.stdout)
+    writer.writerow(columns)
+    writer.writerows([["" if value is None else plain(value) for value in row] for row in rows])
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as one JSON document."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=plain) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """Returns a value for machines: exact decimals as text, instants in ISO 8601."""
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value) if not isinstance(value, (int, float, str, bool)) else value
+
+
+def print_summary(summary: Summary) -> None:
+    """Prints what a run did, a line per report."""
+    accounts = {result.account_id for result in summary.results}
+    several = len(accounts) > 1
+    columns = [
+        *(["account"] if several else []),
+        "report",
+        "new",
+        "changed",
+        "deleted",
+        "total",
+        "requests",
+        "seconds",
+        "verified",
+    ]
+    print_table(
+        columns,
+        [
+            [
+                *([result.account_id] if several else []),
+                result.report,
+                result.new,
+                result.changed,
+                result.deleted,
+                result.total,
+                result.requests,
+                Decimal(f"{result.seconds:.1f}"),
+                "FAILED" if result.error else result.verified,
+            ]
+            for result in summary.results
+        ],
+    )
+
+
+def message(text: str, style: str = "") -> None:
+    """Prints one message on standard error."""
+    stderr_console().print(Text(text, style=style), soft_wrap=True)

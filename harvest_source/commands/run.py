@@ -1,0 +1,133 @@
+"""The command `run`: loads every report, or what changed since the last run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from harvest_source.api.errors import HarvestError, SettingError
+from harvest_source.commands.access import open_source
+from harvest_source.commands.answers import print_answers
+from harvest_source.commands.output import message, print_json, print_summary
+from harvest_source.commands.progress import listener_for
+from harvest_source.commands.workplace import Workplace, setting_errors
+from harvest_source.reports.catalogue import NAMES
+from harvest_source.reports.reader import Choice
+from harvest_source.settings import parse_since
+from harvest_source.syncing import Summary, sync
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of `run`."""
+
+    reports: str | None = None
+    exclude: str | None = None
+    since: str | None = None
+    days_back: int | None = None
+    full_refresh: bool = False
+    drop_pending: bool = False
+    json: bool = False
+
+
+def run(place: Workplace, options: RunOptions) -> int:
+    """Loads the chosen reports and shows what was done.
+
+    Returns:
+        the exit code: 0 where every chosen report is complete, else 1.
+
+    Raises:
+        SettingError: usage or a setting is wrong; nothing was loaded.
+        HarvestError: the run ended early.
+    """
+    names = chosen_reports(options.reports, options.exclude)
+    choice = Choice(since=chosen_since(options), full_refresh=options.full_refresh)
+    try:
+        summary = _sync(place, names, choice, drop_pending=options.drop_pending)
+    except HarvestError as error:
+        if options.json:
+            print_json({**Summary().as_json(), "exit_code": exit_code_of(error), "error": str(error)})
+        raise
+    if options.json:
+        print_json(summary.as_json())
+    else:
+        print_summary(summary)
+    _tell(summary, quiet=place.quiet)
+    if place.demo and not options.json:
+        print_answers(place)
+    return summary.exit_code
+
+
+def exit_code_of(error: HarvestError) -> int:
+    """Returns the exit code of an error: 2 where a setting is wrong, else 1."""
+    return 2 if isinstance(error, SettingError) else 1
+
+
+def _sync(place: Workplace, names: list[str], choice: Choice, *, drop_pending: bool) -> Summary:
+    with listener_for(quiet=place.quiet) as listener, open_source(place, names, choice, listener.note) as source:
+        pipeline = place.pipeline()
+        with setting_errors(place.destination):
+            return sync(pipeline, source, listener=listener, drop_pending=drop_pending)
+
+
+def _tell(summary: Summary, *, quiet: bool) -> None:
+    """Says on standard error what the table does not."""
+    for result in summary.results:
+        if result.error:
+            message(f"not loaded: {result.report} (account {result.account_id}): {result.error}", "red")
+    if quiet:
+        return
+    if summary.new_fields:
+        message(f"new fields at Harvest, now columns here: {', '.join(summary.new_fields)}")
+    for note in summary.notes:
+        message(note)
+    if summary.waits:
+        message(f"Harvest asked {summary.waits} times to wait (429)")
+
+
+def chosen_reports(reports: str | None, exclude: str | None) -> list[str]:
+    """Returns the names of the chosen reports, in the catalogue's order.
+
+    Raises:
+        SettingError: a name is not known, or none is left.
+    """
+    included = set(NAMES) if reports is None else _names(reports)
+    excluded = set() if exclude is None else _names(exclude)
+    chosen = [name for name in NAMES if name in included - excluded]
+    if not chosen:
+        raise SettingError("no report is chosen: --exclude takes away all of --reports")
+    return chosen
+
+
+def _names(text: str) -> set[str]:
+    names = {part.strip() for part in text.split(",") if part.strip()}
+    if names == {"all"}:
+        return set(NAMES)
+    unknown = sorted(names - set(NAMES))
+    if unknown or not names:
+        raise SettingError(f"unknown report {', '.join(unknown) or repr(text)}; known are: {', '.join(NAMES)}")
+    return names
+
+
+def chosen_since(options: RunOptions) -> datetime | None:
+    """Returns from when on rows are loaded, `None` for what changed since the last run.
+
+    Raises:
+        SettingError: both options are given, or one is malformed.
+    """
+    if options.since is not None and options.days_back is not None:
+        raise SettingError("--since and --days-back exclude each other: give one")
+    if options.full_refresh and (options.since is not None or options.days_back is not None):
+        raise SettingError("--full-refresh loads everything: give it without --since and --days-back")
+    if options.since is not None:
+        return parse_since("--since", options.since)
+    if options.days_back is None:
+        return None
+    if options.days_back < 0:
+        raise SettingError(f"--days-back is {options.days_back}; it must be a whole number, 0 or more")
+    try:
+        return datetime.now(UTC) - timedelta(days=options.days_back)
+    except OverflowError as error:
+        raise SettingError(
+            f"--days-back {options.days_back} reaches before the first year; leave it out for everything"
+        ) from error

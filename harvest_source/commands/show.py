@@ -1,0 +1,47 @@
+"""The command `show`: a query's rows as a table, CSV or JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlt.common.destination.exceptions import DestinationException
+
+from harvest_source.api.errors import SettingError
+from harvest_source.commands.output import hide_secrets, print_csv, print_json, print_table
+from harvest_source.commands.workplace import Workplace, setting_errors
+
+
+def query(place: Workplace, sql: str) -> tuple[list[str], list[list[Any]]]:
+    """Returns the columns and rows of a query; tables stand in it without their dataset.
+
+    Raises:
+        SettingError: nothing is loaded yet, or the destination does not understand the query.
+    """
+    pipeline = place.pipeline()
+    with setting_errors(place.destination):
+        pipeline.sync_destination()
+        try:
+            with pipeline.sql_client() as client, client.execute_query(sql.replace("%", "%%")) as cursor:
+                columns = [column[0] for column in cursor.description or ()]
+                rows = cursor.fetchall() if columns else []
+        except DestinationException as error:
+            reason = str(error).strip().splitlines()[0]
+            hint = "" if pipeline.state.get("sources") else "; nothing is loaded yet: run the pipeline first"
+            raise SettingError(f"{reason}{hint}") from error
+    return columns, hide_secrets(columns, rows)
+
+
+def show(place: Workplace, sql: str, *, as_csv: bool, as_json: bool) -> int:
+    """Prints a query's rows.
+
+    Raises:
+        SettingError: as `query`.
+    """
+    columns, rows = query(place, sql)
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    elif as_csv:
+        print_csv(columns, rows)
+    else:
+        print_table(columns, rows)
+    return 0

@@ -1,0 +1,114 @@
+"""Where a command works: which pipeline, destination and folder, and dlt's defaults for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import dlt
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination import Destination, TDestinationReferenceArg
+from dlt.common.destination.exceptions import UnknownDestinationModule
+from dlt.common.exceptions import MissingDependencyException
+from dlt.common.pipeline import get_dlt_pipelines_dir
+
+from harvest_source.api.errors import SettingError
+from harvest_source.settings import DATASET_NAME, PIPELINE_NAME
+
+DEMO_NAME = "harvest_demo"
+STATE_FOLDER = Path(".dlt") / "state"
+
+# dlt's settings as this product was measured with; each counts only where the user has not set it
+DLT_DEFAULTS: dict[str, object] = {
+    "runtime.dlthub_telemetry": False,
+    "runtime.log_level": "CRITICAL",  # what concerns a person is said by this product
+    "load.workers": 1,  # twenty small files at once cost memory, and DuckDB takes one writer
+    "sources.data_writer.file_max_items": 100_000,  # bounds the memory of a load
+    "normalize.data_writer.file_max_items": 100_000,
+}
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What the options common to all commands say."""
+
+    demo: bool = False
+    destination: str = "duckdb"
+    dataset: str = DATASET_NAME
+    account: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+    @property
+    def pipeline_name(self) -> str:
+        """Returns the name of the pipeline."""
+        return DEMO_NAME if self.demo else PIPELINE_NAME
+
+    @property
+    def state_folder(self) -> Path:
+        """Returns the folder of the working state: in the folder of the run, apart for each destination and dataset."""
+        base = Path(get_dlt_pipelines_dir()) if os.environ.get("DLT_DATA_DIR") else STATE_FOLDER.absolute()
+        return base / f"{self.destination.replace('/', '_')}__{self.dataset}"
+
+    def pipeline(self) -> dlt.Pipeline:
+        """Returns the pipeline.
+
+        Raises:
+            SettingError: the destination is unknown, its package or its credentials are missing, the folder is read-only,
+                or a `.dlt` file cannot be read.
+        """
+        apply_dlt_defaults(verbose=self.verbose)
+        with setting_errors(self.destination):
+            self.state_folder.mkdir(parents=True, exist_ok=True)
+            pipeline = dlt.pipeline(
+                self.pipeline_name,
+                destination=self._destination(),
+                dataset_name=self.dataset,
+                pipelines_dir=str(self.state_folder),
+            )
+            pipeline.destination_client()
+        return pipeline
+
+    def _destination(self) -> TDestinationReferenceArg:
+        if self.demo and self.destination == "duckdb":
+            return dlt.destinations.duckdb(f"{DEMO_NAME}.duckdb")
+        return Destination.from_reference(self.destination)
+
+
+def apply_dlt_defaults(*, verbose: bool = False) -> None:
+    """Sets dlt's defaults of this product where the user has set nothing."""
+    for name, value in DLT_DEFAULTS.items():
+        if dlt.config.get(name) is None and not (verbose and name == "runtime.log_level"):
+            dlt.config[name] = value
+
+
+@contextmanager
+def setting_errors(destination: str) -> Iterator[None]:
+    """Turns what dlt says of a destination that cannot be used as it is set up into one line.
+
+    Raises:
+        SettingError: in place of dlt's own errors.
+    """
+    try:
+        yield
+    except UnknownDestinationModule as error:
+        raise SettingError(
+            f"destination {destination!r} is not known to dlt {_dlt_version()}: try duckdb, postgres, bigquery"
+        ) from error
+    except MissingDependencyException as error:
+        raise SettingError(f"destination {destination} needs a package: pip install 'dlt[{destination}]'") from error
+    except ConfigurationException as error:
+        raise SettingError(f"destination {destination} is not set up: {str(error).strip().splitlines()[0]}") from error
+    except OSError as error:
+        raise SettingError(f"cannot write here: {error.strerror or error} ({error.filename or Path.cwd()})") from error
+
+
+def _dlt_version() -> str:
+    try:
+        return version("dlt")
+    except PackageNotFoundError:
+        return ""

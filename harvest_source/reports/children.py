@@ -1,0 +1,127 @@
+"""Reads the children of many parents in parallel: one request per parent, each kept in the spool as it comes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from harvest_source.api.answers import parse_exact
+from harvest_source.api.client import HarvestClient
+from harvest_source.api.errors import HarvestError, NotFoundError, RefusedError
+from harvest_source.reports.parents import ParentPlan, current_hour, note_read
+from harvest_source.reports.reading import Pages, records_of
+from harvest_source.reports.spool import KEPT_HOURS, Spool
+
+NOT_A_MANAGER = 422  # the answer for teammates of a user who manages nobody (Harvest API, users)
+
+
+@dataclass
+class ChildReading:
+    """One report's children of all planned parents: done, or the error that ended it."""
+
+    plan: ParentPlan
+    kept: dict[int, tuple[str, int]]  # answers of an interrupted run: parent id: (version, hour)
+    read_hours: dict[int, int] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)  # parents that Harvest no longer knows
+    error: HarvestError | None = None
+    seconds: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def to_ask(self) -> list[int]:
+        """Returns the parents that need a request: those without an answer kept from an interrupted run."""
+        return [
+            parent_id
+            for parent_id, version in self.plan.parents.items()
+            if not version or self.kept.get(parent_id, ("", 0))[0] != version
+        ]
+
+    def resume(self) -> None:
+        """Takes over the answers that an interrupted run kept."""
+        asked = set(self.to_ask())
+        self.read_hours |= {parent: self.kept[parent][1] for parent in self.plan.parents if parent not in asked}
+
+    def ask(self, client: HarvestClient, spool: Spool, parent_id: int) -> None:
+        """Reads and keeps the children of one parent; keeps the first error instead of raising it."""
+        if self.error:
+            return
+        try:
+            read_hour = current_hour()
+            body = self._get(client, parent_id)
+            if body is None:
+                self.gone.add(parent_id)
+            else:
+                report = self.plan.report.name
+                spool.keep_answer(self.plan.account_id, report, parent_id, self.plan.parents[parent_id], read_hour, body)
+                with self._lock:
+                    self.read_hours[parent_id] = read_hour
+        except HarvestError as error:
+            self.error = error
+        self.seconds = time.monotonic() - self._began
+
+    def _get(self, client: HarvestClient, parent_id: int) -> bytes | None:
+        report, account_id = self.plan.report, self.plan.account_id
+        path = report.path.format(parent_id=parent_id)
+        try:
+            answers = client.iter_pages(account_id, path, report.rows_key or "", {}, report.name)
+            return b"[" + b",".join(answer.body for answer in answers) + b"]"
+        except NotFoundError:
+            self._require_gone(client, parent_id)
+            return None
+        except RefusedError as error:
+            if report.name == "teammates" and error.status == NOT_A_MANAGER:
+                return None
+            raise
+
+    def _require_gone(self, client: HarvestClient, parent_id: int) -> None:
+        """Raises unless the parent itself is unknown as well: a 404 alone is no proof that there is nothing."""
+        parent = self.plan.report.parent
+        assert parent is not None  # noqa: S101 - only child reports come here
+        try:
+            client.get(self.plan.account_id, f"{parent.report}/{parent_id}", label=self.plan.report.name)
+        except NotFoundError:
+            return
+        raise NotFoundError(f"Harvest knows {parent.report} {parent_id} but not its {self.plan.report.name}", 404)
+
+    def finish(self, spool: Spool) -> Pages:
+        """Returns the records of all parents.
+
+        Raises:
+            HarvestError: the children of a parent could not be read; no part of the report is used.
+        """
+        if self.error:
+            raise self.error
+        note_read(self.plan, self.read_hours, self.gone)
+        report, account_id, parents = self.plan.report, self.plan.account_id, sorted(self.read_hours)
+
+        def read_bodies() -> Iterator[tuple[int | None, bytes]]:
+            for parent_id in parents:
+                yield parent_id, spool.answer(account_id, report.name, parent_id)
+
+        pages = Pages(report, account_id, None, read_bodies, seconds=self.seconds)
+        for parent_id, body in read_bodies():
+            pages.add(records_of(parse_exact(body), report), parent_id)
+        return pages
+
+
+def start_child_reading(plan: ParentPlan, spool: Spool) -> ChildReading:
+    """Returns a reading that has taken over what an interrupted run kept."""
+    since_hour = current_hour() - KEPT_HOURS
+    reading = ChildReading(plan, spool.kept_answers(plan.account_id, plan.report.name, since_hour))
+    reading.resume()
+    return reading
+
+
+def ask_all(readings: list[ChildReading], client: HarvestClient, spool: Spool, pool: ThreadPoolExecutor) -> list[Future[None]]:
+    """Sends the requests of all readings to the pool, alternating between the reports."""
+    waiting = [(reading, reading.to_ask()) for reading in readings]
+    longest = max((len(parents) for _, parents in waiting), default=0)
+    return [
+        pool.submit(reading.ask, client, spool, parents[place])
+        for place in range(longest)
+        for reading, parents in waiting
+        if place < len(parents)
+    ]

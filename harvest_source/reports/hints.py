@@ -1,0 +1,108 @@
+"""What dlt is told about each table: columns, types, keys and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.common.schema.typing import TColumnSchema
+
+from harvest_source.reports.catalogue import Report, parent_id_column
+from harvest_source.reports.columns.types import Column, Kind, NestedList
+
+DELETED_AT = "deleted_at"
+PRECISION, SCALE = 20, 6
+
+DLT_TYPES: dict[Kind, TColumnSchema] = {
+    Kind.ID: {"data_type": "bigint"},
+    Kind.DECIMAL: {"data_type": "decimal", "precision": PRECISION, "scale": SCALE},
+    Kind.TEXT: {"data_type": "text"},
+    Kind.BOOL: {"data_type": "bool"},
+    Kind.DATE: {"data_type": "date"},
+    Kind.TIMESTAMP: {"data_type": "timestamp", "timezone": True, "precision": 6},
+}
+ARROW_TYPES: dict[Kind, pa.DataType] = {
+    Kind.ID: pa.int64(),
+    Kind.DECIMAL: pa.decimal128(PRECISION, SCALE),
+    Kind.TEXT: pa.string(),
+    Kind.BOOL: pa.bool_(),
+    Kind.DATE: pa.date32(),
+    Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+}
+KIND_OF_TYPE: dict[str, Kind] = {
+    "bigint": Kind.ID,
+    "decimal": Kind.DECIMAL,
+    "double": Kind.DECIMAL,
+    "text": Kind.TEXT,
+    "bool": Kind.BOOL,
+    "date": Kind.DATE,
+    "timestamp": Kind.TIMESTAMP,
+}
+# a key comes once in a load, since readings drop what came twice: dlt need not look for it
+MERGE: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
+
+
+def deleted_at_column(*, keep: bool) -> TColumnSchema:
+    """Returns the column that marks a row gone at Harvest; where rows are not kept, the mark removes the row."""
+    column = DLT_TYPES[Kind.TIMESTAMP] | {
+        "description": "When the row was noticed to be gone at Harvest; null while it is there."
+    }
+    return column if keep else column | {"hard_delete": True}
+
+
+def columns_of(fields: Iterable[Column], key: tuple[str, ...]) -> dict[str, TColumnSchema]:
+    """Returns dlt's description of the given columns; those of the key hold no nulls."""
+    return {
+        column.name: {**DLT_TYPES[column.kind], "description": column.description, "nullable": column.name not in key}
+        for column in fields
+    }
+
+
+def added_columns(kinds: Mapping[str, Kind]) -> dict[str, TColumnSchema]:
+    """Returns dlt's description of columns that nobody documented."""
+    return {name: {**DLT_TYPES[kind]} for name, kind in kinds.items()}
+
+
+def key_of(report: Report) -> tuple[str, ...]:
+    """Returns the primary key of a report's table."""
+    return ("account_id", *report.key)
+
+
+def resource_hints(report: Report, *, keep_deleted: bool, replaces_account: bool) -> dict[str, Any]:
+    """Returns the arguments with which a report's resource is made.
+
+    Args:
+        report: of the catalogue.
+        keep_deleted: rows gone at Harvest stay and are marked, instead of being removed.
+        replaces_account: the load is whole, and takes the place of all rows of its accounts.
+    """
+    hints: dict[str, Any] = {
+        "name": report.name,
+        "primary_key": key_of(report),
+        "write_disposition": MERGE,
+        "columns": columns_of(report.columns, key_of(report)) | {DELETED_AT: deleted_at_column(keep=keep_deleted)},
+        "file_format": "parquet",
+    }
+    if report.lists:
+        hints["nested_hints"] = {nested.name: nested_hints(report, nested) for nested in report.lists}
+    if replaces_account:
+        hints["merge_key"] = "account_id"
+    return hints
+
+
+def nested_hints(report: Report, nested: NestedList) -> Any:
+    """Returns dlt's description of a child table: its columns, the account and the id of the row it hangs on."""
+    parents = (
+        Column("account_id", Kind.ID, "Harvest account that the row belongs to."),
+        Column(parent_id_column(report), Kind.ID, f"Id of the row of {report.name} that the element stands in."),
+    )
+    return dlt.mark.make_nested_hints(columns=columns_of((*parents, *nested.columns), ()))
+
+
+def arrow_schema(report: Report, added: Mapping[str, Kind]) -> pa.Schema:
+    """Returns the Arrow schema of a flat report's table: the documented columns, then those met since."""
+    kinds = {column.name: column.kind for column in report.columns} | dict(added)
+    fields = [pa.field(name, ARROW_TYPES[kind], nullable=name not in key_of(report)) for name, kind in kinds.items()]
+    return pa.schema([*fields, pa.field(DELETED_AT, ARROW_TYPES[Kind.TIMESTAMP])])

@@ -1,0 +1,239 @@
+"""Reads reports from Harvest, completely and in parallel, before a row of them is handed on.
+
+A `Reader` holds what the readings of one run share: the client, the spool, the chosen accounts, and each list's reading,
+so that a list which several reports need is read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harvest_source.api.client import THREADS, HarvestClient
+from harvest_source.api.errors import AccessLostError, ApiError, CancelledError, HarvestError, NotAllowedError
+from harvest_source.reports.catalogue import Parent, Report, by_name
+from harvest_source.reports.children import ChildReading, ask_all, start_child_reading
+from harvest_source.reports.parents import ChildState, ParentPlan, lists_needed, mark_of, plan_parents
+from harvest_source.reports.reading import Pages, format_instant, list_params, overlapped, read_list
+from harvest_source.reports.spool import Spool
+from harvest_source.settings import FREE_REQUESTS, HarvestSettings
+
+Where = tuple[int, str]  # account id, report
+States = Callable[[int, str], dict[str, Any]]
+"""Gives what is kept of an account and report between runs; empty before the first."""
+
+
+@dataclass
+class Outcome:
+    """What became of one report of one account: records to load and the state that then holds, or an error."""
+
+    pages: Pages | None = None
+    state: dict[str, Any] | None = None  # None: the state stays as it is
+    error: HarvestError | None = None
+    plan: ParentPlan | None = None
+
+
+@dataclass
+class Choice:
+    """What of each report a run reads."""
+
+    since: datetime | None = None  # only rows changed since; the state is left alone
+    full_refresh: bool = False  # everything, as if for the first time
+
+
+@dataclass
+class Reader:
+    """Reads reports; see the module."""
+
+    client: HarvestClient
+    settings: HarvestSettings
+    choice: Choice = field(default_factory=Choice)
+    folder: Path | None = None  # where child answers outlive an interrupted run
+    reserved_requests: int = 0  # of the free requests, kept for what follows the reading
+    on_planned: Callable[[int], None] = lambda _requests: None  # told how many requests the children take
+    on_read: Callable[[Where, Outcome], None] = lambda _where, _outcome: None
+    outcomes: dict[Where, Outcome] = field(default_factory=dict)
+    _lists: dict[Where, Pages] = field(default_factory=dict)
+    _list_errors: dict[Where, HarvestError] = field(default_factory=dict)
+    _spool: Spool | None = None
+
+    @property
+    def spool(self) -> Spool:
+        """Returns where answers wait on disk."""
+        if self._spool is None:
+            self._spool = Spool(self.folder)
+        return self._spool
+
+    def report(self, name: str) -> Report:
+        """Returns a report as the settings have it: assignments are children of projects where so chosen."""
+        report = by_name(name)
+        if report.project_path and self.settings.assignments == "project":
+            return replace(report, path=report.project_path, parent=Parent("projects", "", moves_parent=False))
+        return report
+
+    def collect(self, names: Iterable[str], account_ids: Iterable[int], states: States) -> None:
+        """Reads reports of accounts; afterwards `outcomes` has one entry for each.
+
+        Raises:
+            AccessLostError: the token is dead; nothing more can be read.
+            CancelledError: the run is being interrupted.
+        """
+        wheres = [(account_id, name) for account_id in account_ids for name in names]
+        self.collect_lists(wheres, states)
+        self.collect_children(wheres, states)
+
+    def collect_lists(self, wheres: list[Where], states: States) -> None:
+        """Reads the lists that the given reports are, or hang on. Raises as `collect`."""
+        with self._pool() as pool:
+            self._collect_lists(wheres, states, pool)
+
+    def collect_children(self, wheres: list[Where], states: States) -> None:
+        """Reads those of the given reports that are children, once their lists are read. Raises as `collect`."""
+        with self._pool() as pool:
+            self._collect_children([where for where in wheres if self.report(where[1]).parent], states, pool)
+
+    @contextmanager
+    def _pool(self) -> Iterator[ThreadPoolExecutor]:
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="harvest") as pool:
+            try:
+                yield pool
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self.client.clock.cancel()
+                raise
+
+    def _collect_lists(self, wheres: list[Where], states: States, pool: ThreadPoolExecutor) -> None:
+        needs: dict[Where, list[datetime | None]] = {}
+        for account_id, name in wheres:
+            report, state = self.report(name), states(account_id, name)
+            for needed in lists_needed(report) if report.parent else (name,):
+                needs.setdefault((account_id, needed), []).append(self._since(report, state, needed))
+        futures = {pool.submit(self._read_list, where, _earliest(bounds)): where for where, bounds in needs.items()}
+        for future in as_completed(futures):
+            future.result()
+            account_id, name = where = futures[future]
+            if where in wheres and not self.report(name).parent:
+                self._settle(where, partial(self._finish_list, where, states(account_id, name)))
+
+    def _read_list(self, where: Where, since: datetime | None) -> None:
+        """Reads a list into the memory of this reader; keeps an error of the list instead of raising it."""
+        account_id, name = where
+        report = by_name(name)
+        params = list_params(report, since, self.settings.start_date)
+        try:
+            self._lists[where] = read_list(self.client, self.spool, account_id, report, params, since)
+        except ApiError as error:
+            if isinstance(error, AccessLostError):
+                raise
+            self._list_errors[where] = error
+
+    def _since(self, report: Report, state: dict[str, Any], list_name: str) -> datetime | None:
+        """Returns from when a report needs the changes of a list."""
+        if self.choice.since or self.choice.full_refresh:
+            return self.choice.since
+        mark = mark_of(state, list_name) if report.parent else state.get("updated_at")
+        return overlapped(mark, self.settings.overlap_seconds)
+
+    def _finish_list(self, where: Where, state: dict[str, Any]) -> Outcome:
+        pages = self._list(where[0], where[1], None if where not in self._lists else self._lists[where].since)
+        newest = format_instant(pages.newest) if pages.newest else state.get("updated_at")
+        kept = None if self.choice.since or not pages.report.takes_updated_since else {"updated_at": newest}
+        return Outcome(pages, kept)
+
+    def _list(self, account_id: int, name: str, since: datetime | None) -> Pages:
+        """Returns the complete reading of what changed in a list since; reads it, or more of it, where needed."""
+        where = account_id, name
+        pages = self._lists.get(where)
+        if where not in self._list_errors and (pages is None or not _reaches(pages.since, since)):
+            self._read_list(where, since)
+        if where in self._list_errors:
+            error = self._list_errors[where]
+            raise type(error)(f"{name}: {error}", getattr(error, "status", None)) from error
+        return self._lists[where]
+
+    def _collect_children(self, wheres: list[Where], states: States, pool: ThreadPoolExecutor) -> None:
+        readings: dict[Where, ChildReading] = {}
+        for account_id, name in wheres:
+            plan = self._settle((account_id, name), partial(self._plan, account_id, name, states(account_id, name))).plan
+            if plan:
+                readings[account_id, name] = start_child_reading(plan, self.spool)
+        self._add_sweep(readings)
+        futures = ask_all(list(readings.values()), self.client, self.spool, pool)
+        self.on_planned(len(futures))
+        for future in as_completed(futures):
+            future.result()
+            lost = next(
+                (each.error for each in readings.values() if isinstance(each.error, (AccessLostError, CancelledError))), None
+            )
+            if lost:
+                raise lost
+        for where, reading in readings.items():
+            self._settle(where, partial(self._finish_children, reading))
+
+    def _plan(self, account_id: int, name: str, state: ChildState) -> Outcome:
+        report = self.report(name)
+        plan = plan_parents(
+            report,
+            account_id,
+            state,
+            lambda list_name: self._since(report, state, list_name),
+            lambda list_name, since: self._list(account_id, list_name, since),
+            sweep_days=self.settings.sweep_days,
+            sweeps=self.choice.since is None and report.project_path is None,
+        )
+        return Outcome(plan=plan)
+
+    def _add_sweep(self, readings: dict[Where, ChildReading]) -> None:
+        """Adds parents unread for long: all that are overdue, others while requests are free."""
+        asked = sum(len(reading.to_ask()) for reading in readings.values())
+        free = FREE_REQUESTS - self.reserved_requests - self.client.traffic.requests - asked
+        for reading in readings.values():
+            overdue, due = reading.plan.due[: reading.plan.overdue], reading.plan.due[reading.plan.overdue :]
+            free -= len(overdue)
+            taken = overdue + due[: max(free, 0)]
+            free -= len(taken) - len(overdue)
+            reading.plan.parents |= dict.fromkeys(taken, "")
+
+    def _finish_children(self, reading: ChildReading) -> Outcome:
+        pages = reading.finish(self.spool)
+        plan = reading.plan
+        return Outcome(pages, None if self.choice.since else {"marks": plan.marks, "read": plan.read}, plan=plan)
+
+    def _settle(self, where: Where, finish: Callable[[], Outcome]) -> Outcome:
+        """Keeps what became of a report; an error that concerns only this report becomes its outcome."""
+        try:
+            outcome = finish()
+        except (AccessLostError, CancelledError):
+            raise
+        except HarvestError as error:
+            outcome = Outcome(error=self._explained(where[1], error))
+        self.outcomes[where] = outcome
+        if outcome.pages or outcome.error:
+            self.on_read(where, outcome)
+        return outcome
+
+    def _explained(self, name: str, error: HarvestError) -> HarvestError:
+        if isinstance(error, NotAllowedError):
+            return NotAllowedError(f"{error}; to read {name} one must be {self.report(name).permission}", error.status)
+        return error
+
+    def close(self) -> None:
+        """Removes what is only kept for the run."""
+        if self._spool:
+            self._spool.close()
+            self._spool = None
+
+
+def _earliest(bounds: list[datetime | None]) -> datetime | None:
+    return None if None in bounds else min(bound for bound in bounds if bound)
+
+
+def _reaches(asked: datetime | None, needed: datetime | None) -> bool:
+    """Returns whether a reading from `asked` on holds everything from `needed` on."""
+    return asked is None or (needed is not None and asked <= needed)

@@ -1,0 +1,154 @@
+"""Reads one list of one account completely: all pages or an error, never a part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from harvest_source.api.answers import parse_exact, rows_of
+from harvest_source.api.client import HarvestClient, Params
+from harvest_source.reports.catalogue import Report
+from harvest_source.reports.spool import Spool
+from harvest_source.reports.values import clean_text, needs_cleaning
+
+Key = tuple[Any, ...]
+Record = dict[str, Any]
+
+
+def format_instant(instant: datetime) -> str:
+    """Returns an instant as the API writes and takes it: UTC, whole seconds, `Z`."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_instant(text: object) -> datetime | None:
+    """Returns the instant of an `updated_at`, `None` where there is none or it cannot be read."""
+    try:
+        instant = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+@dataclass
+class Pages:
+    """Records of one complete reading, kept in the spool, and what was learned while they came.
+
+    `read_bodies` gives the answers again, each with the id of the parent it belongs to (children) or `None`.
+    """
+
+    report: Report
+    account_id: int
+    since: datetime | None  # what the reading asked for; None: everything
+    read_bodies: Callable[[], Iterator[tuple[int | None, bytes]]]
+    rows: int = 0
+    newest: datetime | None = None  # the largest updated_at, not later than the server's clock when the reading began
+    started: datetime | None = None  # the server's clock
+    total_entries: int | None = None
+    seconds: float = 0.0
+    keys: set[Key] = field(default_factory=set)
+    repeated: dict[Key, str] = field(default_factory=dict)  # keys that came more than once: their newest updated_at
+
+    def add(self, records: list[Record], parent_id: int | None = None) -> None:
+        """Notes the keys and change times of records that came."""
+        for record in records:
+            self.rows += 1
+            updated_at = record.get("updated_at") or ""
+            key = record_key(self.report, record, parent_id)
+            if key in self.keys:
+                self.repeated[key] = max(self.repeated.get(key, ""), str(updated_at))
+            self.keys.add(key)
+            instant = parse_instant(updated_at) if updated_at else None
+            if instant and (self.newest is None or instant > self.newest):
+                self.newest = instant
+
+    def iter_pages(self) -> Iterator[tuple[int | None, list[Record]]]:
+        """Yields (parent id, records) page by page, exact numbers, each key once and newest."""
+        left = dict(self.repeated)
+        for parent_id, body in self.read_bodies():
+            data = parse_exact(body)
+            if needs_cleaning(body):
+                data = clean_text(data)
+            records = records_of(data, self.report)
+            if self.repeated:
+                records = [record for record in records if self._is_newest(record, parent_id, left)]
+            yield parent_id, records
+
+    def iter_light(self) -> Iterator[Record]:
+        """Yields all records quickly, fractions as floats: for ids, dates and change times only."""
+        for _, body in self.read_bodies():
+            yield from records_of(orjson.loads(body), self.report)
+
+    def _is_newest(self, record: Record, parent_id: int | None, left: dict[Key, str]) -> bool:
+        key = record_key(self.report, record, parent_id)
+        if key not in self.repeated:
+            return True
+        if left.get(key) == str(record.get("updated_at") or ""):
+            del left[key]
+            return True
+        return False
+
+
+def record_key(report: Report, record: Record, parent_id: int | None) -> Key:
+    """Returns the key of a record beside its account."""
+    parent_column = report.parent.column if report.parent else None
+    return tuple(parent_id if name == parent_column else record.get(name) for name in report.key)
+
+
+def records_of(data: Any, report: Report) -> list[Record]:
+    """Returns the records of an answer, of a page, or of the joined pages of one parent's children."""
+    if isinstance(data, list):
+        return [record for page in data for record in records_of(page, report)]
+    return [data] if report.rows_key is None else rows_of(data, report.rows_key)
+
+
+def list_params(report: Report, since: datetime | None, start_date: datetime | None) -> Params:
+    """Returns the query of a list: changed at or after `since`, and from `start_date` on where it holds."""
+    bounds = [since] if since else []
+    if start_date and report.from_start_date:
+        bounds.append(start_date)
+    return {"updated_since": format_instant(max(bounds))} if bounds and report.takes_updated_since else {}
+
+
+def read_list(
+    client: HarvestClient, spool: Spool, account_id: int, report: Report, params: Params, since: datetime | None
+) -> Pages:
+    """Reads all pages of a list into the spool.
+
+    Raises:
+        ApiError: a page could not be read; nothing of the list is then used.
+    """
+    began = time.monotonic()
+    number = spool.new_reading()
+    pages = Pages(report, account_id, since, lambda: ((None, body) for body in spool.iter_pages(number)))
+    if report.rows_key is None:
+        answers = iter([client.get(account_id, report.path, label=report.name)])
+    else:
+        answers = client.iter_pages(account_id, report.path, report.rows_key, params, report.name)
+    for number_of_page, answer in enumerate(answers):
+        spool.add_page(number, number_of_page, answer.body)
+        pages.add(records_of(answer.data, report))
+        pages.started = pages.started or answer.server_time
+        pages.total_entries = answer.data.get("total_entries", pages.total_entries)
+    bound_newest(pages)
+    pages.seconds = time.monotonic() - began
+    return pages
+
+
+def bound_newest(pages: Pages) -> None:
+    """Keeps the bookmark from passing the moment the reading began.
+
+    A row that moved to a page already read, while later pages showed newer changes, is then asked for next time.
+    """
+    if pages.newest and pages.started:
+        pages.newest = min(pages.newest, pages.started)
+
+
+def overlapped(mark: str | None, overlap_seconds: int) -> datetime | None:
+    """Returns from when a run asks again: a little before the bookmark; `None` where there is no bookmark."""
+    instant = parse_instant(mark) if mark else None
+    return instant - timedelta(seconds=overlap_seconds) if instant else None

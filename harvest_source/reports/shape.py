@@ -1,0 +1,173 @@
+"""Turns the API's records into rows: flattened, every value of its column's kind, nothing left out.
+
+One path for all reports, whether their rows go on as dicts or as Arrow tables. A field that nobody documented becomes a
+column of its own. A value that does not fit its column is kept as text in `<column>__text`, and noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+
+from harvest_source.reports.catalogue import Report, parent_id_column
+from harvest_source.reports.columns.types import Column, Kind, NestedList
+from harvest_source.reports.values import CONVERTERS, Rounded, Unfit, kind_of_undocumented, to_json
+
+Row = dict[str, Any]
+
+MISFIT_SUFFIX = "__text"
+_naming = NamingConvention()
+
+
+@dataclass
+class Notes:
+    """What a person should be told about the data, once per column."""
+
+    new_fields: set[str] = field(default_factory=set)  # table.column
+    misfits: set[str] = field(default_factory=set)
+    rounded: set[str] = field(default_factory=set)
+
+
+class TableShape:
+    """The columns of one table, documented and met so far, and how their values are converted."""
+
+    def __init__(self, table: str, columns: tuple[Column, ...], known: Mapping[str, Kind], notes: Notes) -> None:
+        """Starts with the documented columns and those of earlier runs.
+
+        Args:
+            table: its name, for the notes.
+            columns: the documented ones.
+            known: kinds of further columns that the table has from earlier runs.
+            notes: where new fields, misfits and roundings are noted.
+        """
+        self.table = table
+        self.added: dict[str, Kind] = {}  # undocumented columns met in this run, those of earlier runs too
+        self._notes = notes
+        self._known = dict(known)
+        self._converters: dict[str, Callable[[Any], Any]] = {column.name: CONVERTERS[column.kind] for column in columns}
+
+    def has(self, column: str) -> bool:
+        """Returns whether this is a plain column, documented or met before."""
+        return column in self._converters
+
+    def convert(self, row: Row, column: str, value: Any) -> None:
+        """Sets `row[column]` to the value in the column's kind."""
+        if value is None:
+            if column in self._converters:  # a null that nobody documented says nothing: it may be an absent object
+                row.setdefault(column, None)
+            return
+        converter = self._converters.get(column) or self._add(column, value)
+        try:
+            converted = converter(value)
+        except Unfit:
+            row.setdefault(column, None)
+            self._keep_misfit(row, column, value)
+            return
+        if type(converted) is Rounded:
+            self._notes.rounded.add(f"{self.table}.{column}")
+        row[column] = converted
+
+    def _add(self, column: str, value: Any) -> Callable[[Any], Any]:
+        kind = self._known.get(column)
+        if kind is None:
+            kind = kind_of_undocumented(column, value)
+            self._notes.new_fields.add(f"{self.table}.{column}")
+        self.added[column] = kind
+        self._converters[column] = CONVERTERS[kind]
+        return self._converters[column]
+
+    def _keep_misfit(self, row: Row, column: str, value: Any) -> None:
+        self._notes.misfits.add(f"{self.table}.{column}")
+        name = column + MISFIT_SUFFIX
+        self.added[name] = Kind.TEXT
+        self._converters[name] = CONVERTERS[Kind.TEXT]
+        row[name] = value if isinstance(value, str) else to_json(value)
+
+
+KnownKinds = Callable[[str], Mapping[str, Kind]]
+"""Gives the columns that a table has from earlier runs, with their kinds."""
+
+
+class Shaper:
+    """Turns records of one report into rows."""
+
+    def __init__(self, report: Report, known: KnownKinds, notes: Notes) -> None:
+        self.report = report
+        self.root = TableShape(report.name, report.columns, known(report.name), notes)
+        self.lists: dict[str, TableShape] = {}
+        self._known = known
+        self._notes = notes
+        self._names: dict[str, str] = {}
+        self._declared_lists = {nested.name: nested for nested in report.lists}
+        for nested in report.lists:
+            self._list_shape(nested.name, nested)
+
+    def shape(self, record: Row, account_id: int, parent_id: int | None = None) -> Row:
+        """Returns the row of one record.
+
+        Args:
+            record: as the API sent it, fractions as Decimal.
+            account_id: whose record.
+            parent_id: of a child's parent, which the API does not repeat in the record.
+        """
+        row: Row = {"account_id": account_id}
+        self._flatten(self.root, row, "", record, self._parent_ids(account_id, record.get("id", parent_id)))
+        row["account_id"] = account_id
+        if self.report.parent and parent_id is not None:
+            row[self.report.parent.column] = parent_id
+        return row
+
+    def _parent_ids(self, account_id: int, record_id: Any) -> Row:
+        return {"account_id": account_id, parent_id_column(self.report): record_id}
+
+    def _flatten(self, table: TableShape, row: Row, prefix: str, record: Row, parents: Row) -> None:
+        for key, value in record.items():
+            name = prefix + self._normalized(key)
+            if table.has(name):
+                table.convert(row, name, value)
+            elif isinstance(value, list) or (name in self._declared_lists and table is self.root):
+                self._put_list(table, row, name, value, parents)
+            elif isinstance(value, dict):
+                self._flatten(table, row, name + "__", value, parents)
+            else:
+                table.convert(row, name, value)
+
+    def _put_list(self, table: TableShape, row: Row, name: str, value: Any, parents: Row) -> None:
+        if value is not None and not isinstance(value, list):
+            table.convert(row, name + MISFIT_SUFFIX, to_json(value))
+        elif self.report.arrow or table is not self.root:
+            table.convert(row, name, to_json(value))
+        else:
+            shape = self.lists.get(name) or self._list_shape(name, None)
+            row[name] = [self._element(shape, element, parents) for element in value or []]
+
+    def _element(self, shape: TableShape, element: Any, parents: Row) -> Row:
+        row: Row = dict(parents)
+        if isinstance(element, dict):
+            self._flatten(shape, row, "", element, parents)
+        elif isinstance(element, list):
+            shape.convert(row, "value", to_json(element))
+        else:
+            shape.convert(row, "value", element)
+        return row
+
+    def _list_shape(self, name: str, declared: NestedList | None) -> TableShape:
+        table = f"{self.report.name}__{name}"
+        if declared is None and not self._known(table):
+            self._notes.new_fields.add(table)
+        parents = (
+            Column("account_id", Kind.ID, ""),
+            Column(parent_id_column(self.report), Kind.ID, ""),
+        )
+        shape = TableShape(table, (*parents, *(declared.columns if declared else ())), self._known(table), self._notes)
+        self.lists[name] = shape
+        return shape
+
+    def _normalized(self, key: str) -> str:
+        name = self._names.get(key)
+        if name is None:
+            name = self._names[key] = _naming.normalize_path(key)
+        return name

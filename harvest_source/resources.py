@@ -1,0 +1,172 @@
+"""Makes dlt resources of the catalogue's reports: one per report, children as transformers over their parents.
+
+A resource yields the rows of a reading that is complete, then moves the report's bookmark in dlt's state. Bookmarks are
+kept here, per account, and not by `dlt.sources.incremental`: that keeps one mark per resource name, so that a second
+account would lose rows; it drops rows below its start value, which quiet changes are; and it loses an edit within the
+bookmark's second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.extract import DltResource
+
+from harvest_source.api.accounts import Account
+from harvest_source.reports.catalogue import Report, parent_id_column
+from harvest_source.reports.columns.types import Kind
+from harvest_source.reports.hints import DELETED_AT, KIND_OF_TYPE, added_columns, arrow_schema, resource_hints
+from harvest_source.reports.reader import Outcome, Reader
+from harvest_source.reports.reading import Pages
+from harvest_source.reports.shape import Notes, Row, Shaper
+from harvest_source.settings import SECTION
+
+RowFilter = Callable[[Report, int, list[Row]], list[Row]]
+"""Given rows that are about to be loaded, returns those that differ from the destination's."""
+
+BATCH_ROWS = 2000
+DUMMY_INSTANT = "1970-01-01T00:00:00Z"
+
+
+@dataclass
+class Run:
+    """What the resources of one source share."""
+
+    reader: Reader
+    choose_accounts: Callable[[], list[Account]]
+    keeps_errors: bool = False  # a failed report yields nothing instead of raising
+    filter_rows: RowFilter | None = None
+    notes: Notes = field(default_factory=Notes)
+    _accounts: list[Account] | None = None
+
+    @property
+    def accounts(self) -> list[Account]:
+        """Returns the accounts to load; asks Harvest the first time."""
+        if self._accounts is None:
+            self._accounts = self.choose_accounts()
+        return self._accounts
+
+    def outcome(self, report: Report, account_id: int) -> Outcome:
+        """Returns what became of a report; reads it where nobody did before.
+
+        Raises:
+            HarvestError: the report could not be read.
+        """
+        if (account_id, report.name) not in self.reader.outcomes:
+            self.reader.collect([report.name], [account_id], lambda account, name: account_state(name, account))
+        outcome = self.reader.outcomes[account_id, report.name]
+        if outcome.error and not self.keeps_errors:
+            raise outcome.error
+        return outcome
+
+
+def account_state(report_name: str, account_id: int) -> dict[str, Any]:
+    """Returns what dlt's state keeps of a report and account, from within a running extract."""
+    accounts: dict[str, Any] = dlt.current.resource_state(report_name).get("accounts", {})
+    state: dict[str, Any] = accounts.get(str(account_id), {})
+    return state
+
+
+def build_resources(run: Run, report: Report) -> list[DltResource]:
+    """Returns the resource of a report; for a report of children, the unselected resource of its parents as well."""
+    hints = resource_hints(
+        report,
+        keep_deleted=run.reader.settings.deleted_rows == "keep",
+        replaces_account=run.reader.choice.full_refresh,
+    )
+    if report.parent is None:
+        return [dlt.resource(lambda: _iter_accounts(run, report), **hints)]
+    parents = dlt.resource(lambda: (account.id for account in run.accounts), name=f"{report.name}_parents", selected=False)
+    return [parents, dlt.transformer(lambda account_id: _iter_items(run, report, account_id), data_from=parents, **hints)]
+
+
+def _iter_accounts(run: Run, report: Report) -> Iterator[Any]:
+    for account in run.accounts:
+        yield from _iter_items(run, report, account.id)
+
+
+def _iter_items(run: Run, report: Report, account_id: int) -> Iterator[Any]:
+    """Yields the rows of one report and account; afterwards moves its bookmark."""
+    outcome = run.outcome(report, account_id)
+    if outcome.error or outcome.pages is None:
+        return
+    yield dlt.mark.materialize_table_schema()
+    if report.lists and _lacks_child_tables(report):
+        yield _dummy(report)
+    shaper = Shaper(report, known_kinds, run.notes)
+    described: dict[str, Kind] = {}
+    for rows in _iter_batches(shaper, outcome.pages):
+        loaded = run.filter_rows(report, account_id, rows) if run.filter_rows else rows
+        if report.arrow:
+            yield pa.Table.from_pylist(loaded, schema=arrow_schema(report, shaper.root.added))
+        elif shaper.root.added != described:
+            described = dict(shaper.root.added)
+            yield dlt.mark.with_hints(loaded, dlt.mark.make_hints(columns=added_columns(described)))
+        else:
+            yield loaded
+    if outcome.state is not None:
+        resource_state = dlt.current.resource_state(report.name)
+        resource_state.setdefault("accounts", {})[str(account_id)] = outcome.state
+
+
+def _iter_batches(shaper: Shaper, pages: Pages) -> Iterator[list[Row]]:
+    """Yields the rows of a reading in lists of some thousand: a page may hold one payment, or 2,000 entries."""
+    batch: list[Row] = []
+    for parent_id, records in pages.iter_pages():
+        batch += [shaper.shape(record, pages.account_id, parent_id) for record in records]
+        if len(batch) >= BATCH_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def known_kinds(table: str) -> Mapping[str, Kind]:
+    """Returns the columns that a table has from earlier runs, as far as their kind is one of ours."""
+    schema = dlt.current.source_schema().tables.get(table)
+    types = {name: column.get("data_type") or "" for name, column in schema["columns"].items()} if schema else {}
+    return {name: KIND_OF_TYPE[kind] for name, kind in types.items() if kind in KIND_OF_TYPE and not name.startswith("_dlt")}
+
+
+def _lacks_child_tables(report: Report) -> bool:
+    tables = dlt.current.source_schema().tables
+    names = [f"{report.name}__{nested.name}" for nested in report.lists]
+    return not all(name in tables and (tables[name].get("x-normalizer") or {}).get("seen-data") for name in names)
+
+
+def _dummy(report: Report) -> Row:
+    """Returns a row that dlt removes as it loads it: with it the child tables come to exist, even where all lists are empty."""
+    parents = {"account_id": 0, parent_id_column(report): 0}
+    lists = {nested.name: [parents] for nested in report.lists}
+    return {"account_id": 0, **dict.fromkeys(report.key, 0), DELETED_AT: DUMMY_INSTANT, **lists}
+
+
+class HarvestSource(dlt.sources.DltSource):
+    """The dlt source of Harvest, with what its resources share at hand for `sync`."""
+
+    shared: Run
+
+    def clone(self, with_name: str | None = None) -> HarvestSource:
+        """Returns a copy, as dlt makes one for every choice of resources."""
+        copy = HarvestSource(self.schema.clone(with_name=with_name or self.name), self.section, list(self._resources.values()))
+        copy.shared = self.shared
+        return copy
+
+
+def build_source(run: Run, reports: list[Report]) -> HarvestSource:
+    """Returns the source of the given reports.
+
+    `root_key` lets dlt replace the list elements of a changed row, also where a list shrinks or empties.
+    """
+
+    @dlt.source(name=SECTION, section=SECTION, root_key=True, _impl_cls=HarvestSource)
+    def harvest() -> list[DltResource]:
+        return [resource for report in reports for resource in build_resources(run, report)]
+
+    source: HarvestSource = harvest()
+    source.shared = run
+    return source

@@ -1,0 +1,160 @@
+"""Every constant and every setting, with the reason beside it.
+
+Settings are read by dlt in dlt's own order (environment, `.dlt/secrets.toml`, `.dlt/config.toml`), section
+`sources.harvest`. Constants that stem from the Harvest API name its page.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from dateutil.parser import isoparse
+from dlt.common.configuration import configspec, resolve_configuration
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.typing import TSecretStrValue
+
+from harvest_source.api.errors import SettingError
+
+SECTION = "harvest"
+PIPELINE_NAME = "harvest_pipeline"
+DATASET_NAME = "harvest"
+
+API_URL = "https://api.harvestapp.com/v2/"
+ID_URL = "https://id.getharvest.com/"
+DEVELOPERS_URL = "https://id.getharvest.com/developers"
+CONTACT = "https://pypi.org/project/dlt"
+USER_AGENT_NAME = "harvest-pipeline"
+
+PER_PAGE = 2000  # the most a page may hold (API, pagination); more answers 422
+OVERLAP_SECONDS = 300  # timestamps have whole seconds and ties: a run asks again from a little before the bookmark
+SWEEP_DAYS = 7  # within so many days every child row is read again
+SWEEP_REST_HOURS = 12  # a child that was read so recently is not swept again: a second run on one day costs nothing
+FREE_REQUESTS = 100  # so many requests a run may send without ever waiting for the limit (API, rate limits)
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@configspec
+class HarvestSettings(BaseConfiguration):
+    """The settings of section `sources.harvest`; docs and README describe each for a user."""
+
+    access_token: TSecretStrValue | None = None
+    client_id: str | None = None
+    client_secret: TSecretStrValue | None = None
+    refresh_token: TSecretStrValue | None = None
+    account_id: Any | None = None
+    api_url: str = API_URL
+    id_url: str = ID_URL
+    contact: str = CONTACT
+    start_date: Any | None = None
+    overlap_seconds: int = OVERLAP_SECONDS
+    assignments: str = "account"
+    deleted_rows: str = "remove"
+    sweep_days: int = SWEEP_DAYS
+    report_period: str = "month"
+    redirect_port: int = 8484
+    notify_url: TSecretStrValue | None = None
+
+
+def load_settings(**overrides: Any) -> HarvestSettings:
+    """Reads and checks the settings.
+
+    Args:
+        overrides: settings given by the caller; those that are `None` do not count.
+
+    Raises:
+        SettingError: a setting has the wrong type or form, or a `.dlt` file cannot be read.
+    """
+    try:
+        settings = resolve_configuration(HarvestSettings(), sections=("sources", SECTION))
+    except ConfigurationException as error:
+        raise SettingError(f"a setting of [sources.{SECTION}] is wrong: {_first_line(error)}") from error
+    for name, value in overrides.items():
+        if value is not None:
+            setattr(settings, name, value)
+    settings.api_url = parse_url("api_url", settings.api_url)
+    settings.id_url = parse_url("id_url", settings.id_url)
+    _choice("assignments", settings.assignments, ("account", "project"))
+    _choice("deleted_rows", settings.deleted_rows, ("remove", "keep", "ignore"))
+    _choice("report_period", settings.report_period, ("month", "week", "year"))
+    for name in ("overlap_seconds", "sweep_days"):
+        if getattr(settings, name) < 0:
+            raise SettingError(f"{name} is {getattr(settings, name)}; it must be 0 or more")
+    if settings.start_date is not None:
+        settings.start_date = parse_since("start_date", settings.start_date)
+    return settings
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingError(f"{name} is {value!r}; it must be one of: {', '.join(choices)}")
+
+
+def parse_url(name: str, value: str) -> str:
+    """Returns an address with one trailing slash.
+
+    Raises:
+        SettingError: it is no https address (plain http is accepted for the loopback interface only).
+    """
+    parts = urlsplit(value.strip())
+    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
+    if not safe or not parts.hostname:
+        raise SettingError(f"{name} must be an https address (http only for this machine itself), it is {value!r}")
+    return value.strip().rstrip("/") + "/"
+
+
+def parse_since(name: str, value: object) -> datetime:
+    """Reads a date or an instant in ISO 8601; UTC where no zone is given.
+
+    Args:
+        name: the option or setting, for the message.
+        value: text such as `2025-01-31` or `2025-01-31T08:00:00+02:00`, or a date from a toml file.
+
+    Raises:
+        SettingError: it is not ISO 8601.
+    """
+    if isinstance(value, datetime):
+        instant = value
+    elif isinstance(value, date):
+        instant = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    else:
+        instant = _isoparse(name, str(value).strip())
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def _isoparse(name: str, text: str) -> datetime:
+    wrong = SettingError(f"{name} {text!r} is not a date: write 2025-01-31 or 2025-01-31T08:00:00+02:00")
+    if len(text) < len("2025-01-31"):  # isoparse also takes a bare year or month, which nobody means
+        raise wrong
+    try:
+        return isoparse(text)
+    except (ValueError, OverflowError) as error:
+        raise wrong from error
+
+
+def parse_account_ids(value: object) -> tuple[int, ...] | None:
+    """Reads account ids from a number, a list, or text such as `1001,1002`.
+
+    Returns:
+        the ids in their order, `None` where nothing is set, an empty tuple for `all`.
+
+    Raises:
+        SettingError: a part is not a positive whole number.
+    """
+    if value is None or value == "":
+        return None
+    parts = list(value) if isinstance(value, (list, tuple)) else str(value).strip().strip("[]").split(",")
+    texts = [str(part).strip().strip("\"'") for part in parts]
+    if texts == ["all"]:
+        return ()
+    for text in texts:
+        if not (text.isascii() and text.isdigit()) or int(text) == 0:
+            raise SettingError(f"account_id {text!r} is not a number: it is the number in the list at {DEVELOPERS_URL}")
+    return tuple(dict.fromkeys(int(text) for text in texts))

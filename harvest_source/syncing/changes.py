@@ -1,0 +1,78 @@
+"""Tells new, changed and equal rows apart, so that a row read again and equal is not loaded again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from harvest_source.reports.catalogue import Report
+from harvest_source.reports.hints import DELETED_AT
+from harvest_source.reports.shape import Row
+from harvest_source.syncing.warehouse import Warehouse
+
+Where = tuple[int, str]
+
+
+@dataclass
+class Tally:
+    """What a run found of one report and account."""
+
+    new: int = 0
+    changed: int = 0
+    read: int = 0
+
+
+@dataclass
+class ChangeFilter:
+    """Compares rows that are about to be loaded with those of the destination."""
+
+    warehouse: Warehouse
+    keeps_equal: bool = False  # a load that replaces an account's rows needs the equal ones, too
+    tallies: dict[Where, Tally] = field(default_factory=dict)
+    _empty: dict[Where, bool] = field(default_factory=dict)
+
+    def __call__(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
+        """Returns the rows that are new or differ; counts them."""
+        where = account_id, report.name
+        tally = self.tallies.setdefault(where, Tally())
+        tally.read += len(rows)
+        if where not in self._empty:
+            self._empty[where] = not self.warehouse.count(report.name, account_id)
+        if self._empty[where]:
+            tally.new += len(rows)
+            return rows
+        present = self._present(report, account_id, rows)
+        new = [row for row in rows if _key(report, row) not in present]
+        changed = [row for row in rows if _key(report, row) in present and differs(row, present[_key(report, row)])]
+        tally.new += len(new)
+        tally.changed += len(changed)
+        return rows if self.keeps_equal else new + changed
+
+    def _present(self, report: Report, account_id: int, rows: list[Row]) -> dict[Any, Row]:
+        if not report.key:
+            found = self.warehouse.all_rows(report.name, account_id)
+        else:
+            id_column = report.key[0]
+            found = self.warehouse.rows_by_id(report.name, account_id, id_column, (row[id_column] for row in rows))
+        names = sorted({name for row in rows for name, value in row.items() if isinstance(value, list)})
+        lists = self.warehouse.lists_of(report, names, account_id, (row["id"] for row in rows)) if names else {}
+        for row in found:
+            row.update({name: lists.get(name, {}).get(row["id"], []) for name in names})
+        return {_key(report, row): row for row in found}
+
+
+def _key(report: Report, row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in report.key)
+
+
+def differs(row: Row, present: Row) -> bool:
+    """Returns whether a column of the API differs; a row marked as deleted that is back differs, too."""
+    names = {name for name in row.keys() | present.keys() if not name.startswith("_dlt") and name != DELETED_AT}
+    return present.get(DELETED_AT) is not None or any(_value_differs(row.get(name), present.get(name)) for name in names)
+
+
+def _value_differs(value: Any, present: Any) -> bool:
+    if isinstance(value, list):
+        elements = present or []
+        return len(value) != len(elements) or any(differs(new, old) for new, old in zip(value, elements, strict=True))
+    return bool(value != present)

@@ -1,0 +1,78 @@
+"""The table `load_report`: one row per run, report and account, kept by the product itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import dlt
+from dlt.common.schema.typing import TTableSchemaColumns
+
+from harvest_source.syncing.summary import ReportResult
+from harvest_source.syncing.warehouse import Warehouse
+
+TABLE = "load_report"
+
+COLUMNS: TTableSchemaColumns = {
+    "run_id": {"data_type": "text", "nullable": False, "description": "One value per run."},
+    "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
+    "report": {"data_type": "text", "nullable": False, "description": "Name of the report and its table."},
+    "started_at": {"data_type": "timestamp", "timezone": True, "description": "When the run began, UTC."},
+    "finished_at": {"data_type": "timestamp", "timezone": True, "description": "When the run was done with it, UTC."},
+    "rows_new": {"data_type": "bigint", "description": "Keys that were not there before."},
+    "rows_changed": {"data_type": "bigint", "description": "Rows of which a column of the API differed."},
+    "rows_deleted": {"data_type": "bigint", "description": "Rows gone at Harvest."},
+    "rows_here": {"data_type": "bigint", "description": "Rows of the account in the table afterwards."},
+    "rows_at_harvest": {"data_type": "bigint", "description": "Harvest's own count; null where it gives none."},
+    "requests": {"data_type": "bigint", "description": "Requests sent for the report."},
+    "seconds": {"data_type": "double", "description": "Seconds of reading."},
+    "verified": {"data_type": "text", "description": "Whether the table equals Harvest: yes, repaired n, part, no and why."},
+    "bookmark": {"data_type": "text", "description": "Newest change that is loaded; the next run asks from a little before."},
+    "error": {"data_type": "text", "description": "Why the report is not loaded; null where it is."},
+}
+
+
+def load_report_resource(run_id: str, started_at: datetime, finished_at: datetime, results: list[ReportResult]) -> Any:
+    """Returns the dlt resource that appends the results of a run."""
+
+    @dlt.resource(
+        name=TABLE,
+        write_disposition="append",
+        primary_key=("run_id", "account_id", "report"),
+        columns=COLUMNS,
+        file_format="parquet",
+    )
+    def load_report() -> Iterator[list[dict[str, Any]]]:
+        yield [
+            {
+                "run_id": run_id,
+                "account_id": result.account_id,
+                "report": result.report,
+                "started_at": started_at,
+                "finished_at": finished_at,
+                "rows_new": result.new,
+                "rows_changed": result.changed,
+                "rows_deleted": result.deleted,
+                "rows_here": result.total,
+                "rows_at_harvest": result.harvest_count,
+                "requests": result.requests,
+                "seconds": result.seconds,
+                "verified": result.verified,
+                "bookmark": result.bookmark,
+                "error": result.error,
+            }
+            for result in results
+        ]
+
+    return load_report
+
+
+def last_runs(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """Returns the newest row of `load_report` of every account and report."""
+    newest: dict[tuple[int, str], dict[str, Any]] = {}
+    for row in warehouse.every_row(TABLE):
+        where = row["account_id"], row["report"]
+        if where not in newest or row["started_at"] >= newest[where]["started_at"]:
+            newest[where] = row
+    return [newest[where] for where in sorted(newest)]
