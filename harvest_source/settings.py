@@ -25,7 +25,7 @@ DATASET_NAME = "harvest"
 API_URL = "https://api.harvestapp.com/v2/"
 ID_URL = "https://id.getharvest.com/"
 DEVELOPERS_URL = "https://id.getharvest.com/developers"
-CONTACT = "https://pypi.org/project/dlt"
+CONTACT = "https://harvest-pipeline.example"
 USER_AGENT_NAME = "harvest-pipeline"
 
 PER_PAGE = 2000  # the most a page may hold (API, pagination); more answers 422

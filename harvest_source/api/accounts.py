@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.errors import AccessLostError, AccountNotFoundError, ApiError, SettingError
+from harvest_source.api.errors import AccessLostError, AccountNotFoundError, ApiError, NotFoundError, SettingError
 
 FEW_TRIES = 2  # for the list of accounts, where a configured account id lets the run go on without it
 
@@ -80,11 +80,23 @@ def client_tries(wanted: tuple[int, ...] | None) -> int:
 
 
 def look_up(client: HarvestClient, account: Account) -> Account:
-    """Fills in who the caller is in the account and which modules are on.
+    """Fills in who the caller is in the account and which modules are on, as far as Harvest says.
 
     Raises:
-        ApiError: the account cannot be read; a wrong account id answers 404.
+        TokenRejectedError: the token is refused.
+        AccountNotFoundError: Harvest does not know the account.
     """
-    account.caller = client.get(account.id, "users/me").data
-    account.company = client.get(account.id, "company").data
+    account.caller = _look(client, account, "users/me")
+    account.company = _look(client, account, "company")
     return account
+
+
+def _look(client: HarvestClient, account: Account, path: str) -> dict[str, Any]:
+    try:
+        return client.get(account.id, path, tries=FEW_TRIES).data
+    except AccessLostError:
+        raise
+    except NotFoundError as error:
+        raise AccountNotFoundError(f"Harvest does not know account {account.id} for this token (404)") from error
+    except ApiError:
+        return {}  # what is not known here only leaves out a hint; the reports themselves will tell

@@ -85,7 +85,9 @@ class HarvestClient:
         """Returns who the token is and which accounts it reaches; needs no account id (Harvest API, OAuth2)."""
         return self._get(self.id_url + "api/v2/accounts", {}, None, "accounts", tries).data
 
-    def get(self, account_id: int, path: str, params: Params | None = None, label: str | None = None) -> Answer:
+    def get(
+        self, account_id: int, path: str, params: Params | None = None, label: str | None = None, tries: int = TRIES
+    ) -> Answer:
         """Gets one answer of an account.
 
         Args:
@@ -93,12 +95,13 @@ class HarvestClient:
             path: below the API address.
             params: of the query.
             label: the report that the request counts for; default the path.
+            tries: how often to ask before giving up on what may pass.
 
         Raises:
             ApiError: see `harvest_source.api.errors`.
             CancelledError: the run is being interrupted.
         """
-        return self._get(self.api_url + path, params or {}, account_id, label or path, TRIES)
+        return self._get(self.api_url + path, params or {}, account_id, label or path, tries)
 
     def iter_pages(self, account_id: int, path: str, rows_key: str, params: Params, label: str) -> Iterator[Answer]:
         """Yields all pages of a list, by `links.next`, 2,000 rows each (Harvest API, pagination).

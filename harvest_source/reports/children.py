@@ -107,10 +107,10 @@ class ChildReading:
         return pages
 
 
-def start_child_reading(plan: ParentPlan, spool: Spool) -> ChildReading:
-    """Returns a reading that has taken over what an interrupted run kept."""
+def start_child_reading(plan: ParentPlan, spool: Spool, *, resumes: bool) -> ChildReading:
+    """Returns a reading that, where it `resumes`, has taken over what an interrupted run kept."""
     since_hour = current_hour() - KEPT_HOURS
-    reading = ChildReading(plan, spool.kept_answers(plan.account_id, plan.report.name, since_hour))
+    reading = ChildReading(plan, spool.kept_answers(plan.account_id, plan.report.name, since_hour) if resumes else {})
     reading.resume()
     return reading
 

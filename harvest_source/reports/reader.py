@@ -19,8 +19,9 @@ from harvest_source.api.client import THREADS, HarvestClient
 from harvest_source.api.errors import AccessLostError, ApiError, CancelledError, HarvestError, NotAllowedError
 from harvest_source.reports.catalogue import Parent, Report, by_name
 from harvest_source.reports.children import ChildReading, ask_all, start_child_reading
+from harvest_source.reports.lists import read_list
 from harvest_source.reports.parents import ChildState, ParentPlan, lists_needed, mark_of, plan_parents
-from harvest_source.reports.reading import Pages, format_instant, list_params, overlapped, read_list
+from harvest_source.reports.reading import Pages, format_instant, list_params, overlapped
 from harvest_source.reports.spool import Spool
 from harvest_source.settings import FREE_REQUESTS, HarvestSettings
 
@@ -162,7 +163,7 @@ class Reader:
         for account_id, name in wheres:
             plan = self._settle((account_id, name), partial(self._plan, account_id, name, states(account_id, name))).plan
             if plan:
-                readings[account_id, name] = start_child_reading(plan, self.spool)
+                readings[account_id, name] = start_child_reading(plan, self.spool, resumes=not self.choice.full_refresh)
         self._add_sweep(readings)
         futures = ask_all(list(readings.values()), self.client, self.spool, pool)
         self.on_planned(len(futures))

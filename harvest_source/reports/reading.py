@@ -1,8 +1,8 @@
-"""Reads one list of one account completely: all pages or an error, never a part."""
+"""Records of one complete reading, kept on disk, and what was learned while they came."""
 
 from __future__ import annotations
 
-import time
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from harvest_source.api.answers import parse_exact, rows_of
-from harvest_source.api.client import HarvestClient, Params
+from harvest_source.api.client import Params
 from harvest_source.reports.catalogue import Report
 from harvest_source.reports.spool import Spool
 from harvest_source.reports.values import clean_text, needs_cleaning
@@ -114,29 +114,12 @@ def list_params(report: Report, since: datetime | None, start_date: datetime | N
     return {"updated_since": format_instant(max(bounds))} if bounds and report.takes_updated_since else {}
 
 
-def read_list(
-    client: HarvestClient, spool: Spool, account_id: int, report: Report, params: Params, since: datetime | None
-) -> Pages:
-    """Reads all pages of a list into the spool.
-
-    Raises:
-        ApiError: a page could not be read; nothing of the list is then used.
-    """
-    began = time.monotonic()
+def new_pages(spool: Spool, report: Report, account_id: int, since: datetime | None) -> tuple[Pages, Callable[[bytes], None]]:
+    """Returns empty pages kept in the spool, and what keeps an answer's body for them."""
     number = spool.new_reading()
+    count = itertools.count()
     pages = Pages(report, account_id, since, lambda: ((None, body) for body in spool.iter_pages(number)))
-    if report.rows_key is None:
-        answers = iter([client.get(account_id, report.path, label=report.name)])
-    else:
-        answers = client.iter_pages(account_id, report.path, report.rows_key, params, report.name)
-    for number_of_page, answer in enumerate(answers):
-        spool.add_page(number, number_of_page, answer.body)
-        pages.add(records_of(answer.data, report))
-        pages.started = pages.started or answer.server_time
-        pages.total_entries = answer.data.get("total_entries", pages.total_entries)
-    bound_newest(pages)
-    pages.seconds = time.monotonic() - began
-    return pages
+    return pages, lambda body: spool.add_page(number, next(count), body)
 
 
 def bound_newest(pages: Pages) -> None:

@@ -7,14 +7,19 @@ load those, count, write `load_report`. What a report's failure means is decided
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dlt
+from filelock import FileLock, Timeout
 
 from harvest_source.api.accounts import Account, look_up
+from harvest_source.api.errors import SettingError
 from harvest_source.reports.catalogue import NAMES, by_name
 from harvest_source.reports.reader import Outcome, Where
 from harvest_source.resources import HarvestSource, Run, build_source
@@ -52,6 +57,20 @@ class Sync:
             LoadFailedError: the destination refused; the next run finishes what is pending.
             CancelledError: the run was interrupted.
         """
+        with self._alone():
+            return self._execute()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps a second run of the same pipeline out; the lock goes with the process, however it ends."""
+        lock = FileLock(Path(self.pipeline.pipelines_dir) / f"{self.pipeline.pipeline_name}.lock", timeout=0)
+        try:
+            with lock:
+                yield
+        except Timeout as error:
+            raise SettingError("another run is working on this pipeline: wait until it has ended") from error
+
+    def _execute(self) -> Summary:
         self._prepare_pipeline()
         accounts = [look_up(self.run.reader.client, account) for account in self.run.accounts]
         wheres = [(account.id, name) for account in accounts for name in self.names if not self._is_off(account, name)]
