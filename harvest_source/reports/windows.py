@@ -32,6 +32,11 @@ class Window:
         named = {"from": self.start, "to": self.end}
         return {name: day.isoformat() for name, day in named.items() if day}
 
+    @property
+    def holds_days(self) -> bool:
+        """Returns whether there is a day in the window."""
+        return self.start is None or self.end is None or self.start <= self.end
+
     def cut_after(self, day: date) -> tuple[Window, Window]:
         """Returns the two windows that meet after a day."""
         return Window(self.start, day), Window(day + timedelta(days=1), self.end)
@@ -119,15 +124,24 @@ class WindowReader:
         if next_link(answer.data, self._client.api_url) is None:
             self._add(answer)
             return
-        days = sorted(
-            filter(None, (day_of(row, self._report.date_column or "") for row in answer.data[self._report.rows_key or ""]))
-        )
-        middle = days[len(days) // 2] if days else None
-        if middle is None or days[0] == days[-1] == window.start == window.end:
-            self._read_day(window)
-            return
-        for half in window.cut_after(middle if middle < days[-1] else middle - timedelta(days=1)):
-            self._read_window(half)
+        for part in self._cut(window, answer):
+            if part == window:
+                self._read_day(part)
+            else:
+                self._read_window(part)
+
+    def _cut(self, window: Window, answer: Answer) -> list[Window]:
+        """Returns smaller windows that make up one whose rows do not fit into one answer; itself where it is one day."""
+        column, rows_key = self._report.date_column or "", self._report.rows_key or ""
+        days = sorted(filter(None, (day_of(row, column) for row in answer.data[rows_key])))
+        if not days:
+            return [window]
+        middle = days[len(days) // 2]
+        before, rest = window.cut_after(middle - timedelta(days=1))
+        only, after = rest.cut_after(middle)
+        if days[0] == days[-1]:
+            return [part for part in (before, only, after) if part.holds_days]
+        return list(window.cut_after(middle)) if middle < days[-1] else [before, rest]
 
     def _read_day(self, window: Window) -> None:
         """Reads a window that cannot be cut, by pages, until two readings agree with the count."""
