@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date
 from functools import partial
 
 from harvest_source.api.accounts import choose_accounts
@@ -15,6 +15,7 @@ from harvest_source.reports.reader import Choice, Reader
 from harvest_source.resources import HarvestSource, Run, build_source
 from harvest_source.settings import HarvestSettings, load_settings, parse_account_ids
 
+DEMO_TODAY = date(2026, 11, 20)  # the demo's data ends here, so that it is the same every day
 DEMO_TOKEN = "demo-token"  # noqa: S105 - of the built-in sandbox, worth nothing elsewhere
 
 
@@ -47,12 +48,8 @@ def _settings(place: Workplace) -> Iterator[HarvestSettings]:
     if not place.demo:
         yield load_settings()
         return
-    from harvest_sandbox import start_demo  # noqa: PLC0415 - only the demo needs the sandbox
+    from harvest_sandbox import SIZES, Sandbox, build_account  # noqa: PLC0415 - only the demo needs the sandbox
 
-    with start_demo(DEMO_TOKEN) as sandbox:
+    account = build_account(SIZES["demo"], seed=1, today=DEMO_TODAY)
+    with Sandbox(account, token=DEMO_TOKEN) as sandbox:
         yield HarvestSettings(access_token=DEMO_TOKEN, api_url=sandbox.api_url, id_url=sandbox.id_url)
-
-
-def since_of(since: datetime | None, *, full_refresh: bool) -> Choice:
-    """Returns what of each report a run reads."""
-    return Choice(since=since, full_refresh=full_refresh)

@@ -34,7 +34,9 @@ def stderr_console() -> Console:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """Prints rows as a table, numbers to the right."""
     rows = [list(row) for row in rows]
-    table = Table(box=None, header_style="bold", title=title, title_justify="left", pad_edge=False, padding=(0, 2, 0, 0))
+    if title:
+        stdout_console().print(Text(title, style="bold"))
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for place, column in enumerate(columns):
         numeric = all(isinstance(row[place], (int, float, Decimal)) or row[place] is None for row in rows)
         table.add_column(column, justify="right" if numeric and rows else "left", overflow="fold")

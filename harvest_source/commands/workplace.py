@@ -26,6 +26,7 @@ STATE_FOLDER = Path(".dlt") / "state"
 DLT_DEFAULTS: dict[str, object] = {
     "runtime.dlthub_telemetry": False,
     "runtime.log_level": "CRITICAL",  # what concerns a person is said by this product
+    "load.delete_completed_jobs": True,  # loaded files are copies of the rows: they would pile up
     "load.workers": 1,  # twenty small files at once cost memory, and DuckDB takes one writer
     "sources.data_writer.file_max_items": 100_000,  # bounds the memory of a load
     "normalize.data_writer.file_max_items": 100_000,

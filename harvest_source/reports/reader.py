@@ -101,6 +101,7 @@ class Reader:
 
     @contextmanager
     def _pool(self) -> Iterator[ThreadPoolExecutor]:
+        self._spool = self.spool  # opened before there are threads
         with ThreadPoolExecutor(THREADS, thread_name_prefix="harvest") as pool:
             try:
                 yield pool
