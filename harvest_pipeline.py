@@ -56,6 +56,7 @@ def cli() -> None:
 @click.option("--since", metavar="DATE", help="Only rows updated at or after DATE (ISO 8601, UTC without a zone).")
 @click.option("--days-back", type=int, metavar="N", help="The same, N days before now.")
 @click.option("--full-refresh", is_flag=True, help="Load the chosen reports anew and replace the accounts' rows.")
+@click.option("--accept-deletions", is_flag=True, help="Remove rows gone at Harvest even if more than half of a table.")
 @click.option("--drop-pending", is_flag=True, help="Drop a pending load of an earlier run instead of finishing it.")
 @JSON
 @place_options

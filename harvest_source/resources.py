@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import dlt
@@ -19,8 +20,8 @@ from dlt.extract import DltResource
 from harvest_source.api.accounts import Account
 from harvest_source.reports.catalogue import Report, parent_id_column
 from harvest_source.reports.columns.types import Kind
-from harvest_source.reports.hints import DELETED_AT, KIND_OF_TYPE, added_columns, arrow_schema, resource_hints
-from harvest_source.reports.reader import Outcome, Reader
+from harvest_source.reports.hints import DELETED_AT, KIND_OF_TYPE, added_columns, arrow_schema, key_of, resource_hints
+from harvest_source.reports.reader import Outcome, Reader, Where
 from harvest_source.reports.reading import Pages
 from harvest_source.reports.shape import Notes, Row, Shaper
 from harvest_source.settings import SECTION
@@ -29,6 +30,7 @@ RowFilter = Callable[[Report, int, list[Row]], list[Row]]
 """Given rows that are about to be loaded, returns those that differ from the destination's."""
 
 BATCH_ROWS = 2000
+NO_ACCOUNT = 0
 DUMMY_INSTANT = "1970-01-01T00:00:00Z"
 
 
@@ -40,6 +42,7 @@ class Run:
     choose_accounts: Callable[[], list[Account]]
     keeps_errors: bool = False  # a failed report yields nothing instead of raising
     filter_rows: RowFilter | None = None
+    removals: dict[Where, list[Row]] = field(default_factory=dict)  # rows gone at Harvest, as they were last known
     notes: Notes = field(default_factory=Notes)
     _accounts: list[Account] | None = None
 
@@ -49,6 +52,11 @@ class Run:
         if self._accounts is None:
             self._accounts = self.choose_accounts()
         return self._accounts
+
+    @property
+    def keeps_deleted(self) -> bool:
+        """Returns whether rows gone at Harvest stay and are marked, instead of being removed."""
+        return bool(self.reader.settings.deleted_rows == "keep")
 
     def outcome(self, report: Report, account_id: int) -> Outcome:
         """Returns what became of a report; reads it where nobody did before.
@@ -73,11 +81,7 @@ def account_state(report_name: str, account_id: int) -> dict[str, Any]:
 
 def build_resources(run: Run, report: Report) -> list[DltResource]:
     """Returns the resource of a report; for a report of children, the unselected resource of its parents as well."""
-    hints = resource_hints(
-        report,
-        keep_deleted=run.reader.settings.deleted_rows == "keep",
-        replaces_account=run.reader.choice.full_refresh,
-    )
+    hints = resource_hints(report, keep_deleted=run.keeps_deleted)
     if report.parent is None:
         return [dlt.resource(lambda: _iter_accounts(run, report), **hints)]
     parents = dlt.resource(lambda: (account.id for account in run.accounts), name=f"{report.name}_parents", selected=False)
@@ -92,14 +96,17 @@ def _iter_accounts(run: Run, report: Report) -> Iterator[Any]:
 def _iter_items(run: Run, report: Report, account_id: int) -> Iterator[Any]:
     """Yields the rows of one report and account; afterwards moves its bookmark."""
     outcome = run.outcome(report, account_id)
-    if outcome.error or outcome.pages is None:
+    removed = run.removals.get((account_id, report.name), [])
+    if outcome.error or (outcome.pages is None and not removed):
         return
     yield dlt.mark.materialize_table_schema()
-    if report.lists and _lacks_child_tables(report):
+    if report.lists and _lacks_child_tables(report) and (run.keeps_errors or not run.keeps_deleted):
         yield _dummy(report)
     shaper = Shaper(report, known_kinds, run.notes)
     described: dict[str, Kind] = {}
-    for rows in _iter_batches(shaper, outcome.pages):
+    if removed:
+        yield _marked(run, report, removed)
+    for rows in _iter_batches(shaper, outcome.pages) if outcome.pages else ():
         loaded = run.filter_rows(report, account_id, rows) if run.filter_rows else rows
         if report.arrow:
             yield pa.Table.from_pylist(loaded, schema=arrow_schema(report, shaper.root.added))
@@ -111,6 +118,19 @@ def _iter_items(run: Run, report: Report, account_id: int) -> Iterator[Any]:
     if outcome.state is not None:
         resource_state = dlt.current.resource_state(report.name)
         resource_state.setdefault("accounts", {})[str(account_id)] = outcome.state
+
+
+def _marked(run: Run, report: Report, removed: list[Row]) -> Any:
+    """Returns rows gone at Harvest with the mark that lets dlt remove them, or, where they are kept, shows that they are gone."""
+    now = datetime.now(UTC)
+    key = key_of(report)
+    keeps = run.keeps_deleted
+    rows = [{**(row if keeps else {name: row[name] for name in key}), DELETED_AT: now} for row in removed]
+    if not report.arrow:
+        return rows
+    documented = {column.name for column in report.columns}
+    added = {name: kind for name, kind in known_kinds(report.name).items() if name not in documented | {DELETED_AT}}
+    return pa.Table.from_pylist(rows, schema=arrow_schema(report, added if keeps else {}))
 
 
 def _iter_batches(shaper: Shaper, pages: Pages) -> Iterator[list[Row]]:
@@ -139,10 +159,10 @@ def _lacks_child_tables(report: Report) -> bool:
 
 
 def _dummy(report: Report) -> Row:
-    """Returns a row that dlt removes as it loads it: with it the child tables come to exist, even where all lists are empty."""
-    parents = {"account_id": 0, parent_id_column(report): 0}
+    """Returns a row of no account that dlt removes as it loads it: so child tables exist, even where all lists are empty."""
+    parents = {"account_id": NO_ACCOUNT, parent_id_column(report): 0}
     lists = {nested.name: [parents] for nested in report.lists}
-    return {"account_id": 0, **dict.fromkeys(report.key, 0), DELETED_AT: DUMMY_INSTANT, **lists}
+    return {"account_id": NO_ACCOUNT, **dict.fromkeys(report.key, 0), DELETED_AT: DUMMY_INSTANT, **lists}
 
 
 class HarvestSource(dlt.sources.DltSource):
@@ -157,15 +177,15 @@ class HarvestSource(dlt.sources.DltSource):
         return copy
 
 
-def build_source(run: Run, reports: list[Report]) -> HarvestSource:
-    """Returns the source of the given reports.
+def build_source(run: Run, reports: list[Report], *others: DltResource) -> HarvestSource:
+    """Returns the source of the given reports, and of other tables that are to be loaded with them.
 
     `root_key` lets dlt replace the list elements of a changed row, also where a list shrinks or empties.
     """
 
     @dlt.source(name=SECTION, section=SECTION, root_key=True, _impl_cls=HarvestSource)
     def harvest() -> list[DltResource]:
-        return [resource for report in reports for resource in build_resources(run, report)]
+        return [*(resource for report in reports for resource in build_resources(run, report)), *others]
 
     source: HarvestSource = harvest()
     source.shared = run

@@ -86,7 +86,7 @@ def sync_once(folder: Path, sandbox: Sandbox, *names: str, **options: Any) -> Su
 def rows(folder: Path, sql: str, name: str = "harvest_pipeline") -> list[tuple[Any, ...]]:
     """Returns the rows of a query on the database of `make_pipeline`."""
     with make_pipeline(folder, name).sql_client() as client:
-        return list(client.execute_sql(sql) or [])
+        return [tuple(row) for row in client.execute_sql(sql) or []]
 
 
 @contextmanager

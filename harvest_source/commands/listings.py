@@ -6,7 +6,7 @@ from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.reports.catalogue import REPORTS
 from harvest_source.syncing.history import last_runs
-from harvest_source.syncing.warehouse import open_warehouse
+from harvest_source.syncing.warehouse import Warehouse
 
 
 def reports(*, as_json: bool) -> int:
@@ -35,7 +35,7 @@ def status(place: Workplace, *, as_json: bool) -> int:
     pipeline = place.pipeline()
     with setting_errors(place.destination):
         pipeline.sync_destination()
-        with open_warehouse(pipeline) as warehouse:
+        with Warehouse(pipeline) as warehouse:
             runs = last_runs(warehouse)
     columns = ["account_id", "report", "finished_at", "bookmark", "rows_here", "verified", "error"]
     rows = [[run.get(column) for column in columns] for run in runs]

@@ -27,6 +27,7 @@ class RunOptions:
     days_back: int | None = None
     full_refresh: bool = False
     drop_pending: bool = False
+    accept_deletions: bool = False
     json: bool = False
 
 
@@ -43,7 +44,7 @@ def run(place: Workplace, options: RunOptions) -> int:
     names = chosen_reports(options.reports, options.exclude)
     choice = Choice(since=chosen_since(options), full_refresh=options.full_refresh)
     try:
-        summary = _sync(place, names, choice, drop_pending=options.drop_pending)
+        summary = _sync(place, names, choice, options)
     except HarvestError as error:
         if options.json:
             print_json({**Summary().as_json(), "exit_code": exit_code_of(error), "error": str(error)})
@@ -63,11 +64,17 @@ def exit_code_of(error: HarvestError) -> int:
     return 2 if isinstance(error, SettingError) else 1
 
 
-def _sync(place: Workplace, names: list[str], choice: Choice, *, drop_pending: bool) -> Summary:
+def _sync(place: Workplace, names: list[str], choice: Choice, options: RunOptions) -> Summary:
     with listener_for(quiet=place.quiet) as listener, open_source(place, names, choice, listener.note) as source:
         pipeline = place.pipeline()
         with setting_errors(place.destination):
-            return sync(pipeline, source, listener=listener, drop_pending=drop_pending)
+            return sync(
+                pipeline,
+                source,
+                listener=listener,
+                drop_pending=options.drop_pending,
+                accept_deletions=options.accept_deletions,
+            )
 
 
 def _tell(summary: Summary, *, quiet: bool) -> None:

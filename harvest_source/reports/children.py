@@ -31,6 +31,11 @@ class ChildReading:
     _began: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def done(self) -> frozenset[int]:
+        """Returns the parents whose children are known now: read, or none since the parent is gone."""
+        return frozenset(self.read_hours.keys() | self.gone)
+
     def to_ask(self) -> list[int]:
         """Returns the parents that need a request: those without an answer kept from an interrupted run."""
         return [

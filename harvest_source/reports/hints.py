@@ -49,7 +49,7 @@ def deleted_at_column(*, keep: bool) -> TColumnSchema:
     column = DLT_TYPES[Kind.TIMESTAMP] | {
         "description": "When the row was noticed to be gone at Harvest; null while it is there."
     }
-    return column if keep else column | {"hard_delete": True}
+    return column | {"hard_delete": not keep}
 
 
 def columns_of(fields: Iterable[Column], key: tuple[str, ...]) -> dict[str, TColumnSchema]:
@@ -70,13 +70,12 @@ def key_of(report: Report) -> tuple[str, ...]:
     return ("account_id", *report.key)
 
 
-def resource_hints(report: Report, *, keep_deleted: bool, replaces_account: bool) -> dict[str, Any]:
+def resource_hints(report: Report, *, keep_deleted: bool) -> dict[str, Any]:
     """Returns the arguments with which a report's resource is made.
 
     Args:
         report: of the catalogue.
         keep_deleted: rows gone at Harvest stay and are marked, instead of being removed.
-        replaces_account: the load is whole, and takes the place of all rows of its accounts.
     """
     hints: dict[str, Any] = {
         "name": report.name,
@@ -87,8 +86,6 @@ def resource_hints(report: Report, *, keep_deleted: bool, replaces_account: bool
     }
     if report.lists:
         hints["nested_hints"] = {nested.name: nested_hints(report, nested) for nested in report.lists}
-    if replaces_account:
-        hints["merge_key"] = "account_id"
     return hints
 
 

@@ -38,6 +38,7 @@ class Outcome:
     state: dict[str, Any] | None = None  # None: the state stays as it is
     error: HarvestError | None = None
     plan: ParentPlan | None = None
+    parents: frozenset[int] = frozenset()  # whose children were read, or that are gone themselves
 
 
 @dataclass
@@ -70,6 +71,11 @@ class Reader:
         if self._spool is None:
             self._spool = Spool(self.folder)
         return self._spool
+
+    @property
+    def readings(self) -> list[Pages]:
+        """Returns the lists read so far."""
+        return list(self._lists.values())
 
     def report(self, name: str) -> Report:
         """Returns a report as the settings have it: assignments are children of projects where so chosen."""
@@ -205,7 +211,8 @@ class Reader:
     def _finish_children(self, reading: ChildReading) -> Outcome:
         pages = reading.finish(self.spool)
         plan = reading.plan
-        return Outcome(pages, None if self.choice.since else {"marks": plan.marks, "read": plan.read}, plan=plan)
+        state = None if self.choice.since else {"marks": plan.marks, "read": plan.read}
+        return Outcome(pages, state, plan=plan, parents=reading.done)
 
     def _settle(self, where: Where, finish: Callable[[], Outcome]) -> Outcome:
         """Keeps what became of a report; an error that concerns only this report becomes its outcome."""

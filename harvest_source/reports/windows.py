@@ -93,7 +93,7 @@ class WindowReader:
         column = self._report.date_column or ""
         days = Counter(day for record in self._first.iter_light() if (day := day_of(record, column)))
         for window in plan_windows(days):
-            self._read_window(window)
+            self.read_window(window)
         for _ in range(ROUNDS):
             total = self._total()
             if total is None or len(self.pages.keys) >= total:
@@ -119,7 +119,8 @@ class WindowReader:
         self.pages.add(rows_of(answer.data, self._report.rows_key or ""))
         self.pages.started = self.pages.started or self._first.started or answer.server_time
 
-    def _read_window(self, window: Window) -> None:
+    def read_window(self, window: Window) -> None:
+        """Adds the rows of a window, each part of it read in one moment."""
         answer = next(self._answers({**self._params, **window.params()}))
         if next_link(answer.data, self._client.api_url) is None:
             self._add(answer)
@@ -128,7 +129,7 @@ class WindowReader:
             if part == window:
                 self._read_day(part)
             else:
-                self._read_window(part)
+                self.read_window(part)
 
     def _cut(self, window: Window, answer: Answer) -> list[Window]:
         """Returns smaller windows that make up one whose rows do not fit into one answer; itself where it is one day."""

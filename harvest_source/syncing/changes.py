@@ -27,8 +27,7 @@ class ChangeFilter:
     """Compares rows that are about to be loaded with those of the destination."""
 
     warehouse: Warehouse
-    keeps_equal: bool = False  # a load that replaces an account's rows needs the equal ones, too
-    tallies: dict[Where, Tally] = field(default_factory=dict)
+    tallies: dict[Where, Tally] = field(default_factory=dict)  # added to
     _empty: dict[Where, bool] = field(default_factory=dict)
 
     def __call__(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
@@ -46,7 +45,7 @@ class ChangeFilter:
         changed = [row for row in rows if _key(report, row) in present and differs(row, present[_key(report, row)])]
         tally.new += len(new)
         tally.changed += len(changed)
-        return rows if self.keeps_equal else new + changed
+        return new + changed
 
     def _present(self, report: Report, account_id: int, rows: list[Row]) -> dict[Any, Row]:
         if not report.key:

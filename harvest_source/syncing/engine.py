@@ -7,6 +7,7 @@ load those, count, write `load_report`. What a report's failure means is decided
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,17 +20,20 @@ import dlt
 from filelock import FileLock, Timeout
 
 from harvest_source.api.accounts import Account, look_up
-from harvest_source.api.errors import SettingError
+from harvest_source.api.errors import AccessLostError, ApiError, SettingError
 from harvest_source.reports.catalogue import NAMES, by_name
 from harvest_source.reports.reader import Outcome, Where
-from harvest_source.resources import HarvestSource, Run, build_source
+from harvest_source.resources import NO_ACCOUNT, HarvestSource, Run, build_source
 from harvest_source.settings import SECTION
+from harvest_source.syncing import timers
 from harvest_source.syncing.changes import ChangeFilter, Tally
-from harvest_source.syncing.history import load_report_resource
+from harvest_source.syncing.deletions import deleted_rows_resource
+from harvest_source.syncing.history import ACCESS_ROLES, load_report_resource
 from harvest_source.syncing.listener import Listener
 from harvest_source.syncing.package import explained, finish_pending, load
+from harvest_source.syncing.reconcile import Reconciliation, Verdict
 from harvest_source.syncing.summary import ReportResult, Summary
-from harvest_source.syncing.warehouse import open_warehouse
+from harvest_source.syncing.warehouse import Warehouse
 
 GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
 
@@ -43,9 +47,11 @@ class Sync:
     names: list[str]
     listener: Listener = field(default_factory=Listener)
     drop_pending: bool = False
+    accept_deletions: bool = False
     summary: Summary = field(default_factory=Summary)
     _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _tallies: dict[Where, Tally] = field(default_factory=dict)
+    _deleted: Counter[Where] = field(default_factory=Counter)
     _states: dict[str, Any] = field(default_factory=dict)
 
     def execute(self) -> Summary:
@@ -76,7 +82,19 @@ class Sync:
         wheres = [(account.id, name) for account in accounts for name in self.names if not self._is_off(account, name)]
         self._states = self._state_of_reports()
         self._read_and_load(wheres)
-        self._finish(wheres)
+        reconciliation = Reconciliation(
+            self.run,
+            self.names,
+            self.accept_deletions,
+            self.pipeline.state.get("sources", {}).get(SECTION, {}).get(ACCESS_ROLES, {}),
+            lambda: Warehouse(self.pipeline),
+            self._load,
+            self._tallies,
+        )
+        self.listener.step("comparing with Harvest")
+        reconciliation.execute(accounts, wheres)
+        self._finish(wheres, reconciliation.verdicts)
+        self._write_history(accounts)
         return self.summary
 
     def _prepare_pipeline(self) -> None:
@@ -114,48 +132,82 @@ class Sync:
     def _read_and_load(self, wheres: list[Where]) -> None:
         """Loads the lists while the children are still being read."""
         reader = self.run.reader
+        lists = [where for where in wheres if not reader.report(where[1]).parent]
+        children = [where for where in wheres if reader.report(where[1]).parent]
         reader.on_planned = lambda requests: self.listener.planned(requests, requests * GENERAL_PACE_SECONDS)
         reader.on_read = self._tell_read
+        reader.reserved_requests = len(lists)  # one count each
         self.run.keeps_errors = True
         self.listener.step("reading")
         reader.collect_lists(wheres, self._state)
+        self._add_timers(lists)
         with ThreadPoolExecutor(1, thread_name_prefix="harvest-children") as background:
-            children = background.submit(reader.collect_children, wheres, self._state)
+            reading = background.submit(reader.collect_children, wheres, self._state)
             try:
-                self._load([where for where in wheres if not reader.report(where[1]).parent])
-                children.result()
+                self._load(lists)
+                reading.result()
             except BaseException:
                 reader.client.clock.cancel()
                 raise
-        self._load([where for where in wheres if reader.report(where[1]).parent])
+        self._load(children)
+
+    def _add_timers(self, lists: list[Where]) -> None:
+        """Reads running timers again, where only changes were read."""
+        for where in lists:
+            pages = self.run.reader.outcomes[where].pages
+            if where[1] != timers.REPORT or pages is None or pages.since is None:
+                continue
+            with Warehouse(self.pipeline) as warehouse:
+                ran_before = timers.running_ids(warehouse, where[0])
+            try:
+                timers.add_timers(self.run.reader, pages, ran_before)
+            except AccessLostError:
+                raise
+            except ApiError as error:
+                self.run.reader.outcomes[where] = Outcome(error=error)
 
     def _tell_read(self, where: Where, outcome: Outcome) -> None:
         self.listener.read(where[1], outcome.pages.rows if outcome.pages else 0, str(outcome.error) if outcome.error else None)
 
     def _load(self, wheres: list[Where]) -> None:
-        """Loads the reports that were read completely, in one package."""
+        """Loads the reports that were read completely, and takes out what is gone, in one package."""
         reader = self.run.reader
-        good = [where for where in wheres if reader.outcomes[where].pages]
+        good = [where for where in wheres if reader.outcomes[where].pages or self.run.removals.get(where)]
         names = [name for name in self.names if any(name == good_name for _, good_name in good)]
         if not names:
             return
         self.listener.step(f"loading {len(names)} reports")
-        source = build_source(self.run, [reader.report(name) for name in names]).with_resources(*names)
-        with open_warehouse(self.pipeline) as warehouse, explained():
-            self.run.filter_rows = compare = ChangeFilter(warehouse, keeps_equal=reader.choice.full_refresh)
+        others = [deleted_rows_resource(self.run.removals)] if any(self.run.removals.values()) else []
+        source = build_source(self.run, [reader.report(name) for name in names], *others)
+        with Warehouse(self.pipeline) as warehouse, explained():
+            self.run.filter_rows = ChangeFilter(warehouse, self._tallies)
             self.pipeline.extract(source)
-            self._tallies |= compare.tallies
         finish_pending(self.pipeline)
+        self._remove_dummies(names)
+        for where, rows in self.run.removals.items():
+            self._deleted[where] += len(rows)
+        self.run.removals = {}
         for account_id, name in good:
             if reader.report(name).parent:
                 reader.spool.drop_answers(account_id, name)
 
-    def _finish(self, wheres: list[Where]) -> None:
-        """Counts the tables and writes the run's rows of `load_report`."""
+    def _remove_dummies(self, names: list[str]) -> None:
+        """Removes the rows of no account where dlt does not, since it keeps what is marked as gone."""
+        if not self.run.keeps_deleted:
+            return
+        with Warehouse(self.pipeline) as warehouse:
+            for report in map(by_name, names):
+                for table in (report.name, *(f"{report.name}__{each.name}" for each in report.lists)):
+                    if report.lists:
+                        warehouse.remove_account(table, NO_ACCOUNT)
+
+    def _finish(self, wheres: list[Where], verdicts: dict[Where, Verdict]) -> None:
+        """Puts together what the run did."""
         self._states = self._state_of_reports()
-        with open_warehouse(self.pipeline) as warehouse:
+        with Warehouse(self.pipeline) as warehouse:
             for account_id, name in wheres:
-                self.summary.results.append(self._result(account_id, name, warehouse.count(name, account_id)))
+                total = warehouse.count(name, account_id)
+                self.summary.results.append(self._result(account_id, name, total, verdicts[account_id, name]))
         order = {name: place for place, name in enumerate(NAMES)}
         self.summary.results.sort(key=lambda result: (result.account_id, order[result.report]))
         self.summary.waits = self.run.reader.client.traffic.waits
@@ -166,25 +218,34 @@ class Sync:
         ):
             if columns:
                 self.summary.notes.append(f"values {what}: {', '.join(sorted(columns))}")
-        history = load_report_resource(uuid.uuid4().hex, self._started_at, datetime.now(UTC), self.summary.results)
-        load(self.pipeline, build_history_source(history))
 
-    def _result(self, account_id: int, name: str, total: int | None) -> ReportResult:
-        reader = self.run.reader
-        outcome = reader.outcomes[account_id, name]
-        tally = self._tallies.get((account_id, name), Tally())
+    def _result(self, account_id: int, name: str, total: int | None, verdict: Verdict) -> ReportResult:
+        where = account_id, name
+        outcome = self.run.reader.outcomes[where]
+        tally = self._tallies.get(where, Tally())
+        error = str(outcome.error) if outcome.error else verdict.error
         return ReportResult(
             name,
             account_id,
             new=tally.new,
             changed=tally.changed,
+            deleted=self._deleted[where],
             total=total,
-            requests=reader.client.traffic.by_label[account_id, name],
+            requests=self.run.reader.client.traffic.by_label[where],
             seconds=round(outcome.pages.seconds, 3) if outcome.pages else 0.0,
-            verified="",
-            error=str(outcome.error) if outcome.error else None,
+            verified="no" if outcome.error else verdict.verified,
+            error=error,
             bookmark=bookmark_of(self._state(account_id, name)),
+            harvest_count=verdict.at_harvest,
         )
+
+    def _write_history(self, accounts: list[Account]) -> None:
+        """Writes the run's rows of `load_report`."""
+        doubted = {result.account_id for result in self.summary.results if result.error and not self.accept_deletions}
+        roles = {str(account.id): list(account.access_roles) for account in accounts if account.id not in doubted}
+        now = datetime.now(UTC)
+        history = load_report_resource(uuid.uuid4().hex, self._started_at, now, self.summary.results, roles)
+        load(self.pipeline, build_history_source(history))
 
 
 def bookmark_of(state: dict[str, Any]) -> str | None:
@@ -209,6 +270,7 @@ def sync(
     *,
     listener: Listener | None = None,
     drop_pending: bool = False,
+    accept_deletions: bool = False,
 ) -> Summary:
     """Brings the destination of a pipeline in line with Harvest, as the command line does.
 
@@ -217,6 +279,7 @@ def sync(
         source: of `harvest_source`, with the chosen resources.
         listener: hears what happens meanwhile.
         drop_pending: drops a pending load of an earlier run instead of finishing it.
+        accept_deletions: removes rows gone at Harvest even where they are more than half of a table.
 
     Returns:
         what was new, changed and deleted per report; a report that failed has its error there.
@@ -230,6 +293,6 @@ def sync(
     client.budgets.listen(listener.waiting)
     names = [name for name in NAMES if name in source.selected_resources]
     try:
-        return Sync(pipeline, source.shared, names, listener, drop_pending).execute()
+        return Sync(pipeline, source.shared, names, listener, drop_pending, accept_deletions).execute()
     finally:
         source.shared.reader.close()

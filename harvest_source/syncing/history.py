@@ -13,6 +13,7 @@ from harvest_source.syncing.summary import ReportResult
 from harvest_source.syncing.warehouse import Warehouse
 
 TABLE = "load_report"
+ACCESS_ROLES = "access_roles"  # in dlt's state of the source: account id: roles of the caller
 
 COLUMNS: TTableSchemaColumns = {
     "run_id": {"data_type": "text", "nullable": False, "description": "One value per run."},
@@ -33,8 +34,10 @@ COLUMNS: TTableSchemaColumns = {
 }
 
 
-def load_report_resource(run_id: str, started_at: datetime, finished_at: datetime, results: list[ReportResult]) -> Any:
-    """Returns the dlt resource that appends the results of a run."""
+def load_report_resource(
+    run_id: str, started_at: datetime, finished_at: datetime, results: list[ReportResult], access_roles: dict[str, list[str]]
+) -> Any:
+    """Returns the dlt resource that appends the results of a run; dlt's state keeps who the caller was."""
 
     @dlt.resource(
         name=TABLE,
@@ -44,6 +47,7 @@ def load_report_resource(run_id: str, started_at: datetime, finished_at: datetim
         file_format="parquet",
     )
     def load_report() -> Iterator[list[dict[str, Any]]]:
+        dlt.current.source_state().setdefault(ACCESS_ROLES, {}).update(access_roles)
         yield [
             {
                 "run_id": run_id,

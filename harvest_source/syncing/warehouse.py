@@ -2,31 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Self
 
 import dlt
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.reports.catalogue import Report, parent_id_column
+from harvest_source.reports.hints import DELETED_AT
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which rows of an account a question is about."""
+
+    condition: str = ""  # in SQL, with %s for each of `values`
+    values: tuple[Any, ...] = ()
+    live: bool = True  # only rows that are not marked as gone
+
+
+EVERYTHING = Scope()
 KEYS_PER_QUERY = 1000
 
 
 class Warehouse:
-    """The tables of one pipeline's dataset, open for reading."""
+    """The tables of one pipeline's dataset, read within a `with`, for as short as possible: DuckDB files take one writer."""
 
-    def __init__(self, client: SqlClientBase[Any]) -> None:
-        self._client = client
+    def __init__(self, pipeline: dlt.Pipeline) -> None:
+        self._client: SqlClientBase[Any] = pipeline.sql_client()
         self._missing: set[str] = set()
 
-    def count(self, table: str, account_id: int, where: str = "") -> int | None:
-        """Returns the number of rows of an account, `None` where the table does not exist."""
-        rows = self._rows(f"select count(*) as n from {{table}} where account_id = {int(account_id)} {where}", table)
-        return None if rows is None else int(rows[0]["n"])
+    def __enter__(self) -> Self:
+        self._client.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:  # noqa: PYI036 - dlt leaves out the None
+        self._client.__exit__(kind, error, trace)
+
+    def remove_account(self, table: str, account_id: int) -> None:
+        """Removes all rows of an account; nothing happens where the table does not exist."""
+        name = self._client.make_qualified_table_name(table)
+        with suppress(DatabaseUndefinedRelation):
+            self._client.execute_sql(f"delete from {name} where account_id = {int(account_id)}")
+
+    def count(self, table: str, account_id: int, scope: Scope = EVERYTHING) -> int | None:
+        """Returns the number of rows of an account that are there at Harvest, `None` where the table does not exist."""
+        found = self._rows("select count(*) as n from {table} where {scope}", table, account_id, scope)
+        return None if found is None else int(found[0]["n"])
+
+    def keys(self, report: Report, account_id: int, scope: Scope = EVERYTHING) -> set[tuple[Any, ...]]:
+        """Returns the keys, beside the account, of the rows that are there at Harvest."""
+        columns = ", ".join(report.key) or "account_id"
+        found = self._rows(f"select {columns} from {{table}} where {{scope}}", report.name, account_id, scope)
+        return {tuple(row[name] for name in report.key) for row in found or []}
+
+    def rows_per_day(self, table: str, column: str, account_id: int, scope: Scope) -> Counter[date | None]:
+        """Returns how many rows stand under each date of a column; under `None` those without a date."""
+        query = f"select {column} as day, count(*) as n from {{table}} where {{scope}} group by {column}"
+        return Counter({row["day"]: int(row["n"]) for row in self._rows(query, table, account_id, scope) or []})
 
     def rows_by_id(self, table: str, account_id: int, id_column: str, ids: Iterable[int], order: str = "") -> list[Row]:
         """Returns whole rows of an account whose `id_column` is one of `ids`; none where the table does not exist."""
@@ -35,17 +75,17 @@ class Warehouse:
         for start in range(0, len(wanted), KEYS_PER_QUERY):
             listed = ", ".join(str(each) for each in wanted[start : start + KEYS_PER_QUERY])
             column = self._client.escape_column_name(id_column)
-            query = f"select * from {{table}} where account_id = {int(account_id)} and {column} in ({listed}) {order}"
-            found += self._rows(query, table) or []
+            scope = Scope(f"{column} in ({listed}) {order}", live=False)
+            found += self._rows("select * from {table} where {scope}", table, account_id, scope) or []
         return found
 
     def all_rows(self, table: str, account_id: int) -> list[Row]:
         """Returns all rows of an account; none where the table does not exist."""
-        return self._rows(f"select * from {{table}} where account_id = {int(account_id)}", table) or []
+        return self._rows("select * from {table} where {scope}", table, account_id, Scope(live=False)) or []
 
     def every_row(self, table: str) -> list[Row]:
         """Returns all rows of all accounts; none where the table does not exist."""
-        return self._rows("select * from {table}", table) or []
+        return self._rows("select * from {table}", table, 0, EVERYTHING) or []
 
     def lists_of(
         self, report: Report, names: Iterable[str], account_id: int, ids: Iterable[int]
@@ -60,21 +100,16 @@ class Warehouse:
                 found.setdefault(name, {}).setdefault(row[column], []).append(row)
         return found
 
-    def _rows(self, query: str, table: str) -> list[Row] | None:
+    def _rows(self, query: str, table: str, account_id: int, scope: Scope) -> list[Row] | None:
         if table in self._missing:
             return None
-        text = query.format(table=self._client.make_qualified_table_name(table))
+        conditions = [f"account_id = {int(account_id)}", *([f"{DELETED_AT} is null"] if scope.live else [])]
+        conditions += [scope.condition] if scope.condition else []
+        text = query.format(table=self._client.make_qualified_table_name(table), scope=" and ".join(conditions))
         try:
-            with self._client.execute_query(text) as cursor:
+            with self._client.execute_query(text, *scope.values) as cursor:
                 names = [column[0].lower() for column in cursor.description]
                 return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
         except DatabaseUndefinedRelation:
             self._missing.add(table)
             return None
-
-
-@contextmanager
-def open_warehouse(pipeline: dlt.Pipeline) -> Iterator[Warehouse]:
-    """Opens the destination for reading, for as short as possible: DuckDB files take one writer."""
-    with pipeline.sql_client() as client:
-        yield Warehouse(client)

@@ -1,0 +1,146 @@
+"""Takes rows that are gone at Harvest out of the tables, and keeps what they were.
+
+What is gone is found elsewhere (`compare`, `gone_children`); here it is decided whether it may be believed, what goes
+with it, and what is written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import dlt
+from dlt.common.schema.typing import TTableSchemaColumns
+from dlt.extract import DltResource
+
+from harvest_source.reports.catalogue import Report, by_name
+from harvest_source.reports.reader import Where
+from harvest_source.reports.reading import Key
+from harvest_source.reports.values import to_json
+from harvest_source.syncing.warehouse import Row, Warehouse
+
+TABLE = "deleted_rows"
+DOUBTFUL_ROWS = 20  # from so many rows on, more than half of a table does not go without being asked
+SECRET_COLUMNS = ("statement_key", "client_key")  # they open public pages without a login
+
+# what Harvest deletes along with a row: table -> (table that loses rows, its column with the id of the row)
+CASCADES: dict[str, tuple[tuple[str, str], ...]] = {
+    "projects": (
+        ("task_assignments", "project__id"),
+        ("user_assignments", "project__id"),
+        ("project_assignments", "project__id"),
+        ("time_entries", "project__id"),
+        ("expenses", "project__id"),
+    ),
+    "invoices": (("invoice_messages", "invoice_id"), ("invoice_payments", "invoice_id")),
+    "estimates": (("estimate_messages", "estimate_id"),),
+    "users": (
+        ("billable_rates", "user_id"),
+        ("cost_rates", "user_id"),
+        ("teammates", "user_id"),
+        ("project_assignments", "user_id"),
+        ("user_assignments", "user__id"),
+    ),
+    "user_assignments": (("project_assignments", "id"),),
+}
+
+COLUMNS: TTableSchemaColumns = {
+    "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
+    "report": {"data_type": "text", "nullable": False, "description": "Report and table that the row stood in."},
+    "id": {"data_type": "bigint", "description": "Harvest's id of the row."},
+    "noticed_at": {"data_type": "timestamp", "timezone": True, "description": "When it was noticed to be gone, UTC."},
+    "row": {"data_type": "text", "description": "The row as it was last known, as JSON, its lists included."},
+}
+
+
+class DoubtError(Exception):
+    """So much would go that a person must say so."""
+
+
+@dataclass
+class Deletions:
+    """The rows that one run found gone."""
+
+    warehouse: Warehouse
+    chosen: set[str]  # reports of this run: only their tables lose rows
+    accept: bool = False
+    gone: dict[Where, set[Key]] = field(default_factory=dict)
+
+    def add(self, where: Where, keys: set[Key]) -> None:
+        """Notes keys that are gone at Harvest, and what Harvest deleted along with them.
+
+        Raises:
+            DoubtError: 20 rows or more, and more than half of the table, would go, and not along with others.
+        """
+        fresh = keys - self.gone.get(where, set())
+        if not fresh:
+            return
+        total = self.warehouse.count(where[1], where[0]) or 0
+        if len(fresh) >= DOUBTFUL_ROWS and len(fresh) * 2 > total and not self.accept:
+            raise DoubtError(
+                f"{len(fresh)} of {total} rows are gone at Harvest, more than half: nothing was removed; "
+                "run again with --accept-deletions if that is right"
+            )
+        self._take(where, fresh)
+
+    def _take(self, where: Where, keys: set[Key]) -> None:
+        self.gone.setdefault(where, set()).update(keys)
+        account_id, name = where
+        for child, column in CASCADES.get(name, ()):
+            if child in self.chosen:
+                found = self._keys_under(by_name(child), column, account_id, {key[0] for key in keys})
+                found -= self.gone.get((account_id, child), set())
+                if found:
+                    self._take((account_id, child), found)
+
+    def _keys_under(self, report: Report, column: str, account_id: int, ids: set[int]) -> set[Key]:
+        rows = self.warehouse.rows_by_id(report.name, account_id, column, ids)
+        return {tuple(row[name] for name in report.key) for row in rows if row.get("deleted_at") is None}
+
+    def last_known(self) -> dict[Where, list[Row]]:
+        """Returns the rows that are gone, whole, with their lists."""
+        return {where: self._rows(where[0], by_name(where[1]), keys) for where, keys in self.gone.items() if keys}
+
+    def _rows(self, account_id: int, report: Report, keys: set[Key]) -> list[Row]:
+        found = self.warehouse.rows_by_id(report.name, account_id, report.key[0], (key[0] for key in keys))
+        rows = [row for row in found if tuple(row[name] for name in report.key) in keys]
+        lists = self.warehouse.lists_of(report, (each.name for each in report.lists), account_id, (key[-1] for key in keys))
+        for row in rows:
+            row.update({name: [_plain(each) for each in elements.get(row["id"], [])] for name, elements in lists.items()})
+        return [_plain(row) for row in rows]
+
+
+def _plain(row: Row) -> Row:
+    """Returns a row without dlt's own columns."""
+    return {name: value for name, value in row.items() if not name.startswith("_dlt")}
+
+
+def gone_children(warehouse: Warehouse, report: Report, account_id: int, parents: frozenset[int], read: set[Key]) -> set[Key]:
+    """Returns the keys of children in the table, of parents that were read now, which their parents no longer have."""
+    column = report.parent.column if report.parent and report.parent.column else "project__id"
+    rows = warehouse.rows_by_id(report.name, account_id, column, parents)
+    present = {tuple(row[name] for name in report.key) for row in rows if row.get("deleted_at") is None}
+    return present - read
+
+
+def deleted_rows_resource(removals: dict[Where, list[Row]]) -> DltResource:
+    """Returns the dlt resource that writes down what is removed: nothing is lost."""
+    now = datetime.now(UTC)
+
+    @dlt.resource(name=TABLE, write_disposition="append", columns=COLUMNS, file_format="parquet")
+    def deleted_rows() -> Iterator[list[dict[str, Any]]]:
+        yield [
+            {
+                "account_id": account_id,
+                "report": name,
+                "id": row.get("id"),
+                "noticed_at": now,
+                "row": to_json({column: value for column, value in row.items() if column not in SECRET_COLUMNS}),
+            }
+            for (account_id, name), rows in removals.items()
+            for row in rows
+        ]
+
+    return deleted_rows

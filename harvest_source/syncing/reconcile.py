@@ -1,0 +1,181 @@
+"""Ends a run with the proof: what differs between tables and Harvest is found, removed or read again, and said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from harvest_source.api.accounts import Account
+from harvest_source.api.errors import AccessLostError, ApiError
+from harvest_source.reports.catalogue import Report, by_name
+from harvest_source.reports.parents import current_hour
+from harvest_source.reports.reader import Outcome, Where
+from harvest_source.reports.reading import Key
+from harvest_source.resources import Run
+from harvest_source.syncing.changes import Tally
+from harvest_source.syncing.compare import Comparison, Finding
+from harvest_source.syncing.deletions import CASCADES, Deletions, DoubtError, gone_children
+from harvest_source.syncing.warehouse import Warehouse
+
+IGNORED = "not compared"
+
+
+@dataclass
+class Verdict:
+    """Whether a report's table equals Harvest."""
+
+    verified: str = ""
+    at_harvest: int | None = None
+    error: str | None = None
+    repaired: int = 0
+
+
+@dataclass
+class Reconciliation:
+    """One run's comparison; see the module."""
+
+    run: Run
+    names: list[str]
+    accept_deletions: bool
+    former_roles: dict[str, list[str]]  # account id: access roles of the caller in the last run
+    open_warehouse: Callable[[], Warehouse]
+    load: Callable[[list[Where]], None]
+    tallies: dict[Where, Tally]
+    verdicts: dict[Where, Verdict] = field(default_factory=dict)
+
+    def execute(self, accounts: Iterable[Account], wheres: list[Where]) -> None:
+        """Compares and mends all reports that were loaded; parents first, since what hangs on them goes with them.
+
+        Raises:
+            AccessLostError: Harvest refuses the token.
+            LoadFailedError: the destination refused a repair.
+        """
+        lowered = {account.id: self._doubt(account) for account in accounts}
+        compared = []
+        for where in wheres:
+            verdict = self.verdicts[where] = Verdict()
+            if self.run.reader.outcomes[where].error:
+                continue
+            if self._ignores:
+                verdict.verified = IGNORED
+            elif lowered[where[0]]:
+                verdict.verified, verdict.error = f"no: {lowered[where[0]]}", lowered[where[0]]
+            else:
+                compared.append(where)
+        self._ask_counts(compared)
+        parents = [where for where in compared if where[1] in CASCADES]
+        for group in (parents, [where for where in compared if where not in parents]):
+            self._reconcile(group)
+        self._confirm(compared)
+
+    @property
+    def _ignores(self) -> bool:
+        """Returns whether nobody wants to know what is gone; a full refresh replaces the rows all the same."""
+        return self.run.reader.settings.deleted_rows == "ignore" and not self.run.reader.choice.full_refresh
+
+    def _doubt(self, account: Account) -> str | None:
+        """Returns why rows may be hidden from the caller without a sign, `None` where there is no reason."""
+        former, now = set(self.former_roles.get(str(account.id), ())), set(account.access_roles)
+        if self.accept_deletions or not former or former <= now or "administrator" in now:
+            return None
+        return (
+            f"the token's user was {', '.join(sorted(former))} and is now {', '.join(sorted(now)) or 'unknown'}: "
+            "rows may be hidden, so nothing is compared or removed; use an administrator's token, or --accept-deletions"
+        )
+
+    def _ask_counts(self, wheres: list[Where]) -> None:
+        self.comparison = Comparison(self.run.reader)
+        self.comparison.ask_counts([where for where in wheres if self._is_list(where)])
+
+    def _is_list(self, where: Where) -> bool:
+        """Returns whether Harvest has a list of the whole account, and so a count, for a report."""
+        return by_name(where[1]).parent is None
+
+    def _reconcile(self, wheres: list[Where]) -> None:
+        if not wheres:
+            return
+        warehouse = self.open_warehouse()
+        with warehouse:
+            accept = self.accept_deletions or self.run.reader.choice.full_refresh
+            deletions = Deletions(warehouse, set(self.names), accept=accept)
+            self.comparison.use(warehouse, deletions.gone)
+            findings = {where: self._find(where, warehouse, deletions) for where in wheres}
+            self.run.removals = deletions.last_known()
+        outcomes = self.run.reader.outcomes
+        kept = {where: outcomes[where] for where in {*findings, *self.run.removals}}
+        for where in kept:
+            finding = findings.get(where)
+            outcomes[where] = Outcome(finding.pages if finding else None)
+        before = {where: self._loaded(where) for where in kept}
+        removed = {where: len(rows) for where, rows in self.run.removals.items()}
+        self.load([where for where in kept if outcomes[where].pages or self.run.removals.get(where)])
+        for where, outcome in kept.items():
+            outcomes[where] = outcome
+            self.verdicts[where].repaired += removed.get(where, 0) + self._loaded(where) - before[where]
+
+    def _loaded(self, where: Where) -> int:
+        tally = self.tallies.get(where)
+        return tally.new + tally.changed if tally else 0
+
+    def _find(self, where: Where, warehouse: Warehouse, deletions: Deletions) -> Finding:
+        """Returns what must be loaded again of a report, and notes what is gone."""
+        verdict = self.verdicts[where]
+        try:
+            finding = self._compare(where, warehouse)
+            deletions.add(where, finding.gone)
+        except AccessLostError:
+            raise
+        except (ApiError, DoubtError) as error:
+            verdict.error, verdict.verified = str(error), f"no: {error}"
+            return Finding()
+        verdict.at_harvest = finding.at_harvest
+        return finding
+
+    def _compare(self, where: Where, warehouse: Warehouse) -> Finding:
+        outcome = self.run.reader.outcomes[where]
+        report = self.run.reader.report(where[1])
+        gone: set[Key] = set()
+        if report.parent and outcome.pages and self._covers_all(report, outcome):
+            gone = warehouse.keys(report, where[0]) - outcome.pages.keys
+        elif report.parent and outcome.pages:
+            gone = gone_children(warehouse, report, where[0], outcome.parents, outcome.pages.keys)
+        if not self._is_list(where):
+            return Finding(gone=gone)
+        finding = self.comparison.compare(where, outcome)
+        return Finding(finding.at_harvest, finding.equal, finding.gone | gone, finding.pages)
+
+    def _covers_all(self, report: Report, outcome: Outcome) -> bool:
+        """Returns whether the children of every parent there is were read: others in the table have lost theirs."""
+        limited = self.run.reader.settings.start_date and report.from_start_date
+        return bool(outcome.plan and outcome.plan.whole and not limited and not self.run.reader.choice.since)
+
+    def _confirm(self, wheres: list[Where]) -> None:
+        """Counts once more after the repair, and says how each report stands."""
+        with self.open_warehouse() as warehouse:
+            self.comparison.use(warehouse, {})
+            for where in wheres:
+                verdict = self.verdicts[where]
+                if verdict.error:
+                    continue
+                if not self._is_list(where):
+                    verdict.verified = self._read_ago(where)
+                    continue
+                here = self.comparison.here(where)
+                if verdict.at_harvest is not None and not self.comparison.matches(where, verdict.at_harvest):
+                    verdict.error = f"the table has {here} rows, Harvest {verdict.at_harvest}; the next run looks again"
+                    verdict.verified = f"no: {verdict.error}"
+                else:
+                    verdict.verified = f"repaired {verdict.repaired}" if verdict.repaired else self._yes
+
+    @property
+    def _yes(self) -> str:
+        return "part" if self.run.reader.choice.since else "yes"
+
+    def _read_ago(self, where: Where) -> str:
+        """Returns when the children unread for longest were read: there is no count of them."""
+        if self.run.reader.choice.since:
+            return "part"
+        plan = self.run.reader.outcomes[where].plan
+        hours = [int(hour) for hour in plan.read] if plan else []
+        days = (current_hour() - min(hours, default=current_hour())) // 24
+        return f"read {days} days ago"
