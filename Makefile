@@ -1,0 +1,42 @@
+# One word per habit. `make` lists the targets; the text behind ## is the help.
+
+BIN := .venv/bin
+SOURCES := $(wildcard requirements*.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format types imports docs check
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(BIN)/.ready ## make .venv with everything that runs, tests and checks
+
+$(BIN)/.ready: $(SOURCES)
+	test -x $(BIN)/python || python3 -m venv .venv
+	$(BIN)/pip install -q -r requirements-dev.txt
+	@touch $@
+
+demo: setup ## load the built-in sandbox account into harvest_demo.duckdb
+	$(BIN)/python harvest_pipeline.py --demo
+
+test: setup ## run the tests, on all cores
+	$(BIN)/pytest -n auto
+
+lint: setup ## look for mistakes and for files that are not formatted; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: setup ## format all files and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: setup ## check the types
+	$(BIN)/mypy
+
+imports: setup ## check that imports point one way
+	$(BIN)/lint-imports
+
+docs: setup ## write the generated page docs/tables.md anew
+	$(BIN)/python -m harvest_source.reports.docs
+
+check: lint types imports test ## all that CI checks, in the same words

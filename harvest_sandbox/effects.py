@@ -1,0 +1,239 @@
+"""What a change in one table does to others, as Harvest documents it or was seen to do it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from harvest_sandbox.blanks import PARENTS
+from harvest_sandbox.clock import stamp
+from harvest_sandbox.links import link_new, link_user_assignment, price_entry
+from harvest_sandbox.money import plain, rounded, running_hours, totals
+from harvest_sandbox.rates import RATES as _RATES
+from harvest_sandbox.rates import fit_rates
+from harvest_sandbox.rows import Row, getter
+
+if TYPE_CHECKING:
+    from harvest_sandbox.account import Account
+
+__all__ = ["after_delete", "after_insert", "after_update", "before_delete", "child_gone", "link_new", "may_delete"]
+
+_STATES = {
+    "invoice_messages": {"send": "open", "re-open": "open", "close": "closed", "draft": "draft"},
+    "estimate_messages": {"send": "sent", "re-open": "sent", "accept": "accepted", "decline": "declined", "draft": "draft"},
+}
+_STATE_TIMES = {"open": "sent_at", "closed": "closed_at", "sent": "sent_at", "accepted": "accepted_at", "declined": "declined_at"}
+_NESTED_NAME = {
+    "clients": "client",
+    "projects": "project",
+    "users": "user",
+    "tasks": "task",
+    "expense_categories": "expense_category",
+}
+_OWNED = {
+    "clients": ("invoices", "estimates", "projects", "contacts"),
+    "projects": ("time_entries", "expenses", "user_assignments", "task_assignments"),
+    "users": ("time_entries", "expenses", "user_assignments"),
+    "tasks": ("time_entries", "task_assignments"),
+    "expense_categories": ("expenses",),
+}
+_TOTAL_INPUTS = frozenset({"line_items", "tax", "tax2", "discount"})
+
+
+def after_insert(account: Account, report: str, row: Row, given: set[str]) -> None:
+    """Do what follows from a new row.
+
+    Args:
+        account: Where it happens.
+        report: The table.
+        row: The new row.
+        given: The fields that the caller set.
+    """
+    if report == "time_entries":
+        _fit_entry(account, row, given)
+        price_entry(account, row, given)
+    elif report in {"invoices", "estimates"}:
+        _fit_totals(account, report, row, given)
+    elif report == "invoice_payments":
+        _settle(account, account.parents[report][row["id"]], quiet=False)
+    elif report in _STATES:
+        _follow_message(account, report, row)
+    elif report in _RATES:
+        fit_rates(account, report, account.parents[report][row["id"]], newest=row["id"])
+
+
+def after_update(account: Account, report: str, key: Any, before: Row, changed: set[str], *, quiet: bool) -> None:
+    """Do what follows from changed fields of a row."""
+    row = account.rows[report][key]
+    if report == "time_entries":
+        _change_entry(account, row, before, changed)
+    elif report == "expenses":
+        _fit_billed(row, changed)
+    elif report in {"invoices", "estimates"}:
+        _fit_totals(account, report, row, changed)
+    elif report == "invoice_payments":
+        _settle(account, account.parents[report][key], quiet=quiet)
+    elif report in _RATES:
+        fit_rates(account, report, account.parents[report][key], quiet=quiet)
+    elif report == "projects":
+        _move_project(account, row, before)
+    elif report == "roles":
+        _rename_role(account, before["name"], [row["name"]], quiet=quiet)
+
+
+def before_delete(account: Account, report: str, key: Any, *, quiet: bool) -> None:
+    """Remove what goes together with a row.
+
+    Harvest refuses to delete what is still in use (see `may_delete`); here it goes too, so that nothing dangles.
+    """
+    for child, parent_report in PARENTS.items():
+        if parent_report == report:
+            account.drop_children(child, key)
+    field = _NESTED_NAME.get(report, "")
+    for table in _OWNED.get(report, ()):
+        for each in _keys_where(account, table, field, key):
+            if report == "clients":
+                account.delete(table, each, quiet=quiet)
+            else:  # nothing hangs on these
+                account.drop(table, each)
+    if report == "users":
+        for mate in [mate for mate in account.rows["teammates"] if mate[1] == key]:
+            account.delete("teammates", mate, quiet=quiet)
+        for role in account.rows["roles"].values():
+            role["user_ids"] = [user for user in role["user_ids"] if user != key]
+
+
+def after_delete(account: Account, report: str, row: Row, *, quiet: bool) -> None:
+    """Free what pointed at a removed row."""
+    if report in {"user_assignments", "task_assignments"}:
+        field = report[:-1]
+        for table in ("time_entries", "expenses"):
+            for key in _keys_where(account, table, field, row["id"]):
+                account.rows[table][key][field] = None
+                account.touch(table, key, quiet=quiet)
+    elif report == "invoices":
+        for table in ("time_entries", "expenses"):
+            for key in _keys_where(account, table, "invoice", row["id"]):
+                charge = account.rows[table][key]
+                charge.update(invoice=None, is_billed=False, is_locked=charge["is_closed"], locked_reason=None)
+                account.touch(table, key, quiet=quiet)
+    elif report == "roles":
+        _rename_role(account, row["name"], [], quiet=quiet)
+    elif report == "estimates":
+        for key in _keys_where(account, "invoices", "estimate", row["id"]):
+            account.rows["invoices"][key]["estimate"] = None
+
+
+def child_gone(account: Account, report: str, parent: int, *, quiet: bool) -> None:
+    """Do what follows for the parent of a removed child row."""
+    if report == "invoice_payments":
+        _settle(account, parent, quiet=quiet)
+    elif report in _RATES:
+        fit_rates(account, report, parent, quiet=quiet)
+
+
+def may_delete(account: Account, report: str, key: Any) -> bool:
+    """Tell whether Harvest's documented rules allow to delete a row."""
+    uses: dict[str, tuple[str, tuple[str, ...]]] = {
+        "clients": ("client", ("projects", "invoices", "estimates")),
+        "users": ("user", ("time_entries", "expenses")),
+        "tasks": ("task", ("time_entries",)),
+        "task_assignments": ("task_assignment", ("time_entries",)),
+        "user_assignments": ("user_assignment", ("time_entries", "expenses")),
+        "expense_categories": ("expense_category", ("expenses",)),
+    }
+    field, tables = uses.get(report, ("", ()))
+    return not any(_keys_where(account, table, field, key) for table in tables)
+
+
+def _keys_where(account: Account, table: str, field: str, key: Any) -> list[Any]:
+    rows = account.rows[table]
+    value = getter(rows, field)
+    return [each for each in rows if (value(each) or {}).get("id") == key]
+
+
+def _change_entry(account: Account, row: Row, before: Row, changed: set[str]) -> None:
+    """Stop a timer, keep the fields in step, follow a new project or user."""
+    if before["is_running"] and not row["is_running"]:
+        if "hours" not in changed:
+            row["hours"] = plain(running_hours(before, account.now()))
+        row["timer_started_at"] = None
+        changed = changed | {"hours"}
+    _fit_entry(account, row, changed)
+    if {"project_id", "user_id", "project", "user"} & changed:
+        link_user_assignment(account, row)
+
+
+def _move_project(account: Account, row: Row, before: Row) -> None:
+    """Let time and expenses follow a project to another client."""
+    for table in ("time_entries", "expenses") if row["client"] is not before["client"] else ():
+        for each in _keys_where(account, table, "project", row["id"]):
+            account.rows[table][each]["client"] = row["client"]
+
+
+def _rename_role(account: Account, old: str, new: list[str], *, quiet: bool) -> None:
+    for key, user in account.rows["users"].items():
+        if old in user["roles"] and new != [old]:
+            user["roles"] = [role for role in user["roles"] if role != old] + new
+            account.touch("users", key, quiet=quiet)
+
+
+def _fit_billed(row: Row, changed: set[str]) -> None:
+    if changed & {"invoice", "invoice_id"} and "is_billed" not in changed:
+        row["is_billed"] = row["is_locked"] = row["invoice"] is not None
+        row["locked_reason"] = "Item Invoiced and Locked for this Time Period" if row["is_billed"] else None
+
+
+def _fit_entry(account: Account, row: Row, changed: set[str]) -> None:
+    """Keep the fields of a time entry in step that the caller did not set."""
+    _fit_billed(row, changed)
+    if row["is_running"] and row["timer_started_at"] is None:
+        row["timer_started_at"] = stamp(account.now())
+        row["hours_without_timer"] = row["hours"] if "hours" in changed else 0
+        row["ended_time"] = None
+    elif "hours" in changed and "hours_without_timer" not in changed:
+        row["hours_without_timer"] = row["hours"]
+    if "hours" in changed and "rounded_hours" not in changed:
+        row["rounded_hours"] = plain(rounded(float(row["hours"])))
+
+
+def _fit_totals(account: Account, report: str, row: Row, changed: set[str]) -> None:
+    if changed & _TOTAL_INPUTS and "amount" not in changed:
+        row.update(totals(row))
+    if report == "invoices" and "due_amount" not in changed:
+        row["due_amount"] = plain(round(row["amount"] - _paid(account, row["id"]), 2))
+
+
+def _paid(account: Account, invoice_id: int) -> float:
+    payments = account.rows["invoice_payments"]
+    return math.fsum(payments[key]["amount"] for key in account.children_of("invoice_payments", invoice_id))
+
+
+def _settle(account: Account, invoice_id: int, *, quiet: bool) -> None:
+    """Bring an invoice in line with its payments; it moves with them (seen once, to the second)."""
+    invoice = account.rows["invoices"].get(invoice_id)
+    if invoice is None:
+        return
+    due = round(invoice["amount"] - _paid(account, invoice_id), 2)
+    invoice["due_amount"] = plain(due)
+    keys = account.children_of("invoice_payments", invoice_id)
+    if due <= 0 and keys and invoice["state"] == "open":
+        last = account.rows["invoice_payments"][keys[-1]]
+        invoice.update(state="paid", paid_at=last["paid_at"], paid_date=last["paid_date"])
+    elif due > 0 and invoice["state"] == "paid":
+        invoice.update(state="open", paid_at=None, paid_date=None)
+    account.touch("invoices", invoice_id, quiet=quiet)
+
+
+def _follow_message(account: Account, report: str, message: Row) -> None:
+    """Change the state of a message's invoice or estimate; a mere reminder leaves it untouched."""
+    parent_report, parent = PARENTS[report], account.parents[report][message["id"]]
+    row, state = account.rows[parent_report].get(parent), _STATES[report].get(message["event_type"] or "")
+    if row is None or state is None:
+        return
+    row["state"] = state
+    if state in _STATE_TIMES:
+        row[_STATE_TIMES[state]] = message["created_at"]
+    if state == "open":
+        row["closed_at"] = None
+    account.touch(parent_report, parent)

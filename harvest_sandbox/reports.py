@@ -1,0 +1,189 @@
+"""The reports: hours and money of a range of days, summed by subject and currency."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from harvest_sandbox.answers import too_long, unprocessable
+from harvest_sandbox.filters import dated_keys, read_date, read_flag
+from harvest_sandbox.rows import Row, peek
+
+if TYPE_CHECKING:
+    from harvest_sandbox.access import Access
+    from harvest_sandbox.account import Account
+
+_LONGEST_DAYS = 365  # to minus from
+_SUBJECTS = {
+    "clients": "client",
+    "projects": "project",
+    "tasks": "task",
+    "team": "user",
+    "categories": "expense_category",
+}
+
+
+def charges(access: Access, report: str, query: Mapping[str, str]) -> Iterable[Row]:
+    """Yield the time entries or expenses of a range that the caller may see, timers running."""
+    first, last = _range(query)
+    account, allowed = access.account, access.rule(report)
+    keys, days = dated_keys(account, report, "spent_date")
+    rows = account.rows[report]
+    for key in keys[bisect_left(days, first) : bisect_right(days, last)]:
+        if allowed is None or allowed(key):
+            yield account.deliver(report, peek(rows, key))
+
+
+def time_report(access: Access, subject: str, query: Mapping[str, str]) -> list[Row]:
+    """Return the rows of /reports/time/SUBJECT."""
+    fixed_fee = read_flag(query.get("include_fixed_fee") or "false", "include_fixed_fee")
+    free = set() if fixed_fee else _fixed_fee(access.account)
+    total: dict[Any, list[float]] = defaultdict(list)
+    billable: dict[Any, list[float]] = defaultdict(list)
+    money: dict[Any, list[float]] = defaultdict(list)
+    field = _SUBJECTS[subject]
+    client_of: dict[Any, Row] = {}
+    for entry in charges(access, "time_entries", query):
+        group = (entry[field]["id"], entry["client"]["currency"])
+        hours = float(entry["rounded_hours"])
+        client_of[group] = entry["client"]
+        total[group].append(hours)
+        if entry["billable"]:
+            billable[group].append(hours)
+            if entry["project"]["id"] not in free:
+                money[group].append(hours * float(entry["billable_rate"] or 0))
+    rows = []
+    for group, hours_list in total.items():
+        row = _subject(access.account, subject, group[0], client_of[group])
+        row |= {"total_hours": _sum(hours_list), "billable_hours": _sum(billable[group])}
+        if access.sees_rates:
+            row |= {"currency": group[1], "billable_amount": _sum(money[group])}
+        rows.append(row)
+    return _by_name(rows, subject)
+
+
+def expense_report(access: Access, subject: str, query: Mapping[str, str]) -> list[Row]:
+    """Return the rows of /reports/expenses/SUBJECT."""
+    total: dict[Any, list[float]] = defaultdict(list)
+    billable: dict[Any, list[float]] = defaultdict(list)
+    client_of: dict[Any, Row] = {}
+    field = _SUBJECTS[subject]
+    for expense in charges(access, "expenses", query):
+        group = (expense[field]["id"], expense["client"]["currency"])
+        client_of[group] = expense["client"]
+        total[group].append(float(expense["total_cost"]))
+        if expense["billable"]:
+            billable[group].append(float(expense["total_cost"]))
+    rows = []
+    for group, costs in total.items():
+        row = _subject(access.account, subject, group[0], client_of[group])
+        for name in ("weekly_capacity", "avatar_url"):
+            row.pop(name, None)
+        row["total_amount"] = _sum(costs)
+        if access.sees_rates:
+            row |= {"billable_amount": _sum(billable[group]), "currency": group[1]}
+        rows.append(row)
+    return _by_name(rows, subject)
+
+
+def uninvoiced_report(access: Access, query: Mapping[str, str]) -> list[Row]:
+    """Return the rows of /reports/uninvoiced: every billable project, even without hours."""
+    account = access.account
+    _, last = _range(query)
+    fixed_fee = read_flag(query.get("include_fixed_fee") or "true", "include_fixed_fee")
+    visible = None if access.is_administrator else access.managed_projects()
+    sums: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0, 0.0])
+    for entry in charges(access, "time_entries", query):
+        slot, hours = sums[entry["project"]["id"]], float(entry["rounded_hours"])
+        slot[0] += hours
+        if entry["billable"] and not entry["is_billed"]:
+            slot[1] += hours
+            slot[3] += hours * float(entry["billable_rate"] or 0)
+    for expense in charges(access, "expenses", query):
+        if expense["billable"] and not expense["is_billed"]:
+            sums[expense["project"]["id"]][2] += float(expense["total_cost"])
+    rows = []
+    for project in account.rows["projects"].values():
+        hidden = visible is not None and project["id"] not in visible
+        if hidden or not project["is_billable"] or (project["is_fixed_fee"] and not fixed_fee):
+            continue
+        total, open_hours, expenses, amount = sums[project["id"]]
+        if project["is_fixed_fee"]:
+            reached = (project["starts_on"] or "") <= last
+            amount = float(project["fee"] or 0) - _invoiced(account, project["id"]) if reached else 0.0
+        else:
+            amount += expenses
+        row = _subject(account, "projects", project["id"], project["client"])
+        row["project_name"] = project["name"]
+        row |= {"currency": project["client"]["currency"], "total_hours": _two(total), "uninvoiced_hours": _two(open_hours)}
+        rows.append(row | {"uninvoiced_expenses": _two(expenses), "uninvoiced_amount": _two(amount)})
+    return _by_name(rows, "projects")
+
+
+def _range(query: Mapping[str, str]) -> tuple[str, str]:
+    """Return the days of `from` and `to`; both must be there."""
+    for name in ("from", "to"):
+        if not query.get(name):
+            raise unprocessable(f"The {name} parameter is required")
+    first, last = read_date(query["from"], "from"), read_date(query["to"], "to")
+    if (date.fromisoformat(last) - date.fromisoformat(first)).days > _LONGEST_DAYS:
+        raise too_long()
+    return first, last
+
+
+def _subject(account: Account, subject: str, key: int, client: Row) -> Row:
+    """Return the fields that name the subject of a row."""
+    named = {"client_id": client["id"], "client_name": client["name"]}
+    if subject == "clients":
+        return named
+    if subject == "projects":
+        project = account.rows["projects"][key]
+        name = f"[{project['code']}] {project['name']}" if project["code"] else project["name"]
+        return {**named, "project_id": key, "project_name": name}
+    if subject == "tasks":
+        return {"task_id": key, "task_name": account.rows["tasks"][key]["name"]}
+    if subject == "categories":
+        return {"expense_category_id": key, "expense_category_name": account.rows["expense_categories"][key]["name"]}
+    user = account.rows["users"][key]
+    return {
+        "user_id": key,
+        "user_name": account.copies.get("user", key)["name"],
+        "weekly_capacity": user["weekly_capacity"],
+        "is_contractor": user["is_contractor"],
+        "avatar_url": user["avatar_url"],
+    }
+
+
+def _by_name(rows: list[Row], subject: str) -> list[Row]:
+    field = f"{_SUBJECTS[subject]}_name"
+    return sorted(rows, key=lambda row: (row[field], row.get("currency") or "", str(row)))
+
+
+def _fixed_fee(account: Account) -> set[int]:
+    return {key for key, project in account.rows["projects"].items() if project["is_fixed_fee"]}
+
+
+def _invoiced(account: Account, project_id: int) -> float:
+    """Return what invoices, drafts left out, have billed for a project."""
+    return math.fsum(
+        float(line["amount"])
+        for invoice in account.rows["invoices"].values()
+        if invoice["state"] != "draft"
+        for line in invoice["line_items"]
+        if line["project"] and line["project"]["id"] == project_id
+    )
+
+
+def _sum(values: Iterable[float]) -> float:
+    return _two(math.fsum(values))
+
+
+def _two(value: float) -> float:
+    return round(value, 2)
+
+
+__all__ = ["expense_report", "time_report", "uninvoiced_report"]

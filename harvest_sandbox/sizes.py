@@ -1,0 +1,25 @@
+"""How large an account is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Size:
+    """The number of rows of the tables that a person would ask about; the others follow from these."""
+
+    clients: int = 6
+    users: int = 6
+    projects: int = 8
+    time_entries: int = 1_200
+    expenses: int = 40
+    invoices: int = 8
+    estimates: int = 4
+
+
+SIZES: dict[str, Size] = {
+    # A whole load takes less than 70 requests, and 1,200 entries make a week of six people look like a week.
+    "demo": Size(),
+    "default": Size(clients=20, users=15, projects=60, time_entries=5_000, expenses=400, invoices=300, estimates=40),
+}
