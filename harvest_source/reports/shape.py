@@ -116,7 +116,7 @@ class Shaper:
         row: Row = {"account_id": account_id}
         self._flatten(self.root, row, "", record, self._parent_ids(account_id, record.get("id", parent_id)))
         row["account_id"] = account_id
-        if self.report.parent and parent_id is not None:
+        if self.report.parent and self.report.parent.column and parent_id is not None:
             row[self.report.parent.column] = parent_id
         return row
 

@@ -1,0 +1,133 @@
+"""Compares a warehouse with an account as its API shows it: read anew over the socket, value by value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import requests
+from support import TOKEN, make_pipeline
+
+from harvest_sandbox import Sandbox
+from harvest_source.reports.catalogue import REPORTS, Report
+
+Json = dict[str, Any]
+
+
+def get(account_id: int, url: str, **params: str) -> Json:
+    """Returns one answer, with exact numbers."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "Harvest-Account-Id": str(account_id), "User-Agent": "test (a@example.com)"}
+    response = requests.get(url, params=params, headers=headers, timeout=30)
+    response.raise_for_status()
+    answer: Json = json.loads(response.content, parse_float=Decimal)
+    return answer
+
+
+def pages(sandbox: Sandbox, account_id: int, path: str, rows_key: str) -> Iterator[Json]:
+    """Yields all rows of a list."""
+    answer = get(account_id, sandbox.api_url + path, per_page="2000")
+    yield from answer[rows_key]
+    while answer["links"]["next"]:
+        answer = get(account_id, answer["links"]["next"])
+        yield from answer[rows_key]
+
+
+def account_rows(sandbox: Sandbox, account_id: int, report: Report) -> list[Json]:
+    """Returns the records of a report as the API has them now, children with their parent's id."""
+    if report.rows_key is None:
+        return [get(account_id, sandbox.api_url + report.path)]
+    if report.parent is None:
+        return list(pages(sandbox, account_id, report.path, report.rows_key))
+    found = []
+    for parent in pages(sandbox, account_id, report.parent.report, report.parent.report):
+        if report.name == "teammates" and "manager" not in parent["access_roles"]:
+            continue
+        path = report.path.format(parent_id=parent["id"])
+        found += [{**row, report.parent.column: parent["id"]} for row in pages(sandbox, account_id, path, report.rows_key)]
+    return found
+
+
+def flat(record: Json, prefix: str = "") -> Json:
+    """Returns a record with nested objects flattened; nulls are left out."""
+    row: Json = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            row |= flat(value, f"{prefix}{name}__")
+        elif value is not None:
+            row[prefix + name] = value
+    return row
+
+
+def comparable(value: Any) -> Any:
+    """Returns a value of the database or of JSON in one common form."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return Decimal(value).normalize()
+    return value
+
+
+def table(folder: Path, name: str, where: str = "true") -> list[Json]:
+    """Returns the rows of a table, without nulls and without dlt's own columns."""
+    with (
+        make_pipeline(folder).sql_client() as client,
+        client.execute_query(f"select * from {name} where {where}") as cursor,
+    ):
+        names = [column[0] for column in cursor.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [{name: comparable(each) for name, each in row.items() if each is not None} for row in rows]
+
+
+def assert_equal(folder: Path, sandbox: Sandbox, *names: str, leave_out: tuple[str, ...] = ()) -> None:
+    """Asserts that every table, or those named, has the account's rows, values and list elements, and no others."""
+    for account in sandbox.accounts:
+        for report in REPORTS:
+            if (names and report.name not in names) or report.name in leave_out:
+                continue
+            expected = {}
+            for record in account_rows(sandbox, account.id, report):
+                row = {name: value for name, value in flat(record).items() if not isinstance(value, list)}
+                key = tuple(record[name] for name in report.key)
+                expected[key] = {name: comparable(value) for name, value in row.items()}
+            found = {}
+            for row in table(folder, report.name, f"account_id = {account.id}"):
+                key = tuple(int(row[name]) for name in report.key)
+                assert key not in found, f"{report.name} {key} stands twice"
+                found[key] = {name: value for name, value in row.items() if name != "account_id" and not name.startswith("_dlt")}
+            assert found == expected, report.name
+            assert_lists_equal(folder, sandbox, account.id, report)
+
+
+def assert_lists_equal(folder: Path, sandbox: Sandbox, account_id: int, report: Report) -> None:
+    """Asserts that the child tables of a report hold each row's list elements, in their order."""
+    records = account_rows(sandbox, account_id, report) if report.lists else []
+    for nested in report.lists:
+        expected: dict[int, list[Any]] = {}
+        for record in records:
+            elements = [flat(each) if isinstance(each, dict) else {"value": each} for each in record[nested.name] or ()]
+            if elements:
+                expected[record["id"]] = [{name: comparable(value) for name, value in each.items()} for each in elements]
+        parent = next(
+            column
+            for column in table_columns(folder, f"{report.name}__{nested.name}")
+            if column.endswith("_id") and column != "account_id" and not column.startswith("_dlt") and "__" not in column
+        )
+        found: dict[int, list[Any]] = {}
+        rows = table(folder, f"{report.name}__{nested.name}", f"account_id = {account_id}")
+        for row in sorted(rows, key=lambda row: row["_dlt_list_idx"]):
+            element = {name: value for name, value in row.items() if not name.startswith("_dlt")}
+            del element["account_id"]
+            found.setdefault(int(element.pop(parent)), []).append(element)
+        assert found == expected, f"{report.name}__{nested.name}"
+
+
+def table_columns(folder: Path, name: str) -> list[str]:
+    """Returns the names of a table's columns."""
+    with make_pipeline(folder).sql_client() as client, client.execute_query(f"select * from {name} limit 0") as cursor:
+        return [column[0] for column in cursor.description or ()]

@@ -1,0 +1,243 @@
+"""The tables equal the account, after the first run and after every later one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from compare import assert_equal
+from support import rows, serving, sync_once
+
+from harvest_sandbox import SIZES, Account, Fault, Size, build_account
+from harvest_source.reports.catalogue import NAMES, REPORTS
+from harvest_source.reports.reader import Choice
+from harvest_source.settings import parse_since
+
+SMALL = Size(projects=8, users=6, invoices=30, estimates=6, time_entries=900, expenses=40, clients=5)
+
+
+def small(seed: int = 7) -> Account:
+    return build_account(SMALL, seed=seed)
+
+
+def without_timers(account: Account) -> None:
+    """Stops the timers, whose hours grow while the test compares."""
+    for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
+        account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)
+
+
+def test_first_run_brings_every_value(tmp_path: Path) -> None:
+    """Every table of the catalogue is there, with every value and list element of the account."""
+    account = small()
+    without_timers(account)
+    with serving(account) as sandbox:
+        summary = sync_once(tmp_path, sandbox)
+        assert [result.error for result in summary.results] == [None] * len(NAMES)
+        assert all(result.new == result.total for result in summary.results)
+        assert_equal(tmp_path, sandbox)
+    assert rows(
+        tmp_path, "select count(*) from information_schema.columns where column_name like '%\\_\\_v\\_%' escape '\\'"
+    ) == [(0,)]
+
+
+def test_second_run_brings_changes_with_few_requests_and_third_changes_nothing(tmp_path: Path) -> None:
+    """About 1 % of changes; the second run asks `updated_since` and needs less than a third of the requests."""
+    account = build_account(SIZES["default"], seed=11)
+    without_timers(account)
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox)
+        first = len(sandbox.requests)
+        sandbox.clear()
+        for number, entry_id in enumerate(list(account.rows["time_entries"])[::100]):
+            account.update("time_entries", entry_id, hours=1.25 + number, notes=f"edited {number}")
+        account.insert("time_entries", spent_date="2026-01-05")  # dated back (R01)
+        for invoice_id in list(account.rows["invoices"])[:3]:
+            account.update("invoices", invoice_id, line_items=account.rows["invoices"][invoice_id]["line_items"][:1])
+        account.update("clients", next(iter(account.rows["clients"])), address="Hauptstraße 1")
+        account.update("projects", next(iter(account.rows["projects"])), notes="new note")
+        sync_once(tmp_path, sandbox)
+        second = list(sandbox.requests)
+        assert_equal(
+            tmp_path,
+            sandbox,
+        )
+        assert len(second) * 3 < first
+        asked = {request.path.rsplit("/", 1)[-1] for request in second if "updated_since" in request.query}
+        assert {"time_entries", "invoices", "clients", "projects", "users"} <= asked
+        tables = [
+            row[0] for row in rows(tmp_path, "select table_name from information_schema.tables where table_schema = 'harvest'")
+        ]
+        kept = [name for name in tables if not name.startswith("_dlt") and name != "load_report"]
+        before = {name: sorted(map(repr, rows(tmp_path, f"select * from {name}"))) for name in kept}
+        summary = sync_once(tmp_path, sandbox)
+        assert sum(result.new + result.changed + result.deleted for result in summary.results) == 0
+        assert {name: sorted(map(repr, rows(tmp_path, f"select * from {name}"))) for name in kept} == before
+
+
+def test_assignments_by_project_are_the_same_rows(tmp_path: Path) -> None:
+    """`assignments = "project"` asks once per project and gives the same two tables."""
+    account = small()
+    names = ("task_assignments", "user_assignments")
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox, *names, assignments="project")
+        assert sum("/projects/" in request.path for request in sandbox.requests) == 2 * len(account.rows["projects"])
+        assert_equal(tmp_path, sandbox, *names)
+        account.update("task_assignments", next(iter(account.rows["task_assignments"])), hourly_rate=77.5)
+        sandbox.clear()
+        sync_once(tmp_path, sandbox, *names, assignments="project")
+        assert_equal(tmp_path, sandbox, *names)
+        assert sum("/projects/" in request.path for request in sandbox.requests) < len(account.rows["projects"])
+
+
+def test_child_report_alone_leaves_the_parents_bookmark(tmp_path: Path) -> None:
+    """A report of children works without its parent, and the parent's rows are not lost for it."""
+    account = small()
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox, "invoice_payments")
+        assert_equal(tmp_path, sandbox, "invoice_payments")
+        sync_once(tmp_path, sandbox, "invoices")
+        assert_equal(tmp_path, sandbox, "invoices")
+
+
+def test_deleted_rows_go_with_all_that_hangs_on_them(tmp_path: Path) -> None:
+    """One plain run after deletions and cascades makes ids and child rows equal, and writes down what went."""
+    account = small()
+    without_timers(account)
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox)
+        account.delete("time_entries", list(account.rows["time_entries"])[17])
+        account.delete("projects", list(account.rows["projects"])[2])
+        account.delete("invoices", list(account.rows["invoices"])[4])
+        account.delete("estimates", list(account.rows["estimates"])[1])
+        summary = sync_once(tmp_path, sandbox)
+        assert [result.error for result in summary.results if result.error] == []
+        assert_equal(tmp_path, sandbox)
+    gone = dict(rows(tmp_path, "select report, count(*) from deleted_rows group by report"))
+    assert gone == {result.report: result.deleted for result in summary.results if result.deleted}
+    assert gone["projects"] == 1
+    assert gone["invoices"] == 1
+    assert rows(tmp_path, "select count(*) from deleted_rows where \"row\" like '%_key%'") == [(0,)]
+
+
+def test_kept_rows_are_marked_when_they_are_gone(tmp_path: Path) -> None:
+    """`deleted_rows = "keep"` leaves the row with its values and says when it was noticed."""
+    account = small()
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox, "time_entries", "invoices", deleted_rows="keep")
+        entry, invoice = list(account.rows["time_entries"])[3], list(account.rows["invoices"])[3]
+        hours = account.rows["time_entries"][entry]["hours"]
+        lines = len(account.rows["invoices"][invoice]["line_items"])
+        account.delete("time_entries", entry)
+        account.delete("invoices", invoice)
+        sync_once(tmp_path, sandbox, "time_entries", "invoices", deleted_rows="keep")
+        sync_once(tmp_path, sandbox, "time_entries", "invoices", deleted_rows="keep")
+    assert [float(row[0]) for row in rows(tmp_path, "select hours from time_entries where deleted_at is not null")] == [hours]
+    assert rows(tmp_path, "select id from invoices where deleted_at is not null") == [(invoice,)]
+    assert rows(tmp_path, f"select count(*) from invoices__line_items where invoice_id = {invoice}") == [(lines,)]
+    assert rows(tmp_path, "select count(*) from invoices where account_id = 0") == [(0,)]
+
+
+def test_more_than_half_of_a_table_does_not_go_unasked(tmp_path: Path) -> None:
+    """Doubt: exit 1 and nothing removed, until a person accepts it."""
+    account = small()
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox, "expenses")
+        for expense in list(account.rows["expenses"])[:30]:
+            account.delete("expenses", expense)
+        (result,) = sync_once(tmp_path, sandbox, "expenses").results
+        assert "--accept-deletions" in (result.error or "")
+        assert rows(tmp_path, "select count(*) from expenses") == [(40,)]
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_refused_or_failing_lists_remove_nothing_and_touch_no_other_report(tmp_path: Path, status: int) -> None:
+    """An error never becomes "no rows": the report is named, the others load, one plain run mends it."""
+    account = small()
+    without_timers(account)
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox)
+        account.update("time_entries", list(account.rows["time_entries"])[1], notes="changed")
+        account.update("expenses", list(account.rows["expenses"])[1], notes="changed")
+        sandbox.faults.append(Fault(path=r"/time_entries$", kind="status", status=status, times=None))
+        summary = sync_once(tmp_path, sandbox)
+        assert [result.report for result in summary.results if result.error] == ["time_entries"]
+        assert summary.exit_code == 1
+        assert rows(tmp_path, "select count(*) from time_entries") == [(900,)]
+        assert rows(tmp_path, "select count(*) from expenses where notes = 'changed'") == [(1,)]
+        sandbox.faults.clear()
+        assert sync_once(tmp_path, sandbox).exit_code == 0
+        assert_equal(tmp_path, sandbox)
+
+
+PASSING = {
+    "429": Fault(path=r"^/v2/", kind="status", status=429, retry_after="2", times=3),
+    "500": Fault(path=r"^/v2/", kind="status", status=500, times=3),
+    "503": Fault(path=r"^/v2/", kind="status", status=503, times=3),
+    "web page": Fault(path=r"^/v2/", kind="html", times=3),
+    "cut off": Fault(path=r"^/v2/", kind="cut", times=3),
+    "empty": Fault(path=r"^/v2/", kind="empty", times=3),
+    "reset": Fault(path=r"^/v2/", kind="reset", times=3),
+    "other shape": Fault(path=r"^/v2/invoices", kind="wrong_shape", times=3),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_passing_faults_leave_complete_tables(tmp_path: Path, fault: Fault) -> None:
+    """What passes is tried again: no error, and every value is there."""
+    account = small()
+    without_timers(account)
+    with serving(account) as sandbox:
+        sandbox.faults.append(fault)
+        summary = sync_once(tmp_path, sandbox)
+        sandbox.faults.clear()
+        assert [result.error for result in summary.results if result.error] == []
+        assert_equal(tmp_path, sandbox)
+
+
+def test_since_leaves_bookmarks_alone(tmp_path: Path) -> None:
+    """A `--since` run loads a part, called `part`; the next plain run is still a whole first load."""
+    account = small()
+    without_timers(account)
+    with serving(account) as sandbox:
+        instants = sorted(parse_since("updated_at", entry["updated_at"]) for entry in account.rows["time_entries"].values())
+        (part,) = sync_once(tmp_path, sandbox, "time_entries", choice=Choice(since=instants[-100])).results
+        assert part.verified == "part"
+        assert 0 < (part.total or 0) < 900
+        (whole,) = sync_once(tmp_path, sandbox, "time_entries").results
+        assert (whole.total, whole.verified) == (900, "yes")
+
+
+def test_two_accounts_with_the_same_ids_stay_apart(tmp_path: Path) -> None:
+    """Rows, bookmarks and deletions of one account leave the other untouched."""
+    north, south = small(), build_account(SMALL, seed=7)
+    south.id = north.id + 1
+    for account in (north, south):
+        without_timers(account)
+    with serving(north, south) as sandbox:
+        sync_once(tmp_path, sandbox, accounts=(north.id,))
+        sync_once(tmp_path, sandbox, accounts=(south.id,))
+        assert_equal(tmp_path, sandbox)
+        north.delete("time_entries", next(iter(north.rows["time_entries"])))
+        sync_once(tmp_path, sandbox)
+        assert_equal(tmp_path, sandbox)
+
+
+def test_every_report_of_the_catalogue_has_a_table(tmp_path: Path) -> None:
+    """Also on an account without a row: declared columns and child tables are there."""
+    account = small()
+    for name in ("projects", "invoices", "estimates", "expenses", "time_entries", "contacts", "clients", "tasks", "roles"):
+        for row_id in list(account.rows[name]):
+            account.delete(name, row_id)
+    with serving(account) as sandbox:
+        summary = sync_once(tmp_path, sandbox)
+        assert summary.exit_code == 0
+    found = {row[0] for row in rows(tmp_path, "select table_name from information_schema.tables where table_schema = 'harvest'")}
+    for report in REPORTS:
+        assert {report.name, *(f"{report.name}__{nested.name}" for nested in report.lists)} <= found
+    types = dict(
+        rows(tmp_path, "select column_name, data_type from information_schema.columns where table_name = 'time_entries'")
+    )
+    assert types["hours"] == "DECIMAL(20,6)"
+    assert types["id"] == "BIGINT"
+    assert types["spent_date"] == "DATE"
+    assert types["updated_at"] == "TIMESTAMP WITH TIME ZONE"
