@@ -77,7 +77,11 @@ class Workplace:
     def _destination(self) -> TDestinationReferenceArg:
         if self.demo and self.destination == "duckdb":
             return dlt.destinations.duckdb(f"{DEMO_NAME}.duckdb")
-        return Destination.from_reference(self.destination)
+        destination = Destination.from_reference(self.destination)
+        if destination is None:
+            raise SettingError("--destination is empty: try duckdb, postgres, bigquery")
+        destination.client_class  # noqa: B018 - imports its package, so that a missing one is said before missing settings
+        return destination
 
 
 def apply_dlt_defaults(*, verbose: bool = False) -> None:

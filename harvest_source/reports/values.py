@@ -66,8 +66,14 @@ def to_text(value: Any) -> str:
 
 
 def to_json(value: Any) -> str:
-    """Returns a value as JSON, decimals with all their digits."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    """Returns a value as JSON: decimals as numbers where those keep all digits, else as text, as dates are."""
+    return json.dumps(value, ensure_ascii=False, default=_json_default)
+
+
+def _json_default(value: Any) -> float | str:
+    if isinstance(value, Decimal) and Decimal(repr(float(value))) == value:
+        return float(value)
+    return str(value)
 
 
 def to_bool(value: Any) -> bool:

@@ -1,0 +1,113 @@
+"""Loads time entries end to end, by this product and by a plain dlt pipeline, and compares time and memory.
+
+Run: python benchmarks/speed.py [--entries N]. Ends with 1 where this product needs more than a fifth of the time or a
+quarter of the peak memory. The sandbox's start-up is not counted; no limit is waited for on either side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+TOKEN = "sandbox-token"  # noqa: S105 - of the sandbox
+MOST_TIME, MOST_MEMORY = 1 / 5, 1 / 4
+
+
+def ours(api_url: str, id_url: str) -> None:
+    """Loads as the command line does, with limits that never hold it back."""
+    import dlt  # noqa: PLC0415 - each process imports only what it measures
+
+    from harvest_source.api.accounts import choose_accounts  # noqa: PLC0415
+    from harvest_source.api.auth import PersonalToken  # noqa: PLC0415
+    from harvest_source.api.client import HarvestClient  # noqa: PLC0415
+    from harvest_source.api.limits import Budgets, Clock, Limit  # noqa: PLC0415
+    from harvest_source.commands.workplace import apply_dlt_defaults  # noqa: PLC0415
+    from harvest_source.reports.reader import Reader  # noqa: PLC0415
+    from harvest_source.resources import Run, build_source  # noqa: PLC0415
+    from harvest_source.settings import HarvestSettings  # noqa: PLC0415
+    from harvest_source.syncing import sync  # noqa: PLC0415
+
+    apply_dlt_defaults()
+    settings = HarvestSettings(access_token=TOKEN, api_url=api_url, id_url=id_url)
+    clock = Clock()
+    client = HarvestClient(settings, PersonalToken(TOKEN), clock, Budgets(clock, Limit(10**6, 15), Limit(10**6, 900)))
+    reader = Reader(client, settings)
+    source = build_source(Run(reader, lambda: choose_accounts(client, ())), [reader.report("time_entries")])
+    summary = sync(dlt.pipeline("ours", destination="duckdb", dataset_name="harvest", pipelines_dir="state"), source)
+    assert summary.exit_code == 0, summary
+
+
+def plain(api_url: str, _id_url: str) -> None:
+    """Loads with dlt alone: dicts, merge by id, defaults."""
+    import dlt  # noqa: PLC0415
+    from dlt.sources.helpers import requests  # noqa: PLC0415
+
+    account = requests.get(_id_url + "api/v2/accounts", headers={"Authorization": f"Bearer {TOKEN}", "User-Agent": "b (b@c.d)"})
+    account_id = next(each["id"] for each in account.json()["accounts"] if each["product"] == "harvest")
+    headers = {"Authorization": f"Bearer {TOKEN}", "Harvest-Account-Id": str(account_id), "User-Agent": "b (b@c.d)"}
+
+    @dlt.resource(name="time_entries", write_disposition="merge", primary_key="id")
+    def time_entries() -> Any:
+        url = api_url + "time_entries?per_page=2000"
+        while url:
+            page = requests.get(url, headers=headers).json()
+            yield page["time_entries"]
+            url = page["links"]["next"]
+
+    dlt.pipeline("plain", destination="duckdb", dataset_name="harvest", pipelines_dir="state").run(time_entries())
+
+
+LOADERS: dict[str, Callable[[str, str], None]] = {"ours": ours, "plain": plain}
+
+
+def measure(name: str, api_url: str, id_url: str) -> tuple[float, float]:
+    """Returns the seconds and the peak memory, in MB, of all processes of one loader."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        process = psutil.Popen([sys.executable, __file__, "--load", name, api_url, id_url], cwd=folder)
+        peak = 0
+        while process.poll() is None:
+            try:
+                family = [process, *process.children(recursive=True)]
+                peak = max(peak, sum(each.memory_info().rss for each in family))
+            except psutil.NoSuchProcess:
+                continue
+            time.sleep(0.02)
+        assert process.returncode == 0, f"{name} failed"
+        return time.monotonic() - began, peak / 1e6
+
+
+def main() -> int:
+    """Prints the figures and the two ratios."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--load", nargs=3, metavar=("NAME", "API_URL", "ID_URL"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.load:
+        LOADERS[options.load[0]](*options.load[1:])
+        return 0
+    command = [sys.executable, "-m", "harvest_sandbox", "--entries", str(options.entries), "--port", "0", "--token", TOKEN]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as sandbox:
+        assert sandbox.stdout
+        urls = [sandbox.stdout.readline().split()[1] for _ in range(2)]
+        figures = {name: measure(name, *urls) for name in LOADERS}
+        sandbox.terminate()
+    for name, (seconds, megabytes) in figures.items():
+        print(f"{name}: {options.entries} time entries in {seconds:.1f} s, peak {megabytes:.0f} MB")
+    time_ratio, memory_ratio = (figures["ours"][place] / figures["plain"][place] for place in (0, 1))
+    print(f"ratio of time {time_ratio:.3f} (at most {MOST_TIME:.3f}), of memory {memory_ratio:.3f} (at most {MOST_MEMORY:.3f})")
+    return int(time_ratio > MOST_TIME or memory_ratio > MOST_MEMORY)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Lists that shift while they are paged by number: a row that moves or goes costs no other row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compare import assert_equal
+from support import serving, sync_once
+
+from harvest_sandbox import Account, Request, Sandbox, Size, build_account
+from harvest_source.api import client
+from harvest_source.reports import windows
+
+PAGE = 40
+SIZE = Size(projects=4, users=4, invoices=150, estimates=130, time_entries=160, expenses=150, clients=3)
+DATES = {"time_entries": "spent_date", "expenses": "spent_date", "invoices": "issue_date", "estimates": "issue_date"}
+
+
+def newest_first(account: Account, report: str) -> list[int]:
+    dated = [row for row in account.rows[report].values() if row[DATES[report]]]
+    return [row["id"] for row in sorted(dated, key=lambda row: (row[DATES[report]], row["id"]), reverse=True)]
+
+
+def dated(report: str, day: str) -> dict[str, Any]:
+    return {DATES[report]: day}
+
+
+def go(account: Account, report: str) -> None:
+    """Deletes a row that was read: an unread one slips onto the page already read."""
+    account.delete(report, newest_first(account, report)[1])
+
+
+def move(account: Account, report: str) -> None:
+    """Moves a row that was read to the end of the list."""
+    account.update(report, newest_first(account, report)[1], **dated(report, "2020-01-02"))
+
+
+def come(account: Account, report: str) -> None:
+    """Inserts a row in front: one comes twice."""
+    account.insert(report, **dated(report, "2026-12-02"))
+
+
+def go_and_come(account: Account, report: str) -> None:
+    """Deletes and inserts between two pages: the count stays as it was."""
+    go(account, report)
+    account.insert(report, **dated(report, "2020-01-02"))
+
+
+CHANGES: list[Callable[[Account, str], None]] = [go, move, come, go_and_come]
+
+
+@pytest.mark.parametrize("report", DATES)
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_row_that_moves_costs_no_other_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: str, change: Callable[[Account, str], None]
+) -> None:
+    """Whatever happens between the first page and the second, this run or the next makes the table equal."""
+    monkeypatch.setattr(client, "PER_PAGE", PAGE)
+    monkeypatch.setattr(windows, "WINDOW_ROWS", PAGE - 10)
+    account = build_account(SIZE, seed=9)
+    for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
+        account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)
+    pages = 0
+
+    def between_pages(request: Request) -> None:
+        nonlocal pages
+        if request.path.endswith(f"/{report}"):
+            pages += 1
+            if pages == 2:
+                change(account, report)
+
+    with serving(account) as sandbox:
+        watch(sandbox, between_pages)
+        summary = sync_once(tmp_path, sandbox, report)
+        assert [result.error for result in summary.results if result.error] == []
+        watch(sandbox, None)
+        sync_once(tmp_path, sandbox, report)
+        assert_equal(tmp_path, sandbox, report)
+    assert pages > 2
+
+
+def watch(sandbox: Sandbox, hook: Callable[[Request], None] | None) -> None:
+    """Has the sandbox call a hook before it answers."""
+    sandbox.before_answer = hook
+
+
+def test_one_day_with_more_rows_than_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day cannot be cut into windows: it is read by pages until its count agrees."""
+    monkeypatch.setattr(client, "PER_PAGE", PAGE)
+    monkeypatch.setattr(windows, "WINDOW_ROWS", PAGE - 10)
+    account = build_account(SIZE, seed=9)
+    for row_id in list(account.rows["expenses"]):
+        account.update("expenses", row_id, spent_date="2026-03-02")
+    pages = 0
+
+    def between_pages(request: Request) -> None:
+        nonlocal pages
+        pages += request.path.endswith("/expenses")
+        if pages == 2 and request.path.endswith("/expenses"):
+            account.delete("expenses", max(account.rows["expenses"]))
+
+    with serving(account) as sandbox:
+        watch(sandbox, between_pages)
+        assert sync_once(tmp_path, sandbox, "expenses").exit_code == 0
+        assert_equal(tmp_path, sandbox, "expenses")
