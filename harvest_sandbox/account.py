@@ -7,7 +7,7 @@ What follows from a change elsewhere in the account is in `effects.py`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from copy import deepcopy
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from harvest_sandbox.blanks import PARENTS, REPORTS, UNSTAMPED, blank
 from harvest_sandbox.clock import stamp, system_now
 from harvest_sandbox.ids import Ids
 from harvest_sandbox.money import plain, rounded, running_hours
-from harvest_sandbox.nested import FIELDS, SHAPES, Copies
+from harvest_sandbox.nested import FIELDS, Copies
 from harvest_sandbox.rows import EntryRows, Row, peek
 
 
@@ -196,11 +196,3 @@ class Account:
             )
             for name, value in changes.items()
         }
-
-
-def active_keys(rows: MutableMapping[Any, Row]) -> Iterable[Any]:
-    """Yield the keys of rows that are not archived."""
-    return (key for key, row in rows.items() if row.get("is_active", True))
-
-
-__all__ = ["FIELDS", "SHAPES", "Account", "active_keys"]

@@ -6,7 +6,6 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from harvest_sandbox.blanks import PARENTS
-from harvest_sandbox.money import plain
 from harvest_sandbox.nested import FIELDS, SHAPES, full_name
 
 if TYPE_CHECKING:
@@ -135,6 +134,3 @@ def _new_teammate(account: Account, parent: int | None) -> Row:
             return {"id": key, **{name: user[name] for name in ("first_name", "last_name", "email")}}
     message = "every user is a teammate already"
     raise ValueError(message)
-
-
-__all__ = ["link_new", "link_user_assignment", "plain", "price_entry", "rate_of"]

@@ -23,6 +23,7 @@ class OAuth:
         callers: Access token -> who it is; shared with the sandbox.
         client_id: Of the application.
         client_secret: Of the application.
+        redirect_url: Registered with it; a redirect address must start with it. Empty: any one will do.
         expires_in: Seconds that an access token lives.
         rotating: A refresh returns a new refresh token and ends the old one. Whether Harvest does is not documented.
         clock: Seconds from any beginning.
@@ -34,6 +35,7 @@ class OAuth:
     callers: dict[str, Caller]
     client_id: str = "sandbox-client"
     client_secret: str = "sandbox-secret"  # noqa: S105 - of a stand-in
+    redirect_url: str = ""
     expires_in: int = FOURTEEN_DAYS
     rotating: bool = False
     clock: Callable[[], float] = time.monotonic

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harvest_sandbox import views
+from harvest_sandbox import consent, views
 from harvest_sandbox.lists import LISTS, MY_PROJECT_ASSIGNMENTS, PROJECT_ASSIGNMENTS
 
 if TYPE_CHECKING:
@@ -71,8 +71,18 @@ def _token(call: IdCall) -> Answer:
     return call.sandbox.oauth.exchange(call.fields)
 
 
+def _consent_page(call: IdCall) -> Answer:
+    return consent.ask(call.sandbox, call.query)
+
+
+def _consent_decided(call: IdCall) -> Answer:
+    return consent.decide(call.sandbox, call.fields)
+
+
 # (method, path) -> view. The pages where a person consents in the browser belong here as well.
 ID_ROUTES: dict[tuple[str, str], IdView] = {
     ("GET", "/api/v2/accounts"): _accounts,
     ("POST", "/api/v2/oauth2/token"): _token,
+    ("GET", "/oauth2/authorize"): _consent_page,
+    ("POST", "/oauth2/authorize"): _consent_decided,
 }

@@ -16,6 +16,7 @@ from harvest_sandbox.build.names import AGENCIES
 from harvest_sandbox.build.people import build_people
 from harvest_sandbox.build.plans import Plans
 from harvest_sandbox.build.projects import build_projects
+from harvest_sandbox.build.targets import build_targets
 from harvest_sandbox.clock import Clock, system_now
 from harvest_sandbox.rows import Row
 from harvest_sandbox.sizes import SIZES, Size
@@ -51,20 +52,26 @@ def build_account(
     collecting = gc.isenabled()
     gc.disable()  # nothing of what is made here is garbage, and looking for it takes longer than the building
     try:
-        build_people(context)
-        build_projects(context)
-        plans = Plans(context) if size.clients else None
-        if plans:
-            build_entries(context, plans)
-            build_expenses(context, plans)
-            build_invoices(context, plans)
-        build_estimates(context)
+        _fill(context)
     finally:
         if size.time_entries >= _MANY_ENTRIES:
             gc.freeze()  # nor later: it would look through millions of objects again and again
         if collecting:
             gc.enable()
     return account
+
+
+def _fill(context: Context) -> None:
+    """Build all tables, each after those it points at."""
+    build_people(context)
+    build_projects(context)
+    if context.size.clients:
+        plans = Plans(context)
+        build_entries(context, plans)
+        build_targets(context)
+        build_expenses(context, plans)
+        build_invoices(context, plans)
+    build_estimates(context)
 
 
 def _company(name: str, seed: int) -> Row:

@@ -33,19 +33,7 @@ def _build_estimate(context: Context, number: int, client: Row, user: Row) -> No
     state = _STATES[number % len(_STATES)]
     issued = context.day(number / context.size.estimates * 0.9)
     price = cents((900 + number * 137.25) * FACTORS[client["currency"]])
-    lines = [
-        {
-            "id": context.account.ids.next("line_items"),
-            "kind": "Service" if position == 0 else "Product",
-            "description": ("Phase 1: Konzept", None, "")[(number + position) % 3],
-            "quantity": float(position + 1),
-            "unit_price": context.number(price),
-            "amount": context.number(cents(price * (position + 1))),
-            "taxed": number % 2 == 0,
-            "taxed2": False,
-        }
-        for position in range(0 if number % 16 == 15 else 1 + number % 2)
-    ]
+    lines = _lines(context, number, price)
     row = context.add(
         "estimates",
         context.at(issued, 8),
@@ -74,6 +62,23 @@ def _build_estimate(context: Context, number: int, client: Row, user: Row) -> No
         _message(context, row, row["sent_at"], user, None)
     if state == "accepted":
         _link_invoice(context, row)
+
+
+def _lines(context: Context, number: int, price: float) -> list[Row]:
+    """Build the lines of an estimate; a few estimates have none."""
+    return [
+        {
+            "id": context.account.ids.next("line_items"),
+            "kind": "Service" if position == 0 else "Product",
+            "description": ("Phase 1: Konzept", None, "")[(number + position) % 3],
+            "quantity": float(position + 1),
+            "unit_price": context.number(price),
+            "amount": context.number(cents(price * (position + 1))),
+            "taxed": number % 2 == 0,
+            "taxed2": False,
+        }
+        for position in range(0 if number % 16 == 15 else 1 + number % 2)
+    ]
 
 
 def _link_invoice(context: Context, row: Row) -> None:

@@ -29,6 +29,8 @@ class RunOptions:
     drop_pending: bool = False
     accept_deletions: bool = False
     json: bool = False
+    repairs: bool = True
+    totals: bool = False
 
 
 def run(place: Workplace, options: RunOptions) -> int:
@@ -42,7 +44,25 @@ def run(place: Workplace, options: RunOptions) -> int:
         HarvestError: the run ended early.
     """
     names = chosen_reports(options.reports, options.exclude)
-    choice = Choice(since=chosen_since(options), full_refresh=options.full_refresh)
+    choice = Choice(chosen_since(options), options.full_refresh, replaces=options.full_refresh)
+    return execute(place, names, choice, options)
+
+
+def verify(place: Workplace, *, repairs: bool, as_json: bool) -> int:
+    """Compares every table with Harvest, value by value, and sums with Harvest's own reports; repairs what differs.
+
+    Returns:
+        the exit code: 0 where every table equals Harvest in the end, else 1.
+
+    Raises:
+        SettingError, HarvestError: as `run`.
+    """
+    options = RunOptions(json=as_json, repairs=repairs, totals=True)
+    return execute(place, list(NAMES), Choice(full_refresh=True), options)
+
+
+def execute(place: Workplace, names: list[str], choice: Choice, options: RunOptions) -> int:
+    """Runs once and shows what was done; returns the exit code. Raises as `run`."""
     try:
         summary = _sync(place, names, choice, options)
     except HarvestError as error:
@@ -54,7 +74,7 @@ def run(place: Workplace, options: RunOptions) -> int:
     else:
         print_summary(summary)
     _tell(summary, quiet=place.quiet)
-    if place.demo and not options.json:
+    if place.demo and not options.json and not options.totals:
         print_answers(place)
     return summary.exit_code
 
@@ -74,6 +94,8 @@ def _sync(place: Workplace, names: list[str], choice: Choice, options: RunOption
                 listener=listener,
                 drop_pending=options.drop_pending,
                 accept_deletions=options.accept_deletions,
+                repairs=options.repairs,
+                totals=options.totals,
             )
 
 

@@ -47,6 +47,7 @@ class Choice:
 
     since: datetime | None = None  # only rows changed since; the state is left alone
     full_refresh: bool = False  # everything, as if for the first time
+    replaces: bool = False  # what is loaded takes the place of all rows: those gone at Harvest go without doubt
 
 
 @dataclass

@@ -19,6 +19,7 @@ from harvest_source.reports.values import CONVERTERS, Rounded, Unfit, kind_of_un
 Row = dict[str, Any]
 
 MISFIT_SUFFIX = "__text"
+AS_IT_IS: dict[Kind, type] = {Kind.TEXT: str, Kind.BOOL: bool}
 _naming = NamingConvention()
 
 
@@ -48,6 +49,7 @@ class TableShape:
         self._notes = notes
         self._known = dict(known)
         self._converters: dict[str, Callable[[Any], Any]] = {column.name: CONVERTERS[column.kind] for column in columns}
+        self.as_it_is = {column.name: AS_IT_IS.get(column.kind) for column in columns}  # column: type that needs no look
 
     def has(self, column: str) -> bool:
         """Returns whether this is a plain column, documented or met before."""
@@ -100,7 +102,7 @@ class Shaper:
         self.lists: dict[str, TableShape] = {}
         self._known = known
         self._notes = notes
-        self._names: dict[str, str] = {}
+        self._names: dict[str, dict[str, str]] = {}  # prefix: key of the API: column
         self._declared_lists = {nested.name: nested for nested in report.lists}
         for nested in report.lists:
             self._list_shape(nested.name, nested)
@@ -124,9 +126,13 @@ class Shaper:
         return {"account_id": account_id, parent_id_column(self.report): record_id}
 
     def _flatten(self, table: TableShape, row: Row, prefix: str, record: Row, parents: Row) -> None:
+        names = self._names.setdefault(prefix, {})
+        as_it_is = table.as_it_is
         for key, value in record.items():
-            name = prefix + self._normalized(key)
-            if table.has(name):
+            name = names.get(key) or self._name(names, prefix, key)
+            if type(value) is as_it_is.get(name):
+                row[name] = value
+            elif table.has(name):
                 table.convert(row, name, value)
             elif isinstance(value, list) or (name in self._declared_lists and table is self.root):
                 self._put_list(table, row, name, value, parents)
@@ -166,8 +172,6 @@ class Shaper:
         self.lists[name] = shape
         return shape
 
-    def _normalized(self, key: str) -> str:
-        name = self._names.get(key)
-        if name is None:
-            name = self._names[key] = _naming.normalize_path(key)
+    def _name(self, names: dict[str, str], prefix: str, key: str) -> str:
+        name = names[key] = prefix + _naming.normalize_path(key)
         return name

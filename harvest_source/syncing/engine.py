@@ -33,6 +33,7 @@ from harvest_source.syncing.listener import Listener
 from harvest_source.syncing.package import explained, finish_pending, load
 from harvest_source.syncing.reconcile import Reconciliation, Verdict
 from harvest_source.syncing.summary import ReportResult, Summary
+from harvest_source.syncing.totals import differing_months
 from harvest_source.syncing.warehouse import Warehouse
 
 GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
@@ -48,6 +49,8 @@ class Sync:
     listener: Listener = field(default_factory=Listener)
     drop_pending: bool = False
     accept_deletions: bool = False
+    repairs: bool = True  # False: only tells what differs
+    totals: bool = False  # compares sums with Harvest's own reports, too
     summary: Summary = field(default_factory=Summary)
     _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _tallies: dict[Where, Tally] = field(default_factory=dict)
@@ -94,15 +97,34 @@ class Sync:
         self.listener.step("comparing with Harvest")
         reconciliation.execute(accounts, wheres)
         self._finish(wheres, reconciliation.verdicts)
-        self._write_history(accounts)
+        if self.totals:
+            self._compare_totals(accounts)
+        if self.repairs:
+            self._write_history(accounts)
         return self.summary
+
+    def _compare_totals(self, accounts: list[Account]) -> None:
+        """Notes the months in which a sum differs from Harvest's report; a report that cannot be read is said."""
+        with Warehouse(self.pipeline) as warehouse:
+            for account in accounts:
+                results = {each.report: each for each in self.summary.results if each.account_id == account.id}
+                try:
+                    months = differing_months(self.run.reader, warehouse, account.id, list(results))
+                except AccessLostError:
+                    raise
+                except ApiError as error:
+                    self.summary.notes.append(f"sums of account {account.id} are not compared with Harvest's reports: {error}")
+                    continue
+                for month in months:
+                    self.summary.notes.append(str(month))
+                    results[month.where[1]].error = results[month.where[1]].error or str(month)
 
     def _prepare_pipeline(self) -> None:
         """Brings the working state in line with the destination, and finishes what an earlier run left."""
         knew = bool(self._state_of_reports())
         if self.pipeline.has_pending_data:
             if self.drop_pending:
-                self.pipeline.drop_pending_packages()
+                self.pipeline.abort_packages()
                 self.listener.note("dropped a pending load of an earlier run")
             else:
                 self.listener.note("an earlier run left a pending load: it is loaded first, then today's data")
@@ -182,6 +204,9 @@ class Sync:
         with Warehouse(self.pipeline) as warehouse, explained():
             self.run.filter_rows = ChangeFilter(warehouse, self._tallies)
             self.pipeline.extract(source)
+        if not self.repairs:
+            self.pipeline.abort_packages()
+            return
         finish_pending(self.pipeline)
         self._remove_dummies(names)
         for where, rows in self.run.removals.items():
@@ -224,6 +249,11 @@ class Sync:
         outcome = self.run.reader.outcomes[where]
         tally = self._tallies.get(where, Tally())
         error = str(outcome.error) if outcome.error else verdict.error
+        differing = tally.new + tally.changed + max(self._deleted[where], verdict.gone)
+        if not self.repairs and differing and not error:
+            error = f"{differing} rows differ from Harvest; without --no-repair they are read again"
+        if self.totals and self.repairs and differing and not error:
+            verdict.verified = f"repaired {differing}"
         return ReportResult(
             name,
             account_id,
@@ -271,6 +301,8 @@ def sync(
     listener: Listener | None = None,
     drop_pending: bool = False,
     accept_deletions: bool = False,
+    repairs: bool = True,
+    totals: bool = False,
 ) -> Summary:
     """Brings the destination of a pipeline in line with Harvest, as the command line does.
 
@@ -280,6 +312,8 @@ def sync(
         listener: hears what happens meanwhile.
         drop_pending: drops a pending load of an earlier run instead of finishing it.
         accept_deletions: removes rows gone at Harvest even where they are more than half of a table.
+        repairs: whether what differs is loaded; without it the summary only tells.
+        totals: compares sums per year and month with Harvest's own reports, too.
 
     Returns:
         what was new, changed and deleted per report; a report that failed has its error there.
@@ -293,6 +327,6 @@ def sync(
     client.budgets.listen(listener.waiting)
     names = [name for name in NAMES if name in source.selected_resources]
     try:
-        return Sync(pipeline, source.shared, names, listener, drop_pending, accept_deletions).execute()
+        return Sync(pipeline, source.shared, names, listener, drop_pending, accept_deletions, repairs, totals).execute()
     finally:
         source.shared.reader.close()

@@ -28,6 +28,7 @@ class Verdict:
     at_harvest: int | None = None
     error: str | None = None
     repaired: int = 0
+    gone: int = 0  # rows of the table that Harvest no longer has
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Reconciliation:
     @property
     def _ignores(self) -> bool:
         """Returns whether nobody wants to know what is gone; a full refresh replaces the rows all the same."""
-        return self.run.reader.settings.deleted_rows == "ignore" and not self.run.reader.choice.full_refresh
+        return self.run.reader.settings.deleted_rows == "ignore" and not self.run.reader.choice.replaces
 
     def _doubt(self, account: Account) -> str | None:
         """Returns why rows may be hidden from the caller without a sign, `None` where there is no reason."""
@@ -96,7 +97,7 @@ class Reconciliation:
             return
         warehouse = self.open_warehouse()
         with warehouse:
-            accept = self.accept_deletions or self.run.reader.choice.full_refresh
+            accept = self.accept_deletions or self.run.reader.choice.replaces
             deletions = Deletions(warehouse, set(self.names), accept=accept)
             self.comparison.use(warehouse, deletions.gone)
             findings = {where: self._find(where, warehouse, deletions) for where in wheres}
@@ -128,7 +129,7 @@ class Reconciliation:
         except (ApiError, DoubtError) as error:
             verdict.error, verdict.verified = str(error), f"no: {error}"
             return Finding()
-        verdict.at_harvest = finding.at_harvest
+        verdict.at_harvest, verdict.gone = finding.at_harvest, len(deletions.gone.get(where, ()))
         return finding
 
     def _compare(self, where: Where, warehouse: Warehouse) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any, Self
 
 import dlt
@@ -62,6 +63,11 @@ class Warehouse:
         columns = ", ".join(report.key) or "account_id"
         found = self._rows(f"select {columns} from {{table}} where {{scope}}", report.name, account_id, scope)
         return {tuple(row[name] for name in report.key) for row in found or []}
+
+    def sum(self, table: str, column: str, account_id: int, scope: Scope) -> Decimal:
+        """Returns the sum of a column, 0 where there is no row."""
+        found = self._rows(f"select sum({column}) as total from {{table}} where {{scope}}", table, account_id, scope)
+        return Decimal(found[0]["total"] or 0) if found else Decimal(0)
 
     def rows_per_day(self, table: str, column: str, account_id: int, scope: Scope) -> Counter[date | None]:
         """Returns how many rows stand under each date of a column; under `None` those without a date."""

@@ -41,7 +41,7 @@ def test_no_window_at_the_server_holds_more_than_the_limit(delays: list[tuple[fl
             at_server.append(clock.seconds)
             clock.seconds += back
     for first, sixth in zip(at_server, itertools.islice(at_server, LIMIT.requests, None), strict=False):
-        assert sixth - first >= LIMIT.seconds
+        assert sixth - first >= LIMIT.seconds - 1e-6
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,65 @@
+"""Sets budgets and fixed fees to fit the work that was done: most projects keep within them, some do not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from harvest_sandbox.rows import Row, getter
+
+if TYPE_CHECKING:
+    from harvest_sandbox.build.context import Context
+
+_RATIOS = (1.25, 0.92, 1.6, 1.1, 2.3)  # of the budget to the work, one project after the other
+_MONTHS = 14
+_PARTS = {"person": ("user_assignments", "user"), "task": ("task_assignments", "task"), "task_fees": ("task_assignments", "task")}
+Spent = dict[Any, list[float]]
+
+
+def build_targets(context: Context) -> None:
+    """Set the budgets of all projects that have work."""
+    spent = _spent(context)
+    for number, project in enumerate(context.rows("projects")):
+        hours, money = spent[project["id"]]
+        if hours:
+            _set_budget(context, project, spent, _RATIOS[number % len(_RATIOS)])
+        if money and project["is_fixed_fee"]:
+            project["fee"] = context.number(_neat(money * 0.95))
+
+
+def _spent(context: Context) -> Spent:
+    """Return hours and money by project, by project and user, by project and task."""
+    rows = context.account.rows["time_entries"]
+    fields = [getter(rows, name) for name in ("project", "user", "task", "rounded_hours", "billable_rate")]
+    spent: Spent = defaultdict(lambda: [0.0, 0.0])
+    for key in rows:
+        project, user, task, hours, rate = (field(key) for field in fields)
+        money = hours * (rate or 0)
+        for group in (project["id"], (project["id"], "user", user["id"]), (project["id"], "task", task["id"])):
+            slot = spent[group]
+            slot[0] += hours
+            slot[1] += money
+    return spent
+
+
+def _set_budget(context: Context, project: Row, spent: Spent, ratio: float) -> None:
+    """Set the budget of a project, where its `budget_by` says it stands."""
+    way = project["budget_by"]
+    hours, money = spent[project["id"]]
+    if way == "project":
+        months = _MONTHS if project["budget_is_monthly"] else 1
+        project["budget"] = context.number(max(round(hours * ratio / months / 2.5), 1) * 2.5)
+    elif way == "project_cost":
+        project["cost_budget"] = context.number(_neat(money * ratio))
+    elif way in _PARTS:
+        report, field = _PARTS[way]
+        for part in context.rows(report):
+            if part["project"]["id"] == project["id"]:
+                used = spent[project["id"], field, part[field]["id"]][way == "task_fees"]
+                part["budget"] = context.number(_neat(used * ratio)) if used else None
+                context.account.copies.refresh(report, part)
+
+
+def _neat(value: float) -> float:
+    """Return a number of two figures, as people set budgets."""
+    return float(f"{value:.2g}")

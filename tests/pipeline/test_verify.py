@@ -1,0 +1,44 @@
+"""`verify` compares every value and the sums of Harvest's own reports, names what differs and repairs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compare import assert_equal
+from support import make_pipeline, make_source, rows, serving
+
+from harvest_sandbox import Sandbox, Size, build_account
+from harvest_source.reports.reader import Choice
+from harvest_source.syncing import Summary, sync
+
+SMALL = Size(projects=6, users=5, invoices=10, estimates=4, time_entries=300, expenses=30, clients=4)
+
+
+def verify(folder: Path, sandbox: Sandbox, *, repairs: bool = True) -> Summary:
+    source = make_source(sandbox, folder=folder / "spool", choice=Choice(full_refresh=True))
+    return sync(make_pipeline(folder), source, repairs=repairs, totals=True)
+
+
+def test_quiet_changes_are_told_and_then_repaired(tmp_path: Path) -> None:
+    """A changed rounding setting rewrites the past without a change time (R33); a payment goes quietly."""
+    account = build_account(SMALL, seed=4)
+    for entry in [each for each in account.rows["time_entries"].values() if each["is_running"]]:
+        account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)
+    with serving(account) as sandbox:
+        assert verify(tmp_path, sandbox).exit_code == 0
+        assert verify(tmp_path, sandbox, repairs=False).exit_code == 0
+        for entry_id in list(account.rows["time_entries"])[:20]:
+            account.update("time_entries", entry_id, quiet=True, rounded_hours=9.5)
+        payment = next(iter(account.rows["invoice_payments"]))
+        account.update("invoice_payments", payment, quiet=True, amount=0.01)
+        before = rows(tmp_path, "select sum(rounded_hours) from time_entries")
+        told = verify(tmp_path, sandbox, repairs=False)
+        assert told.exit_code == 1
+        assert {each.report for each in told.results if each.error} == {"time_entries", "invoice_payments", "invoices"}
+        assert any("sum of rounded_hours is" in note for note in told.notes)
+        assert rows(tmp_path, "select sum(rounded_hours) from time_entries") == before
+        repaired = verify(tmp_path, sandbox)
+        assert [each.error for each in repaired.results if each.error] == []
+        assert {each.report: each.verified for each in repaired.results}["time_entries"] == "repaired 20"
+        assert_equal(tmp_path, sandbox)
+        assert verify(tmp_path, sandbox, repairs=False).exit_code == 0
