@@ -4,45 +4,20 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 import click
 
-from harvest_source.api.errors import CancelledError, HarvestError
-from harvest_source.commands import listings
+from harvest_source.api.errors import CancelledError
+from harvest_source.commands import checking, listings, signing
 from harvest_source.commands import run as run_command
 from harvest_source.commands import show as show_command
+from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, place_options
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
-from harvest_source.settings import DATASET_NAME
 
 INTERRUPTED = 130
 USAGE = 2
-
-COMMON = [
-    click.option("--demo", is_flag=True, help="Use the built-in sandbox account: no sign-in, no settings."),
-    click.option("--destination", default="duckdb", show_default=True, help="Any dlt destination."),
-    click.option("--dataset", default=DATASET_NAME, show_default=True, help="Dataset (schema) of the tables."),
-    click.option("--account", metavar="ID[,ID]", help="Harvest accounts, or all; default: the configured or the only one."),
-    click.option("--quiet", is_flag=True, help="Less on standard error."),
-    click.option("--verbose", is_flag=True, help="More on standard error, tracebacks too."),
-]
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else there.")
-
-
-def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of every command that reads or writes tables; hands them on as one `place`."""
-
-    def with_place(**options: Any) -> Any:
-        names = ("demo", "destination", "dataset", "account", "quiet", "verbose")
-        return command(place=Workplace(**{name: options.pop(name) for name in names}), **options)
-
-    with_place.__doc__, with_place.__name__ = command.__doc__, command.__name__
-    with_place.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in reversed(COMMON):
-        with_place = option(with_place)
-    return with_place
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -65,6 +40,40 @@ def run(place: Workplace, as_json: bool, **options: Any) -> int:  # noqa: FBT001
     return run_command.run(place, run_command.RunOptions(json=as_json, **options))
 
 
+@cli.command("login")
+@click.option("--no-browser", is_flag=True, help="Only print the address to open.")
+@LOGIN_NAME
+@place_options
+def login(place: Workplace, name: str, no_browser: bool) -> int:  # noqa: FBT001 - click names it
+    """Sign in with the browser, store the tokens and choose an account."""
+    return signing.login(place, name=name, no_browser=no_browser)
+
+
+@cli.command("logout")
+@LOGIN_NAME
+def logout(name: str) -> int:
+    """Forget the stored tokens; says where to revoke the access at Harvest."""
+    return signing.logout(name=name)
+
+
+@cli.command("accounts")
+@JSON
+@NAME
+@place_options
+def accounts(place: Workplace, name: str | None, as_json: bool) -> int:  # noqa: FBT001 - click names it
+    """List the Harvest accounts that the credentials reach."""
+    return checking.accounts(place, name=name, as_json=as_json)
+
+
+@cli.command("check")
+@JSON
+@NAME
+@place_options
+def check(place: Workplace, name: str | None, as_json: bool) -> int:  # noqa: FBT001 - click names it
+    """Try credentials, account, permissions and destination without loading; says what to fix."""
+    return checking.check(place, name=name, as_json=as_json)
+
+
 @cli.command("reports")
 @JSON
 def reports(as_json: bool) -> int:  # noqa: FBT001 - click names it
@@ -78,6 +87,15 @@ def reports(as_json: bool) -> int:  # noqa: FBT001 - click names it
 def status(place: Workplace, as_json: bool) -> int:  # noqa: FBT001 - click names it
     """Show the last run of every report: when, bookmark, rows, verified or not."""
     return listings.status(place, as_json=as_json)
+
+
+@cli.command("verify")
+@click.option("--no-repair", is_flag=True, help="Only tell what differs.")
+@JSON
+@place_options
+def verify(place: Workplace, no_repair: bool, as_json: bool) -> int:  # noqa: FBT001 - click names them
+    """Compare every table with Harvest, and totals with its own reports; repair what differs."""
+    return run_command.verify(place, repairs=not no_repair, as_json=as_json)
 
 
 @cli.command("show")
@@ -121,10 +139,10 @@ def main(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort, CancelledError):
         message("interrupted: what was complete is loaded, the next run goes on from here")
         return INTERRUPTED
-    except HarvestError as error:
+    except Exception as error:  # noqa: BLE001 - whatever happens, a person gets one line
         if verbose:
             traceback.print_exc()
-        message(f"error: {error}", "red")
+        message(f"error: {run_command.one_line(error)}", "red")
         return run_command.exit_code_of(error)
 
 

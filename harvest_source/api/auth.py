@@ -5,10 +5,32 @@ A token belongs into these objects and nowhere else: they show no secret when pr
 
 from __future__ import annotations
 
-from typing import Protocol
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from harvest_source.api.errors import SettingError
+from harvest_source.api import exchange
+from harvest_source.api.errors import ApiError, RefusedError, SettingError, TokenRejectedError, UnavailableError
+from harvest_source.api.tokens import (
+    DEFAULT_NAME,
+    OAuthClient,
+    TokenFile,
+    Tokens,
+    configured_file,
+    oauth_client,
+    sign_in_file,
+    stored_sign_ins,
+)
 from harvest_source.settings import DEVELOPERS_URL, HarvestSettings
+
+LOGIN = "python harvest_pipeline.py login"
+EARLY = 0.1  # tokens are renewed when so much of their lifetime is left: two days of 14, and 0.2 s of 2
+LONGEST_EARLY_SECONDS = 3600.0
+TRIES = 3
+WAIT_SECONDS = (1.0, 4.0)  # after the first try and the second
+PATIENCE_SECONDS = 30.0  # after a renewal that failed while the old token still holds
 
 
 class Auth(Protocol):
@@ -39,8 +61,164 @@ class PersonalToken:
         return False
 
 
-def clean_token(pasted: str) -> tuple[str, bool]:
+@dataclass(frozen=True)
+class Timing:
+    """The passing of time: replaced in tests."""
+
+    now: Callable[[], float] = time.time  # of the wall clock, since expiry is kept across runs
+    sleep: Callable[[float], None] = time.sleep
+
+
+class OAuthToken:
+    """An access token of a sign-in, or of a configured refresh token: renewed by one thread and one process for all."""
+
+    def __init__(
+        self,
+        client: OAuthClient,
+        file: TokenFile,
+        *,
+        configured: str | None = None,
+        sign_in_again: str = LOGIN,
+        timing: Timing | None = None,
+    ) -> None:
+        """Reads nothing and asks nothing yet.
+
+        Args:
+            client: the application that the tokens were made for.
+            file: where they are kept.
+            configured: the refresh token of the settings, tried after those in the file.
+            sign_in_again: what to do once no refresh token works any more.
+            timing: the passing of time.
+        """
+        self._client = client
+        self._file = file
+        self._configured = configured
+        self._sign_in_again = sign_in_again
+        self._timing = timing or Timing()
+        self._lock = threading.Lock()
+        self._tokens: Tokens | None = None
+        self._dead: ApiError | None = None
+        self._try_again_at = 0.0
+
+    def __repr__(self) -> str:
+        return "OAuthToken(…)"
+
+    @property
+    def stored(self) -> Tokens | None:
+        """Returns what is stored of the sign-in."""
+        return self._file.read()
+
+    def token(self) -> str:
+        """Returns the access token that is valid now; renews it where it ends soon.
+
+        Raises:
+            TokenRejectedError: no refresh token works any more.
+            UnavailableError: Harvest cannot be asked, and there is no token that still holds.
+        """
+        with self._lock:
+            self._tokens = self._tokens or self._file.read()
+            tokens = self._tokens
+            if tokens is None or self._ends_in(tokens) <= _early_seconds(tokens):
+                tokens = self._renew_in_time(tokens)
+            return tokens.access_token
+
+    def renew(self, rejected: str) -> bool:
+        """Gets a new token after Harvest refused `rejected`; returns True, since it is worth asking again.
+
+        Raises:
+            TokenRejectedError, UnavailableError: as `token`.
+        """
+        with self._lock:
+            if self._tokens is None or self._tokens.access_token == rejected:  # else another thread was first
+                self._tokens = self._renewed(rejected)
+            return True
+
+    def _ends_in(self, tokens: Tokens) -> float:
+        return float("inf") if tokens.expires_at is None else tokens.expires_at - self._timing.now()
+
+    def _renew_in_time(self, tokens: Tokens | None) -> Tokens:
+        """Renews a token that ends soon; one that still holds serves on where that fails."""
+        holds = tokens is not None and self._ends_in(tokens) > 0
+        if tokens is not None and holds and self._timing.now() < self._try_again_at:
+            return tokens
+        try:
+            self._tokens = self._renewed(None)
+        except ApiError:
+            if tokens is None or not holds:
+                raise
+            self._try_again_at = self._timing.now() + PATIENCE_SECONDS
+            return tokens
+        return self._tokens
+
+    def _renewed(self, rejected: str | None) -> Tokens:
+        """Returns new tokens: those that another process has stored meanwhile, else Harvest's answer."""
+        if self._dead is not None:
+            raise self._dead
+        with self._file.locked():
+            stored = self._file.read()
+            if stored is not None and stored.access_token != rejected and self._ends_in(stored) > _early_seconds(stored):
+                return stored
+            known = stored.refresh_tokens if stored is not None else []
+            for refresh_token in dict.fromkeys([*known, *([self._configured] if self._configured else [])]):
+                result = self._ask(refresh_token)
+                renewed = self._file.read()
+                if result["outcome"] == exchange.OK and renewed is not None:
+                    return renewed
+                if result["error"] != "invalid_grant":
+                    break
+            else:
+                self._dead = TokenRejectedError(f"Harvest refuses the refresh token; sign in again: {self._sign_in_again}")
+                raise self._dead
+        self._dead = refusal(result)
+        raise self._dead
+
+    def _ask(self, refresh_token: str) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for attempt in range(TRIES):
+            if attempt:
+                self._timing.sleep(WAIT_SECONDS[attempt - 1])
+            result = self._file.exchange(self._client, self._timing.now(), refresh_token=refresh_token)
+            if result["outcome"] != exchange.PASSING:
+                return result
+        said = f"answered {result['status']}" if result["status"] else "cannot be reached"
+        raise UnavailableError(f"Harvest {said} when asked for a new token, {TRIES} times in a row; try again later")
+
+
+def _early_seconds(tokens: Tokens) -> float:
+    return min((tokens.lifetime_seconds or 0.0) * EARLY, LONGEST_EARLY_SECONDS)
+
+
+def sign_in_with_code(client: OAuthClient, file: TokenFile, code: str, redirect: str, timing: Timing | None = None) -> None:
+    """Exchanges the code that a person brought back from Harvest for tokens, and stores them.
+
+    Raises:
+        ApiError: Harvest gives none.
+        SettingError: they cannot be stored.
+    """
+    with file.locked():
+        result = file.exchange(client, (timing or Timing()).now(), code=code, redirect_uri=redirect)
+    if result["outcome"] == exchange.PASSING:
+        raise UnavailableError("Harvest could not be asked for tokens; sign in again in a moment")
+    if result["outcome"] != exchange.OK:
+        raise refusal(result)
+
+
+def refusal(result: dict[str, Any]) -> ApiError:
+    """Returns the error for an answer of the token endpoint that no new try will change."""
+    if result["error"] in {"invalid_client", "unauthorized_client"} or result["status"] == exchange.UNAUTHORIZED:
+        return TokenRejectedError(
+            f"Harvest does not know this client: compare client_id and client_secret with the application at {DEVELOPERS_URL}"
+        )
+    said = " ".join(str(part) for part in (result["status"], result["error"]) if part)
+    return RefusedError(f"Harvest refused to give a token ({said}); check the application at {DEVELOPERS_URL}")
+
+
+def clean_token(pasted: str, name: str = "access_token") -> tuple[str, bool]:
     """Trims what gets pasted along with a token: spaces, quotes, line ends, the word `Bearer`.
+
+    Args:
+        pasted: the setting.
+        name: of the setting.
 
     Returns:
         the token, and whether anything had to be trimmed.
@@ -52,20 +230,74 @@ def clean_token(pasted: str) -> tuple[str, bool]:
     if token.lower().startswith("bearer "):
         token = token[len("bearer ") :].strip().strip("\"'").strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise SettingError(f"access_token is empty or holds signs no token has: copy it again from {DEVELOPERS_URL}")
+        raise SettingError(f"{name} is empty or holds signs no token has: copy it again from {DEVELOPERS_URL}")
     return token, token != pasted
 
 
-def build_auth(settings: HarvestSettings) -> tuple[Auth, str | None]:
+def build_auth(
+    settings: HarvestSettings,
+    *,
+    name: str | None = None,
+    accounts: tuple[int, ...] | None = None,
+    timing: Timing | None = None,
+) -> tuple[Auth, str | None]:
     """Returns what signs the requests of these settings, and a note for the person where a token was trimmed.
 
+    Which credential counts: `access_token`; else the token stored for this client and the configured `refresh_token`;
+    else that refresh token itself; else the stored sign-in.
+
+    Args:
+        settings: the credentials.
+        name: of a stored sign-in, which then counts before everything else.
+        accounts: the wanted account ids: of several sign-ins, the one that reaches them.
+        timing: the passing of time.
+
     Raises:
-        SettingError: no credentials are set.
+        SettingError: no credentials are set, a part of them is missing, or nobody has signed in.
     """
-    if settings.access_token:
+    if name is None and settings.access_token:
         token, trimmed = clean_token(settings.access_token)
-        return PersonalToken(token), "access_token was trimmed: keep it without quotes or spaces" if trimmed else None
-    raise SettingError(
-        f"no access token is set: make one at {DEVELOPERS_URL} and set SOURCES__HARVEST__ACCESS_TOKEN, "
-        "or write it into .dlt/secrets.toml (see .dlt/secrets.toml.example)"
-    )
+        return PersonalToken(token), _trimmed_note("access_token") if trimmed else None
+    if name is None and settings.refresh_token:
+        client = oauth_client(settings, "a refresh_token works only with the application it was made for")
+        token, trimmed = clean_token(settings.refresh_token, "refresh_token")
+        again = f"{LOGIN}, and take refresh_token out of the settings"
+        auth = OAuthToken(client, configured_file(client, token), configured=token, sign_in_again=again, timing=timing)
+        return auth, _trimmed_note("refresh_token") if trimmed else None
+    if name is None and not settings.client_id and not settings.client_secret:
+        raise SettingError(
+            f"no access token is set: make one at {DEVELOPERS_URL} and set SOURCES__HARVEST__ACCESS_TOKEN, "
+            f"or write it into .dlt/secrets.toml (see .dlt/secrets.toml.example); or sign in with the browser: {LOGIN}"
+        )
+    client = oauth_client(settings, f"both stand with your application at {DEVELOPERS_URL}")
+    chosen = _choose_sign_in(stored_sign_ins(client), name, accounts)
+    again = LOGIN if chosen == DEFAULT_NAME else f"{LOGIN} --name {chosen}"
+    return OAuthToken(client, sign_in_file(client, chosen), sign_in_again=again, timing=timing), None
+
+
+def chosen_account(auth: Auth) -> int | None:
+    """Returns the account that was chosen at sign-in: the default where no other one is configured."""
+    stored = auth.stored if isinstance(auth, OAuthToken) else None
+    return stored.account_id if stored is not None else None
+
+
+def _trimmed_note(name: str) -> str:
+    return f"{name} was trimmed: keep it without quotes or spaces"
+
+
+def _choose_sign_in(stored: list[Tokens], name: str | None, accounts: tuple[int, ...] | None) -> str:
+    names = [each.name for each in stored]
+    if name is not None:
+        if name not in names:
+            others = f"; there are: {', '.join(names)}" if names else ""
+            raise SettingError(f"there is no sign-in named {name}: {LOGIN} --name {name}{others}")
+        return name
+    if not names:
+        raise SettingError(f"nobody has signed in yet: {LOGIN} (or set access_token)")
+    reaching = [each.name for each in stored if accounts and {str(account) for account in accounts} <= set(each.accounts)]
+    candidates = reaching or names
+    if DEFAULT_NAME in candidates or len(candidates) == 1:
+        return DEFAULT_NAME if DEFAULT_NAME in candidates else candidates[0]
+    if reaching:
+        return reaching[0]
+    raise SettingError(f"there are several sign-ins ({', '.join(names)}): choose the one you mean by an account, with --account")

@@ -8,7 +8,7 @@ from datetime import date
 from functools import partial
 
 from harvest_source.api.accounts import choose_accounts
-from harvest_source.api.auth import build_auth
+from harvest_source.api.auth import Auth, build_auth, chosen_account
 from harvest_source.api.client import HarvestClient
 from harvest_source.commands.workplace import Workplace
 from harvest_source.reports.reader import Choice, Reader
@@ -32,19 +32,43 @@ def open_source(place: Workplace, names: list[str], choice: Choice, note: Callab
     Raises:
         SettingError: credentials or settings are missing or malformed.
     """
-    with _settings(place) as settings:
-        auth, said = build_auth(settings)
+    with open_settings(place) as settings:
+        auth, said = build_auth(settings, accounts=wanted_accounts(place, settings))
         if said:
             note(said)
         client = HarvestClient(settings, auth)
-        wanted = parse_account_ids(place.account if place.account is not None else settings.account_id)
+        wanted = wanted_accounts(place, settings, auth)
         reader = Reader(client, settings, choice, folder=place.state_folder / place.pipeline_name / "harvest")
         run = Run(reader, partial(choose_accounts, client, wanted))
         yield build_source(run, [reader.report(name) for name in names])
 
 
+def wanted_accounts(place: Workplace, settings: HarvestSettings, auth: Auth | None = None) -> tuple[int, ...] | None:
+    """Returns the asked accounts: of the option, else of the settings, else the one chosen at sign-in.
+
+    Args:
+        place: with the option.
+        settings: with `account_id`.
+        auth: the credentials, once they are known.
+
+    Returns:
+        account ids, an empty tuple for all, `None` where nothing was chosen.
+
+    Raises:
+        SettingError: an account id is malformed.
+    """
+    wanted = parse_account_ids(place.account if place.account is not None else settings.account_id)
+    chosen = chosen_account(auth) if wanted is None and auth is not None else None
+    return wanted if chosen is None else (chosen,)
+
+
 @contextmanager
-def _settings(place: Workplace) -> Iterator[HarvestSettings]:
+def open_settings(place: Workplace) -> Iterator[HarvestSettings]:
+    """Gives the settings: the user's, or those of the built-in sandbox, which serves as long as the `with` lasts.
+
+    Raises:
+        SettingError: a setting is malformed.
+    """
     if not place.demo:
         yield load_settings()
         return

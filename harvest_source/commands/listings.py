@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from harvest_source.api.accounts import choose_accounts, look_up
+from harvest_source.api.auth import build_auth
+from harvest_source.api.client import HarvestClient
+from harvest_source.api.errors import HarvestError
+from harvest_source.commands.access import wanted_accounts
 from harvest_source.commands.output import message, print_json, print_table
+from harvest_source.commands.permissions import permissions
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.reports.catalogue import REPORTS
+from harvest_source.settings import load_settings
 from harvest_source.syncing.history import last_runs
+from harvest_source.syncing.package import explained
 from harvest_source.syncing.warehouse import Warehouse
 
 
 def reports(*, as_json: bool) -> int:
-    """Prints the reports: name, Domo's name, endpoint, key, cursor, table."""
-    columns = ["report", "in Domo", "endpoint", "key", "cursor", "table"]
+    """Prints the reports: name, Domo's name, endpoint, key, cursor, table; with credentials also what they may read."""
+    readable = _readable()
+    columns = ["report", "in Domo", "endpoint", "key", "cursor", "table", *(["may be read"] if readable else [])]
     rows = [
         [
             report.name,
@@ -20,6 +29,7 @@ def reports(*, as_json: bool) -> int:
             ", ".join(("account_id", *report.key)),
             "updated_at" if report.takes_updated_since and report.parent is None else "-",
             report.name,
+            *([readable[report.name]] if readable else []),
         ]
         for report in REPORTS
     ]
@@ -30,10 +40,29 @@ def reports(*, as_json: bool) -> int:
     return 0
 
 
+def _readable() -> dict[str, str]:
+    """Returns what the credentials may read of each report; nothing where there are none, or they do not work."""
+    place = Workplace()
+    try:
+        settings = load_settings()
+        if not (settings.access_token or settings.refresh_token or settings.client_id):
+            return {}
+        auth, _note = build_auth(settings, accounts=wanted_accounts(place, settings))
+        client = HarvestClient(settings, auth)
+        chosen = choose_accounts(client, wanted_accounts(place, settings, auth))
+        found = {account.id: permissions(client, look_up(client, account)) for account in chosen}
+    except HarvestError as error:
+        message(f"what your credentials may read is not shown: {error}")
+        return {}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return {report.name: ", ".join(f"{key}: {each[report.name]}" for key, each in found.items()) for report in REPORTS}
+
+
 def status(place: Workplace, *, as_json: bool) -> int:
     """Prints the last run of every report: when, bookmark, rows, verified or not."""
     pipeline = place.pipeline()
-    with setting_errors(place.destination):
+    with setting_errors(place.destination), explained():
         pipeline.sync_destination()
         with Warehouse(pipeline) as warehouse:
             runs = last_runs(warehouse)

@@ -79,9 +79,17 @@ def execute(place: Workplace, names: list[str], choice: Choice, options: RunOpti
     return summary.exit_code
 
 
-def exit_code_of(error: HarvestError) -> int:
+def exit_code_of(error: Exception) -> int:
     """Returns the exit code of an error: 2 where a setting is wrong, else 1."""
     return 2 if isinstance(error, SettingError) else 1
+
+
+def one_line(error: Exception) -> str:
+    """Returns what an error tells a person; one that nobody foresaw says so."""
+    if isinstance(error, HarvestError):
+        return str(error)
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"unexpected {type(error).__name__}: {first[:200]} (--verbose tells where)"
 
 
 def _sync(place: Workplace, names: list[str], choice: Choice, options: RunOptions) -> Summary:

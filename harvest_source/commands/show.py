@@ -9,6 +9,7 @@ from dlt.common.destination.exceptions import DestinationException
 from harvest_source.api.errors import SettingError
 from harvest_source.commands.output import hide_secrets, print_csv, print_json, print_table
 from harvest_source.commands.workplace import Workplace, setting_errors
+from harvest_source.syncing.package import explained
 
 
 def query(place: Workplace, sql: str) -> tuple[list[str], list[list[Any]]]:
@@ -18,10 +19,10 @@ def query(place: Workplace, sql: str) -> tuple[list[str], list[list[Any]]]:
         SettingError: nothing is loaded yet, or the destination does not understand the query.
     """
     pipeline = place.pipeline()
-    with setting_errors(place.destination):
+    with setting_errors(place.destination), explained():
         pipeline.sync_destination()
         try:
-            with pipeline.sql_client() as client, client.execute_query(sql.replace("%", "%%")) as cursor:
+            with pipeline.sql_client() as client, client.execute_query(sql) as cursor:
                 columns = [column[0] for column in cursor.description or ()]
                 rows = cursor.fetchall() if columns else []
         except DestinationException as error:

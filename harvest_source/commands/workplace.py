@@ -104,7 +104,7 @@ def setting_errors(destination: str) -> Iterator[None]:
         raise SettingError(
             f"destination {destination!r} is not known to dlt {_dlt_version()}: try duckdb, postgres, bigquery"
         ) from error
-    except MissingDependencyException as error:
+    except (MissingDependencyException, ImportError) as error:
         raise SettingError(f"destination {destination} needs a package: pip install 'dlt[{destination}]'") from error
     except ConfigurationException as error:
         raise SettingError(f"destination {destination} is not set up: {str(error).strip().splitlines()[0]}") from error

@@ -28,7 +28,7 @@ from harvest_source.settings import SECTION
 from harvest_source.syncing import timers
 from harvest_source.syncing.changes import ChangeFilter, Tally
 from harvest_source.syncing.deletions import deleted_rows_resource
-from harvest_source.syncing.history import ACCESS_ROLES, load_report_resource
+from harvest_source.syncing.history import ACCESS_ROLES, accounts_resource, load_report_resource
 from harvest_source.syncing.listener import Listener
 from harvest_source.syncing.package import explained, finish_pending, load
 from harvest_source.syncing.reconcile import Reconciliation, Verdict
@@ -275,7 +275,7 @@ class Sync:
         roles = {str(account.id): list(account.access_roles) for account in accounts if account.id not in doubted}
         now = datetime.now(UTC)
         history = load_report_resource(uuid.uuid4().hex, self._started_at, now, self.summary.results, roles)
-        load(self.pipeline, build_history_source(history))
+        load(self.pipeline, build_history_source([history, accounts_resource(accounts)]))
 
 
 def bookmark_of(state: dict[str, Any]) -> str | None:

@@ -9,11 +9,20 @@ from typing import Any
 import dlt
 from dlt.common.schema.typing import TTableSchemaColumns
 
+from harvest_source.api.accounts import Account
 from harvest_source.syncing.summary import ReportResult
 from harvest_source.syncing.warehouse import Warehouse
 
 TABLE = "load_report"
 ACCESS_ROLES = "access_roles"  # in dlt's state of the source: account id: roles of the caller
+
+ACCOUNTS_TABLE = "accounts"
+ACCOUNTS_COLUMNS: TTableSchemaColumns = {
+    "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
+    "name": {"data_type": "text", "description": "Name of the account."},
+    "currency": {"data_type": "text", "description": "The company's currency: rates and costs are in it."},
+    "week_start_day": {"data_type": "text", "description": "On which day the company's week begins."},
+}
 
 COLUMNS: TTableSchemaColumns = {
     "run_id": {"data_type": "text", "nullable": False, "description": "One value per run."},
@@ -70,6 +79,31 @@ def load_report_resource(
         ]
 
     return load_report
+
+
+def accounts_resource(accounts: list[Account]) -> Any:
+    """Returns the dlt resource of the table `accounts`: one row per account, as far as Harvest said."""
+
+    @dlt.resource(
+        name=ACCOUNTS_TABLE,
+        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+        primary_key="account_id",
+        columns=ACCOUNTS_COLUMNS,
+        file_format="parquet",
+    )
+    def rows() -> Iterator[list[dict[str, Any]]]:
+        yield [
+            {
+                "account_id": account.id,
+                "name": account.name or account.company.get("name"),
+                "currency": account.company.get("currency"),
+                "week_start_day": account.company.get("week_start_day"),
+            }
+            for account in accounts
+            if account.company
+        ]
+
+    return rows
 
 
 def last_runs(warehouse: Warehouse) -> list[dict[str, Any]]:

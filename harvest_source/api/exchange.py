@@ -1,0 +1,165 @@
+"""Asks Harvest for tokens once, in a process of its own, and puts the answer on disk before anything else happens.
+
+A refresh token may work only once. Were the asking program killed between Harvest's answer and the moment it is stored,
+both the old token and the new one would be lost, and with them the sign-in. So this file is started as a program that
+outlives the one that started it: whoever needs the tokens next waits for its lock and finds its answer.
+
+It is run by its path, since importing the package would load all of dlt; it knows nothing of the rest of it. The order
+comes on standard input, for arguments can be read by every user of the machine; standard output never carries a token.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import requests
+from filelock import FileLock
+from requests_oauthlib import OAuth2Session
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 25.0
+LOCK_SECONDS = 60.0
+PRIVATE = 0o600
+OK = "ok"
+REFUSED = "refused"
+PASSING = "passing"
+UNAUTHORIZED = 401
+PASSING_STATUSES = frozenset({408, 425, 429})
+
+
+class _UnusableError(Exception):
+    """An answer that brings no tokens."""
+
+    def __init__(self, response: requests.Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+def _judge(response: requests.Response) -> requests.Response:
+    """Lets only good answers through to the library, which would look at no status."""
+    if response.status_code != requests.codes.ok:
+        raise _UnusableError(response)
+    try:
+        good = bool(response.json()["access_token"])
+    except (ValueError, KeyError, TypeError):
+        good = False
+    if not good:
+        raise _UnusableError(response)
+    return response
+
+
+def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Signs nothing: without it requests would take a password from a .netrc file."""
+    return request
+
+
+def ask(order: dict[str, Any]) -> dict[str, Any]:
+    """Sends one request to the token endpoint; returns the library's tokens.
+
+    Args:
+        order: `token_url`, `client_id`, `client_secret`, `user_agent`, and either `refresh_token`, or `code` with its
+            `redirect_uri`; `sent_at`, from which the lifetime of the tokens counts.
+    """
+    for name in ("requests_oauthlib", "oauthlib"):  # at DEBUG both write secrets and tokens to the log
+        logging.getLogger(name).setLevel(logging.INFO)
+    headers = {"Accept": "application/json", "User-Agent": order["user_agent"]}
+    common: dict[str, Any] = {
+        "auth": _unsigned,
+        "headers": headers,
+        "timeout": (CONNECT_SECONDS, READ_SECONDS),
+        "client_secret": order["client_secret"],
+    }
+    with OAuth2Session(order["client_id"], redirect_uri=order.get("redirect_uri")) as session:
+        session.max_redirects = 0  # the secret goes to the configured address only
+        for kind in ("access_token_response", "refresh_token_response"):
+            session.register_compliance_hook(kind, _judge)
+        if "code" in order:
+            return dict(session.fetch_token(order["token_url"], code=order["code"], include_client_id=True, **common))
+        return dict(
+            session.refresh_token(
+                order["token_url"], refresh_token=order["refresh_token"], client_id=order["client_id"], **common
+            )
+        )
+
+
+def exchange(order: dict[str, Any], answer_path: Path) -> dict[str, Any]:
+    """Asks for tokens, stores them, and returns what became of it: `outcome`, `status`, `error`; never a token."""
+    try:
+        tokens = ask(order)
+    except _UnusableError as unusable:
+        return describe(unusable.response)
+    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        return {"outcome": PASSING, "status": None, "error": type(error).__name__}
+    except Exception as error:  # noqa: BLE001 - the one who asked hears its kind; its text may hold what is secret
+        return {"outcome": REFUSED, "status": None, "error": type(error).__name__}
+    answer = {
+        "access_token": tokens["access_token"],
+        "refresh_token": tokens.get("refresh_token"),
+        "expires_in": tokens.get("expires_in"),
+        "used": order.get("refresh_token"),
+        "sent_at": order["sent_at"],
+    }
+    write_private(answer_path, json.dumps(answer).encode())
+    return {"outcome": OK, "status": requests.codes.ok, "error": None}
+
+
+def describe(response: requests.Response) -> dict[str, Any]:
+    """Returns what an answer without tokens means."""
+    status = response.status_code
+    try:
+        error = str(response.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        error = ""
+    error = error if error.isascii() and error.replace("_", "").isalnum() else ""
+    refused = status < requests.codes.server_error and (bool(error) or status >= requests.codes.bad_request)
+    lasting = refused and status not in PASSING_STATUSES
+    return {"outcome": REFUSED if lasting else PASSING, "status": status, "error": error}
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replaces a file in one step, readable for its owner only; after it returns, the content survives a power cut."""
+    beside = path.with_name(path.name + ".part")
+    beside.unlink(missing_ok=True)  # left by a killed program; made anew, so that its mode is ours
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def sending_lock(answer_path: Path) -> FileLock:
+    """Returns the lock that is held while a request is on its way."""
+    return FileLock(f"{answer_path}.lock", timeout=LOCK_SECONDS, mode=PRIVATE, thread_local=False)
+
+
+def main() -> None:
+    """Takes the lock, says so, reads the order, and works it off; an order cut short is none."""
+    answer_path = Path(sys.argv[1])
+    with sending_lock(answer_path):
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        try:
+            order = json.loads(sys.stdin.read())
+        except ValueError:
+            return
+        if order["token_url"].startswith("http://"):  # the settings let through only this machine
+            os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
+        os.environ.setdefault("OAUTHLIB_RELAX_TOKEN_SCOPE", "1")  # the person chooses the scope at Harvest, not we
+        result = exchange(order, answer_path)
+    sys.stdout.write(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,294 @@
+"""Where sign-ins are kept: one file each, for its owner only, in the user's configuration folder.
+
+Every change happens under a lock that all processes share, and every file is replaced in one step. Who needs new tokens
+asks through `exchange.py`, a process of its own, so that no kill loses a refresh token that works only once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import click
+from filelock import FileLock, Timeout
+
+from harvest_source.api import exchange
+from harvest_source.api.errors import RefusedError, SettingError, UnavailableError
+from harvest_source.settings import USER_AGENT_NAME, HarvestSettings
+
+APP_NAME = "harvest-pipeline"
+DEFAULT_NAME = "default"
+FOLDER_MODE = 0o700
+LOCK_SECONDS = 240.0  # another process may be renewing, and try some times
+EXCHANGE_SECONDS = exchange.CONNECT_SECONDS + exchange.READ_SECONDS + 25.0
+
+
+@dataclass(frozen=True)
+class OAuthClient:
+    """The application that a person registered at Harvest."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    id_url: str
+    user_agent: str
+
+    @property
+    def token_url(self) -> str:
+        """Returns the address of the token endpoint (Harvest API, OAuth2)."""
+        return self.id_url + "api/v2/oauth2/token"
+
+
+def oauth_client(settings: HarvestSettings, register: str) -> OAuthClient:
+    """Returns the configured application.
+
+    Args:
+        settings: with `client_id` and `client_secret`.
+        register: says what to do where they are missing.
+
+    Raises:
+        SettingError: one of the two is missing.
+    """
+    values = {name: _trimmed(getattr(settings, name)) for name in ("client_id", "client_secret")}
+    missing = " and ".join(name for name, value in values.items() if not value)
+    if missing:
+        raise SettingError(f"{missing} not set: {register}")
+    return OAuthClient(**values, id_url=settings.id_url, user_agent=f"{USER_AGENT_NAME} ({settings.contact})")
+
+
+def _trimmed(value: object) -> str:
+    return str(value or "").strip().strip("\"'").strip()
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What is known of one sign-in."""
+
+    name: str = ""
+    client_id: str = ""
+    id_url: str = ""
+    access_token: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+    previous_refresh_token: str = field(default="", repr=False)  # some services let the last one work on for a while
+    expires_at: float | None = None  # seconds since 1970; None: Harvest did not say
+    lifetime_seconds: float | None = None
+    account_id: int | None = None  # the account that was chosen at sign-in
+    accounts: dict[str, str] = field(default_factory=dict)  # id -> name of those that were reached at sign-in
+    user: str = ""
+
+    @property
+    def refresh_tokens(self) -> list[str]:
+        """Returns the refresh tokens worth trying, the newest first."""
+        return [token for token in dict.fromkeys((self.refresh_token, self.previous_refresh_token)) if token]
+
+    def renewed(self, answer: dict[str, Any]) -> Tokens:
+        """Returns these tokens after an answer of the token endpoint."""
+        used = answer.get("used") or ""
+        newest = answer.get("refresh_token") or used
+        lifetime = answer.get("expires_in")
+        known = isinstance(lifetime, (int, float)) and lifetime > 0
+        return replace(
+            self,
+            access_token=answer["access_token"],
+            refresh_token=newest,
+            previous_refresh_token=used if used != newest else self.previous_refresh_token,
+            lifetime_seconds=float(lifetime) if known and lifetime else None,
+            expires_at=answer["sent_at"] + lifetime if known else None,
+        )
+
+
+def folder() -> Path:
+    """Returns the folder of all sign-ins, outside of any checkout."""
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return Path(base) / APP_NAME if base and Path(base).is_absolute() else Path(click.get_app_dir(APP_NAME))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def sign_in_file(client: OAuthClient, name: str) -> TokenFile:
+    """Returns the file of a sign-in.
+
+    Raises:
+        SettingError: the name is none that a file can have.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
+        raise SettingError(f"--name {name!r}: use up to 60 letters, digits, dots, hyphens and underscores")
+    blank = Tokens(name=name, client_id=client.client_id, id_url=client.id_url)
+    return TokenFile(f"sign-in-{name}-{_slug(client)}-{_digest(client.id_url, client.client_id, name)}", blank)
+
+
+def configured_file(client: OAuthClient, refresh_token: str) -> TokenFile:
+    """Returns the file of what became of a configured refresh token; a new one there means a new file here."""
+    blank = Tokens(client_id=client.client_id, id_url=client.id_url)
+    return TokenFile(f"configured-{_slug(client)}-{_digest(client.id_url, client.client_id, refresh_token)}", blank)
+
+
+def _slug(client: OAuthClient) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "_", client.client_id)[:40]
+
+
+def stored_sign_ins(client: OAuthClient) -> list[Tokens]:
+    """Returns the sign-ins that are stored for an application, by name."""
+    found = [TokenFile(path.stem).read() for path in sorted(folder().glob("sign-in-*.json"))]
+    mine = [each for each in found if each and (each.client_id, each.id_url) == (client.client_id, client.id_url)]
+    return sorted(mine, key=lambda each: each.name)
+
+
+def forget_sign_in(name: str, client_id: str | None) -> bool:
+    """Removes the sign-in of a name; returns whether there was one.
+
+    Args:
+        name: of the sign-in.
+        client_id: only that of this application; None: of any.
+    """
+    removed = False
+    for path in sorted(folder().glob("sign-in-*.json")):
+        file = TokenFile(path.stem)
+        stored = file.read()
+        if stored is not None and stored.name == name and client_id in (None, stored.client_id):
+            with file.locked():
+                removed = file.remove() or removed
+    return removed
+
+
+class TokenFile:
+    """One file of tokens, with the lock that guards it."""
+
+    def __init__(self, stem: str, blank: Tokens | None = None) -> None:
+        self.path = folder() / f"{stem}.json"
+        self._answer_path = folder() / f"{stem}.answer"
+        self._blank = blank or Tokens()
+
+    def __repr__(self) -> str:
+        return f"TokenFile({self.path.name})"
+
+    def read(self) -> Tokens | None:
+        """Returns what is stored; None where nothing is, or nothing that can be read."""
+        try:
+            stored = json.loads(self.path.read_bytes())
+            return Tokens(**stored) if stored["access_token"] else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the lock of all processes, after an answer that another one is still waiting for has come in.
+
+        Raises:
+            SettingError: the folder cannot be written.
+            UnavailableError: another process holds the lock too long.
+        """
+        with self._setting_errors():
+            self.path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            if os.name == "posix" and self.path.parent.stat().st_mode & 0o077:
+                self.path.parent.chmod(FOLDER_MODE)
+            lock = FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=exchange.PRIVATE, thread_local=False)
+            lock.acquire(poll_interval=0.02)
+        try:
+            with self._setting_errors():
+                self._adopt()
+            yield
+        finally:
+            lock.release()
+
+    def write(self, tokens: Tokens) -> None:
+        """Stores tokens; to be called under the lock.
+
+        Raises:
+            SettingError: the folder cannot be written.
+        """
+        with self._setting_errors():
+            exchange.write_private(self.path, json.dumps(asdict(tokens)).encode())
+
+    def remove(self) -> bool:
+        """Forgets the tokens; returns whether there were any. To be called under the lock."""
+        there = self.path.exists()
+        for path in (self.path, self._answer_path):
+            path.unlink(missing_ok=True)
+        return there
+
+    def exchange(self, client: OAuthClient, now: float, **grant: str) -> dict[str, Any]:
+        """Asks Harvest for new tokens and stores them; to be called under the lock.
+
+        Args:
+            client: the application.
+            now: from when the lifetime of the tokens counts, in seconds since 1970.
+            grant: `refresh_token`, or `code` and `redirect_uri`.
+
+        Returns:
+            what became of it: `outcome`, `status` and `error`, never a token.
+
+        Raises:
+            SettingError: the folder cannot be written.
+            UnavailableError: no process can be started.
+        """
+        order = {
+            "token_url": client.token_url,
+            "client_id": client.client_id,
+            "client_secret": client.client_secret,
+            "user_agent": client.user_agent,
+            "sent_at": now,
+            **grant,
+        }
+        result = _run(json.dumps(order), self._answer_path)
+        with self._setting_errors():
+            self._adopt()
+        return result
+
+    def _adopt(self) -> None:
+        """Takes over the answer that a process of `exchange.py` has left; waits for one that is still at work."""
+        with exchange.sending_lock(self._answer_path):
+            try:
+                answer = json.loads(self._answer_path.read_bytes())
+            except FileNotFoundError:
+                return
+            before = (self.read() if answer["used"] else None) or self._blank  # a new sign-in begins anew
+            exchange.write_private(self.path, json.dumps(asdict(before.renewed(answer))).encode())
+            self._answer_path.unlink()
+
+    @contextmanager
+    def _setting_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Timeout as error:
+            raise UnavailableError("another run is renewing the sign-in and does not end; try again later") from error
+        except OSError as error:
+            raise SettingError(
+                f"cannot keep tokens in {folder()} ({error.strerror or error}): make it writable, or set XDG_CONFIG_HOME"
+            ) from error
+
+
+def _run(order: str, answer_path: Path) -> dict[str, Any]:
+    """Runs `exchange.py` apart from this process: no signal and no kill that ends this one ends it too."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    try:
+        with subprocess.Popen(  # noqa: S603 - this package's own file
+            [sys.executable, "-P", exchange.__file__, str(answer_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            creationflags=flags,
+            env=environment,
+            text=True,
+        ) as process:
+            if process.stdout is None or process.stdout.readline() != "ready\n":
+                raise RefusedError("the process that asks Harvest for tokens does not start")
+            said, _ = process.communicate(order, timeout=EXCHANGE_SECONDS)
+        result: dict[str, Any] = json.loads(said)
+    except (subprocess.SubprocessError, ValueError) as error:
+        raise UnavailableError("Harvest did not answer the request for tokens in time; try again later") from error
+    except OSError as error:
+        raise RefusedError(f"the process that asks Harvest for tokens does not start ({error.strerror})") from error
+    return result

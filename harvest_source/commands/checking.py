@@ -1,0 +1,196 @@
+"""The commands `accounts` and `check`: what the credentials reach, and whether a run would succeed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from harvest_source.api.accounts import FEW_TRIES, Account, choose_accounts, look_up
+from harvest_source.api.auth import Auth, build_auth, chosen_account
+from harvest_source.api.client import HarvestClient
+from harvest_source.api.errors import AccountNotFoundError, ApiError, HarvestError, SettingError, TokenRejectedError
+from harvest_source.api.tokens import oauth_client, stored_sign_ins
+from harvest_source.commands import permissions
+from harvest_source.commands.access import open_settings, wanted_accounts
+from harvest_source.commands.destination import try_destination
+from harvest_source.commands.output import message, print_json, print_table
+from harvest_source.commands.workplace import Workplace
+from harvest_source.reports.catalogue import by_name
+from harvest_source.settings import HarvestSettings
+
+CLOCK_SECONDS = 60  # more than that between the server's clock and ours is told
+MODULES = ("expense_feature", "invoice_feature", "estimate_feature")
+WRONG_SETTING = 2
+
+
+def introduce(client: HarvestClient) -> tuple[str, dict[int, str]]:
+    """Returns who the caller is, and the Harvest accounts that are reached; Forecast's are left out.
+
+    Raises:
+        ApiError: the list cannot be read.
+    """
+    data = client.get_accounts(FEW_TRIES)
+    user = data.get("user") or {}
+    name = " ".join(str(user[part]) for part in ("first_name", "last_name") if user.get(part))
+    listed = [each for each in data.get("accounts") or [] if each.get("product") == "harvest"]
+    return name, {int(each["id"]): str(each.get("name") or "") for each in listed}
+
+
+def accounts(place: Workplace, *, name: str | None, as_json: bool) -> int:
+    """Prints the accounts that the credentials reach: those of every sign-in, where no other credential counts.
+
+    Raises:
+        SettingError: there are no credentials.
+        ApiError: the list cannot be read.
+    """
+    rows: list[list[Any]] = []
+    with open_settings(place) as settings:
+        for label, auth in _credentials(settings, name):
+            user, reached = introduce(HarvestClient(settings, auth))
+            chosen = chosen_account(auth)
+            rows += [[account_id, text, user, label, account_id == chosen] for account_id, text in sorted(reached.items())]
+    columns = ["account_id", "name", "user", "credential", "default"]
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(columns, [[*row[:-1], "yes" if row[-1] else ""] for row in rows])
+    return 0
+
+
+def _credentials(settings: HarvestSettings, name: str | None) -> list[tuple[str, Auth]]:
+    if name is None and settings.access_token:
+        return [("access_token", build_auth(settings)[0])]
+    if name is None and settings.refresh_token:
+        return [("refresh_token", build_auth(settings)[0])]
+    if name is None and settings.client_id and settings.client_secret:
+        names = [each.name for each in stored_sign_ins(oauth_client(settings, ""))]
+        return [(f"login {each}", build_auth(settings, name=each)[0]) for each in names] or [("", build_auth(settings)[0])]
+    return [(f"login {name}", build_auth(settings, name=name)[0])]
+
+
+@dataclass
+class Findings:
+    """What `check` has found."""
+
+    user: str = ""
+    accounts: list[dict[str, Any]] = field(default_factory=list)
+    destination: str = ""
+    clock_seconds: float | None = None  # how far our clock is ahead of the server's
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    exit_code: int = 0
+
+    def add(self, area: str, text: str, exit_code: int = 1) -> None:
+        """Notes a problem, under the name of what is to be fixed."""
+        self.problems.append(f"{area}: {text}")
+        self.exit_code = max(self.exit_code, exit_code)
+
+    def attempt(self, area: str, step: Callable[[], None]) -> None:
+        """Takes one step; what goes wrong becomes a problem."""
+        try:
+            step()
+        except HarvestError as error:
+            self.add(_area(error, area), str(error), WRONG_SETTING if isinstance(error, SettingError) else 1)
+
+
+def _area(error: HarvestError, area: str) -> str:
+    if isinstance(error, TokenRejectedError):
+        return "token"
+    if isinstance(error, AccountNotFoundError):
+        return "account"
+    return "network" if isinstance(error, ApiError) and area != "destination" else area
+
+
+def check(place: Workplace, *, name: str | None, as_json: bool) -> int:
+    """Tries credentials, accounts, permissions and destination without loading, and says what to fix.
+
+    Returns:
+        2 where a setting is wrong, 1 where a run would not be complete, else 0.
+    """
+    findings = Findings()
+    with open_settings(place) as settings:
+        findings.attempt("settings", lambda: _check_harvest(findings, place, settings, name))
+        findings.attempt("destination", lambda: _check_destination(findings, place))
+    if as_json:
+        print_json(vars(findings))
+    else:
+        _show(findings, quiet=place.quiet)
+    return findings.exit_code
+
+
+def _check_harvest(findings: Findings, place: Workplace, settings: HarvestSettings, name: str | None) -> None:
+    auth, note = build_auth(settings, name=name, accounts=wanted_accounts(place, settings))
+    findings.notes += [note] if note else []
+    client = HarvestClient(settings, auth)
+    findings.user, reached = introduce(client)
+    if not reached:
+        raise AccountNotFoundError("the token reaches no Harvest account; sign in at Harvest with another user")
+    wanted = wanted_accounts(place, settings, auth)
+    try:
+        chosen = choose_accounts(client, wanted)
+    except SettingError as error:
+        raise AccountNotFoundError(str(error)) from error
+    for account in chosen:
+        findings.attempt("account", partial(_check_account, findings, client, account))
+
+
+def _check_account(findings: Findings, client: HarvestClient, account: Account) -> None:
+    look_up(client, account)
+    answer = client.get(account.id, "users/me", tries=FEW_TRIES)
+    if answer.server_time:
+        findings.clock_seconds = round((datetime.now(UTC) - answer.server_time).total_seconds())
+        if abs(findings.clock_seconds) > CLOCK_SECONDS:
+            ahead = "ahead of" if findings.clock_seconds > 0 else "behind"
+            findings.add("clock", f"this machine is {abs(findings.clock_seconds):.0f} s {ahead} Harvest: set its time")
+    found = permissions.permissions(client, account)
+    findings.accounts.append(
+        {
+            "account_id": account.id,
+            "name": account.name,
+            "access_roles": list(account.access_roles),
+            "modules": {module.removesuffix("_feature"): account.company.get(module) for module in MODULES},
+            "reports": found,
+        }
+    )
+    refused = [report for report, verdict in found.items() if verdict == permissions.REFUSED]
+    if refused:
+        needed = sorted({by_name(report).permission for report in refused})
+        names = ",".join(refused)
+        findings.add(
+            "permission",
+            f"account {account.id}: this user ({', '.join(account.access_roles) or 'role not known'}) may not read {names}; "
+            f"needed is {' / '.join(needed)}. Have an administrator change the role, or run with --exclude {names}",
+        )
+    own = [report for report, verdict in found.items() if verdict == permissions.OWN]
+    if own:
+        findings.notes.append(f"account {account.id}: of {', '.join(own)} only what this user may see is loaded, not all of it")
+
+
+def _check_destination(findings: Findings, place: Workplace) -> None:
+    findings.destination = f"{place.destination}: {try_destination(place)}"
+
+
+def _show(findings: Findings, *, quiet: bool) -> None:
+    several = len(findings.accounts) > 1
+    facts: list[list[Any]] = [["user", findings.user]] if findings.user else []
+    for account in findings.accounts:
+        on = [name for name, state in account["modules"].items() if state]
+        off = [name for name, state in account["modules"].items() if state is False]
+        facts.append(["account", f"{account['account_id']} {account['name']}"])
+        facts.append(["role", ", ".join(account["access_roles"]) or permissions.UNKNOWN])
+        facts.append(["modules", "; ".join(f"{word}: {', '.join(names)}" for word, names in (("on", on), ("off", off)) if names)])
+    facts += [["destination", findings.destination]] if findings.destination else []
+    facts += [["clock", f"{findings.clock_seconds:.0f} s from Harvest's"]] if findings.clock_seconds is not None else []
+    print_table(["what", "is"], facts)
+    rows = [[account["account_id"], *item] for account in findings.accounts for item in account["reports"].items()]
+    if rows and not quiet:
+        print_table([*(["account_id"] if several else []), "report", "may be read"], [row[not several :] for row in rows])
+    for note in findings.notes if not quiet else ():
+        message(note)
+    for problem in findings.problems:
+        message(problem, "red")
+    if not findings.problems and not quiet:
+        message("all is well: a run would load everything")

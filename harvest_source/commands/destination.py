@@ -1,0 +1,67 @@
+"""Tries a destination without loading: is it reached, and can a table be made there?"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.common.destination.exceptions import DestinationException
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_client import SqlClientBase
+
+from harvest_source.api.errors import SettingError
+from harvest_source.commands.workplace import Workplace, setting_errors
+
+
+def try_destination(place: Workplace) -> str:
+    """Returns what was seen of the destination; leaves nothing behind.
+
+    Raises:
+        SettingError: it is not known, not set up, not reached or not writable.
+    """
+    pipeline = place.pipeline()
+    with setting_errors(place.destination):
+        file = _database_file(pipeline)
+        if file is not None and not file.exists():
+            with tempfile.TemporaryFile(dir=file.parent):
+                return f"{file.name} will be made on the first run; the folder is writable"
+        try:
+            return _try_sql(pipeline)
+        except (DestinationException, ConnectionError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise SettingError(f"{place.destination} cannot be reached or written: {reason}") from error
+
+
+def _try_sql(pipeline: dlt.Pipeline) -> str:
+    with pipeline.destination_client() as any_client:
+        if not isinstance(any_client, SqlJobClientBase):
+            any_client.is_storage_initialized()
+            return "reached; whether it can be written, the first run will tell"
+    with pipeline.sql_client() as client:
+        there = client.has_dataset()
+        if not there:
+            client.create_dataset()
+        try:
+            _make_table(client)
+        finally:
+            if not there:
+                client.drop_dataset()
+    return f"reached and writable, dataset {pipeline.dataset_name}"
+
+
+def _make_table(client: SqlClientBase[Any]) -> None:
+    name = client.make_qualified_table_name(f"harvest_check_{secrets.token_hex(4)}")
+    client.execute_sql(f"create table {name} (id bigint)")
+    client.execute_sql(f"drop table {name}")
+
+
+def _database_file(pipeline: dlt.Pipeline) -> Path | None:
+    """Returns the file of a DuckDB destination."""
+    if (pipeline.destination.destination_name if pipeline.destination else "") != "duckdb":
+        return None
+    config: Any = pipeline.destination_client().config
+    path = config.credentials.database
+    return None if not isinstance(path, str) or path.startswith((":", "md:")) else Path(path)

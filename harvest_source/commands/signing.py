@@ -1,0 +1,183 @@
+"""The commands `login` and `logout`: the browser sign-in, and forgetting it."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+import webbrowser
+from dataclasses import replace
+
+import click
+
+from harvest_source.api.auth import build_auth, sign_in_with_code
+from harvest_source.api.client import HarvestClient
+from harvest_source.api.errors import AccountNotFoundError, HarvestError, SettingError
+from harvest_source.api.pages import failed_page, signed_in_page
+from harvest_source.api.sign_in import TIMEOUT_SECONDS, ReadLine, SignIn, authorize_url, redirect_uri
+from harvest_source.api.tokens import (
+    OAuthClient,
+    Tokens,
+    configured_file,
+    folder,
+    forget_sign_in,
+    oauth_client,
+    sign_in_file,
+)
+from harvest_source.commands.checking import check, introduce
+from harvest_source.commands.output import message
+from harvest_source.commands.workplace import Workplace
+from harvest_source.settings import DEVELOPERS_URL, HarvestSettings, load_settings, parse_account_ids
+
+
+def login(place: Workplace, *, name: str, no_browser: bool) -> int:
+    """Signs in with the browser, stores the tokens and the chosen account, and runs `check`.
+
+    Returns:
+        0: what `check` finds is told, but the sign-in itself worked.
+
+    Raises:
+        SettingError: a setting is missing, the port is taken, or an account is to be chosen and nobody can be asked.
+        ApiError: nobody signed in, or Harvest refused.
+    """
+    if place.demo:
+        raise SettingError("the demo needs no sign-in: python harvest_pipeline.py --demo")
+    settings = load_settings()
+    redirect = redirect_uri(settings.redirect_port)
+    client = oauth_client(
+        settings,
+        f"create an OAuth2 application at {DEVELOPERS_URL} with the redirect URL {redirect}, "
+        "then set client_id and client_secret (see .dlt/secrets.toml.example)",
+    )
+    file = sign_in_file(client, name)
+    with SignIn(settings.redirect_port) as sign_in:
+        try:
+            signed_in = _sign_in(sign_in, settings, client, name, no_browser=no_browser)
+        except HarvestError as error:
+            sign_in.show(failed_page(str(error)))
+            raise
+        only = len(signed_in.accounts) == 1
+        sign_in.show(signed_in_page(signed_in.user, list(signed_in.accounts.values()), choose=not only and place.account is None))
+        account_id = _choose_account(signed_in.accounts, place.account, settings.account_id)
+        with file.locked():
+            file.write(replace(file.read() or signed_in, account_id=account_id))
+        message(f"signed in{' as ' + signed_in.user if signed_in.user else ''}; the tokens are kept in {folder()}")
+        _tell_what_counts_first(settings)
+        account = place.account or (None if account_id is None else str(account_id))
+        check(replace(place, account=account), name=name, as_json=False)  # the listener stays for a second tab meanwhile
+    return 0
+
+
+def _tell_what_counts_first(settings: HarvestSettings) -> None:
+    for setting in ("access_token", "refresh_token"):
+        if getattr(settings, setting):
+            message(f"note: {setting} is set and counts before this sign-in: take it out of the settings to use the sign-in")
+
+
+def logout(*, name: str) -> int:
+    """Forgets the stored tokens, and says where the access is revoked.
+
+    Raises:
+        SettingError: a setting is malformed, or the folder cannot be written.
+    """
+    settings = load_settings()
+    removed = forget_sign_in(name, settings.client_id or None)
+    if settings.client_id and settings.client_secret and settings.refresh_token:
+        file = configured_file(oauth_client(settings, ""), settings.refresh_token)
+        with file.locked():
+            removed = file.remove() or removed
+    message(f"the tokens of sign-in {name} are removed from this computer" if removed else f"no sign-in {name} is stored here")
+    message(f"Harvest still allows the access until you revoke it there: {DEVELOPERS_URL}")
+    for setting in ("access_token", "refresh_token"):
+        if getattr(settings, setting):
+            message(f"note: {setting} stands in your settings: remove it there")
+    return 0
+
+
+def _sign_in(sign_in: SignIn, settings: HarvestSettings, client: OAuthClient, name: str, *, no_browser: bool) -> Tokens:
+    """Leads through the sign-in; returns who signed in, and the accounts that are reached."""
+    file = sign_in_file(client, name)
+    url = authorize_url(client.id_url, client.client_id, sign_in.redirect_uri, sign_in.state)
+    message(f"Your application at {DEVELOPERS_URL} must have this redirect URL: {sign_in.redirect_uri}")
+    opens = not no_browser and _has_browser()
+    message("Your browser opens Harvest. If it does not, open this address:" if opens else "Open this address in a browser:")
+    click.echo(url, err=True)
+    pasted = _can_paste()
+    if pasted:
+        message("If the browser runs on another computer, its last page does not load: paste that page's address here.")
+    message(f"waiting for the sign-in, up to {TIMEOUT_SECONDS / 60:.0f} minutes (Ctrl-C ends it)")
+    if opens:  # in a thread, since some browsers return only when they are closed
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+    code = sign_in.wait(_pasted_lines() if pasted else lambda: None, lambda: message("that is no answer to this sign-in"))
+    sign_in_with_code(client, file, code, sign_in.redirect_uri)
+    auth, _note = build_auth(settings, name=name)
+    user, reached = introduce(HarvestClient(settings, auth))
+    with file.locked():
+        if not reached:
+            file.remove()
+            raise SettingError("this user has no Harvest account (Forecast alone does not count); sign in with another one")
+        signed_in = replace(file.read() or Tokens(), user=user, accounts={str(key): text for key, text in reached.items()})
+        file.write(signed_in)
+    return signed_in
+
+
+def _choose_account(reached: dict[str, str], asked: str | None, configured: object) -> int | None:
+    """Returns the account that later runs take; None where the person asked for several or all.
+
+    Raises:
+        SettingError: an account is to be chosen, and there is no terminal to ask at.
+        AccountNotFoundError: the sign-in does not reach the one asked for.
+    """
+    names = {int(account_id): name for account_id, name in reached.items()}
+    listed = ", ".join(f"{account_id} {name}" for account_id, name in sorted(names.items()))
+    wanted = parse_account_ids(asked)
+    for account_id in wanted or ():
+        if account_id not in names:
+            raise AccountNotFoundError(f"account {account_id} is not one of: {listed}")
+    if wanted is not None:
+        return wanted[0] if len(wanted) == 1 else None
+    if len(names) == 1:
+        return next(iter(names))
+    preset = parse_account_ids(configured)
+    if preset is not None and set(preset) <= set(names):
+        return preset[0] if len(preset) == 1 else None
+    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
+        raise SettingError(
+            f"signed in, and the sign-in is kept; it reaches several accounts, choose with --account or account_id: {listed}"
+        )
+    return _ask_for_account(names)
+
+
+def _ask_for_account(names: dict[int, str]) -> int:
+    message("Which account?")
+    for account_id, name in sorted(names.items()):
+        message(f"  {account_id}  {name}")
+    choice: str = click.prompt("Account", type=click.Choice([str(account_id) for account_id in sorted(names)]), err=True)
+    return int(choice)
+
+
+def _has_browser() -> bool:
+    """Returns whether a browser would open in a window of its own, and not in this terminal."""
+    windows = os.name == "nt" or sys.platform == "darwin"
+    return windows or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+
+
+def _can_paste() -> bool:
+    """Returns whether a person sits at a terminal that can be looked at without waiting."""
+    return os.name == "posix" and sys.stdin is not None and sys.stdin.isatty()
+
+
+def _pasted_lines() -> ReadLine:
+    """Returns what gives the next line of the terminal, and never waits for it."""
+    ended = False
+
+    def read_line() -> str | None:
+        nonlocal ended
+        if ended or not select.select([sys.stdin], [], [], 0)[0]:
+            return None
+        line = sys.stdin.readline()
+        ended = not line
+        return line or None
+
+    return read_line

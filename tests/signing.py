@@ -1,0 +1,140 @@
+"""What the tests of the sign-in share: a small account, settings that lead to its sandbox, and the login as a program."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from harvest_sandbox import Account, Sandbox, Size, build_account
+from harvest_source.settings import HarvestSettings
+
+SCRIPT = Path(__file__).parents[1] / "harvest_pipeline.py"
+TINY = Size(projects=4, users=4, invoices=4, estimates=2, time_entries=60, expenses=6, clients=3)
+CLIENT_SECRET = "client-secret-that-nobody-sees"
+
+
+def tiny(seed: int = 5) -> Account:
+    """Returns a small account."""
+    return build_account(TINY, seed=seed)
+
+
+@contextmanager
+def identity(*accounts: Account, **options: Any) -> Iterator[Sandbox]:
+    """Serves accounts, with an application registered whose secret can be searched for."""
+    with Sandbox(list(accounts) or [tiny()], **options) as sandbox:
+        sandbox.oauth.client_secret = CLIENT_SECRET
+        yield sandbox
+
+
+def oauth_settings(sandbox: Sandbox, **changes: Any) -> HarvestSettings:
+    """Returns settings of the sandbox's application."""
+    settings = HarvestSettings(
+        client_id=sandbox.oauth.client_id,
+        client_secret=sandbox.oauth.client_secret,
+        api_url=sandbox.api_url,
+        id_url=sandbox.id_url,
+    )
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    return settings
+
+
+def secrets_of(sandbox: Sandbox) -> set[str]:
+    """Returns everything that must never be seen: tokens, the secret of the application, codes."""
+    tokens = {str(answer[name]) for answer in sandbox.oauth.issued for name in ("access_token", "refresh_token")}
+    codes = {request.fields["code"] for request in sandbox.requests if request.fields.get("code")}
+    return tokens | codes | {sandbox.oauth.client_secret}
+
+
+def token_requests(sandbox: Sandbox) -> int:
+    """Returns how often the token endpoint was asked."""
+    return sum(request.path == "/api/v2/oauth2/token" for request in sandbox.requests)
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(sandbox: Sandbox, config: Path, port: int = 8484, **settings: str) -> dict[str, str]:
+    """Returns an environment for the command line, without this machine's settings."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "SYSTEMROOT"}}
+    values = {
+        "API_URL": sandbox.api_url,
+        "ID_URL": sandbox.id_url,
+        "CLIENT_ID": sandbox.oauth.client_id,
+        "CLIENT_SECRET": sandbox.oauth.client_secret,
+        "REDIRECT_PORT": str(port),
+        **settings,
+    }
+    return {**kept, "XDG_CONFIG_HOME": str(config), **{f"SOURCES__HARVEST__{name}": value for name, value in values.items()}}
+
+
+def command(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command line in a folder."""
+    folder.mkdir(exist_ok=True)
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments],
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+class Login:
+    """A running `login --no-browser`, with an open standard input that is no terminal; use it in a `with`."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, *arguments: str, port: int | None = None, **settings: str) -> None:
+        self.port = port or free_port()
+        self.config = folder / "config"
+        self.env = environment(sandbox, self.config, self.port, **settings)
+        self._folder = folder
+        self._arguments = arguments
+        self.output = ""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), "login", "--no-browser", *self._arguments],
+            cwd=self._folder,
+            env=self.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    @property
+    def address(self) -> str:
+        """Returns the address to open: the only line that is nothing but an address."""
+        assert self._process.stdout
+        while True:
+            line = self._process.stdout.readline()
+            self.output += line
+            if line.startswith("http") and "redirect_uri" in line:
+                return line.removesuffix("\n")
+            if not line:
+                raise AssertionError(self.output)
+
+    def finish(self) -> int:
+        """Waits for the end; returns the exit code."""
+        assert self._process.stdout
+        self.output += self._process.stdout.read()
+        return self._process.wait(60)

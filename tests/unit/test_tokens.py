@@ -1,0 +1,248 @@
+"""Where sign-ins are kept: for the owner only, and never lost, whoever is killed or comes at the same time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from signing import SCRIPT, environment, identity, oauth_settings, token_requests
+
+from harvest_sandbox import Sandbox
+from harvest_source.api import exchange
+from harvest_source.api.auth import build_auth, sign_in_with_code
+from harvest_source.api.errors import RefusedError, SettingError, UnavailableError
+from harvest_source.api.tokens import (
+    OAuthClient,
+    TokenFile,
+    Tokens,
+    configured_file,
+    folder,
+    forget_sign_in,
+    oauth_client,
+    sign_in_file,
+    stored_sign_ins,
+)
+
+RENEW = """
+from harvest_source.api.auth import build_auth
+from harvest_source.settings import load_settings
+auth, _ = build_auth(load_settings())
+auth.renew(auth.token())
+print(auth.token())
+"""
+
+
+@pytest.fixture(autouse=True)
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration folder of the test's own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "config"
+
+
+def signed_in(sandbox: Sandbox, name: str = "default") -> TokenFile:
+    """Returns the file of a sign-in that has just been made."""
+    client = oauth_client(oauth_settings(sandbox), "")
+    file = sign_in_file(client, name)
+    sign_in_with_code(client, file, sandbox.oauth.issue_code(), "http://127.0.0.1:8484/")
+    return file
+
+
+def program(sandbox: Sandbox, config: Path) -> subprocess.Popen[str]:
+    """Starts a program that renews the stored token once and prints it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", RENEW],
+        cwd=SCRIPT.parent,
+        env=environment(sandbox, config),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_files_are_for_the_owner_only(config: Path) -> None:
+    """A folder that was open to others is closed; the umask does not matter."""
+    (config / "harvest-pipeline").mkdir(parents=True)
+    (config / "harvest-pipeline").chmod(0o755)
+    before = os.umask(0)
+    try:
+        with identity() as sandbox:
+            file = signed_in(sandbox)
+    finally:
+        os.umask(before)
+    assert file.path.parent == config / "harvest-pipeline" == folder()
+    assert mode(folder()) == 0o700
+    assert {path.name: oct(mode(path)) for path in folder().iterdir()} == dict.fromkeys(
+        (path.name for path in folder().iterdir()), oct(0o600)
+    )
+
+
+def test_nothing_secret_shows_when_printed() -> None:
+    tokens = Tokens(access_token="SECRET-1", refresh_token="SECRET-2", previous_refresh_token="SECRET-3")
+    client = OAuthClient("id", "SECRET-4", "https://id.example/", "agent")
+    assert "SECRET" not in f"{tokens!r} {client!r} {sign_in_file(client, 'work')!r}"
+
+
+def test_file_is_named_by_client_and_sign_in_and_hides_a_configured_token() -> None:
+    client = OAuthClient("my client/1", "secret", "https://id.example/", "agent")
+    assert sign_in_file(client, "work").path.name.startswith("sign-in-work-my_client_1-")
+    assert sign_in_file(client, "work").path != sign_in_file(client, "home").path
+    other = OAuthClient("my client/1", "secret", "https://other.example/", "agent")
+    assert sign_in_file(client, "work").path != sign_in_file(other, "work").path
+    assert "SECRET" not in configured_file(client, "SECRET-TOKEN").path.name
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a\\b", "-x", "ü", "x" * 61, "a b"])
+def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+    with pytest.raises(SettingError, match="--name"):
+        sign_in_file(OAuthClient("id", "secret", "https://id.example/", "agent"), name)
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_one_line(config: Path) -> None:
+    config.write_text("a file where the folder should be")
+    with identity() as sandbox, pytest.raises(SettingError, match=r"cannot keep tokens in .*XDG_CONFIG_HOME"):
+        signed_in(sandbox)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"access_token": "x", "unknown": 1}'])
+def test_a_file_that_cannot_be_read_is_no_sign_in(content: bytes) -> None:
+    with identity() as sandbox:
+        file = signed_in(sandbox)
+        file.path.write_bytes(content)
+        assert file.read() is None
+        assert stored_sign_ins(oauth_client(oauth_settings(sandbox), "")) == []
+
+
+def test_sign_ins_of_other_clients_and_hosts_do_not_count() -> None:
+    with identity() as sandbox, identity() as other:
+        signed_in(sandbox, "work")
+        signed_in(other, "home")
+        assert [each.name for each in stored_sign_ins(oauth_client(oauth_settings(sandbox), ""))] == ["work"]
+
+
+def test_a_forgotten_sign_in_leaves_no_token_behind() -> None:
+    with identity() as sandbox:
+        signed_in(sandbox, "work")
+        signed_in(sandbox, "home")
+        assert not forget_sign_in("work", "another client")
+        assert forget_sign_in("work", sandbox.oauth.client_id)
+        assert not forget_sign_in("work", None)
+        gone = sandbox.oauth.issued[0]["refresh_token"]
+        assert [each.name for each in stored_sign_ins(oauth_client(oauth_settings(sandbox), ""))] == ["home"]
+        assert not [path for path in folder().iterdir() if gone in path.read_text()]
+
+
+def test_an_answer_left_by_a_killed_program_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The single-use refresh token is gone at Harvest; its successor lies on disk only as the answer."""
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
+    with identity() as sandbox:
+        sandbox.oauth.rotating = True
+        file = signed_in(sandbox)
+        stored = file.read()
+        assert stored
+        client = oauth_client(oauth_settings(sandbox), "")
+        order = {**vars(client), "token_url": client.token_url, "refresh_token": stored.refresh_token, "sent_at": time.time()}
+        result = exchange.exchange(order, file.path.with_suffix(".answer"))
+        assert result == {"outcome": "ok", "status": 200, "error": None}
+        auth, _ = build_auth(oauth_settings(sandbox))
+        auth.renew(stored.access_token)
+        assert auth.token() == sandbox.oauth.issued[-1]["access_token"]
+        assert token_requests(sandbox) == 2
+        assert not file.path.with_suffix(".answer").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+def test_single_use_tokens_survive_twenty_runs_and_kills_at_the_worst_moment(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every second run is killed after Harvest was asked and before its answer is sent: the old token is gone by then."""
+    with identity() as sandbox:
+        sandbox.oauth.rotating = True
+        signed_in(sandbox)
+        doomed: list[int] = []
+        exchanged = sandbox.oauth.exchange
+
+        def exchange_and_kill(fields: dict[str, str]) -> Any:
+            for pid in doomed:
+                os.kill(pid, signal.SIGKILL)
+            return exchanged(fields)
+
+        monkeypatch.setattr(sandbox.oauth, "exchange", exchange_and_kill)
+        for run in range(20):
+            with program(sandbox, config) as process:
+                doomed[:] = [process.pid] if run % 2 else []
+                printed, said = process.communicate(timeout=60)
+            assert process.returncode == (-signal.SIGKILL if run % 2 else 0), said
+            if not run % 2:
+                assert printed.strip() == sandbox.oauth.issued[-1]["access_token"]
+        asked = [request.status for request in sandbox.requests if request.path.endswith("token")]
+        assert asked == [200] * (1 + 1 + 10)  # the sign-in, the first run, every killed one; the others found its answer
+
+
+def test_programs_that_renew_at_once_do_not_lose_a_single_use_token(config: Path) -> None:
+    """Six programs find the same token refused: one after the other asks, none with a token that was used before."""
+    with identity() as sandbox:
+        sandbox.oauth.rotating = True
+        signed_in(sandbox)
+        running = [program(sandbox, config) for _ in range(6)]
+        said = [process.communicate(timeout=60) for process in running]
+        assert [process.returncode for process in running] == [0] * 6, said
+        assert {request.status for request in sandbox.requests if request.path.endswith("token")} == {200}
+        known = {answer["access_token"] for answer in sandbox.oauth.issued}
+        assert {printed.strip() for printed, _ in said} <= known
+
+
+def test_objects_that_find_the_same_token_refused_ask_once() -> None:
+    """As in two programs: who comes second finds the newer token under the lock."""
+    with identity() as sandbox:
+        sandbox.oauth.rotating = True
+        signed_in(sandbox)
+        auths = [build_auth(oauth_settings(sandbox))[0] for _ in range(5)]
+        first = {auth.token() for auth in auths}.pop()
+        with ThreadPoolExecutor(5) as pool:
+            assert list(pool.map(lambda auth: auth.renew(first), auths)) == [True] * 5
+        assert len({auth.token() for auth in auths}) == 1
+        assert token_requests(sandbox) == 2
+
+
+def test_a_lock_that_is_never_released_ends_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harvest_source.api.tokens.LOCK_SECONDS", 0.05)
+    with identity() as sandbox:
+        file = signed_in(sandbox)
+        with (
+            file.locked(),
+            pytest.raises(UnavailableError, match="another run"),
+            sign_in_file(oauth_client(oauth_settings(sandbox), ""), "default").locked(),
+        ):
+            pass
+
+
+def test_a_program_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    with identity() as sandbox, pytest.raises(RefusedError, match="does not start"):
+        signed_in(sandbox)
+
+
+def test_an_order_cut_short_is_never_sent(tmp_path: Path) -> None:
+    """The asking program died while it wrote the order."""
+    done = subprocess.run(
+        [sys.executable, "-P", exchange.__file__, str(tmp_path / "answer")],
+        input='{"token_url": "http://127.0.0.1:9/", "refre',
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("ready\n", "")
+    assert not (tmp_path / "answer").exists()
