@@ -1,0 +1,213 @@
+"""The whole sign-in in a real browser, headless Chromium, against the sandbox's identity pages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+from signing import Login, identity, secrets_of, tiny
+
+from harvest_sandbox import Fault, Sandbox
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1000,760",
+)
+PATIENCE_SECONDS = 30
+
+
+class Browser:
+    """A browser with a profile of its own."""
+
+    def __init__(self, driver: Chrome, pictures: Path) -> None:
+        self.driver = driver
+        self._pictures = pictures
+
+    def open(self, address: str) -> None:
+        """Goes to an address, as typed."""
+        self.driver.get(address)
+
+    def decide(self, button: str, account: str | None = None) -> None:
+        """Chooses an account on the page of consent, and presses a button."""
+        if account:
+            self.driver.find_element(By.CSS_SELECTOR, f'input[value="{account}"]').click()
+        self.driver.find_element(By.ID, button).click()
+
+    def wait_for(self, title: str) -> str:
+        """Waits for a page of that heading; returns its text."""
+
+        def has_title(driver: Chrome) -> bool:
+            return any(heading.text == title for heading in driver.find_elements(By.TAG_NAME, "h1"))
+
+        WebDriverWait(self.driver, PATIENCE_SECONDS).until(has_title, f"no {title!r}: {self.driver.page_source}")
+        return self.driver.find_element(By.TAG_NAME, "body").text
+
+    def picture(self, name: str) -> None:
+        """Keeps a picture of the page."""
+        self.driver.save_screenshot(str(self._pictures / f"{name}.png"))
+
+    def history(self) -> str:
+        """Returns the addresses that the back button leads to."""
+        return json.dumps(self.driver.execute_cdp_cmd("Page.getNavigationHistory", {}))
+
+    def complaints(self) -> list[Any]:
+        """Returns what the browser's console holds: a page that breaks its own rules is told there."""
+        return list(self.driver.get_log("browser"))  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    """Chromium and its driver, from Debian's packages chromium and chromium-driver."""
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and chromedriver):
+        missing = "chromium and chromedriver are not installed (Debian: chromium, chromium-driver)"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    driver = Chrome(options, ChromeService(chromedriver))
+    try:
+        yield Browser(driver, tmp_path)
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Two accounts, and an application that the sandbox knows."""
+    with identity(tiny(1), tiny(2)) as running:
+        yield running
+
+
+@pytest.fixture
+def held(sandbox: Sandbox) -> Sandbox:
+    """The same, but the program waits for an answer until `closing` is set, so that its listener stays."""
+    sandbox.faults.append(Fault("/v2/users/me", kind="timeout"))
+    return sandbox
+
+
+def stored(login: Login) -> dict[str, Any]:
+    """Returns what the sign-in left."""
+    found: dict[str, Any] = json.loads(next(login.config.rglob("sign-in-*.json")).read_bytes())
+    return found
+
+
+def test_consent_and_choice_of_an_account(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
+    """The last page says that it worked; neither its address nor the way back holds anything secret."""
+    account = sandbox.accounts[1]
+    with Login(tmp_path, sandbox) as login:
+        sandbox.oauth.redirect_url = f"http://127.0.0.1:{login.port}/"
+        address = login.address
+        browser.open(address)
+        browser.wait_for("Allow access to your Harvest data?")
+        browser.picture("consent")
+        browser.decide("allow", str(account.id))
+        text = browser.wait_for("You are signed in")
+        browser.picture("signed-in")
+        assert login.finish() == 0, login.output
+    assert account.name in text
+    assert sandbox.accounts[0].name not in text
+    assert browser.driver.current_url == f"http://127.0.0.1:{login.port}/done"
+    assert browser.driver.execute_script("return document.referrer") == ""
+    assert stored(login)["account_id"] == account.id
+    for secret in secrets_of(sandbox):
+        assert secret not in browser.history() + browser.driver.page_source + login.output
+    assert "code=" not in browser.history()
+    assert browser.complaints() == []
+
+
+def test_all_accounts(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
+    with Login(tmp_path, sandbox, "--account", "all") as login:
+        browser.open(login.address)
+        browser.decide("allow", "all")
+        text = browser.wait_for("You are signed in")
+        assert login.finish() == 0, login.output
+    assert all(account.name in text for account in sandbox.accounts)
+    assert len(stored(login)["accounts"]) == 2
+
+
+def test_refusal(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
+    with Login(tmp_path, sandbox) as login:
+        browser.open(login.address)
+        browser.decide("deny")
+        text = browser.wait_for("You are not signed in")
+        browser.picture("refused")
+        assert login.finish() == 1
+    assert "refused at Harvest" in text
+    assert "access_denied" not in browser.driver.current_url
+    assert not list(login.config.rglob("*.json"))
+
+
+def test_wrong_state(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
+    """The answer to another sign-in is ignored, with a page that says so; the right one still works."""
+    with Login(tmp_path, sandbox) as login:
+        address = login.address
+        before, _, _state = address.partition("state=")
+        browser.open(before + "state=of-another-sign-in")
+        browser.decide("allow")
+        assert "It was ignored" in browser.wait_for("Not from this sign-in")
+        assert browser.driver.current_url == f"http://127.0.0.1:{login.port}/other"
+        browser.picture("wrong-state")
+        browser.open(address)
+        browser.decide("allow")
+        browser.wait_for("You are signed in")
+        assert login.finish() == 0, login.output
+    assert len(sandbox.oauth.issued) == 1
+
+
+def test_back_button(browser: Browser, held: Sandbox, tmp_path: Path) -> None:
+    """It leads to Harvest's page; consenting once more changes nothing, and going forward shows the last page again."""
+    with Login(tmp_path, held) as login:
+        browser.open(login.address)
+        browser.decide("allow")
+        browser.wait_for("You are signed in")
+        browser.driver.back()
+        browser.wait_for("Allow access to your Harvest data?")
+        browser.driver.forward()
+        browser.wait_for("You are signed in")
+        browser.driver.back()
+        browser.wait_for("Allow access to your Harvest data?")
+        browser.decide("allow")
+        browser.wait_for("Already answered")
+        browser.picture("already")
+        assert "code=" not in browser.history()
+        held.closing.set()
+        assert login.finish() == 0, login.output
+    assert len(held.oauth.issued) == 1
+
+
+def test_second_tab(browser: Browser, held: Sandbox, tmp_path: Path) -> None:
+    """Two tabs answer: the first counts."""
+    first, second = (str(account.id) for account in held.accounts)
+    with Login(tmp_path, held) as login:
+        address = login.address
+        browser.open(address)
+        browser.driver.switch_to.new_window("tab")
+        browser.open(address)
+        browser.decide("allow", second)
+        browser.wait_for("You are signed in")
+        browser.driver.switch_to.window(browser.driver.window_handles[0])
+        browser.decide("allow", first)
+        assert "The first answer counts" in browser.wait_for("Already answered")
+        held.closing.set()
+        assert login.finish() == 0, login.output
+    assert str(stored(login)["account_id"]) == second
