@@ -7,8 +7,9 @@ from typing import Any
 
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import AccessLostError, AccountNotFoundError, ApiError, NotFoundError, SettingError
+from harvest_source.settings import COMPANY_FIELDS
 
-FEW_TRIES = 2  # for the list of accounts, where a configured account id lets the run go on without it
+FEW_TRIES = 2  # for a look that somebody waits for
 
 
 @dataclass
@@ -30,13 +31,13 @@ class Account:
         return module is not None and self.company.get(module) is False
 
 
-def reachable_accounts(client: HarvestClient, tries: int) -> dict[int, str]:
+def reachable_accounts(client: HarvestClient) -> dict[int, str]:
     """Returns id and name of the Harvest accounts that the token reaches; Forecast's are left out.
 
     Raises:
         ApiError: the list cannot be read.
     """
-    accounts = client.get_accounts(tries).get("accounts") or []
+    accounts = client.get_accounts().get("accounts") or []
     return {int(account["id"]): str(account.get("name") or "") for account in accounts if account.get("product") == "harvest"}
 
 
@@ -56,7 +57,7 @@ def choose_accounts(client: HarvestClient, wanted: tuple[int, ...] | None) -> li
         SettingError: the token reaches several accounts, or none, and none was chosen.
     """
     try:
-        reached = reachable_accounts(client, client_tries(wanted))
+        reached = reachable_accounts(client)
     except AccessLostError:
         raise
     except ApiError:
@@ -74,11 +75,6 @@ def choose_accounts(client: HarvestClient, wanted: tuple[int, ...] | None) -> li
     return [Account(account_id, reached[account_id]) for account_id in wanted or sorted(reached)]
 
 
-def client_tries(wanted: tuple[int, ...] | None) -> int:
-    """Returns how often to ask for the list of accounts: it is needed only where no account is configured."""
-    return FEW_TRIES if wanted else FEW_TRIES * 3
-
-
 def look_up(client: HarvestClient, account: Account) -> Account:
     """Fills in who the caller is in the account and which modules are on, as far as Harvest says.
 
@@ -86,14 +82,14 @@ def look_up(client: HarvestClient, account: Account) -> Account:
         TokenRejectedError: the token is refused.
         AccountNotFoundError: Harvest does not know the account.
     """
-    account.caller = _look(client, account, "users/me")
-    account.company = _look(client, account, "company")
+    account.caller = _look(client, account, "users/me", ("id",))
+    account.company = _look(client, account, "company", COMPANY_FIELDS)
     return account
 
 
-def _look(client: HarvestClient, account: Account, path: str) -> dict[str, Any]:
+def _look(client: HarvestClient, account: Account, path: str, holds: tuple[str, ...]) -> dict[str, Any]:
     try:
-        return client.get(account.id, path, tries=FEW_TRIES).data
+        return client.get(account.id, path, holds).data
     except AccessLostError:
         raise
     except NotFoundError as error:

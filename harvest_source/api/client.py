@@ -83,16 +83,23 @@ class HarvestClient:
 
     def get_accounts(self, tries: int = TRIES) -> dict[str, Any]:
         """Returns who the token is and which accounts it reaches; needs no account id (Harvest API, OAuth2)."""
-        return self._get(self.id_url + "api/v2/accounts", {}, None, "accounts", tries).data
+        return self._get(self.id_url + "api/v2/accounts", {}, None, "accounts", tries, holds=("accounts",)).data
 
     def get(
-        self, account_id: int, path: str, params: Params | None = None, label: str | None = None, tries: int = TRIES
+        self,
+        account_id: int,
+        path: str,
+        holds: tuple[str, ...],
+        params: Params | None = None,
+        label: str | None = None,
+        tries: int = TRIES,
     ) -> Answer:
         """Gets one answer of an account.
 
         Args:
             account_id: whose data.
             path: below the API address.
+            holds: fields of which a good answer has at least one.
             params: of the query.
             label: the report that the request counts for; default the path.
             tries: how often to ask before giving up on what may pass.
@@ -101,7 +108,7 @@ class HarvestClient:
             ApiError: see `harvest_source.api.errors`.
             CancelledError: the run is being interrupted.
         """
-        return self._get(self.api_url + path, params or {}, account_id, label or path, tries)
+        return self._get(self.api_url + path, params or {}, account_id, label or path, tries, holds=holds)
 
     def iter_pages(self, account_id: int, path: str, rows_key: str, params: Params, label: str) -> Iterator[Answer]:
         """Yields all pages of a list, by `links.next`, 2,000 rows each (Harvest API, pagination).
@@ -121,7 +128,14 @@ class HarvestClient:
             seen.add(url or "")
 
     def _get(
-        self, url: str, params: Params, account_id: int | None, label: str, tries: int, rows_key: str | None = None
+        self,
+        url: str,
+        params: Params,
+        account_id: int | None,
+        label: str,
+        tries: int,
+        rows_key: str | None = None,
+        holds: tuple[str, ...] = (),
     ) -> Answer:
         budget = self.budgets.of(url.removeprefix(self.api_url))
 
@@ -131,6 +145,8 @@ class HarvestClient:
                 next_link(answer.data, self.api_url)
             if rows_key is not None:
                 rows_of(answer.data, rows_key)
+            if holds and not any(name in answer.data for name in holds):
+                raise PassingFault("the answer is JSON of another shape than expected")
             return answer
 
         retrying = Retrying(

@@ -139,7 +139,7 @@ def _check_harvest(findings: Findings, place: Workplace, settings: HarvestSettin
 
 def _check_account(findings: Findings, client: HarvestClient, account: Account) -> None:
     look_up(client, account)
-    answer = client.get(account.id, "users/me", tries=FEW_TRIES)
+    answer = client.get(account.id, "users/me", ("id",), tries=FEW_TRIES)
     if answer.server_time:
         findings.clock_seconds = round((datetime.now(UTC) - answer.server_time).total_seconds())
         if abs(findings.clock_seconds) > CLOCK_SECONDS:

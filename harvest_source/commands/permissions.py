@@ -8,6 +8,7 @@ from harvest_source.api.accounts import FEW_TRIES, Account
 from harvest_source.api.client import HarvestClient, Params
 from harvest_source.api.errors import AccessLostError, ApiError, NotAllowedError, NotFoundError, RefusedError
 from harvest_source.reports.catalogue import REPORTS, Paging, Report
+from harvest_source.settings import COMPANY_FIELDS
 
 FULL = "full"
 OWN = "own rows only"  # of a manager: those of teammates and managed projects too
@@ -99,8 +100,9 @@ def _path(report: Report, account: Account) -> str | None:
 
 def _try(client: HarvestClient, account: Account, report: Report) -> bool | None:
     params = {} if report.paging is Paging.NONE else ONE_ROW
+    holds = (report.rows_key,) if report.rows_key else COMPANY_FIELDS
     try:
-        client.get(account.id, _path(report, account) or "", params, report.name, FEW_TRIES)
+        client.get(account.id, _path(report, account) or "", holds, params, report.name, FEW_TRIES)
     except (NotAllowedError, NotFoundError):
         return False
     except RefusedError as error:

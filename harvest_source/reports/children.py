@@ -86,7 +86,7 @@ class ChildReading:
         parent = self.plan.report.parent
         assert parent is not None  # noqa: S101 - only child reports come here
         try:
-            client.get(self.plan.account_id, f"{parent.report}/{parent_id}", label=self.plan.report.name)
+            client.get(self.plan.account_id, f"{parent.report}/{parent_id}", ("id",), label=self.plan.report.name)
         except NotFoundError:
             return
         raise NotFoundError(f"Harvest knows {parent.report} {parent_id} but not its {self.plan.report.name}", 404)

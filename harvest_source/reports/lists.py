@@ -10,6 +10,7 @@ from harvest_source.reports.catalogue import Paging, Report
 from harvest_source.reports.reading import Pages, bound_newest, new_pages, records_of
 from harvest_source.reports.spool import Spool
 from harvest_source.reports.windows import WindowReader
+from harvest_source.settings import COMPANY_FIELDS
 
 
 def read_list(
@@ -33,7 +34,7 @@ def read_list(
     totals: set[int | None] = set()
     answers = 0
     if report.rows_key is None:
-        coming = iter([client.get(account_id, report.path, label=report.name)])
+        coming = iter([client.get(account_id, report.path, COMPANY_FIELDS, label=report.name)])
     else:
         coming = client.iter_pages(account_id, report.path, report.rows_key, params, report.name)
     for answer in coming:

@@ -106,7 +106,13 @@ class WindowReader:
         return UnavailableError(f"{self._report.name} changes faster than it can be read; the next run reads it again")
 
     def _total(self) -> int | None:
-        answer = self._client.get(self._account_id, self._report.path, {**self._params, "per_page": "1"}, self._report.name)
+        answer = self._client.get(
+            self._account_id,
+            self._report.path,
+            (self._report.rows_key or "",),
+            {**self._params, "per_page": "1"},
+            self._report.name,
+        )
         total = answer.data.get("total_entries")
         return total if isinstance(total, int) else None
 

@@ -114,7 +114,9 @@ class Comparison:
     def total(self, report: Report, account_id: int, window: Window = Window()) -> int | None:  # noqa: B008 - frozen
         """Returns Harvest's count of a list's rows, `None` where it gives none."""
         params = {**self._params(report), **window.params(), "per_page": "1"}
-        total = self._reader.client.get(account_id, report.path, params, report.name).data.get("total_entries")
+        total = self._reader.client.get(account_id, report.path, (report.rows_key or "",), params, report.name).data.get(
+            "total_entries"
+        )
         return total if isinstance(total, int) else None
 
     def _look_closer(self, report: Report, account_id: int, total: int | None) -> Finding:

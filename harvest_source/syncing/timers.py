@@ -38,7 +38,7 @@ def add_timers(reader: Reader, pages: Pages, ran_before: Iterable[int]) -> None:
     _prepend(pages, report, bodies)
     for entry_id in sorted({*ran_before} - {key[0] for key in pages.keys}):
         try:
-            answer = reader.client.get(pages.account_id, f"{report.path}/{entry_id}", label=REPORT)
+            answer = reader.client.get(pages.account_id, f"{report.path}/{entry_id}", ("id",), label=REPORT)
         except NotFoundError:
             continue  # deleted: the comparison of counts finds it
         _prepend(pages, report, [b'{"time_entries":[' + answer.body + b"]}"])

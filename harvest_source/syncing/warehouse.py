@@ -89,6 +89,11 @@ class Warehouse:
         """Returns all rows of an account; none where the table does not exist."""
         return self._rows("select * from {table} where {scope}", table, account_id, Scope(live=False)) or []
 
+    def all_elements(self, table: str, account_id: int) -> list[Row]:
+        """Returns the elements of the list of an account's only row, in their order."""
+        found = self._rows("select * from {table} where {scope}", table, account_id, Scope(live=False)) or []
+        return sorted(found, key=lambda row: row["_dlt_list_idx"])
+
     def every_row(self, table: str) -> list[Row]:
         """Returns all rows of all accounts; none where the table does not exist."""
         return self._rows("select * from {table}", table, 0, EVERYTHING) or []
