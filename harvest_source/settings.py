@@ -35,6 +35,7 @@ SWEEP_REST_HOURS = 12  # a child that was read so recently is not swept again: a
 FREE_REQUESTS = 100  # so many requests a run may send without ever waiting for the limit (API, rate limits)
 
 COMPANY_FIELDS = ("name", "base_uri", "full_domain", "is_active")  # by which a company is told from another answer
+LONGEST_SHOWN = 15  # characters of a wrong account id that are shown
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -107,7 +108,7 @@ def parse_url(name: str, value: str) -> str:
     parts = urlsplit(value.strip())
     safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
     if not safe or not parts.hostname:
-        raise SettingError(f"{name} must be an https address (http only for this machine itself), it is {value!r}")
+        raise SettingError(f"{name} must be an https address such as {API_URL} (http only for this machine itself)")
     return value.strip().rstrip("/") + "/"
 
 
@@ -157,5 +158,6 @@ def parse_account_ids(value: object) -> tuple[int, ...] | None:
         return ()
     for text in texts:
         if not (text.isascii() and text.isdigit()) or int(text) == 0:
-            raise SettingError(f"account_id {text!r} is not a number: it is the number in the list at {DEVELOPERS_URL}")
+            shown = f" {text!r}" if len(text) <= LONGEST_SHOWN else ""  # a longer one may be a token in the wrong place
+            raise SettingError(f"account_id{shown} is not a number: it is the number in the list at {DEVELOPERS_URL}")
     return tuple(dict.fromkeys(int(text) for text in texts))

@@ -132,7 +132,14 @@ def _lasting_error(response: requests.Response) -> NotAllowedError | NotFoundErr
 
 
 def _said(response: requests.Response) -> str:
-    """Returns the reason in an error's body: message, else error_description, else error, else its first characters."""
+    """Returns the reason in an error's body, without the token, which an answer may repeat."""
+    token = response.request.headers.get("Authorization", "").removeprefix("Bearer ")
+    reason = _reason(response)
+    return (reason.replace(token, "…") if token else reason)[:MESSAGE_LENGTH]
+
+
+def _reason(response: requests.Response) -> str:
+    """Returns message, else error_description, else error, else the first characters of a body."""
     try:
         data = orjson.loads(response.content)
     except orjson.JSONDecodeError:
@@ -140,10 +147,10 @@ def _said(response: requests.Response) -> str:
     if isinstance(data, dict):
         for name in ("message", "error_description", "error"):
             if data.get(name):
-                return str(data[name])[:MESSAGE_LENGTH]
+                return str(data[name])
     if "html" in response.headers.get("Content-Type", ""):
         return "a web page"
-    return response.text[:MESSAGE_LENGTH].strip() or "no reason given"
+    return response.text.strip() or "no reason given"
 
 
 def _server_time(response: requests.Response) -> datetime | None:

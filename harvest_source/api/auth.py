@@ -227,8 +227,8 @@ def clean_token(pasted: str, name: str = "access_token") -> tuple[str, bool]:
         SettingError: what is left is no token.
     """
     token = pasted.strip().strip("\"'").strip()
-    if token.lower().startswith("bearer "):
-        token = token[len("bearer ") :].strip().strip("\"'").strip()
+    if token.lower().split(" ")[0] == "bearer":
+        token = token[len("bearer") :].strip().strip("\"'").strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise SettingError(f"{name} is empty or holds signs no token has: copy it again from {DEVELOPERS_URL}")
     return token, token != pasted
