@@ -161,6 +161,15 @@ def test_wrong_client_secret(sandbox: Sandbox, tmp_path: Path) -> None:
     assert "wrong-secret" not in login.output + page.text
 
 
+def test_outage_between_consent_and_tokens(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.append(Fault("/oauth2/token", status=503))
+    with Login(tmp_path, sandbox) as login:
+        page = visit(consent(sandbox, login.address))
+        assert login.finish() == 1
+    assert "sign in again in a moment" in page.text
+    assert "sign in again in a moment" in login.output
+
+
 def test_missing_client_is_told_with_what_to_register(tmp_path: Path, sandbox: Sandbox) -> None:
     env = environment(sandbox, tmp_path / "config", 9999, CLIENT_ID="", CLIENT_SECRET="")
     done = command(tmp_path, env, "login", "--no-browser")
