@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Any
@@ -12,7 +13,7 @@ from harvest_source.api.errors import CancelledError
 from harvest_source.commands import checking, listings, signing
 from harvest_source.commands import run as run_command
 from harvest_source.commands import show as show_command
-from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, place_options
+from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, place_options, with_command_first
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
 
@@ -108,30 +109,11 @@ def show(place: Workplace, sql: str, as_csv: bool, as_json: bool) -> int:  # noq
     return show_command.show(place, sql, as_csv=as_csv, as_json=as_json)
 
 
-def with_command_first(arguments: list[str]) -> list[str]:
-    """Returns the arguments with the command in front, `run` where none is named: options may stand before it."""
-    with_value = {
-        name
-        for command in cli.commands.values()
-        for param in command.params
-        if isinstance(param, click.Option) and not param.is_flag
-        for name in param.opts
-    }
-    value_follows = False
-    for place, argument in enumerate(arguments):
-        if not value_follows and not argument.startswith("-"):
-            if argument in cli.commands:
-                return [argument, *arguments[:place], *arguments[place + 1 :]]
-            break
-        value_follows = not value_follows and argument in with_value
-    return arguments if arguments in (["--help"], ["-h"]) else ["run", *arguments]
-
-
 def main(arguments: list[str]) -> int:
     """Runs one command; returns its exit code."""
     verbose = "--verbose" in arguments
     try:
-        code = cli.main(with_command_first(arguments), prog_name="harvest_pipeline.py", standalone_mode=False)
+        code = cli.main(with_command_first(cli, arguments), prog_name="harvest_pipeline.py", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         message(f"error: {error.format_message()} (see --help)", "red")
@@ -147,4 +129,8 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    exit_code = main(sys.argv[1:])
+    sys.stdout.flush()
+    if exit_code == INTERRUPTED:
+        os._exit(exit_code)  # threads that wait for an answer would hold the program back
+    sys.exit(exit_code)

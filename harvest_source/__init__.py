@@ -6,7 +6,7 @@ from datetime import date, datetime
 from functools import partial
 
 from harvest_source.api.accounts import choose_accounts
-from harvest_source.api.auth import build_auth
+from harvest_source.api.auth import build_auth, chosen_account
 from harvest_source.api.client import HarvestClient
 from harvest_source.reports.catalogue import NAMES
 from harvest_source.reports.reader import Choice, Reader
@@ -38,9 +38,11 @@ def harvest_source(
         SettingError: a setting is missing or malformed.
     """
     settings = load_settings(assignments=assignments)
-    auth, _note = build_auth(settings)
-    client = HarvestClient(settings, auth)
     wanted = parse_account_ids(settings.account_id if account_id is None else account_id)
+    auth, _note = build_auth(settings, accounts=wanted)
+    client = HarvestClient(settings, auth)
+    chosen = chosen_account(auth)
+    wanted = (chosen,) if wanted is None and chosen is not None else wanted
     choice = Choice(since=None if since is None else parse_since("since", since))
     reader = Reader(client, settings, choice)
     return build_source(Run(reader, partial(choose_accounts, client, wanted)), [reader.report(name) for name in NAMES])

@@ -82,17 +82,20 @@ def look_up(client: HarvestClient, account: Account) -> Account:
         TokenRejectedError: the token is refused.
         AccountNotFoundError: Harvest does not know the account.
     """
-    account.caller = _look(client, account, "users/me", ("id",))
-    account.company = _look(client, account, "company", COMPANY_FIELDS)
+    caller, company = _look(client, account, "users/me", ("id",)), _look(client, account, "company", COMPANY_FIELDS)
+    if caller is None and company is None:
+        raise AccountNotFoundError(f"Harvest does not know account {account.id} for this token (404)")
+    account.caller, account.company = caller or {}, company or {}
     return account
 
 
-def _look(client: HarvestClient, account: Account, path: str, holds: tuple[str, ...]) -> dict[str, Any]:
+def _look(client: HarvestClient, account: Account, path: str, holds: tuple[str, ...]) -> dict[str, Any] | None:
+    """Returns an answer, `None` where Harvest knows no such thing, nothing where it does not say."""
     try:
         return client.get(account.id, path, holds).data
     except AccessLostError:
         raise
-    except NotFoundError as error:
-        raise AccountNotFoundError(f"Harvest does not know account {account.id} for this token (404)") from error
+    except NotFoundError:
+        return None
     except ApiError:
         return {}  # what is not known here only leaves out a hint; the reports themselves will tell

@@ -176,23 +176,23 @@ class HarvestClient:
 
     def _send(self, url: str, params: Params, account_id: int | None, label: str, budget: Budget) -> requests.Response:
         """Sends once, and once more with a renewed token where Harvest refused the first."""
-        token = self._auth.token()
-        response = self._send_once(url, params, account_id, label, budget, token)
+        response, token = self._send_once(url, params, account_id, label, budget)
         if response.status_code == requests.codes.unauthorized and self._auth.renew(token):
-            response = self._send_once(url, params, account_id, label, budget, self._auth.token())
+            response, _token = self._send_once(url, params, account_id, label, budget)
         if response.status_code == requests.codes.unauthorized:
             raise TokenRejectedError("Harvest refuses the token (401): it is wrong, expired or revoked; set a new one", 401)
         return response
 
     def _send_once(
-        self, url: str, params: Params, account_id: int | None, label: str, budget: Budget, token: str
-    ) -> requests.Response:
+        self, url: str, params: Params, account_id: int | None, label: str, budget: Budget
+    ) -> tuple[requests.Response, str]:
         headers = {} if account_id is None else {"Harvest-Account-Id": str(account_id)}
         with budget.permit():
+            token = self._auth.token()  # not before: the wait for a permit may outlast it
             self.traffic.add_request(account_id, label)
             self.on_request(account_id, label)
             try:
-                return self._session.get(
+                response = self._session.get(
                     url,
                     params=params,
                     headers=headers,
@@ -204,6 +204,7 @@ class HarvestClient:
                 raise PassingFault(_describe(error)) from error
             except requests.RequestException as error:
                 raise RefusedError(f"the request cannot be sent: {type(error).__name__}") from error
+        return response, token
 
 
 def _describe(error: requests.RequestException) -> str:

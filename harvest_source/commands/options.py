@@ -36,3 +36,22 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(COMMON):
         with_place = option(with_place)
     return with_place
+
+
+def with_command_first(cli: click.Group, arguments: list[str]) -> list[str]:
+    """Returns the arguments with the command in front, `run` where none is named: options may stand before it."""
+    with_value = {
+        name
+        for command in cli.commands.values()
+        for param in command.params
+        if isinstance(param, click.Option) and not param.is_flag
+        for name in param.opts
+    }
+    value_follows = False
+    for place, argument in enumerate(arguments):
+        if not value_follows and not argument.startswith("-"):
+            if argument in cli.commands:
+                return [argument, *arguments[:place], *arguments[place + 1 :]]
+            break
+        value_follows = not value_follows and argument in with_value
+    return arguments if arguments in (["--help"], ["-h"]) else ["run", *arguments]

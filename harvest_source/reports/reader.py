@@ -109,13 +109,14 @@ class Reader:
     @contextmanager
     def _pool(self) -> Iterator[ThreadPoolExecutor]:
         self._spool = self.spool  # opened before there are threads
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="harvest") as pool:
-            try:
-                yield pool
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                self.client.clock.cancel()
-                raise
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="harvest")
+        try:
+            yield pool
+        except BaseException:
+            self.client.clock.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)  # an answer on its way is not waited for
+            raise
+        pool.shutdown()
 
     def _collect_lists(self, wheres: list[Where], states: States, pool: ThreadPoolExecutor) -> None:
         needs: dict[Where, list[datetime | None]] = {}

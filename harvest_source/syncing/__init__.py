@@ -1,6 +1,51 @@
 """Keeps the warehouse equal to Harvest."""
 
-from harvest_source.syncing.engine import sync
+from __future__ import annotations
+
+import dlt
+
+from harvest_source.reports.catalogue import NAMES
+from harvest_source.resources import HarvestSource
+from harvest_source.syncing.engine import Sync
+from harvest_source.syncing.listener import Listener
 from harvest_source.syncing.summary import ReportResult, Summary
 
 __all__ = ["ReportResult", "Summary", "sync"]
+
+
+def sync(
+    pipeline: dlt.Pipeline,
+    source: HarvestSource,
+    *,
+    listener: Listener | None = None,
+    drop_pending: bool = False,
+    accept_deletions: bool = False,
+    repairs: bool = True,
+    totals: bool = False,
+) -> Summary:
+    """Brings the destination of a pipeline in line with Harvest, as the command line does.
+
+    Args:
+        pipeline: of dlt, with any destination that speaks SQL.
+        source: of `harvest_source`, with the chosen resources.
+        listener: hears what happens meanwhile.
+        drop_pending: drops a pending load of an earlier run instead of finishing it.
+        accept_deletions: removes rows gone at Harvest even where they are more than half of a table.
+        repairs: whether what differs is loaded; without it the summary only tells.
+        totals: compares sums per year and month with Harvest's own reports, too.
+
+    Returns:
+        what was new, changed and deleted per report; a report that failed has its error there.
+
+    Raises:
+        HarvestError: see `Sync.execute`.
+    """
+    listener = listener or Listener()
+    client = source.shared.reader.client
+    client.on_request = lambda _account_id, label: listener.request(label)
+    client.budgets.listen(listener.waiting)
+    names = [name for name in NAMES if name in source.selected_resources]
+    try:
+        return Sync(pipeline, source.shared, names, listener, drop_pending, accept_deletions, repairs, totals).execute()
+    finally:
+        source.shared.reader.close()

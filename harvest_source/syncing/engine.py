@@ -23,7 +23,7 @@ from harvest_source.api.accounts import Account, look_up
 from harvest_source.api.errors import AccessLostError, ApiError, SettingError
 from harvest_source.reports.catalogue import NAMES, by_name
 from harvest_source.reports.reader import Outcome, Where
-from harvest_source.resources import NO_ACCOUNT, HarvestSource, Run, build_source
+from harvest_source.resources import NO_ACCOUNT, Run, build_source
 from harvest_source.settings import SECTION
 from harvest_source.syncing import timers
 from harvest_source.syncing.changes import ChangeFilter, Tally
@@ -163,14 +163,16 @@ class Sync:
         self.listener.step("reading")
         reader.collect_lists(wheres, self._state)
         self._add_timers(lists)
-        with ThreadPoolExecutor(1, thread_name_prefix="harvest-children") as background:
-            reading = background.submit(reader.collect_children, wheres, self._state)
-            try:
-                self._load(lists)
-                reading.result()
-            except BaseException:
-                reader.client.clock.cancel()
-                raise
+        background = ThreadPoolExecutor(1, thread_name_prefix="harvest-children")
+        reading = background.submit(reader.collect_children, wheres, self._state)
+        try:
+            self._load(lists)
+            reading.result()
+        except BaseException:
+            reader.client.clock.cancel()
+            background.shutdown(wait=False)
+            raise
+        background.shutdown()
         self._load(children)
 
     def _add_timers(self, lists: list[Where]) -> None:
@@ -292,41 +294,3 @@ def build_history_source(resource: Any) -> Any:
         return resource
 
     return harvest()
-
-
-def sync(
-    pipeline: dlt.Pipeline,
-    source: HarvestSource,
-    *,
-    listener: Listener | None = None,
-    drop_pending: bool = False,
-    accept_deletions: bool = False,
-    repairs: bool = True,
-    totals: bool = False,
-) -> Summary:
-    """Brings the destination of a pipeline in line with Harvest, as the command line does.
-
-    Args:
-        pipeline: of dlt, with any destination that speaks SQL.
-        source: of `harvest_source`, with the chosen resources.
-        listener: hears what happens meanwhile.
-        drop_pending: drops a pending load of an earlier run instead of finishing it.
-        accept_deletions: removes rows gone at Harvest even where they are more than half of a table.
-        repairs: whether what differs is loaded; without it the summary only tells.
-        totals: compares sums per year and month with Harvest's own reports, too.
-
-    Returns:
-        what was new, changed and deleted per report; a report that failed has its error there.
-
-    Raises:
-        HarvestError: see `Sync.execute`.
-    """
-    listener = listener or Listener()
-    client = source.shared.reader.client
-    client.on_request = lambda _account_id, label: listener.request(label)
-    client.budgets.listen(listener.waiting)
-    names = [name for name in NAMES if name in source.selected_resources]
-    try:
-        return Sync(pipeline, source.shared, names, listener, drop_pending, accept_deletions, repairs, totals).execute()
-    finally:
-        source.shared.reader.close()

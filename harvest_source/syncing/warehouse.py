@@ -16,6 +16,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.reports.catalogue import Report, parent_id_column
 from harvest_source.reports.hints import DELETED_AT
+from harvest_source.syncing.package import explained
 
 Row = dict[str, Any]
 
@@ -41,7 +42,8 @@ class Warehouse:
         self._missing: set[str] = set()
 
     def __enter__(self) -> Self:
-        self._client.__enter__()
+        with explained():
+            self._client.__enter__()
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:  # noqa: PYI036 - dlt leaves out the None
