@@ -59,6 +59,7 @@ class Reader:
     choice: Choice = field(default_factory=Choice)
     folder: Path | None = None  # where child answers outlive an interrupted run
     reserved_requests: int = 0  # of the free requests, kept for what follows the reading
+    suspects: dict[Where, list[int]] = field(default_factory=dict)  # parents whose children do not add up in the tables
     on_planned: Callable[[int], None] = lambda _requests: None  # told how many requests the children take
     on_read: Callable[[Where, Outcome], None] = lambda _where, _outcome: None
     outcomes: dict[Where, Outcome] = field(default_factory=dict)
@@ -197,6 +198,10 @@ class Reader:
             sweep_days=self.settings.sweep_days,
             sweeps=self.choice.since is None and report.project_path is None,
         )
+        if not self.choice.since:
+            known = {*plan.parents, *plan.due[: plan.overdue]}
+            suspects = [each for each in self.suspects.get((account_id, name), []) if each not in known]
+            plan.due = plan.due[: plan.overdue] + suspects + [each for each in plan.due[plan.overdue :] if each not in suspects]
         return Outcome(plan=plan)
 
     def _add_sweep(self, readings: dict[Where, ChildReading]) -> None:

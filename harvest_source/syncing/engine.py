@@ -163,6 +163,7 @@ class Sync:
         self.listener.step("reading")
         reader.collect_lists(wheres, self._state)
         self._add_timers(lists)
+        self._suspect_payments(children)
         background = ThreadPoolExecutor(1, thread_name_prefix="harvest-children")
         reading = background.submit(reader.collect_children, wheres, self._state)
         try:
@@ -189,6 +190,13 @@ class Sync:
                 raise
             except ApiError as error:
                 self.run.reader.outcomes[where] = Outcome(error=error)
+
+    def _suspect_payments(self, children: list[Where]) -> None:
+        """Has payments read again, first of all that may wait, of invoices whose payments do not add up."""
+        for where in children:
+            if where[1] == "invoice_payments" and self._state(*where):
+                with Warehouse(self.pipeline) as warehouse:
+                    self.run.reader.suspects[where] = warehouse.unmatched_invoices(where[0])
 
     def _tell_read(self, where: Where, outcome: Outcome) -> None:
         self.listener.read(where[1], outcome.pages.rows if outcome.pages else 0, str(outcome.error) if outcome.error else None)

@@ -96,6 +96,22 @@ class Warehouse:
         found = self._rows("select * from {table} where {scope}", table, account_id, Scope(live=False)) or []
         return sorted(found, key=lambda row: row["_dlt_list_idx"])
 
+    def unmatched_invoices(self, account_id: int) -> list[int]:
+        """Returns invoices of which amount less due_amount is not the sum of their payments: a payment may be missing.
+
+        A closed invoice is written off: nothing is due, whatever was paid.
+        """
+        payments = self._client.make_qualified_table_name("invoice_payments")
+        query = f"""
+            select i.id as id from {{table}} i left join (
+                select invoice_id, sum(amount) as paid from {payments}
+                where account_id = {int(account_id)} and {DELETED_AT} is null group by invoice_id
+            ) p on p.invoice_id = i.id
+            where i.account_id = {int(account_id)} and i.{DELETED_AT} is null and i.state <> 'closed'
+                and coalesce(i.amount, 0) - coalesce(i.due_amount, 0) <> coalesce(p.paid, 0)
+            order by i.id"""
+        return [int(row["id"]) for row in self._rows(query, "invoices", account_id, EVERYTHING) or []]
+
     def every_row(self, table: str) -> list[Row]:
         """Returns all rows of all accounts; none where the table does not exist."""
         return self._rows("select * from {table}", table, 0, EVERYTHING) or []

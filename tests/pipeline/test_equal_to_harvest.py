@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from compare import assert_equal
-from support import rows, serving, sync_once
+from support import make_pipeline, rows, serving, sync_once
 
 from harvest_sandbox import SIZES, Account, Fault, Size, build_account
 from harvest_source.reports.catalogue import NAMES, REPORTS
@@ -245,3 +245,17 @@ def test_every_report_of_the_catalogue_has_a_table(tmp_path: Path) -> None:
     assert types["id"] == "BIGINT"
     assert types["spent_date"] == "DATE"
     assert types["updated_at"] == "TIMESTAMP WITH TIME ZONE"
+
+
+def test_payments_that_do_not_add_up_are_read_again(tmp_path: Path) -> None:
+    """`amount - due_amount` of an invoice against its payments shows one that is missing, without any change time."""
+    account = small()
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox, "invoices", "invoice_payments")
+        paid = next(row for row in account.rows["invoices"].values() if row["state"] == "paid")
+        with make_pipeline(tmp_path).sql_client() as client:
+            client.execute_sql(f"delete from invoice_payments where invoice_id = {paid['id']}")
+        sandbox.clear()
+        sync_once(tmp_path, sandbox, "invoices", "invoice_payments")
+        assert any(request.path.endswith(f"/invoices/{paid['id']}/payments") for request in sandbox.requests)
+        assert_equal(tmp_path, sandbox, "invoice_payments")
