@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
-
-from harvest_source.api.answers import parse_exact, rows_of
+from harvest_source.api.answers import parse_exact, parse_quick, rows_of
 from harvest_source.api.client import Params
 from harvest_source.reports.catalogue import Report
 from harvest_source.reports.spool import Spool
@@ -81,7 +79,7 @@ class Pages:
     def iter_light(self) -> Iterator[Record]:
         """Yields all records quickly, fractions as floats: for ids, dates and change times only."""
         for _, body in self.read_bodies():
-            yield from records_of(orjson.loads(body), self.report)
+            yield from records_of(parse_quick(body), self.report)
 
     def _is_newest(self, record: Record, parent_id: int | None, left: dict[Key, str]) -> bool:
         key = record_key(self.report, record, parent_id)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import orjson
-
+from harvest_source.api.answers import parse_quick
 from harvest_source.api.errors import NotFoundError
 from harvest_source.reports.catalogue import Report, by_name
 from harvest_source.reports.reader import Reader
@@ -49,7 +48,7 @@ def _prepend(pages: Pages, report: Report, bodies: list[bytes]) -> None:
     before = pages.read_bodies
     newest = pages.newest
     for body in bodies:
-        pages.add(records_of(orjson.loads(body), report))
+        pages.add(records_of(parse_quick(body), report))
     pages.newest = newest  # a timer's row is no sign that everything before it was read
 
     def read_bodies() -> Iterator[tuple[int | None, bytes]]:
