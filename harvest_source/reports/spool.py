@@ -10,6 +10,9 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from harvest_source.api.errors import HarvestError
 
 KEPT_HOURS = 24  # older answers of an interrupted run are asked for again
 
@@ -21,6 +24,10 @@ create table if not exists answers (
 );
 delete from pages;
 """
+
+
+class SpoolError(HarvestError):
+    """Answers cannot be kept on disk."""
 
 
 class Spool:
@@ -40,7 +47,10 @@ class Spool:
             self._open()
         except sqlite3.DatabaseError:
             self._path.unlink(missing_ok=True)
-            self._open()
+            try:
+                self._open()
+            except sqlite3.Error as error:
+                raise self._error(error) from error
         self._readings = 0
 
     def _open(self) -> None:
@@ -57,59 +67,61 @@ class Spool:
 
     def add_page(self, reading: int, page: int, body: bytes) -> None:
         """Keeps one page of a reading."""
-        with self._lock:
-            self._db.execute("insert or replace into pages values (?, ?, ?)", (reading, page, body))
+        self._run("insert or replace into pages values (?, ?, ?)", reading, page, body)
 
     def iter_pages(self, reading: int) -> Iterator[bytes]:
         """Yields the pages of a reading in their order, one at a time in memory."""
         page = 0
         while True:
-            with self._lock:
-                found = self._db.execute("select body from pages where reading = ? and page = ?", (reading, page)).fetchone()
-            if found is None:
+            found = self._run("select body from pages where reading = ? and page = ?", reading, page)
+            if not found:
                 return
-            yield found[0]
+            yield found[0][0]
             page += 1
 
     def drop_reading(self, reading: int) -> None:
         """Forgets the pages of a reading."""
-        with self._lock:
-            self._db.execute("delete from pages where reading = ?", (reading,))
+        self._run("delete from pages where reading = ?", reading)
 
     def keep_answer(self, account_id: int, report: str, parent_id: int, version: str, read_hour: int, body: bytes) -> None:
         """Keeps the children of one parent, across runs, until `drop_answers`."""
-        with self._lock:
-            self._db.execute(
-                "insert or replace into answers values (?, ?, ?, ?, ?, ?)",
-                (account_id, report, parent_id, version, read_hour, body),
-            )
+        values = (account_id, report, parent_id, version, read_hour, body)
+        self._run("insert or replace into answers values (?, ?, ?, ?, ?, ?)", *values)
 
     def kept_answers(self, account_id: int, report: str, since_hour: int) -> dict[int, tuple[str, int]]:
         """Returns parent id -> (version, hour of reading) of the answers kept since `since_hour`."""
-        with self._lock:
-            rows = self._db.execute(
-                "select parent_id, version, read_at from answers where account_id = ? and report = ? and read_at >= ?",
-                (account_id, report, since_hour),
-            ).fetchall()
+        query = "select parent_id, version, read_at from answers where account_id = ? and report = ? and read_at >= ?"
+        rows = self._run(query, account_id, report, since_hour)
         return {parent_id: (version, hour) for parent_id, version, hour in rows}
 
     def answer(self, account_id: int, report: str, parent_id: int) -> bytes:
         """Returns the kept children of one parent."""
-        with self._lock:
-            row = self._db.execute(
-                "select body from answers where account_id = ? and report = ? and parent_id = ?",
-                (account_id, report, parent_id),
-            ).fetchone()
-        body: bytes = row[0]
+        query = "select body from answers where account_id = ? and report = ? and parent_id = ?"
+        body: bytes = self._run(query, account_id, report, parent_id)[0][0]
         return body
 
     def drop_answers(self, account_id: int, report: str) -> None:
         """Forgets the kept children of a report, once they are loaded."""
-        with self._lock:
-            self._db.execute("delete from answers where account_id = ? and report = ?", (account_id, report))
+        self._run("delete from answers where account_id = ? and report = ?", account_id, report)
 
     def close(self) -> None:
-        """Closes the file, and removes it where it was temporary."""
-        self._db.close()
+        """Closes the file, and removes it where it was temporary; threads that still work get an error."""
+        with self._lock:
+            self._db.close()
         if self._temporary:
             self._temporary.cleanup()
+
+    def _run(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Returns the rows of a statement.
+
+        Raises:
+            SpoolError: the file cannot be read or written, or is closed since the run ends.
+        """
+        try:
+            with self._lock:
+                return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    def _error(self, error: sqlite3.Error) -> SpoolError:
+        return SpoolError(f"answers cannot be kept in {self._path.parent}: {error}; is there room on the disk?")

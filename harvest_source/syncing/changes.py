@@ -74,7 +74,7 @@ def differs(row: Row, present: Row) -> bool:
 
 
 def _value_differs(value: Any, present: Any) -> bool:
-    if isinstance(value, list):
-        elements = present or []
-        return len(value) != len(elements) or any(differs(new, old) for new, old in zip(value, elements, strict=True))
+    if isinstance(value, list) or isinstance(present, list):
+        elements, others = value or [], present or []
+        return len(elements) != len(others) or any(differs(new, old) for new, old in zip(elements, others, strict=True))
     return bool(value != present)

@@ -30,7 +30,7 @@ from harvest_source.syncing.changes import ChangeFilter, Tally
 from harvest_source.syncing.deletions import deleted_rows_resource
 from harvest_source.syncing.history import ACCESS_ROLES, accounts_resource, load_report_resource
 from harvest_source.syncing.listener import Listener
-from harvest_source.syncing.package import explained, finish_pending, load
+from harvest_source.syncing.package import explained, finish_pending, load, repair_interrupted
 from harvest_source.syncing.reconcile import Reconciliation, Verdict
 from harvest_source.syncing.summary import ReportResult, Summary
 from harvest_source.syncing.totals import differing_months
@@ -122,6 +122,10 @@ class Sync:
     def _prepare_pipeline(self) -> None:
         """Brings the working state in line with the destination, and finishes what an earlier run left."""
         knew = bool(self._state_of_reports())
+        with explained():
+            if repair_interrupted(self.pipeline):
+                self.listener.note("an earlier run was killed in the middle of a load: that load is taken back and read again")
+                self.pipeline.load()  # records that it was taken back
         if self.pipeline.has_pending_data:
             if self.drop_pending:
                 self.pipeline.abort_packages()

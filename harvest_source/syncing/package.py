@@ -41,6 +41,27 @@ def finish_pending(pipeline: dlt.Pipeline) -> None:
         pipeline.load()
 
 
+def repair_interrupted(pipeline: dlt.Pipeline) -> bool:
+    """Puts the working folder in order after a run that was killed, so that what is pending can be finished.
+
+    dlt moves a normalized package into place and only then removes what it was made of; killed in between, it would
+    normalize it again, and never get past that. And a load job that was killed may have been committed: run again, its
+    rows would stand twice in the staging table. Such a package is taken back, and with it the bookmarks: its rows are
+    read again.
+
+    Returns:
+        whether a package was taken back.
+    """
+    extracted = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001 - dlt has no public way to these folders
+    normalized = set(pipeline.list_normalized_load_packages())
+    for load_id in normalized & set(pipeline.list_extracted_load_packages()):
+        extracted.delete_package(load_id)
+    interrupted = any(pipeline.get_load_package_info(load_id).jobs["started_jobs"] for load_id in normalized)
+    if interrupted:
+        pipeline.abort_packages()
+    return interrupted
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Turns dlt's long failures into one line.
