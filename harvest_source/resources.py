@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import dlt
 import pyarrow as pa
@@ -20,7 +20,7 @@ from dlt.extract import DltResource
 from harvest_source.api.accounts import Account
 from harvest_source.reports.catalogue import Report, parent_id_column
 from harvest_source.reports.columns.types import Kind
-from harvest_source.reports.hints import DELETED_AT, KIND_OF_TYPE, added_columns, arrow_schema, key_of, resource_hints
+from harvest_source.reports.hints import DELETED_AT, KIND_OF_TYPE, Added, added_hints, arrow_schema, key_of, resource_hints
 from harvest_source.reports.reader import Outcome, Reader, Where
 from harvest_source.reports.reading import Pages
 from harvest_source.reports.shape import Notes, Row, Shaper
@@ -99,20 +99,20 @@ def _iter_items(run: Run, report: Report, account_id: int) -> Iterator[Any]:
     removed = run.removals.get((account_id, report.name), [])
     if outcome.error or (outcome.pages is None and not removed):
         return
-    yield dlt.mark.materialize_table_schema()
+    yield arrow_schema(report, {}).empty_table() if report.arrow else dlt.mark.materialize_table_schema()
     if report.lists and _lacks_child_tables(report) and (run.keeps_errors or not run.keeps_deleted):
         yield _dummy(report)
     shaper = Shaper(report, known_kinds, run.notes)
-    described: dict[str, Kind] = {}
+    described: Added = {}
     if removed:
         yield _marked(run, report, removed)
     for rows in _iter_batches(shaper, outcome.pages) if outcome.pages else ():
         loaded = run.filter_rows(report, account_id, rows) if run.filter_rows else rows
         if report.arrow:
             yield pa.Table.from_pylist(loaded, schema=arrow_schema(report, shaper.root.added))
-        elif shaper.root.added != described:
-            described = dict(shaper.root.added)
-            yield dlt.mark.with_hints(loaded, dlt.mark.make_hints(columns=added_columns(described)))
+        elif shaper.added != described:
+            described = shaper.added
+            yield dlt.mark.with_hints(loaded, added_hints(described))
         else:
             yield loaded
     if outcome.state is not None:
@@ -175,6 +175,10 @@ class HarvestSource(dlt.sources.DltSource):
         copy = HarvestSource(self.schema.clone(with_name=with_name or self.name), self.section, list(self._resources.values()))
         copy.shared = self.shared
         return copy
+
+    def with_resources(self, *resource_names: str) -> HarvestSource:
+        """Returns a copy with only the named resources selected."""
+        return cast("HarvestSource", super().with_resources(*resource_names))
 
 
 def build_source(run: Run, reports: list[Report], *others: DltResource) -> HarvestSource:

@@ -128,7 +128,8 @@ def parse_since(name: str, value: object) -> datetime:
         instant = datetime(value.year, value.month, value.day, tzinfo=UTC)
     else:
         instant = _isoparse(name, str(value).strip())
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    whole = instant.replace(microsecond=0)  # as the API writes and takes instants
+    return whole.replace(tzinfo=UTC) if whole.tzinfo is None else whole.astimezone(UTC)
 
 
 def _isoparse(name: str, text: str) -> datetime:

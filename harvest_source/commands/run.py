@@ -163,7 +163,7 @@ def chosen_since(options: RunOptions) -> datetime | None:
     if options.days_back < 0:
         raise SettingError(f"--days-back is {options.days_back}; it must be a whole number, 0 or more")
     try:
-        return datetime.now(UTC) - timedelta(days=options.days_back)
+        return datetime.now(UTC).replace(microsecond=0) - timedelta(days=options.days_back)
     except OverflowError as error:
         raise SettingError(
             f"--days-back {options.days_back} reaches before the first year; leave it out for everything"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dlt
@@ -60,9 +60,17 @@ def columns_of(fields: Iterable[Column], key: tuple[str, ...]) -> dict[str, TCol
     }
 
 
-def added_columns(kinds: Mapping[str, Kind]) -> dict[str, TColumnSchema]:
+Added = dict[str, dict[str, Kind]]
+"""Columns that nobody documented: list ("" for the rows themselves): column: kind."""
+
+
+def added_hints(added: Added) -> Any:
     """Returns dlt's description of columns that nobody documented."""
-    return {name: {**DLT_TYPES[kind]} for name, kind in kinds.items()}
+    columns = {place: {name: {**DLT_TYPES[kind]} for name, kind in kinds.items()} for place, kinds in added.items()}
+    nested: dict[str | Sequence[str], Any] = {
+        place: dlt.mark.make_nested_hints(columns=each) for place, each in columns.items() if place and each
+    }
+    return dlt.mark.make_hints(columns=columns.get("", {}), nested_hints=nested or None)
 
 
 def key_of(report: Report) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from harvest_source.reports.values import CONVERTERS, Rounded, Unfit, kind_of_un
 Row = dict[str, Any]
 
 MISFIT_SUFFIX = "__text"
+OWN_COLUMNS = frozenset({"account_id", "deleted_at"})  # of this product: a field of that name at Harvest gets a suffix
+OWN_SUFFIX = "__harvest"
 AS_IT_IS: dict[Kind, type] = {Kind.TEXT: str, Kind.BOOL: bool}
 _naming = NamingConvention()
 
@@ -122,6 +124,11 @@ class Shaper:
             row[self.report.parent.column] = parent_id
         return row
 
+    @property
+    def added(self) -> dict[str, dict[str, Kind]]:
+        """Returns the undocumented columns met: list ("" for the rows themselves): column: kind."""
+        return {"": dict(self.root.added), **{name: dict(shape.added) for name, shape in self.lists.items()}}
+
     def _parent_ids(self, account_id: int, record_id: Any) -> Row:
         return {"account_id": account_id, parent_id_column(self.report): record_id}
 
@@ -173,5 +180,8 @@ class Shaper:
         return shape
 
     def _name(self, names: dict[str, str], prefix: str, key: str) -> str:
-        name = names[key] = prefix + _naming.normalize_path(key)
-        return name
+        name = _naming.normalize_path(key)
+        if not prefix and name in OWN_COLUMNS:
+            name += OWN_SUFFIX
+        names[key] = prefix + name
+        return names[key]

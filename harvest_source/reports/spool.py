@@ -5,9 +5,11 @@ The answers of child requests outlive the run: after a kill the next run goes on
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,9 @@ class Spool:
         Args:
             folder: where it outlives the run; `None` for a folder that goes with this object.
         """
-        self._temporary = tempfile.TemporaryDirectory(prefix="harvest-") if folder is None else None
-        self._path = Path(self._temporary.name if self._temporary else str(folder)) / "answers.db"
+        kept_in = folder or Path(tempfile.mkdtemp(prefix="harvest-"))
+        self._remove = None if folder else weakref.finalize(self, shutil.rmtree, kept_in, ignore_errors=True)
+        self._path = kept_in / "answers.db"
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         try:
@@ -108,8 +111,8 @@ class Spool:
         """Closes the file, and removes it where it was temporary; threads that still work get an error."""
         with self._lock:
             self._db.close()
-        if self._temporary:
-            self._temporary.cleanup()
+        if self._remove:
+            self._remove()
 
     def _run(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Returns the rows of a statement.

@@ -57,7 +57,8 @@ class ChangeFilter:
         if report.key:
             lists = self.warehouse.lists_of(report, names, account_id, (row["id"] for row in rows)) if names else {}
             for row in found:
-                row.update({name: lists.get(name, {}).get(row["id"], []) for name in names})
+                elements = {name: lists.get(name, {}).get(row["id"], []) for name in names}
+                row.update({name: each for name, each in elements.items() if row.get(name) is None})
         for row in found if not report.key else ():
             row.update({name: self.warehouse.all_elements(f"{report.name}__{name}", account_id) for name in names})
         return {_key(report, row): row for row in found}
