@@ -1,0 +1,54 @@
+"""What holds for every test: no settings of this machine, no state of another test, and nobody beyond this machine is asked."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import forget_dlt
+
+FOLDERS_OF_RUNS = {"pipeline", "properties"}  # their tests load: they work in a folder of their own
+SETTINGS = ("DLT_", "SOURCES__", "DESTINATION__", "RUNTIME__", "LOAD__", "NORMALIZE__", "EXTRACT__", "CREDENTIALS", "HARVEST_")
+Connect = Any
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_beyond_this_machine() -> Iterator[None]:
+    """Refuses every connection that would leave the machine."""
+    connect: Connect = socket.socket.connect
+
+    def connect_here(this: socket.socket, address: Any) -> None:
+        if this.family in {socket.AF_INET, socket.AF_INET6} and not _is_here(str(address[0])):
+            raise PermissionError(f"a test asks {address[0]}, which is not this machine")
+        connect(this, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_here)
+        yield
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@pytest.fixture(autouse=True)
+def _clean_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Takes settings of this machine away, gives runs a folder without `.dlt`, and leaves no pipeline and no setting behind."""
+    for name in list(os.environ):
+        if name.startswith(SETTINGS):
+            monkeypatch.delenv(name)
+    if FOLDERS_OF_RUNS & set(Path(request.node.path).parts):
+        folder: Path = request.getfixturevalue("tmp_path")
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "no-sign-ins"))
+    forget_dlt()
+    yield
+    forget_dlt()

@@ -1,0 +1,55 @@
+"""Options may stand before the command or after it; without a command it is `run`."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harvest_pipeline import cli
+from harvest_source.commands.options import with_command_first
+
+CASES: dict[str, tuple[list[str], list[str]]] = {
+    "nothing": ([], ["run"]),
+    "options only": (["--demo", "--quiet"], ["run", "--demo", "--quiet"]),
+    "command first": (["show", "--demo", "select 1"], ["show", "--demo", "select 1"]),
+    "options first": (["--json", "show", "--demo", "select 1"], ["show", "--json", "--demo", "select 1"]),
+    "a value before the command": (["--dataset", "x", "status"], ["status", "--dataset", "x"]),
+    "a value that is a command's name": (["--dataset", "status"], ["run", "--dataset", "status"]),
+    "a value that is a command's name, then a command": (["--dataset", "run", "status"], ["status", "--dataset", "run"]),
+    "a value with an equals sign": (["--dataset=run", "status"], ["status", "--dataset=run"]),
+    "the command's name again": (["show", "show"], ["show", "show"]),
+    "a flag before the command": (
+        ["--full-refresh", "run", "--reports", "roles"],
+        ["run", "--full-refresh", "--reports", "roles"],
+    ),
+    "help": (["--help"], ["--help"]),
+    "help of a command": (["show", "--help"], ["show", "--help"]),
+    "help before a command": (["--help", "show"], ["show", "--help"]),
+    "a word that is no command": (["roles"], ["run", "roles"]),
+}
+
+
+@pytest.mark.parametrize(("typed", "understood"), CASES.values(), ids=CASES)
+def test_the_command_is_put_in_front(typed: list[str], understood: list[str]) -> None:
+    """And nothing else changes its place."""
+    assert with_command_first(cli, typed) == understood
+
+
+def options(command: str) -> list[click.Option]:
+    """Returns the options of a command."""
+    return [param for param in cli.commands[command].params if isinstance(param, click.Option)]
+
+
+@given(data=st.data(), command=st.sampled_from(sorted(cli.commands)))
+def test_options_mean_the_same_on_either_side(data: st.DataObject, command: str) -> None:
+    """Any options of a command, wherever the command stands between them."""
+    groups = []
+    for option in data.draw(st.lists(st.sampled_from(options(command) or [click.Option(["--help"], is_flag=True)]), max_size=5)):
+        value = data.draw(st.sampled_from(["1", "run", "show", "2025-01-31"]))
+        groups.append([option.opts[0]] if option.is_flag else [option.opts[0], value])
+    place = data.draw(st.integers(0, len(groups)))
+    before = [word for group in groups[:place] for word in group]
+    after = [word for group in groups[place:] for word in group]
+    assert with_command_first(cli, [*before, command, *after]) == [command, *before, *after]

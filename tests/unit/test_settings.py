@@ -1,0 +1,186 @@
+"""Settings and options are read strictly: what is not meant is said, never guessed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import forget_dlt
+
+from harvest_source.api.errors import SettingError
+from harvest_source.settings import API_URL, HarvestSettings, load_settings, parse_account_ids, parse_since, parse_url
+
+INSTANTS = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2990, 1, 1))  # noqa: DTZ001 - a zone is added
+OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timedelta(minutes=minutes))
+
+
+@given(instant=INSTANTS, offset=OFFSETS)
+def test_written_instants_are_read_as_that_moment(instant: datetime, offset: timedelta) -> None:
+    """With any offset; written and read again it is the same."""
+    local = instant.replace(microsecond=0)
+    sign, minutes = ("-" if offset < timedelta() else "+"), abs(offset) // timedelta(minutes=1)
+    found = parse_since("--since", f"{local.isoformat()}{sign}{minutes // 60:02}:{minutes % 60:02}")
+    assert found == (local - offset).replace(tzinfo=UTC)
+    assert parse_since("--since", found.isoformat()) == found
+
+
+@given(instant=INSTANTS)
+def test_without_a_zone_it_is_utc(instant: datetime) -> None:
+    """A date alone is its midnight; text, date and datetime say the same."""
+    whole = instant.replace(microsecond=0)
+    assert parse_since("--since", whole.isoformat()) == whole.replace(tzinfo=UTC) == parse_since("start_date", whole)
+    midnight = datetime(whole.year, whole.month, whole.day, tzinfo=UTC)
+    assert parse_since("--since", whole.date().isoformat()) == midnight == parse_since("start_date", whole.date())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2025", "2025-01", "20250131", "yesterday", "Tue", "31.01.2025", "01/31/2025", "2025-02-30", "2025-13-01",
+     "2025-01-31T25:00", "2025-01-31 and more", "2025-01-31T08:00:00+99:00", "1700000000", "0000-01-01", "2025-1-31xx"],
+)  # fmt: skip
+def test_other_texts_are_no_dates(text: str) -> None:
+    """One line that names the option, the text and the right form."""
+    with pytest.raises(SettingError, match=r"--since .* is not a date: write 2025-01-31") as caught:
+        parse_since("--since", text)
+    assert "\n" not in str(caught.value)
+
+
+@given(text=st.text(max_size=30))
+def test_any_text_is_a_date_or_said_not_to_be(text: str) -> None:
+    """No other error, whatever is typed."""
+    with suppress(SettingError):
+        assert parse_since("--since", text).tzinfo is UTC
+
+
+@given(ids=st.lists(st.integers(1, 10**12), min_size=1, max_size=5), blanks=st.booleans())
+def test_account_ids_in_every_form(ids: list[int], *, blanks: bool) -> None:
+    """A list, a text with commas, a list written as text; each id once, in its order."""
+    once = tuple(dict.fromkeys(ids))
+    joined = (" , " if blanks else ",").join(map(str, ids))
+    assert parse_account_ids(ids) == parse_account_ids(joined) == parse_account_ids(f"[{joined}]") == once
+    assert parse_account_ids(ids[0]) == (ids[0],)
+
+
+def test_no_account_and_all_accounts() -> None:
+    """Nothing set is no choice; `all` is a choice of its own."""
+    assert parse_account_ids(None) is parse_account_ids("") is None
+    assert parse_account_ids("all") == parse_account_ids(["all"]) == ()
+
+
+@pytest.mark.parametrize(
+    "value", ["North", "12a", "-5", "0", "1.5", "1,,2", "1,all", ",", "\N{SUPERSCRIPT TWO}", [1, "x"], 1.5, True, "1;2"]
+)
+def test_malformed_account_ids_are_named(value: Any) -> None:
+    """The message names the part that is wrong."""
+    with pytest.raises(SettingError, match="is not a number"):
+        parse_account_ids(value)
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://api.example.com/v2", "https://api.example.com/v2/"),
+        (" https://api.example.com/v2// ", "https://api.example.com/v2/"),
+        ("http://127.0.0.1:8080/v2/", "http://127.0.0.1:8080/v2/"),
+        ("http://localhost/v2", "http://localhost/v2/"),
+        ("http://[::1]:80/", "http://[::1]:80/"),
+    ],
+)
+def test_addresses_end_with_one_slash(url: str, kept: str) -> None:
+    """Plain http is for this machine only."""
+    assert parse_url("api_url", url) == kept
+
+
+@pytest.mark.parametrize(
+    "url", ["http://api.example.com/v2/", "http://127.0.0.1.example.com/", "ftp://x.example", "api.example.com", "", "https://", "https:///v2"]
+)  # fmt: skip
+def test_other_addresses_are_refused(url: str) -> None:
+    """A token must not cross a network in the open."""
+    with pytest.raises(SettingError, match="api_url must be an https address"):
+        parse_url("api_url", url)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of a run, with settings in `.dlt` still to be written."""
+    (tmp_path / ".dlt").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    """Writes a file of settings and has dlt read it."""
+    (folder / ".dlt" / name).write_text(text, encoding="utf-8")
+    forget_dlt()
+
+
+def test_environment_counts_before_secrets_and_secrets_before_config(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order is that of dlt itself."""
+    write(
+        folder,
+        "config.toml",
+        "[sources.harvest]\nsweep_days = 3\noverlap_seconds = 60\nstart_date = 2024-05-06\naccount_id = [5, 6]\n",
+    )
+    write(folder, "secrets.toml", '[sources.harvest]\naccess_token = "of the file"\noverlap_seconds = 70\n')
+    monkeypatch.setenv("SOURCES__HARVEST__ACCESS_TOKEN", "of the environment")
+    settings = load_settings()
+    assert (settings.access_token, settings.overlap_seconds, settings.sweep_days) == ("of the environment", 70, 3)
+    assert settings.start_date == datetime(2024, 5, 6, tzinfo=UTC)
+    assert parse_account_ids(settings.account_id) == (5, 6)
+
+
+def test_defaults_are_those_of_the_contract(folder: Path) -> None:
+    """What holds where nothing is set."""
+    assert folder.is_dir()
+    settings = load_settings()
+    assert (settings.api_url, settings.overlap_seconds, settings.assignments) == (API_URL, 300, "account")
+    assert (settings.deleted_rows, settings.sweep_days, settings.report_period, settings.redirect_port) == (
+        "remove",
+        7,
+        "month",
+        8484,
+    )
+    assert settings.start_date is settings.account_id is settings.access_token is None
+
+
+WRONG = {
+    "ASSIGNMENTS": "both", "DELETED_ROWS": "drop", "REPORT_PERIOD": "day", "OVERLAP_SECONDS": "-1", "SWEEP_DAYS": "-1",
+    "START_DATE": "last year", "API_URL": "http://api.example.com/v2/", "ID_URL": "nowhere", "REDIRECT_PORT": "many",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*WRONG, "overlap text"])
+def test_wrong_settings_are_named_in_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The message has the setting's name, so that a person finds it."""
+    assert folder.is_dir()
+    wrong = {"overlap text": ("OVERLAP_SECONDS", "five")}.get(name, (name, WRONG.get(name, "")))
+    monkeypatch.setenv(f"SOURCES__HARVEST__{wrong[0]}", wrong[1])
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    assert wrong[0].lower() in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_the_caller_gives_counts_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`None` is nothing given."""
+    assert folder.is_dir()
+    monkeypatch.setenv("SOURCES__HARVEST__ASSIGNMENTS", "project")
+    assert load_settings(assignments=None).assignments == "project"
+    assert load_settings(assignments="account").assignments == "account"
+
+
+def test_secrets_do_not_show_when_settings_are_printed() -> None:
+    """What is typed as a secret is hidden: an error message may hold a settings object."""
+    settings = HarvestSettings(access_token="SECRET-123", client_secret="SECRET-456", refresh_token="SECRET-789")
+    assert "SECRET" not in repr(settings)
+    assert "SECRET" not in str(settings)
+
+
+def test_dates_of_toml_files_are_understood() -> None:
+    """A date that a toml file holds without quotes comes as a date."""
+    assert parse_since("start_date", date(2024, 1, 2)) == datetime(2024, 1, 2, tzinfo=UTC)
