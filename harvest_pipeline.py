@@ -19,6 +19,7 @@ from harvest_source.commands.workplace import Workplace
 
 INTERRUPTED = 130
 USAGE = 2
+NOTIFY = click.option("--notify", metavar="URL", help="Post a short message to a webhook when something is wrong or repaired.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -34,6 +35,7 @@ def cli() -> None:
 @click.option("--full-refresh", is_flag=True, help="Load the chosen reports anew and replace the accounts' rows.")
 @click.option("--accept-deletions", is_flag=True, help="Remove rows gone at Harvest even if more than half of a table.")
 @click.option("--drop-pending", is_flag=True, help="Drop a pending load of an earlier run instead of finishing it.")
+@NOTIFY
 @JSON
 @place_options
 def run(place: Workplace, as_json: bool, **options: Any) -> int:  # noqa: FBT001 - click names it
@@ -92,11 +94,12 @@ def status(place: Workplace, as_json: bool) -> int:  # noqa: FBT001 - click name
 
 @cli.command("verify")
 @click.option("--no-repair", is_flag=True, help="Only tell what differs.")
+@NOTIFY
 @JSON
 @place_options
-def verify(place: Workplace, no_repair: bool, as_json: bool) -> int:  # noqa: FBT001 - click names them
+def verify(place: Workplace, no_repair: bool, as_json: bool, notify: str | None) -> int:  # noqa: FBT001 - click names them
     """Compare every table with Harvest, and totals with its own reports; repair what differs."""
-    return run_command.verify(place, repairs=not no_repair, as_json=as_json)
+    return run_command.verify(place, repairs=not no_repair, as_json=as_json, notify=notify)
 
 
 @cli.command("show")

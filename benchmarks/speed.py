@@ -23,7 +23,7 @@ TOKEN = "sandbox-token"  # noqa: S105 - of the sandbox
 MOST_TIME, MOST_MEMORY = 1 / 5, 1 / 4
 
 
-def ours(api_url: str, id_url: str) -> None:
+def ours(api_url: str, id_url: str, destination: str = "duckdb") -> None:
     """Loads as the command line does, with limits that never hold it back."""
     import dlt  # noqa: PLC0415 - each process imports only what it measures
 
@@ -37,13 +37,13 @@ def ours(api_url: str, id_url: str) -> None:
     from harvest_source.settings import HarvestSettings  # noqa: PLC0415
     from harvest_source.syncing import sync  # noqa: PLC0415
 
-    apply_dlt_defaults()
+    apply_dlt_defaults(destination)
     settings = HarvestSettings(access_token=TOKEN, api_url=api_url, id_url=id_url)
     clock = Clock()
     client = HarvestClient(settings, PersonalToken(TOKEN), clock, Budgets(clock, Limit(10**6, 15), Limit(10**6, 900)))
     reader = Reader(client, settings)
     source = build_source(Run(reader, lambda: choose_accounts(client, ())), [reader.report("time_entries")])
-    summary = sync(dlt.pipeline("ours", destination="duckdb", dataset_name="harvest", pipelines_dir="state"), source)
+    summary = sync(dlt.pipeline("ours", destination=destination, dataset_name="harvest", pipelines_dir="state"), source)
     assert summary.exit_code == 0, summary
 
 
@@ -67,31 +67,35 @@ def plain(api_url: str, _id_url: str) -> None:
     dlt.pipeline("plain", destination="duckdb", dataset_name="harvest", pipelines_dir="state").run(time_entries())
 
 
-LOADERS: dict[str, Callable[[str, str], None]] = {"ours": ours, "plain": plain}
+LOADERS: dict[str, Callable[..., None]] = {"ours": ours, "plain": plain}
 
 
-def measure(name: str, api_url: str, id_url: str) -> tuple[float, float]:
-    """Returns the seconds and the peak memory, in MB, of all processes of one loader."""
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.monotonic()
-        process = psutil.Popen([sys.executable, __file__, "--load", name, api_url, id_url], cwd=folder)
-        peak = 0
-        while process.poll() is None:
-            try:
-                family = [process, *process.children(recursive=True)]
-                peak = max(peak, sum(each.memory_info().rss for each in family))
-            except psutil.NoSuchProcess:
-                continue
-            time.sleep(0.02)
-        assert process.returncode == 0, f"{name} failed"
-        return time.monotonic() - began, peak / 1e6
+def measure(folder: str, *order: str) -> tuple[float, float]:
+    """Returns the seconds and the peak memory, in MB, of all processes of one load.
+
+    Args:
+        folder: where it works.
+        order: name of the loader and its arguments.
+    """
+    began = time.monotonic()
+    process = psutil.Popen([sys.executable, __file__, "--load", *order], cwd=folder)
+    peak = 0
+    while process.poll() is None:
+        try:
+            family = [process, *process.children(recursive=True)]
+            peak = max(peak, sum(each.memory_info().rss for each in family))
+        except psutil.NoSuchProcess:
+            continue
+        time.sleep(0.02)
+    assert process.returncode == 0, f"{order[0]} failed"
+    return time.monotonic() - began, peak / 1e6
 
 
 def main() -> int:
     """Prints the figures and the two ratios."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--load", nargs=3, metavar=("NAME", "API_URL", "ID_URL"), help=argparse.SUPPRESS)
+    parser.add_argument("--load", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load:
         LOADERS[options.load[0]](*options.load[1:])
@@ -100,7 +104,10 @@ def main() -> int:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as sandbox:
         assert sandbox.stdout
         urls = [sandbox.stdout.readline().split()[1] for _ in range(2)]
-        figures = {name: measure(name, *urls) for name in LOADERS}
+        figures = {}
+        for name in LOADERS:
+            with tempfile.TemporaryDirectory() as folder:
+                figures[name] = measure(folder, name, *urls)
         sandbox.terminate()
     for name, (seconds, megabytes) in figures.items():
         print(f"{name}: {options.entries} time entries in {seconds:.1f} s, peak {megabytes:.0f} MB")

@@ -29,9 +29,14 @@ from harvest_source.settings import SECTION
 RowFilter = Callable[[Report, int, list[Row]], list[Row]]
 """Given rows that are about to be loaded, returns those that differ from the destination's."""
 
+FullKey = tuple[Any, ...]
+"""The key of a row with its account in front."""
+RestOfTable = Callable[[Report, set[FullKey]], Iterator[Any]]
+"""Given a report and keys that are written or removed now, yields the other rows of its table."""
+
 BATCH_ROWS = 2000
 NO_ACCOUNT = 0
-DUMMY_INSTANT = "1970-01-01T00:00:00Z"
+DUMMY_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -42,7 +47,9 @@ class Run:
     choose_accounts: Callable[[], list[Account]]
     keeps_errors: bool = False  # a failed report yields nothing instead of raising
     filter_rows: RowFilter | None = None
+    rest_of: RestOfTable | None = None  # set where the destination cannot merge: a changed table is then written anew
     removals: dict[Where, list[Row]] = field(default_factory=dict)  # rows gone at Harvest, as they were last known
+    placeholders: set[str] = field(default_factory=set)  # reports whose tables were made with a row of no account
     notes: Notes = field(default_factory=Notes)
     _accounts: list[Account] | None = None
 
@@ -81,50 +88,72 @@ def account_state(report_name: str, account_id: int) -> dict[str, Any]:
 
 def build_resources(run: Run, report: Report) -> list[DltResource]:
     """Returns the resource of a report; for a report of children, the unselected resource of its parents as well."""
-    hints = resource_hints(report, keep_deleted=run.keeps_deleted)
+    hints = resource_hints(report, keep_deleted=run.keeps_deleted, merges=run.rest_of is None)
     if report.parent is None:
-        return [dlt.resource(lambda: _iter_accounts(run, report), **hints)]
-    parents = dlt.resource(lambda: (account.id for account in run.accounts), name=f"{report.name}_parents", selected=False)
-    return [parents, dlt.transformer(lambda account_id: _iter_items(run, report, account_id), data_from=parents, **hints)]
+        return [dlt.resource(lambda: _iter_accounts(run, report, [account.id for account in run.accounts]), **hints)]
+    parents = dlt.resource(
+        lambda: iter([[account.id for account in run.accounts]]), name=f"{report.name}_parents", selected=False
+    )
+    return [parents, dlt.transformer(lambda account_ids: _iter_accounts(run, report, account_ids), data_from=parents, **hints)]
 
 
-def _iter_accounts(run: Run, report: Report) -> Iterator[Any]:
-    for account in run.accounts:
-        yield from _iter_items(run, report, account.id)
+def _iter_accounts(run: Run, report: Report, account_ids: list[int]) -> Iterator[Any]:
+    """Yields the rows of one report; where the destination cannot merge, all others of its table behind them."""
+    written: set[FullKey] = set()
+    for account_id in account_ids:
+        for item, keys in _iter_items(run, report, account_id):
+            if run.rest_of and keys and not written:
+                yield replacing(report)
+            written |= keys
+            if item is not None:
+                yield item
+    if run.rest_of and written:
+        yield from run.rest_of(report, written)
 
 
-def _iter_items(run: Run, report: Report, account_id: int) -> Iterator[Any]:
-    """Yields the rows of one report and account; afterwards moves its bookmark."""
+def _iter_items(run: Run, report: Report, account_id: int) -> Iterator[tuple[Any, set[FullKey]]]:
+    """Yields the rows of one report and account, and the keys of each portion; afterwards moves its bookmark."""
     outcome = run.outcome(report, account_id)
     removed = run.removals.get((account_id, report.name), [])
     if outcome.error or (outcome.pages is None and not removed):
         return
-    yield arrow_schema(report, {}).empty_table() if report.arrow else dlt.mark.materialize_table_schema()
-    if report.lists and _lacks_child_tables(report) and (run.keeps_errors or not run.keeps_deleted):
-        yield _dummy(report)
+    if _lacks_tables(report, with_lists=run.rest_of is None):
+        yield _placeholder(run, report), set()
     shaper = Shaper(report, known_kinds, run.notes)
     described: Added = {}
     if removed:
-        yield _marked(run, report, removed)
+        yield _marked(run, report, removed), _keys(report, account_id, removed)
     for rows in _iter_batches(shaper, outcome.pages) if outcome.pages else ():
         loaded = run.filter_rows(report, account_id, rows) if run.filter_rows else rows
+        if not loaded:
+            continue
+        keys = _keys(report, account_id, loaded)
         if report.arrow:
-            yield pa.Table.from_pylist(loaded, schema=arrow_schema(report, shaper.root.added))
+            yield pa.Table.from_pylist(loaded, schema=arrow_schema(report, shaper.root.added)), keys
         elif shaper.added != described:
             described = shaper.added
-            yield dlt.mark.with_hints(loaded, added_hints(described))
+            yield dlt.mark.with_hints(loaded, added_hints(described)), keys
         else:
-            yield loaded
+            yield loaded, keys
     if outcome.state is not None:
         resource_state = dlt.current.resource_state(report.name)
         resource_state.setdefault("accounts", {})[str(account_id)] = outcome.state
 
 
+def _keys(report: Report, account_id: int, rows: list[Row]) -> set[FullKey]:
+    return {(account_id, *(row[name] for name in report.key)) for row in rows}
+
+
 def _marked(run: Run, report: Report, removed: list[Row]) -> Any:
-    """Returns rows gone at Harvest with the mark that lets dlt remove them, or, where they are kept, shows that they are gone."""
+    """Returns rows gone at Harvest with the mark that lets dlt remove them, or, where they are kept, shows that they are gone.
+
+    Where the destination cannot merge, rows are removed by not being written again.
+    """
     now = datetime.now(UTC)
     key = key_of(report)
     keeps = run.keeps_deleted
+    if run.rest_of and not keeps:
+        return None
     rows = [{**(row if keeps else {name: row[name] for name in key}), DELETED_AT: now} for row in removed]
     if not report.arrow:
         return rows
@@ -152,17 +181,36 @@ def known_kinds(table: str) -> Mapping[str, Kind]:
     return {name: KIND_OF_TYPE[kind] for name, kind in types.items() if kind in KIND_OF_TYPE and not name.startswith("_dlt")}
 
 
-def _lacks_child_tables(report: Report) -> bool:
+def _lacks_tables(report: Report, *, with_lists: bool) -> bool:
     tables = dlt.current.source_schema().tables
-    names = [f"{report.name}__{nested.name}" for nested in report.lists]
+    lists = report.lists if with_lists else ()
+    names = [report.name, *(f"{report.name}__{nested.name}" for nested in lists)]
     return not all(name in tables and (tables[name].get("x-normalizer") or {}).get("seen-data") for name in names)
 
 
-def _dummy(report: Report) -> Row:
-    """Returns a row of no account that dlt removes as it loads it: so child tables exist, even where all lists are empty."""
+def _placeholder(run: Run, report: Report) -> Any:
+    """Returns what makes the tables of a report exist, also where it has no row or all its lists are empty.
+
+    That is a row of no account, which dlt removes as it loads it, or `sync` afterwards: a file without rows makes no child
+    tables, and Postgres is given no such files (dlt 1.31 fails with them where rows go there as Arrow). Where nobody would
+    remove the row, it is a file without rows.
+    """
+    if run.rest_of or (run.keeps_deleted and not run.keeps_errors):
+        return _empty(report)
+    run.placeholders.add(report.name)
     parents = {"account_id": NO_ACCOUNT, parent_id_column(report): 0}
     lists = {nested.name: [parents] for nested in report.lists}
-    return {"account_id": NO_ACCOUNT, **dict.fromkeys(report.key, 0), DELETED_AT: DUMMY_INSTANT, **lists}
+    row = {"account_id": NO_ACCOUNT, **dict.fromkeys(report.key, 0), DELETED_AT: DUMMY_INSTANT, **lists}
+    return pa.Table.from_pylist([row], schema=arrow_schema(report, {})) if report.arrow else row
+
+
+def replacing(report: Report) -> Any:
+    """Returns an item without a row, with which the rows that follow take the place of the report's tables."""
+    return dlt.mark.with_hints(_empty(report), dlt.mark.make_hints(write_disposition="replace"))
+
+
+def _empty(report: Report) -> Any:
+    return arrow_schema(report, {}).empty_table() if report.arrow else dlt.mark.materialize_table_schema()
 
 
 class HarvestSource(dlt.sources.DltSource):

@@ -7,7 +7,7 @@ Settings are read by dlt in dlt's own order (environment, `.dlt/secrets.toml`, `
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from dateutil.parser import isoparse
@@ -38,9 +38,18 @@ COMPANY_FIELDS = ("name", "base_uri", "full_domain", "is_active")  # by which a 
 LONGEST_SHOWN = 15  # characters of a wrong account id that are shown
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
+Settings = TypeVar("Settings", bound=BaseConfiguration)
+
 
 @configspec
-class HarvestSettings(BaseConfiguration):
+class NotifySettings(BaseConfiguration):
+    """Where alerts are posted; read apart as well, since they are posted also where another setting is wrong."""
+
+    notify_url: TSecretStrValue | None = None
+
+
+@configspec
+class HarvestSettings(NotifySettings):
     """The settings of section `sources.harvest`; docs and README describe each for a user."""
 
     access_token: TSecretStrValue | None = None
@@ -58,7 +67,6 @@ class HarvestSettings(BaseConfiguration):
     sweep_days: int = SWEEP_DAYS
     report_period: str = "month"
     redirect_port: int = 8484
-    notify_url: TSecretStrValue | None = None
 
 
 def load_settings(**overrides: Any) -> HarvestSettings:
@@ -70,15 +78,14 @@ def load_settings(**overrides: Any) -> HarvestSettings:
     Raises:
         SettingError: a setting has the wrong type or form, or a `.dlt` file cannot be read.
     """
-    try:
-        settings = resolve_configuration(HarvestSettings(), sections=("sources", SECTION))
-    except ConfigurationException as error:
-        raise SettingError(f"a setting of [sources.{SECTION}] is wrong: {_first_line(error)}") from error
+    settings = _resolved(HarvestSettings())
     for name, value in overrides.items():
         if value is not None:
             setattr(settings, name, value)
     settings.api_url = parse_url("api_url", settings.api_url)
     settings.id_url = parse_url("id_url", settings.id_url)
+    if settings.notify_url:
+        parse_notify_url("notify_url", settings.notify_url)
     _choice("assignments", settings.assignments, ("account", "project"))
     _choice("deleted_rows", settings.deleted_rows, ("remove", "keep", "ignore"))
     _choice("report_period", settings.report_period, ("month", "week", "year"))
@@ -88,6 +95,25 @@ def load_settings(**overrides: Any) -> HarvestSettings:
     if settings.start_date is not None:
         settings.start_date = parse_since("start_date", settings.start_date)
     return settings
+
+
+def load_notify_url(option: str | None) -> str | None:
+    """Returns where alerts are posted: the option, else the setting, else `None`.
+
+    Raises:
+        SettingError: it is no https address, or a `.dlt` file cannot be read.
+    """
+    if option is not None:
+        return parse_notify_url("--notify", option)
+    configured = _resolved(NotifySettings()).notify_url
+    return parse_notify_url("notify_url", configured) if configured else None
+
+
+def _resolved(settings: Settings) -> Settings:
+    try:
+        return resolve_configuration(settings, sections=("sources", SECTION))
+    except ConfigurationException as error:
+        raise SettingError(f"a setting of [sources.{SECTION}] is wrong: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -105,11 +131,33 @@ def parse_url(name: str, value: str) -> str:
     Raises:
         SettingError: it is no https address (plain http is accepted for the loopback interface only).
     """
-    parts = urlsplit(value.strip())
-    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
-    if not safe or not parts.hostname:
+    if not _is_safe_url(value.strip()):
         raise SettingError(f"{name} must be an https address such as {API_URL} (http only for this machine itself)")
     return value.strip().rstrip("/") + "/"
+
+
+def parse_notify_url(name: str, value: str) -> str:
+    """Returns the address of a webhook as it was given.
+
+    Raises:
+        SettingError: it is no https address, or holds a user name, which would not be sent; the message does not repeat it,
+            since it is a secret.
+    """
+    url = value.strip()
+    if not _is_safe_url(url) or not url.isprintable() or " " in url or "@" in urlsplit(url).netloc:
+        raise SettingError(f"{name} must be the https address of a webhook, as it was given (http only for this machine itself)")
+    return url
+
+
+def _is_safe_url(url: str) -> bool:
+    """Returns whether what is sent to an address cannot be read on its way."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
+    return safe and bool(parts.hostname)
 
 
 def parse_since(name: str, value: object) -> datetime:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from dlt.destinations.sql_client import SqlClientBase
 from support import TOKEN, make_pipeline
 
 from harvest_sandbox import Sandbox
-from harvest_source.reports.catalogue import REPORTS, Report
+from harvest_source.reports.catalogue import REPORTS, Report, parent_id_column
 
 Json = dict[str, Any]
 
@@ -73,12 +74,9 @@ def comparable(value: Any) -> Any:
     return value
 
 
-def table(folder: Path, name: str, where: str = "true") -> list[Json]:
+def table(client: SqlClientBase[Any], name: str, where: str = "true") -> list[Json]:
     """Returns the rows of a table, without nulls and without dlt's own columns."""
-    with (
-        make_pipeline(folder).sql_client() as client,
-        client.execute_query(f"select * from {name} where {where}") as cursor,
-    ):
+    with client.execute_query(f"select * from {name} where {where}") as cursor:
         names = [column[0] for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     return [{name: comparable(each) for name, each in row.items() if each is not None} for row in rows]
@@ -86,48 +84,43 @@ def table(folder: Path, name: str, where: str = "true") -> list[Json]:
 
 def assert_equal(folder: Path, sandbox: Sandbox, *names: str, leave_out: tuple[str, ...] = ()) -> None:
     """Asserts that every table, or those named, has the account's rows, values and list elements, and no others."""
-    for account in sandbox.accounts:
-        for report in REPORTS:
-            if (names and report.name not in names) or report.name in leave_out:
-                continue
-            expected = {}
-            for record in account_rows(sandbox, account.id, report):
-                row = {name: value for name, value in flat(record).items() if not isinstance(value, list)}
-                key = tuple(record[name] for name in report.key)
-                expected[key] = {name: comparable(value) for name, value in row.items()}
-            found = {}
-            for row in table(folder, report.name, f"account_id = {account.id}"):
-                key = tuple(int(row[name]) for name in report.key)
-                assert key not in found, f"{report.name} {key} stands twice"
-                found[key] = {name: value for name, value in row.items() if name != "account_id" and not name.startswith("_dlt")}
-            assert found == expected, report.name
-            assert_lists_equal(folder, sandbox, account.id, report)
+    with make_pipeline(folder).sql_client() as client:
+        for account in sandbox.accounts:
+            for report in REPORTS:
+                if (names and report.name not in names) or report.name in leave_out:
+                    continue
+                records = account_rows(sandbox, account.id, report)
+                assert_rows_equal(client, account.id, report, records)
+                assert_lists_equal(client, account.id, report, records)
 
 
-def assert_lists_equal(folder: Path, sandbox: Sandbox, account_id: int, report: Report) -> None:
+def assert_rows_equal(client: SqlClientBase[Any], account_id: int, report: Report, records: list[Json]) -> None:
+    """Asserts that a report's own table holds the records, lists aside."""
+    expected = {}
+    for record in records:
+        row = {name: value for name, value in flat(record).items() if not isinstance(value, list)}
+        expected[tuple(record[name] for name in report.key)] = {name: comparable(value) for name, value in row.items()}
+    found = {}
+    for row in table(client, report.name, f"account_id = {account_id}"):
+        key = tuple(int(row[name]) for name in report.key)
+        assert key not in found, f"{report.name} {key} stands twice"
+        found[key] = {name: value for name, value in row.items() if name != "account_id" and not name.startswith("_dlt")}
+    assert found == expected, report.name
+
+
+def assert_lists_equal(client: SqlClientBase[Any], account_id: int, report: Report, records: list[Json]) -> None:
     """Asserts that the child tables of a report hold each row's list elements, in their order."""
-    records = account_rows(sandbox, account_id, report) if report.lists else []
     for nested in report.lists:
         expected: dict[int, list[Any]] = {}
         for record in records:
             elements = [flat(each) if isinstance(each, dict) else {"value": each} for each in record[nested.name] or ()]
             if elements:
                 expected[record["id"]] = [{name: comparable(value) for name, value in each.items()} for each in elements]
-        parent = next(
-            column
-            for column in table_columns(folder, f"{report.name}__{nested.name}")
-            if column.endswith("_id") and column != "account_id" and not column.startswith("_dlt") and "__" not in column
-        )
+        parent = parent_id_column(report)
         found: dict[int, list[Any]] = {}
-        rows = table(folder, f"{report.name}__{nested.name}", f"account_id = {account_id}")
+        rows = table(client, f"{report.name}__{nested.name}", f"account_id = {account_id}")
         for row in sorted(rows, key=lambda row: row["_dlt_list_idx"]):
             element = {name: value for name, value in row.items() if not name.startswith("_dlt")}
             del element["account_id"]
             found.setdefault(int(element.pop(parent)), []).append(element)
         assert found == expected, f"{report.name}__{nested.name}"
-
-
-def table_columns(folder: Path, name: str) -> list[str]:
-    """Returns the names of a table's columns."""
-    with make_pipeline(folder).sql_client() as client, client.execute_query(f"select * from {name} limit 0") as cursor:
-        return [column[0] for column in cursor.description or ()]

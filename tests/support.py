@@ -96,15 +96,20 @@ def make_source(
     return build_source(Run(reader, partial(choose_accounts, client, accounts)), [reader.report(name) for name in names or NAMES])
 
 
+def duckdb_file(folder: Path, name: str) -> Any:
+    """Returns the destination of most tests: a DuckDB file in a folder."""
+    return dlt.destinations.duckdb(str(folder / f"{name}.duckdb"))
+
+
+make_destination: Callable[[Path, str], Any] = duckdb_file
+"""Gives the destination of a folder and a pipeline's name; tests of other destinations replace it."""
+
+
 def make_pipeline(folder: Path, name: str = "harvest_pipeline") -> dlt.Pipeline:
     """Returns a pipeline whose database and state lie in a folder."""
-    apply_dlt_defaults()
-    return dlt.pipeline(
-        name,
-        destination=dlt.destinations.duckdb(str(folder / f"{name}.duckdb")),
-        dataset_name="harvest",
-        pipelines_dir=str(folder / "state"),
-    )
+    destination = make_destination(folder, name)
+    apply_dlt_defaults(destination.destination_name)
+    return dlt.pipeline(name, destination=destination, dataset_name="harvest", pipelines_dir=str(folder / "state"))
 
 
 def sync_once(folder: Path, sandbox: Harvest, *names: str, **options: Any) -> Summary:

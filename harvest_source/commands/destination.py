@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.common.destination.exceptions import DestinationException
+from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.api.errors import SettingError
 from harvest_source.commands.workplace import Workplace, setting_errors
+from harvest_source.syncing.abilities import check_abilities
 
 
 def try_destination(place: Workplace) -> str:
@@ -24,14 +25,17 @@ def try_destination(place: Workplace) -> str:
     """
     pipeline = place.pipeline()
     with setting_errors(place.destination):
+        check_abilities(pipeline)
         file = _database_file(pipeline)
         if file is not None and not file.exists():
             with tempfile.TemporaryFile(dir=file.parent):
                 return f"{file.name} will be made on the first run; the folder is writable"
         try:
             return _try_sql(pipeline)
-        except (DestinationException, ConnectionError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except (ConfigurationException, ImportError):
+            raise
+        except Exception as error:  # of dlt, or of the database's own client, which has classes of its own
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise SettingError(f"{place.destination} cannot be reached or written: {reason}") from error
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from harvest_source.api.errors import HarvestError, SettingError
+from harvest_source.api.errors import CancelledError, HarvestError, SettingError
 from harvest_source.commands.access import open_source
 from harvest_source.commands.answers import print_answers
+from harvest_source.commands.notify import Alerts
 from harvest_source.commands.output import message, print_json, print_summary
 from harvest_source.commands.progress import listener_for
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.reports.catalogue import NAMES
 from harvest_source.reports.reader import Choice
-from harvest_source.settings import parse_since
+from harvest_source.settings import load_notify_url, parse_since
 from harvest_source.syncing import Summary, sync
 
 
@@ -28,6 +31,7 @@ class RunOptions:
     full_refresh: bool = False
     drop_pending: bool = False
     accept_deletions: bool = False
+    notify: str | None = None
     json: bool = False
     repairs: bool = True
     totals: bool = False
@@ -43,12 +47,16 @@ def run(place: Workplace, options: RunOptions) -> int:
         SettingError: usage or a setting is wrong; nothing was loaded.
         HarvestError: the run ended early.
     """
-    names = chosen_reports(options.reports, options.exclude)
-    choice = Choice(chosen_since(options), options.full_refresh, replaces=options.full_refresh)
-    return execute(place, names, choice, options)
+    with _alerts(place, "run", options) as alerts:
+        names = chosen_reports(options.reports, options.exclude)
+        choice = Choice(chosen_since(options), options.full_refresh, replaces=options.full_refresh)
+        code = execute(place, names, choice, options, alerts)
+    if place.demo and not options.json and len(names) == len(NAMES):  # the answers need the tables of all reports
+        print_answers(place)
+    return code
 
 
-def verify(place: Workplace, *, repairs: bool, as_json: bool) -> int:
+def verify(place: Workplace, *, repairs: bool, as_json: bool, notify: str | None = None) -> int:
     """Compares every table with Harvest, value by value, and sums with Harvest's own reports; repairs what differs.
 
     Returns:
@@ -57,11 +65,25 @@ def verify(place: Workplace, *, repairs: bool, as_json: bool) -> int:
     Raises:
         SettingError, HarvestError: as `run`.
     """
-    options = RunOptions(json=as_json, repairs=repairs, totals=True)
-    return execute(place, list(NAMES), Choice(full_refresh=True), options)
+    options = RunOptions(json=as_json, repairs=repairs, totals=True, notify=notify)
+    with _alerts(place, "verify", options) as alerts:
+        return execute(place, list(NAMES), Choice(full_refresh=True), options, alerts)
 
 
-def execute(place: Workplace, names: list[str], choice: Choice, options: RunOptions) -> int:
+@contextmanager
+def _alerts(place: Workplace, command: str, options: RunOptions) -> Iterator[Alerts]:
+    """Gives what posts how the run ended; an error that ends it early is posted here, a person's Ctrl-C is not."""
+    alerts = Alerts(load_notify_url(options.notify), place, command)
+    try:
+        yield alerts
+    except CancelledError:
+        raise
+    except Exception as error:
+        alerts.ended_early(error, exit_code_of(error))
+        raise
+
+
+def execute(place: Workplace, names: list[str], choice: Choice, options: RunOptions, alerts: Alerts) -> int:
     """Runs once and shows what was done; returns the exit code. Raises as `run`."""
     try:
         summary = _sync(place, names, choice, options)
@@ -74,8 +96,7 @@ def execute(place: Workplace, names: list[str], choice: Choice, options: RunOpti
     else:
         print_summary(summary)
     _tell(summary, quiet=place.quiet)
-    if place.demo and not options.json and not options.totals:
-        print_answers(place)
+    alerts.done(summary)
     return summary.exit_code
 
 

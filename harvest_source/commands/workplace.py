@@ -21,16 +21,21 @@ from harvest_source.settings import DATASET_NAME, PIPELINE_NAME
 
 DEMO_NAME = "harvest_demo"
 STATE_FOLDER = Path(".dlt") / "state"
+SETTINGS_PAGE = "docs/destinations.md"
+PROJECT_FOLDER = Path(__file__).parents[2]
 
 # dlt's settings as this product was measured with; each counts only where the user has not set it
 DLT_DEFAULTS: dict[str, object] = {
     "runtime.dlthub_telemetry": False,
     "runtime.log_level": "CRITICAL",  # what concerns a person is said by this product
     "load.delete_completed_jobs": True,  # loaded files are copies of the rows: they would pile up
-    "load.workers": 1,  # twenty small files at once cost memory, and DuckDB takes one writer
     "sources.data_writer.file_max_items": 100_000,  # bounds the memory of a load
     "normalize.data_writer.file_max_items": 100_000,
 }
+LOAD_WORKERS = "load.workers"
+SERVER_LOAD_WORKERS = 4  # a server takes several files at once: with one after another, most of the time is waiting
+FILE_LOAD_WORKERS = 1  # DuckDB takes one writer; twenty files at once, dlt's default, cost memory
+FILE_DESTINATIONS = frozenset({"duckdb", "ducklake", "filesystem"})
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Workplace:
             SettingError: the destination is unknown, its package or its credentials are missing, the folder is read-only,
                 or a `.dlt` file cannot be read.
         """
-        apply_dlt_defaults(verbose=self.verbose)
+        apply_dlt_defaults(self.destination, verbose=self.verbose)
         with setting_errors(self.destination):
             self.state_folder.mkdir(parents=True, exist_ok=True)
             pipeline = dlt.pipeline(
@@ -79,16 +84,18 @@ class Workplace:
             return dlt.destinations.duckdb(f"{DEMO_NAME}.duckdb")
         destination = Destination.from_reference(self.destination)
         if destination is None:
-            raise SettingError("--destination is empty: try duckdb, postgres, bigquery")
+            raise SettingError("--destination is empty: try duckdb, postgres, bigquery, filesystem")
         destination.client_class  # noqa: B018 - imports its package, so that a missing one is said before missing settings
         return destination
 
 
-def apply_dlt_defaults(*, verbose: bool = False) -> None:
+def apply_dlt_defaults(destination: str = "duckdb", *, verbose: bool = False) -> None:
     """Sets dlt's defaults of this product where the user has set nothing."""
-    for name, value in DLT_DEFAULTS.items():
+    workers = FILE_LOAD_WORKERS if destination in FILE_DESTINATIONS else SERVER_LOAD_WORKERS
+    for name, value in {**DLT_DEFAULTS, LOAD_WORKERS: workers}.items():
         if dlt.config.get(name) is None and not (verbose and name == "runtime.log_level"):
             dlt.config[name] = value
+    dlt.current.run_context().initialize_runtime()  # dlt has begun to log before, at its own level
 
 
 @contextmanager
@@ -102,14 +109,23 @@ def setting_errors(destination: str) -> Iterator[None]:
         yield
     except UnknownDestinationModule as error:
         raise SettingError(
-            f"destination {destination!r} is not known to dlt {_dlt_version()}: try duckdb, postgres, bigquery"
+            f"destination {destination!r} is not known to dlt {_dlt_version()}: try duckdb, postgres, bigquery, filesystem"
         ) from error
     except (MissingDependencyException, ImportError) as error:
-        raise SettingError(f"destination {destination} needs a package: pip install 'dlt[{destination}]'") from error
+        raise SettingError(f"destination {destination} needs a package: {install_line(destination)}") from error
     except ConfigurationException as error:
-        raise SettingError(f"destination {destination} is not set up: {str(error).strip().splitlines()[0]}") from error
+        reason = str(error).strip().splitlines()[0]
+        raise SettingError(
+            f"destination {destination} is not set up: {reason} ({SETTINGS_PAGE} has the lines to copy)"
+        ) from error
     except OSError as error:
         raise SettingError(f"cannot write here: {error.strerror or error} ({error.filename or Path.cwd()})") from error
+
+
+def install_line(destination: str) -> str:
+    """Returns the command that installs what a destination needs."""
+    requirements = PROJECT_FOLDER / f"requirements-{destination}.txt"
+    return f"pip install -r {requirements.name}" if requirements.is_file() else f"pip install 'dlt[{destination}]'"
 
 
 def _dlt_version() -> str:

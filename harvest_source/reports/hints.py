@@ -8,6 +8,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 from dlt.common.schema.typing import TColumnSchema
+from dlt.destinations.impl.bigquery.bigquery_adapter import CLUSTER_COLUMNS_HINT, PARTITION_HINT, TABLE_DESCRIPTION_HINT
 
 from harvest_source.reports.catalogue import Report, parent_id_column
 from harvest_source.reports.columns.types import Column, Kind, NestedList
@@ -42,6 +43,13 @@ KIND_OF_TYPE: dict[str, Kind] = {
 }
 # a key comes once in a load, since readings drop what came twice: dlt need not look for it
 MERGE: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
+
+# by month: a job on BigQuery may write to 4,000 partitions at most, and twelve years have more days
+PARTITIONS: dict[Kind, str] = {
+    Kind.DATE: "DATE_TRUNC({column_name}, MONTH)",
+    Kind.TIMESTAMP: "TIMESTAMP_TRUNC({column_name}, MONTH)",
+}
+UPDATED_AT, CLIENT_ID = "updated_at", "client__id"
 
 
 def deleted_at_column(*, keep: bool) -> TColumnSchema:
@@ -78,22 +86,38 @@ def key_of(report: Report) -> tuple[str, ...]:
     return ("account_id", *report.key)
 
 
-def resource_hints(report: Report, *, keep_deleted: bool) -> dict[str, Any]:
+def resource_hints(report: Report, *, keep_deleted: bool, merges: bool) -> dict[str, Any]:
     """Returns the arguments with which a report's resource is made.
 
     Args:
         report: of the catalogue.
         keep_deleted: rows gone at Harvest stay and are marked, instead of being removed.
+        merges: whether rows take the place of those with the same key; else they are added.
     """
     hints: dict[str, Any] = {
         "name": report.name,
         "primary_key": key_of(report),
-        "write_disposition": MERGE,
+        "write_disposition": MERGE if merges else "append",
         "columns": columns_of(report.columns, key_of(report)) | {DELETED_AT: deleted_at_column(keep=keep_deleted)},
         "file_format": "parquet",
     }
     if report.lists:
         hints["nested_hints"] = {nested.name: nested_hints(report, nested) for nested in report.lists}
+    return hints
+
+
+def table_hints(report: Report) -> dict[str, Any]:
+    """Returns how BigQuery lays out a report's table, and what it shows as its description; other destinations pass it by."""
+    return _layout(report.columns, report.date_column or UPDATED_AT, key_of(report), report.row)
+
+
+def _layout(columns: Iterable[Column], date_column: str, key: tuple[str, ...], description: str) -> dict[str, Any]:
+    """Returns partition, clusters and description of a table: by account and client, or by its key."""
+    kinds = {column.name: column.kind for column in columns}
+    clusters = ["account_id", CLIENT_ID] if CLIENT_ID in kinds else list(key)
+    hints: dict[str, Any] = {CLUSTER_COLUMNS_HINT: clusters, TABLE_DESCRIPTION_HINT: description}
+    if date_column in kinds:
+        hints[PARTITION_HINT] = {date_column: PARTITIONS[kinds[date_column]]}
     return hints
 
 
@@ -103,7 +127,9 @@ def nested_hints(report: Report, nested: NestedList) -> Any:
         Column("account_id", Kind.ID, "Harvest account that the row belongs to."),
         Column(parent_id_column(report), Kind.ID, f"Id of the row of {report.name} that the element stands in."),
     )
-    return dlt.mark.make_nested_hints(columns=columns_of((*parents, *nested.columns), ()))
+    columns = (*parents, *nested.columns)
+    layout = _layout(columns, UPDATED_AT, tuple(parent.name for parent in parents), nested.description)
+    return dlt.mark.make_hints(columns=columns_of(columns, ()), additional_table_hints=layout)
 
 
 def arrow_schema(report: Report, added: Mapping[str, Kind]) -> pa.Schema:

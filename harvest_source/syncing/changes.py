@@ -54,13 +54,10 @@ class ChangeFilter:
             id_column = report.key[0]
             found = self.warehouse.rows_by_id(report.name, account_id, id_column, (row[id_column] for row in rows))
         names = sorted({name for row in rows for name, value in row.items() if isinstance(value, list)})
-        if report.key:
-            lists = self.warehouse.lists_of(report, names, account_id, (row["id"] for row in rows)) if names else {}
-            for row in found:
-                elements = {name: lists.get(name, {}).get(row["id"], []) for name in names}
-                row.update({name: each for name, each in elements.items() if row.get(name) is None})
-        for row in found if not report.key else ():
-            row.update({name: self.warehouse.all_elements(f"{report.name}__{name}", account_id) for name in names})
+        lists = self.warehouse.lists_of(report, names, account_id, (row.get("id") for row in rows))
+        for row in found:
+            elements = {name: each.get(row.get("id"), []) for name, each in lists.items()}
+            row.update({name: each for name, each in elements.items() if row.get(name) is None})
         return {_key(report, row): row for row in found}
 
 

@@ -19,7 +19,7 @@ from harvest_source.reports.catalogue import Report, by_name
 from harvest_source.reports.reader import Where
 from harvest_source.reports.reading import Key
 from harvest_source.reports.values import to_json
-from harvest_source.syncing.warehouse import Row, Warehouse
+from harvest_source.syncing.warehouse import Row, Warehouse, without_dlt
 
 TABLE = "deleted_rows"
 DOUBTFUL_ROWS = 20  # from so many rows on, more than half of a table does not go without being asked
@@ -106,15 +106,11 @@ class Deletions:
     def _rows(self, account_id: int, report: Report, keys: set[Key]) -> list[Row]:
         found = self.warehouse.rows_by_id(report.name, account_id, report.key[0], (key[0] for key in keys))
         rows = [row for row in found if tuple(row[name] for name in report.key) in keys]
-        lists = self.warehouse.lists_of(report, (each.name for each in report.lists), account_id, (key[-1] for key in keys))
+        ids = (row.get("id") for row in rows)
+        lists = self.warehouse.lists_of(report, (each.name for each in report.lists), account_id, ids)
         for row in rows:
-            row.update({name: [_plain(each) for each in elements.get(row["id"], [])] for name, elements in lists.items()})
-        return [_plain(row) for row in rows]
-
-
-def _plain(row: Row) -> Row:
-    """Returns a row without dlt's own columns."""
-    return {name: value for name, value in row.items() if not name.startswith("_dlt")}
+            row.update({name: [without_dlt(each) for each in elements.get(row["id"], [])] for name, elements in lists.items()})
+        return [without_dlt(row) for row in rows]
 
 
 def gone_children(warehouse: Warehouse, report: Report, account_id: int, parents: frozenset[int], read: set[Key]) -> set[Key]:

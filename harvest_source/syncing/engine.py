@@ -26,12 +26,23 @@ from harvest_source.reports.reader import Outcome, Where
 from harvest_source.resources import NO_ACCOUNT, Run, build_source
 from harvest_source.settings import SECTION
 from harvest_source.syncing import timers
+from harvest_source.syncing.abilities import can_merge, check_abilities
 from harvest_source.syncing.changes import ChangeFilter, Tally
 from harvest_source.syncing.deletions import deleted_rows_resource
-from harvest_source.syncing.history import ACCESS_ROLES, accounts_resource, load_report_resource
+from harvest_source.syncing.history import (
+    ACCESS_ROLES,
+    ACCOUNTS_TABLE,
+    accounts_resource,
+    bookmark_of,
+    build_history_source,
+    load_report_resource,
+)
+from harvest_source.syncing.indexes import add_indexes
 from harvest_source.syncing.listener import Listener
-from harvest_source.syncing.package import explained, finish_pending, load, repair_interrupted
+from harvest_source.syncing.package import explained, finish_pending, load
+from harvest_source.syncing.preparing import prepare, states_of
 from harvest_source.syncing.reconcile import Reconciliation, Verdict
+from harvest_source.syncing.rewriting import RestOfTable, lost
 from harvest_source.syncing.summary import ReportResult, Summary
 from harvest_source.syncing.totals import differing_months
 from harvest_source.syncing.warehouse import Warehouse
@@ -55,17 +66,20 @@ class Sync:
     _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _tallies: dict[Where, Tally] = field(default_factory=dict)
     _deleted: Counter[Where] = field(default_factory=Counter)
-    _states: dict[str, Any] = field(default_factory=dict)
+    _states: dict[Where, dict[str, Any]] = field(default_factory=dict)
 
     def execute(self) -> Summary:
         """Runs, and returns the summary.
 
         Raises:
-            SettingError: nothing was loaded since a setting is wrong.
+            SettingError: nothing was loaded since a setting is wrong, or the destination does not fit.
             AccessLostError: Harvest refuses the token; what was complete before is loaded.
             LoadFailedError: the destination refused; the next run finishes what is pending.
             CancelledError: the run was interrupted.
         """
+        check_abilities(self.pipeline)
+        if not can_merge(self.pipeline):
+            self.run.rest_of = RestOfTable(self.pipeline)
         with self._alone():
             return self._execute()
 
@@ -80,10 +94,11 @@ class Sync:
             raise SettingError("another run is working on this pipeline: wait until it has ended") from error
 
     def _execute(self) -> Summary:
-        self._prepare_pipeline()
+        self.summary.pending_loaded = prepare(self.pipeline, self.listener, drop_pending=self.drop_pending)
         accounts = [look_up(self.run.reader.client, account) for account in self.run.accounts]
         wheres = [(account.id, name) for account in accounts for name in self.names if not self._is_off(account, name)]
-        self._states = self._state_of_reports()
+        self._states = states_of(self.pipeline)
+        self._forget_lost(wheres)
         self._read_and_load(wheres)
         reconciliation = Reconciliation(
             self.run,
@@ -96,6 +111,7 @@ class Sync:
         )
         self.listener.step("comparing with Harvest")
         reconciliation.execute(accounts, wheres)
+        add_indexes(self.pipeline, self.names)
         self._finish(wheres, reconciliation.verdicts)
         if self.totals:
             self._compare_totals(accounts)
@@ -119,33 +135,18 @@ class Sync:
                     self.summary.notes.append(str(month))
                     results[month.where[1]].error = results[month.where[1]].error or str(month)
 
-    def _prepare_pipeline(self) -> None:
-        """Brings the working state in line with the destination, and finishes what an earlier run left."""
-        knew = bool(self._state_of_reports())
-        with explained():
-            if repair_interrupted(self.pipeline):
-                self.listener.note("an earlier run was killed in the middle of a load: that load is taken back and read again")
-                self.pipeline.load()  # records that it was taken back
-        if self.pipeline.has_pending_data:
-            if self.drop_pending:
-                self.pipeline.abort_packages()
-                self.listener.note("dropped a pending load of an earlier run")
-            else:
-                self.listener.note("an earlier run left a pending load: it is loaded first, then today's data")
-                finish_pending(self.pipeline)
-                self.summary.pending_loaded = True
-        with explained():
-            self.pipeline.sync_destination()
-        if knew and not self._state_of_reports():
-            self.listener.note("the destination holds no earlier load (deleted or moved?): this is a first load")
-
-    def _state_of_reports(self) -> dict[str, Any]:
-        resources: dict[str, Any] = self.pipeline.state.get("sources", {}).get(SECTION, {}).get("resources", {})
-        return resources
+    def _forget_lost(self, wheres: list[Where]) -> None:
+        """Has tables that lost rows outside a run read as if for the first time."""
+        if not self.run.rest_of:
+            return
+        with Warehouse(self.pipeline) as warehouse:
+            found = lost(warehouse, wheres)
+        for account_id, name in sorted(found):
+            self.listener.note(f"{name} of account {account_id} lost rows since the last run: it is read from the beginning")
+            self._states.pop((account_id, name), None)
 
     def _state(self, account_id: int, name: str) -> dict[str, Any]:
-        state: dict[str, Any] = self._states.get(name, {}).get("accounts", {}).get(str(account_id), {})
-        return state
+        return self._states.get((account_id, name), {})
 
     def _is_off(self, account: Account, name: str) -> bool:
         """Notes a report whose module is switched off; it is complete, since there is nothing to load."""
@@ -222,7 +223,7 @@ class Sync:
             self.pipeline.abort_packages()
             return
         finish_pending(self.pipeline)
-        self._remove_dummies(names)
+        self._remove_placeholders()
         for where, rows in self.run.removals.items():
             self._deleted[where] += len(rows)
         self.run.removals = {}
@@ -230,19 +231,19 @@ class Sync:
             if reader.report(name).parent:
                 reader.spool.drop_answers(account_id, name)
 
-    def _remove_dummies(self, names: list[str]) -> None:
+    def _remove_placeholders(self) -> None:
         """Removes the rows of no account where dlt does not, since it keeps what is marked as gone."""
-        if not self.run.keeps_deleted:
+        if not self.run.keeps_deleted or not self.run.placeholders:
             return
         with Warehouse(self.pipeline) as warehouse:
-            for report in map(by_name, names):
+            for report in map(by_name, self.run.placeholders):
                 for table in (report.name, *(f"{report.name}__{each.name}" for each in report.lists)):
-                    if report.lists:
-                        warehouse.remove_account(table, NO_ACCOUNT)
+                    warehouse.remove_account(table, NO_ACCOUNT)
+        self.run.placeholders.clear()
 
     def _finish(self, wheres: list[Where], verdicts: dict[Where, Verdict]) -> None:
         """Puts together what the run did."""
-        self._states = self._state_of_reports()
+        self._states = states_of(self.pipeline)
         with Warehouse(self.pipeline) as warehouse:
             for account_id, name in wheres:
                 total = warehouse.count(name, account_id)
@@ -289,20 +290,8 @@ class Sync:
         roles = {str(account.id): list(account.access_roles) for account in accounts if account.id not in doubted}
         now = datetime.now(UTC)
         history = load_report_resource(uuid.uuid4().hex, self._started_at, now, self.summary.results, roles)
-        load(self.pipeline, build_history_source([history, accounts_resource(accounts)]))
-
-
-def bookmark_of(state: dict[str, Any]) -> str | None:
-    """Returns the newest change that a report's state stands for."""
-    marks = [state["updated_at"]] if state.get("updated_at") else list(state.get("marks", {}).values())
-    return min(marks, default=None)
-
-
-def build_history_source(resource: Any) -> Any:
-    """Returns the source that writes `load_report`, with the schema of the reports."""
-
-    @dlt.source(name=SECTION, section=SECTION, root_key=True)
-    def harvest() -> Any:
-        return resource
-
-    return harvest()
+        present = None
+        if self.run.rest_of:
+            with Warehouse(self.pipeline) as warehouse:
+                present = warehouse.every_row(ACCOUNTS_TABLE)
+        load(self.pipeline, build_history_source([history, accounts_resource(accounts, present)]))

@@ -10,8 +10,9 @@ import dlt
 from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.api.accounts import Account
+from harvest_source.settings import SECTION
 from harvest_source.syncing.summary import ReportResult
-from harvest_source.syncing.warehouse import Warehouse
+from harvest_source.syncing.warehouse import Row, Warehouse, without_dlt
 
 TABLE = "load_report"
 ACCESS_ROLES = "access_roles"  # in dlt's state of the source: account id: roles of the caller
@@ -81,18 +82,24 @@ def load_report_resource(
     return load_report
 
 
-def accounts_resource(accounts: list[Account]) -> Any:
-    """Returns the dlt resource of the table `accounts`: one row per account, as far as Harvest said."""
+def accounts_resource(accounts: list[Account], present: list[Row] | None) -> Any:
+    """Returns the dlt resource of the table `accounts`: one row per account, as far as Harvest said.
+
+    Args:
+        accounts: of this run.
+        present: the rows of the table, where the destination cannot merge: they are written again with those of this run.
+    """
 
     @dlt.resource(
         name=ACCOUNTS_TABLE,
-        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+        write_disposition={"disposition": "merge", "strategy": "delete-insert"} if present is None else "replace",
         primary_key="account_id",
         columns=ACCOUNTS_COLUMNS,
         file_format="parquet",
     )
     def rows() -> Iterator[list[dict[str, Any]]]:
-        yield [
+        told = {account.id for account in accounts if account.company}
+        yield [without_dlt(row) for row in present or () if row["account_id"] not in told] + [
             {
                 "account_id": account.id,
                 "name": account.name or account.company.get("name"),
@@ -106,11 +113,29 @@ def accounts_resource(accounts: list[Account]) -> Any:
     return rows
 
 
-def last_runs(warehouse: Warehouse) -> list[dict[str, Any]]:
-    """Returns the newest row of `load_report` of every account and report."""
+def bookmark_of(state: dict[str, Any]) -> str | None:
+    """Returns the newest change that a report's state stands for."""
+    marks = [state["updated_at"]] if state.get("updated_at") else list(state.get("marks", {}).values())
+    return min(marks, default=None)
+
+
+def build_history_source(resources: list[Any]) -> Any:
+    """Returns the source that writes the product's own tables, with the schema of the reports."""
+
+    @dlt.source(name=SECTION, section=SECTION, root_key=True)
+    def harvest() -> Any:
+        return resources
+
+    return harvest()
+
+
+def last_runs(warehouse: Warehouse, *, complete: bool = False) -> list[dict[str, Any]]:
+    """Returns the newest row of `load_report` of every account and report; with `complete`, of those without an error."""
     newest: dict[tuple[int, str], dict[str, Any]] = {}
     for row in warehouse.every_row(TABLE):
         where = row["account_id"], row["report"]
+        if complete and row["error"]:
+            continue
         if where not in newest or row["started_at"] >= newest[where]["started_at"]:
             newest[where] = row
     return [newest[where] for where in sorted(newest)]

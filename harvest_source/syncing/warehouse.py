@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -11,9 +11,10 @@ from decimal import Decimal
 from typing import Any, Self
 
 import dlt
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.common.destination.exceptions import DestinationUndefinedEntity, SqlClientNotAvailable
 from dlt.destinations.sql_client import SqlClientBase
 
+from harvest_source.api.errors import SettingError
 from harvest_source.reports.catalogue import Report, parent_id_column
 from harvest_source.reports.hints import DELETED_AT
 from harvest_source.syncing.package import explained
@@ -32,14 +33,44 @@ class Scope:
 
 EVERYTHING = Scope()
 KEYS_PER_QUERY = 1000
+COMPLETED = 0  # dlt's status of a load in _dlt_loads
+
+
+def without_dlt(row: Row) -> Row:
+    """Returns a row without dlt's own columns."""
+    return {name: value for name, value in row.items() if not name.startswith("_dlt")}
+
+
+def _known_tables(pipeline: dlt.Pipeline) -> set[str]:
+    """Returns the tables that a pipeline has loaded rows into."""
+    schema = pipeline.schemas.get(pipeline.default_schema_name or "")
+    return {table["name"] or "" for table in schema.data_tables(seen_data_only=True)} if schema else set()
 
 
 class Warehouse:
     """The tables of one pipeline's dataset, read within a `with`, for as short as possible: DuckDB files take one writer."""
 
-    def __init__(self, pipeline: dlt.Pipeline) -> None:
-        self._client: SqlClientBase[Any] = pipeline.sql_client()
+    def __init__(self, pipeline: dlt.Pipeline, counted: Iterable[str] = ()) -> None:
+        """Opens nothing yet.
+
+        Args:
+            pipeline: whose destination is read.
+            counted: tables that are counted together, at the first question: a server takes its time for each query, however
+                little it reads.
+
+        Raises:
+            SettingError: the destination cannot be read back.
+        """
+        try:
+            self._client: SqlClientBase[Any] = pipeline.sql_client()
+        except (SqlClientNotAvailable, NotImplementedError) as error:
+            raise SettingError(
+                f"dlt cannot read destination {pipeline.destination and pipeline.destination.destination_name} back, so nothing "
+                "could be compared with Harvest: choose another, or load it with plain dlt (README, As a library)"
+            ) from error
         self._missing: set[str] = set()
+        self._counted = set(counted) & _known_tables(pipeline)
+        self._counts: Counter[tuple[str, int]] | None = None
 
     def __enter__(self) -> Self:
         with explained():
@@ -52,13 +83,34 @@ class Warehouse:
     def remove_account(self, table: str, account_id: int) -> None:
         """Removes all rows of an account; nothing happens where the table does not exist."""
         name = self._client.make_qualified_table_name(table)
-        with suppress(DatabaseUndefinedRelation):
+        self._counts = None
+        with suppress(DestinationUndefinedEntity):
             self._client.execute_sql(f"delete from {name} where account_id = {int(account_id)}")
 
     def count(self, table: str, account_id: int, scope: Scope = EVERYTHING) -> int | None:
         """Returns the number of rows of an account that are there at Harvest, `None` where the table does not exist."""
+        counts = self._count_together() if table in self._counted and scope == EVERYTHING else None
+        if counts is not None:
+            return counts[table, account_id]
         found = self._rows("select count(*) as n from {table} where {scope}", table, account_id, scope)
         return None if found is None else int(found[0]["n"])
+
+    def _count_together(self) -> Counter[tuple[str, int]] | None:
+        """Returns the numbers of rows by table and account, `None` where one of the tables was taken away."""
+        if self._counts is not None:
+            return self._counts
+        queries = [
+            f"select '{name}' as name, account_id, count(*) as n from {self._client.make_qualified_table_name(name)} "
+            f"where {DELETED_AT} is null group by account_id"
+            for name in sorted(self._counted)
+        ]
+        try:
+            found = self._client.execute_sql(" union all ".join(queries)) or ()
+        except DestinationUndefinedEntity:
+            self._counted.clear()
+            return None
+        self._counts = Counter({(name, int(account_id)): int(n) for name, account_id, n in found})
+        return self._counts
 
     def keys(self, report: Report, account_id: int, scope: Scope = EVERYTHING) -> set[tuple[Any, ...]]:
         """Returns the keys, beside the account, of the rows that are there at Harvest."""
@@ -76,14 +128,14 @@ class Warehouse:
         query = f"select {column} as day, count(*) as n from {{table}} where {{scope}} group by {column}"
         return Counter({row["day"]: int(row["n"]) for row in self._rows(query, table, account_id, scope) or []})
 
-    def rows_by_id(self, table: str, account_id: int, id_column: str, ids: Iterable[int], order: str = "") -> list[Row]:
+    def rows_by_id(self, table: str, account_id: int, id_column: str, ids: Iterable[int]) -> list[Row]:
         """Returns whole rows of an account whose `id_column` is one of `ids`; none where the table does not exist."""
         found: list[Row] = []
         wanted = sorted({int(each) for each in ids})
         for start in range(0, len(wanted), KEYS_PER_QUERY):
             listed = ", ".join(str(each) for each in wanted[start : start + KEYS_PER_QUERY])
             column = self._client.escape_column_name(id_column)
-            scope = Scope(f"{column} in ({listed}) {order}", live=False)
+            scope = Scope(f"{column} in ({listed})", live=False)
             found += self._rows("select * from {table} where {scope}", table, account_id, scope) or []
         return found
 
@@ -91,10 +143,22 @@ class Warehouse:
         """Returns all rows of an account; none where the table does not exist."""
         return self._rows("select * from {table} where {scope}", table, account_id, Scope(live=False)) or []
 
-    def all_elements(self, table: str, account_id: int) -> list[Row]:
-        """Returns the elements of the list of an account's only row, in their order."""
-        found = self._rows("select * from {table} where {scope}", table, account_id, Scope(live=False)) or []
-        return sorted(found, key=lambda row: row["_dlt_list_idx"])
+    def has_unfinished_load(self, table: str) -> bool:
+        """Returns whether a table has rows of a load that was never completed."""
+        loads = self._client.make_qualified_table_name("_dlt_loads")
+        query = f"""
+            select count(*) as n from {{table}}
+            where _dlt_load_id not in (select load_id from {loads} where status = {COMPLETED})"""
+        found = self._rows(query, table, 0, EVERYTHING)
+        return bool(found and found[0]["n"])
+
+    def iter_rows(self, table: str, batch_rows: int) -> Iterator[list[Row]]:
+        """Yields all rows of all accounts in batches; none where the table does not exist."""
+        query = f"select * from {self._client.make_qualified_table_name(table)}"
+        with suppress(DestinationUndefinedEntity), self._client.execute_query(query) as cursor:
+            names = [column[0].lower() for column in cursor.description]
+            while batch := cursor.fetchmany(batch_rows):
+                yield [dict(zip(names, values, strict=True)) for values in batch]
 
     def unmatched_invoices(self, account_id: int) -> list[int]:
         """Returns invoices of which amount less due_amount is not the sum of their payments: a payment may be missing.
@@ -117,16 +181,20 @@ class Warehouse:
         return self._rows("select * from {table}", table, 0, EVERYTHING) or []
 
     def lists_of(
-        self, report: Report, names: Iterable[str], account_id: int, ids: Iterable[int]
-    ) -> dict[str, dict[int, list[Row]]]:
-        """Returns the list elements of rows: name of the list -> id of the row -> elements in their order."""
-        column, ids = parent_id_column(report), list(ids)
-        found: dict[str, dict[int, list[Row]]] = {}
+        self, report: Report, names: Iterable[str], account_id: int, ids: Iterable[int | None]
+    ) -> dict[str, dict[int | None, list[Row]]]:
+        """Returns the list elements of rows: name of the list -> id of the row -> elements in their order.
+
+        The only row of a report without a key has the id `None`.
+        """
+        column, wanted = parent_id_column(report), [each for each in ids if each is not None]
+        found: dict[str, dict[int | None, list[Row]]] = {}
         for name in names:
             table = f"{report.name}__{name}"
-            order = "order by " + self._client.escape_column_name("_dlt_list_idx")
-            for row in self.rows_by_id(table, account_id, column, ids, order):
-                found.setdefault(name, {}).setdefault(row[column], []).append(row)
+            elements = self.rows_by_id(table, account_id, column, wanted) if report.key else self.all_rows(table, account_id)
+            lists = found.setdefault(name, {})
+            for row in sorted(elements, key=lambda row: row["_dlt_list_idx"]):
+                lists.setdefault(row[column], []).append(row)
         return found
 
     def _rows(self, query: str, table: str, account_id: int, scope: Scope) -> list[Row] | None:
@@ -139,6 +207,6 @@ class Warehouse:
             with self._client.execute_query(text, *scope.values) as cursor:
                 names = [column[0].lower() for column in cursor.description]
                 return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
-        except DatabaseUndefinedRelation:
+        except DestinationUndefinedEntity:
             self._missing.add(table)
             return None

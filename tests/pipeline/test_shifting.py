@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from compare import assert_equal
-from support import serving, sync_once
+from support import rows, serving, sync_once
 
 from harvest_sandbox import Account, Request, Sandbox, Size, build_account
 from harvest_source.api import client
@@ -72,14 +72,83 @@ def test_a_row_that_moves_costs_no_other_row(
             if pages == 2:
                 change(account, report)
 
+    before = set(account.rows[report])
     with serving(account) as sandbox:
         watch(sandbox, between_pages)
         summary = sync_once(tmp_path, sandbox, report)
         assert [result.error for result in summary.results if result.error] == []
         watch(sandbox, None)
+        assert_only_it_may_be_missing(tmp_path, account, report, before)
         sync_once(tmp_path, sandbox, report)
         assert_equal(tmp_path, sandbox, report)
     assert pages > 2
+
+
+def assert_only_it_may_be_missing(folder: Path, account: Account, report: str, before: set[int]) -> None:
+    """Asserts that every row that stayed at Harvest is there, and none twice; only the one that moved may come later."""
+    found = [row_id for (row_id,) in rows(folder, f"select id from {report}")]
+    assert len(found) == len(set(found))
+    moved = {row["id"] for row in account.rows[report].values() if row[DATES[report]] == "2020-01-02"}
+    assert (before & set(account.rows[report])) - moved <= set(found)
+
+
+@pytest.mark.parametrize("report", ["invoices", "estimates"])
+@pytest.mark.parametrize("change", [go, go_and_come])
+def test_drafts_without_a_date_are_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: str, change: Callable[[Account, str], None]
+) -> None:
+    """Rows without a date are in no window: they are there all the same, after this run already, each once."""
+    monkeypatch.setattr(client, "PER_PAGE", PAGE)
+    monkeypatch.setattr(windows, "WINDOW_ROWS", PAGE - 10)
+    account = build_account(
+        Size(projects=3, users=3, invoices=110, estimates=110, time_entries=20, expenses=3, clients=3), seed=9
+    )
+    for row_id in list(account.rows[report])[::2]:
+        account.update(report, row_id, issue_date=None, state="draft")
+    undated = {row["id"] for row in account.rows[report].values() if row["issue_date"] is None}
+    before = set(account.rows[report])
+    pages = 0
+
+    def between_pages(request: Request) -> None:
+        nonlocal pages
+        if request.path.endswith(f"/{report}"):
+            pages += 1
+            if pages == 2:
+                change(account, report)
+
+    with serving(account) as sandbox:
+        watch(sandbox, between_pages)
+        assert sync_once(tmp_path, sandbox, report).exit_code == 0
+        watch(sandbox, None)
+        assert len(undated) >= 50
+        assert_only_it_may_be_missing(tmp_path, account, report, before)
+        found = {row_id for (row_id,) in rows(tmp_path, f"select id from {report} where issue_date is null")}
+        assert undated <= found
+        sync_once(tmp_path, sandbox, report)
+        assert_equal(tmp_path, sandbox, report)
+
+
+def test_many_rows_that_go_while_the_list_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row is deleted before each of the first ten answers: what stays is whole, after this run already."""
+    monkeypatch.setattr(client, "PER_PAGE", PAGE)
+    monkeypatch.setattr(windows, "WINDOW_ROWS", PAGE - 10)
+    account = build_account(SIZE, seed=9)
+    deleted = 0
+
+    def before_each(request: Request) -> None:
+        nonlocal deleted
+        if request.path.endswith("/expenses") and deleted < 10:
+            deleted += 1
+            account.delete("expenses", newest_first(account, "expenses")[0])
+
+    with serving(account) as sandbox:
+        watch(sandbox, before_each)
+        assert sync_once(tmp_path, sandbox, "expenses").exit_code == 0
+        assert set(account.rows["expenses"]) <= {row_id for (row_id,) in rows(tmp_path, "select id from expenses")}
+        watch(sandbox, None)
+        sync_once(tmp_path, sandbox, "expenses")
+        assert_equal(tmp_path, sandbox, "expenses")
+    assert deleted == 10
 
 
 def watch(sandbox: Sandbox, hook: Callable[[Request], None] | None) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from support import rows, serving, sync_once
+from compare import assert_equal
+from support import HandMade, by_hand, like, rows, serving, sync_once
 
-from harvest_sandbox import Account, Size, build_account
+from harvest_sandbox import Account, Sandbox, Size, build_account
+from harvest_source.reports.catalogue import NAMES, REPORTS, Report, parent_id_column
+from harvest_source.reports.columns.types import Column, Kind
 
 TINY = Size(projects=4, users=4, invoices=4, estimates=2, time_entries=12, expenses=6, clients=3)
 
@@ -132,3 +138,191 @@ def test_keys_of_digits_only_are_text(tmp_path: Path) -> None:
         sync_once(tmp_path, sandbox, "clients")
     found = dict(rows(tmp_path, "select id, statement_key from clients"))
     assert [found[each] for each in ids] == ["123456", "b19f00"]
+
+
+SQL_TYPES = {
+    Kind.ID: "BIGINT",
+    Kind.DECIMAL: "DECIMAL(20,6)",
+    Kind.TEXT: "VARCHAR",
+    Kind.BOOL: "BOOLEAN",
+    Kind.DATE: "DATE",
+    Kind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+}
+NEW_FIELDS = {"a_text": "x", "a_number": 8, "an_object": {"deep": {"er": 2}}, "a_flag": True, "a_list": [{"n": 1}]}
+
+
+def types_of(folder: Path, table: str) -> dict[str, str]:
+    """Returns the columns of a table with their types, dlt's own left out."""
+    query = (
+        f"select column_name, data_type from information_schema.columns where table_schema = 'harvest' and table_name = '{table}'"
+    )
+    return {name: kind for name, kind in rows(folder, query) if not name.startswith("_dlt")}
+
+
+def doubled_columns(folder: Path) -> list[tuple[Any, ...]]:
+    """Returns the columns that dlt makes where a value is of another type than the ones before."""
+    return rows(folder, "select table_name, column_name from information_schema.columns where contains(column_name, '__v_')")
+
+
+def expected_types(report: Report) -> dict[str, dict[str, str]]:
+    """Returns the tables of a report with their documented columns and types."""
+    parents = (Column("account_id", Kind.ID, ""), Column(parent_id_column(report), Kind.ID, ""))
+    children = {f"{report.name}__{nested.name}": (*parents, *nested.columns) for nested in report.lists}
+    tables = {report.name: report.columns, **children}
+    return {table: {column.name: SQL_TYPES[column.kind] for column in columns} for table, columns in tables.items()}
+
+
+def test_columns_exist_with_their_types_on_an_account_without_a_row(tmp_path: Path) -> None:
+    """Every documented column of every table, child tables too, before the first row of it has come; and again afterwards."""
+    with HandMade(company=like("company", 0)) as harvest:
+        assert sync_once(tmp_path, harvest).exit_code == 0
+        for report in REPORTS:
+            for table, columns in expected_types(report).items():
+                found = types_of(tmp_path, table)
+                assert {name: found.get(name) for name in columns} == columns, table
+                assert rows(tmp_path, f"select count(*) from {table}") == [(int(table == "company"),)]
+        harvest.tables = by_hand(users=2, invoices=3, entries=4).tables
+        summary = sync_once(tmp_path, harvest)
+        assert (summary.exit_code, summary.new_fields) == (0, [])
+        assert_equal(tmp_path, cast("Sandbox", harvest))
+        for report in REPORTS:
+            for table, columns in expected_types(report).items():
+                assert set(types_of(tmp_path, table)) == {*columns, *({"deleted_at"} if table == report.name else ())}, table
+
+
+def all_records(harvest: HandMade) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Yields every record of a server with its report and its place in its list."""
+    for path, records in harvest.tables.items():
+        parent, _, last = path.rpartition("/")
+        name = last if last in NAMES else f"{parent.partition('/')[0].removesuffix('s')}_{last}"
+        for place, record in enumerate(records):
+            yield name, place, record
+
+
+@pytest.mark.parametrize("order", [(8, 7.5, None, 100.0), (None, 100.0, 7.5, 8)])
+def test_no_column_is_doubled_in_any_table_whatever_order_numbers_come_in(tmp_path: Path, order: tuple[Any, ...]) -> None:
+    """8, 7.5, null and 100.0 (R45) in every decimal field and in fields nobody documented, nested ones and list elements too."""
+    decimals = {report.name: [each.name for each in report.columns if each.kind is Kind.DECIMAL] for report in REPORTS}
+    with by_hand(users=3, invoices=4, entries=6) as harvest:
+        for shift in (0, 1):  # a first run and a later one
+            harvest.now = f"2026-07-0{2 + shift}T00:00:00Z"
+            for name, place, record in all_records(harvest):
+                number = order[(place + shift) % len(order)]
+                for column in decimals[name]:
+                    *objects, field = column.split("__")
+                    inner = record
+                    for each in objects:
+                        inner = inner[each] or {}
+                    if field in inner:
+                        inner[field] = number
+                record |= {"new_number": number, "new": {"number": number}, "updated_at": harvest.now}
+                for element in record.get("line_items", ()):
+                    element |= {"quantity": number, "unit_price": number, "new_number": number}
+            summary = sync_once(tmp_path, harvest, *(name for name in NAMES if name not in {"project_assignments", "teammates"}))
+            assert (summary.exit_code, summary.notes) == (0, [])
+            assert doubled_columns(tmp_path) == []
+        for name in ("time_entries", "clients", "invoices", "users", "tasks", "invoice_messages"):
+            assert_equal(tmp_path, cast("Sandbox", harvest), name)
+            assert types_of(tmp_path, name)["new_number"] == types_of(tmp_path, name)["new__number"] == "DECIMAL(20,6)"
+        assert types_of(tmp_path, "invoices__line_items")["new_number"] == "DECIMAL(20,6)"
+
+
+def test_undocumented_fields_appear_in_every_table_and_are_named_once(tmp_path: Path) -> None:
+    """R03: a scalar and an object as columns, a list as child table or, in Arrow tables, as JSON; each is named once."""
+    with by_hand(users=3, invoices=3, entries=4) as harvest:
+        sync_once(tmp_path, harvest)
+        harvest.now = "2026-07-02T00:00:00Z"
+        for _, _, record in all_records(harvest):
+            record |= {**NEW_FIELDS, "updated_at": harvest.now}
+        harvest.company |= {name: value for name, value in NEW_FIELDS.items() if name != "a_list"}
+        names = [name for name in NAMES if name not in {"project_assignments", "teammates"}]
+        summary = sync_once(tmp_path, harvest, *names)
+        assert [result.error for result in summary.results if result.error] == []
+        again = sync_once(tmp_path, harvest, *names)
+        assert again.new_fields == []
+        assert sum(result.new + result.changed for result in again.results) == 0
+    for name in names:
+        found = rows(tmp_path, f"select distinct a_text, a_number, an_object__deep__er, a_flag from {name}")
+        assert found == [("x", Decimal(8), Decimal(2), True)], name
+        assert {f"{name}.{field}" for field in ("a_text", "a_number", "an_object__deep__er", "a_flag")} <= set(summary.new_fields)
+        if name in {"time_entries", "expenses"}:
+            assert {json.loads(text)[0]["n"] for (text,) in rows(tmp_path, f"select a_list from {name}")} == {1}
+            assert f"{name}.a_list" in summary.new_fields
+        elif name != "company":
+            assert rows(tmp_path, f"select distinct account_id, n from {name}__a_list") == [(77, Decimal(1))], name
+            assert f"{name}__a_list" in summary.new_fields
+    assert len(summary.new_fields) == len(set(summary.new_fields))
+
+
+@pytest.mark.parametrize("report", ["clients", "expenses"])
+@pytest.mark.parametrize("shapes", list(itertools.permutations([{"a": 1}, [1, 2], "word"])))
+def test_field_that_changes_its_shape_loses_nothing_and_stops_nothing(
+    tmp_path: Path, report: str, shapes: tuple[Any, ...]
+) -> None:
+    """An undocumented field that is an object, a list and a word, within one run and from run to run."""
+    with by_hand(users=2, invoices=1, entries=1) as harvest:
+        for shift in range(2):
+            harvest.now = f"2026-07-0{2 + shift}T00:00:00Z"
+            for place in range(3):
+                harvest.change(report, harvest.tables[report][place]["id"], new=shapes[(place + shift) % 3])
+            (result,) = sync_once(tmp_path, harvest, report).results
+            assert (result.error, result.total) == (None, len(harvest.tables[report]))
+        (result,) = sync_once(tmp_path, harvest, report).results
+        assert (result.error, result.new, result.changed) == (None, 0, 0)
+    values = " ".join(map(str, rows(tmp_path, f"select * from {report}")))
+    assert "word" in values
+
+
+def test_undocumented_list_of_the_company_is_loaded(tmp_path: Path) -> None:
+    """The one report without a key has lists, too, once Harvest adds one."""
+    with HandMade(company={**like("company", 0), "offices": [{"town": "Bern"}, {"town": "Genève"}]}) as harvest:
+        for _ in range(2):
+            summary = sync_once(tmp_path, harvest, "company")
+            assert [result.error for result in summary.results] == [None]
+        assert [result.changed for result in summary.results] == [0]
+    assert rows(tmp_path, "select town from company__offices order by _dlt_list_idx") == [("Bern",), ("Genève",)]
+
+
+@pytest.mark.parametrize("report", ["clients", "time_entries"])
+def test_undocumented_field_named_as_our_own_column_removes_no_row(tmp_path: Path, report: str) -> None:
+    """`deleted_at` at Harvest, should it ever come, is a field like any other, and `account_id` stays the account's."""
+    with by_hand(users=2, invoices=1, entries=3) as harvest:
+        for record in harvest.tables[report]:
+            record |= {"deleted_at": "2026-01-01T00:00:00Z", "account_id": "abc"}
+        (result,) = sync_once(tmp_path, harvest, report).results
+        assert (result.error, result.total) == (None, 3)
+    assert rows(tmp_path, f"select distinct account_id, count(*) from {report} group by 1") == [(77, 3)]
+
+
+@pytest.mark.parametrize("value", ["99999999.99", "0.535", "-0.01", "1234567.123456"])
+def test_amounts_lose_no_digit_in_any_kind_of_table(tmp_path: Path, value: str) -> None:
+    """In a table that goes through Arrow, in one of dicts and in a list element."""
+    amount = float(value)
+    exact = Decimal(repr(amount)).quantize(Decimal("0.000001"))
+    with by_hand(users=2, invoices=3, entries=2) as harvest:
+        harvest.tables["time_entries"][0]["hours"] = amount
+        harvest.tables["invoices"][2]["amount"] = amount
+        harvest.tables["invoices"][2]["line_items"][0]["unit_price"] = amount
+        sync_once(tmp_path, harvest, "time_entries", "invoices")
+        ids = [harvest.tables["time_entries"][0]["id"], harvest.tables["invoices"][2]["id"]]
+    assert rows(tmp_path, f"select hours from time_entries where id = {ids[0]}") == [(exact,)]
+    assert rows(tmp_path, f"select amount from invoices where id = {ids[1]}") == [(exact,)]
+    assert rows(tmp_path, f"select unit_price from invoices__line_items where invoice_id = {ids[1]} and _dlt_list_idx = 0") == [
+        (exact,)
+    ]
+
+
+@pytest.mark.parametrize("report", ["expenses", "invoices"])
+def test_more_than_six_decimals_are_rounded_half_even_and_said_once(tmp_path: Path, report: str) -> None:
+    """Never a failed load, one note for the column however many values there are."""
+    field = {"expenses": "total_cost", "invoices": "amount"}[report]
+    with by_hand(users=2, invoices=4, entries=1) as harvest:
+        for record, amount in zip(harvest.tables[report], (0.0000005, 0.0000015, 2.00000049, 1 / 3), strict=False):
+            record[field] = amount
+        summary = sync_once(tmp_path, harvest, report)
+        assert summary.notes == [f"values more than six decimals, rounded: {report}.{field}"]
+        (result,) = sync_once(tmp_path, harvest, report).results
+        assert (result.new, result.changed) == (0, 0)
+        ids = [record["id"] for record in harvest.tables[report][:4]]
+    found = dict(rows(tmp_path, f"select id, {field} from {report}"))
+    assert [found[each] for each in ids] == [Decimal(0), Decimal("0.000002"), Decimal(2), Decimal("0.333333")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from compare import assert_equal
+from destinations import on
 from support import make_pipeline, make_source, rows, serving
 
 from harvest_sandbox import Sandbox, Size, build_account
@@ -19,6 +20,7 @@ def verify(folder: Path, sandbox: Sandbox, *, repairs: bool = True) -> Summary:
     return sync(make_pipeline(folder), source, repairs=repairs, totals=True)
 
 
+@on("duckdb", "postgres", "filesystem")
 def test_quiet_changes_are_told_and_then_repaired(tmp_path: Path) -> None:
     """A changed rounding setting rewrites the past without a change time (R33); a payment goes quietly."""
     account = build_account(SMALL, seed=4)

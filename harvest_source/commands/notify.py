@@ -1,0 +1,197 @@
+"""Posts a short message to a webhook when a run calls for a look: what is missing, repaired or new; never a row or a secret.
+
+The message is `{"text": "…"}`, which Slack and Mattermost take as it is. It holds names of reports, account ids, counts and
+reasons in this product's own words: what Harvest, a database or a setting said word for word stays in the run's own output.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+
+import requests
+
+from harvest_source.api.errors import HarvestError
+from harvest_source.commands.output import message
+from harvest_source.commands.workplace import Workplace
+from harvest_source.reports.catalogue import by_name
+from harvest_source.settings import USER_AGENT_NAME
+from harvest_source.syncing import ReportResult, Summary
+from harvest_source.syncing.package import LoadFailedError
+
+LINES = 10
+LINE_LENGTH = 200
+NAMED_FIELDS = 5
+
+TRIES = 3
+WAIT_SECONDS = 1.0
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 5.0
+TOTAL_SECONDS = 10.0  # for all of it: name servers and answers that drip know no time-out of their own
+PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
+NO_ANSWER = "no answer in time"
+THREAD = "harvest-notify"
+
+NOTHING_TO_DO = "Nothing needs to be done."
+WHAT_TO_DO = {
+    1: "To do: what the reasons say; else the next run makes up for it. The run's own output says more.",
+    2: "To do: correct what the reason says, then run again. The run's own output says more.",
+}
+
+# where a reason quotes somebody else: a pattern from there on, and what is said instead
+QUOTES = (
+    (r"\((\d{3}): .*", r"(\1)"),  # an answer of Harvest
+    (r"sum of (\w+) is .*", r"the sum of \1 differs"),
+    (r"Harvest knows (\w+) \d+", r"Harvest knows one of \1"),  # an id
+    (r"is not one of: .*", "is not one that the token reaches"),  # names of accounts
+    (r"(choose with --account or account_id \(or all\)): .*", r"\1"),  # as above
+    (r"(?<!install) (['\"]).*\1", " …"),  # a setting's value
+)
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """Tells a webhook how a command ended, where that calls for a look."""
+
+    url: str | None = field(repr=False)  # None: nobody is told
+    place: Workplace
+    command: str
+
+    def done(self, summary: Summary) -> None:
+        """Posts what is missing, repaired or new; nothing where a run was complete and quiet."""
+        failed = [f"{_where(each)}: {_reason(each)}" for each in summary.results if each.error]
+        items = [*failed, *_repaired(summary), *_new_fields(summary)]
+        if not items:
+            return
+        said = f"not complete: {len(failed)} of {len(summary.results)} reports" if failed else "complete, with something to know"
+        self._tell(said, items, summary.exit_code)
+
+    def ended_early(self, error: Exception, exit_code: int) -> None:
+        """Posts why there is no summary."""
+        if isinstance(error, LoadFailedError):
+            reason = str(error).partition(": ")[0]  # what follows are a database's words, with values
+        elif isinstance(error, HarvestError):
+            reason = in_own_words(str(error))
+        else:
+            reason = f"unexpected {type(error).__name__}"
+        self._tell("nothing was loaded" if exit_code != 1 else "ended early", [reason], exit_code)
+
+    def _tell(self, said: str, items: list[str], exit_code: int) -> None:
+        if self.url is None:
+            return
+        place = self.place
+        head = [
+            f"Harvest {self.command}: {said} (exit code {exit_code})",
+            f"pipeline {place.pipeline_name}, destination {_name(place.destination)}, dataset {_name(place.dataset)}",
+        ]
+        reason = post(self.url, build_text(head, items, WHAT_TO_DO.get(exit_code, NOTHING_TO_DO)))
+        if reason:
+            message(f"the notification could not be sent: {reason}")
+
+
+def _name(typed: str) -> str:
+    """Returns a name as it was typed, unless it is none: a connection string in its place holds a password."""
+    return typed if re.fullmatch(r"[\w.-]+", typed) else "…"
+
+
+def _where(result: ReportResult) -> str:
+    return f"{result.report} (account {result.account_id})"
+
+
+def _reason(result: ReportResult) -> str:
+    reason = in_own_words(result.error or "").removeprefix(f"{result.report}: ")
+    return f"{reason}; one must be {by_name(result.report).permission}" if reason.endswith("(403)") else reason
+
+
+def _repaired(summary: Summary) -> list[str]:
+    """Returns the tables of which the summary says that they were repaired, and what of it was gone at Harvest."""
+    found = []
+    for result in summary.results:
+        rows = int(result.verified.removeprefix("repaired ")) if result.verified.startswith("repaired ") else 0
+        gone = f", {result.deleted} of them gone at Harvest" if result.deleted else ""
+        found += [f"{_where(result)}: rows repaired: {rows}{gone}"] if rows else []
+    return found
+
+
+def _new_fields(summary: Summary) -> list[str]:
+    names = summary.new_fields
+    if not names:
+        return []
+    more = f" and {len(names) - NAMED_FIELDS} more" if len(names) > NAMED_FIELDS else ""
+    return [f"new fields at Harvest, now columns here: {', '.join(names[:NAMED_FIELDS])}{more}"]
+
+
+def in_own_words(reason: str) -> str:
+    """Returns a reason without what it quotes: an answer, a name, an id, a setting's value."""
+    for pattern, instead in QUOTES:
+        reason = re.sub(pattern, instead, reason, flags=re.DOTALL)
+    return reason
+
+
+def build_text(head: list[str], items: list[str], last: str) -> str:
+    """Returns the text of a message, with a bounded number of bounded lines, escaped as Slack asks for."""
+    room = LINES - len(head) - 1
+    if len(items) > room:
+        items = [*items[: room - 1], f"and {len(items) - room + 1} more"]
+    lines = [" ".join(line.split()) for line in [*head, *(f"• {item}" for item in items), last]]
+    shown = [line if len(line) <= LINE_LENGTH else line[: LINE_LENGTH - 1] + "…" for line in lines]
+    return html.escape("\n".join(shown), quote=False)
+
+
+def post(url: str, text: str) -> str | None:
+    """Posts a text within a bounded time; returns why that failed, without the address, or `None`."""
+    logging.getLogger("urllib3.connectionpool").addFilter(_is_of_others)  # at DEBUG it writes the path, which is a secret
+    reasons: list[str | None] = []
+    thread = threading.Thread(target=lambda: reasons.append(_try(url, text)), name=THREAD, daemon=True)
+    thread.start()
+    thread.join(TOTAL_SECONDS)
+    return reasons[0] if reasons else NO_ANSWER
+
+
+def _is_of_others(record: logging.LogRecord) -> bool:
+    return record.threadName != THREAD
+
+
+def _try(url: str, text: str) -> str | None:
+    reason, may_pass = _send(url, text)
+    for _ in range(TRIES - 1):
+        if not may_pass:
+            break
+        time.sleep(WAIT_SECONDS)
+        reason, may_pass = _send(url, text)
+    return reason
+
+
+def _send(url: str, text: str) -> tuple[str | None, bool]:
+    """Posts once; returns why that failed, and whether another try may help."""
+    try:
+        with requests.post(
+            url,
+            json={"text": text},
+            headers={"User-Agent": USER_AGENT_NAME},
+            auth=_unsigned,
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            allow_redirects=False,
+            stream=True,  # the body of the answer is not read
+        ) as response:
+            status = response.status_code
+    except requests.exceptions.SSLError:
+        return "the secure connection failed", False
+    except requests.ReadTimeout:
+        return NO_ANSWER, False  # it may have arrived
+    except requests.ConnectionError:
+        return "the address cannot be reached", True
+    except Exception as error:  # noqa: BLE001 - a notification never ends a run; the text of an error may hold the address
+        return type(error).__name__, False
+    if requests.codes.ok <= status < requests.codes.multiple_choices:
+        return None, False
+    return f"HTTP {status}", status in PASSING_STATUSES
+
+
+def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Signs nothing: without it requests would take a password from a .netrc file."""
+    return request

@@ -1,0 +1,39 @@
+"""What a destination can do: be read back, merge, and take rows without changing them."""
+
+from __future__ import annotations
+
+import dlt
+from dlt.common.schema.typing import TTableSchema
+
+from harvest_source.api.errors import SettingError
+from harvest_source.syncing.warehouse import Warehouse
+
+STRATEGY = "delete-insert"  # the way of merging that all reports ask dlt for
+INSTALL_ADBC = "pip install -r requirements-postgres.txt"
+
+
+def check_abilities(pipeline: dlt.Pipeline) -> None:
+    """Refuses a destination in which the tables could not equal Harvest.
+
+    Raises:
+        SettingError: dlt cannot read it back, or would bring rows there as CSV, in which an empty text becomes a null (seen
+            with dlt 1.31 and Postgres where the package adbc-driver-postgresql is missing).
+    """
+    Warehouse(pipeline)
+    capabilities = pipeline.destination_client().capabilities
+    preferred, formats = capabilities.preferred_loader_file_format, capabilities.supported_loader_file_formats or []
+    if preferred and capabilities.loader_file_format_selector:
+        table: TTableSchema = {"name": "any", "file_format": "parquet"}
+        _, formats = capabilities.loader_file_format_selector(preferred, formats, table_schema=table)
+    if "csv" in formats and "parquet" not in formats:
+        name = pipeline.destination and pipeline.destination.destination_name
+        raise SettingError(f"destination {name} needs packages by which rows arrive as they are: {INSTALL_ADBC}")
+
+
+def can_merge(pipeline: dlt.Pipeline) -> bool:
+    """Returns whether a destination lets rows take the place of those with the same key."""
+    capabilities = pipeline.destination_client().capabilities
+    strategies = capabilities.supported_merge_strategies or []
+    if capabilities.merge_strategies_selector:
+        strategies = list(capabilities.merge_strategies_selector(strategies, table_schema={"name": "any"}))
+    return STRATEGY in strategies

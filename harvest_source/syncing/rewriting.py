@@ -1,0 +1,81 @@
+"""For destinations that cannot merge, such as Parquet files: a table that changes is written anew, with what stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import dlt
+import pyarrow as pa
+
+from harvest_source.reports.catalogue import Report, by_name
+from harvest_source.reports.hints import DELETED_AT, arrow_schema
+from harvest_source.reports.reader import Where
+from harvest_source.resources import BATCH_ROWS, FullKey, known_kinds
+from harvest_source.syncing.history import last_runs
+from harvest_source.syncing.warehouse import Row, Warehouse, without_dlt
+
+
+@dataclass
+class RestOfTable:
+    """Gives the rows of a table that a load neither writes nor removes."""
+
+    pipeline: dlt.Pipeline
+
+    def __call__(self, report: Report, written: set[FullKey]) -> Iterator[Any]:
+        """Yields the other rows of a report's table, of all accounts, with their lists.
+
+        Args:
+            report: whose table is written anew.
+            written: keys, with the account in front, of rows written or removed now.
+        """
+        with Warehouse(self.pipeline) as warehouse, Warehouse(self.pipeline) as of_lists:
+            for batch in warehouse.iter_rows(report.name, BATCH_ROWS):
+                rows = [row for row in batch if _key(report, row) not in written]
+                if report.arrow:
+                    yield pa.Table.from_pylist(rows, schema=_arrow_schema(report))
+                else:
+                    yield _with_lists(of_lists, report, rows)
+
+
+def lost(warehouse: Warehouse, wheres: list[Where]) -> set[Where]:
+    """Returns the reports whose tables a run that was killed left short.
+
+    A table is written anew by taking its files away first, those of its lists too; the bookmark, which lies in the destination
+    as well, knows nothing of that. Then the table has fewer rows than the last complete run left, or rows of a load that
+    was never completed, whose list elements may be missing.
+    """
+    left = {(row["account_id"], row["report"]): row["rows_here"] or 0 for row in last_runs(warehouse, complete=True)}
+    halves = {name for name in {name for _, name in wheres} if by_name(name).lists and warehouse.has_unfinished_load(name)}
+    return {
+        (account_id, name)
+        for account_id, name in wheres
+        if name in halves or (warehouse.count(name, account_id) or 0) < left.get((account_id, name), 0)
+    }
+
+
+def _arrow_schema(report: Report) -> pa.Schema:
+    documented = {column.name for column in report.columns} | {DELETED_AT}
+    return arrow_schema(report, {name: kind for name, kind in known_kinds(report.name).items() if name not in documented})
+
+
+def _lists(report: Report) -> list[str]:
+    tables = dlt.current.source_schema().tables
+    prefix = f"{report.name}__"
+    return [name.removeprefix(prefix) for name, table in tables.items() if table.get("parent") == report.name]
+
+
+def _key(report: Report, row: Row) -> FullKey:
+    return (row["account_id"], *(row[name] for name in report.key))
+
+
+def _with_lists(warehouse: Warehouse, report: Report, rows: list[Row]) -> list[Row]:
+    names = _lists(report)
+    whole = [without_dlt(row) for row in rows]
+    for account_id in {row["account_id"] for row in whole} if names else ():
+        own = [row for row in whole if row["account_id"] == account_id]
+        lists = warehouse.lists_of(report, names, account_id, [row.get("id") for row in own])
+        for row in own:
+            row.update({name: [without_dlt(each) for each in found.get(row.get("id"), ())] for name, found in lists.items()})
+    return whole

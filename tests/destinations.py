@@ -1,0 +1,60 @@
+"""Destinations for the tests: each gives every test tables of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import dlt
+import pytest
+from large_tools import need
+from postgres_server import Postgres, programs, running_postgres
+from support import duckdb_file
+
+HOW_TO_GET_POSTGRES = "install Debian's package postgresql, or put the folder of initdb and pg_ctl on PATH"
+databases = itertools.count()
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+Make = Callable[[Path, str], Any]
+"""Gives the dlt destination of a folder and a pipeline's name."""
+
+
+@contextmanager
+def started_postgres() -> Iterator[Postgres]:
+    """Gives a running Postgres server; where none is installed, the test is skipped, and fails under CI."""
+    folder = programs()
+    found = need(str(folder / "initdb") if folder else None, HOW_TO_GET_POSTGRES)
+    with running_postgres(found.parent) as server:
+        yield server
+
+
+def postgres_database(server: Postgres) -> Make:
+    """Returns a database of its own in a server, the same for all folders of a test."""
+    address = server.make_database(f"test_{os.getpid()}_{next(databases)}")
+    return lambda _folder, _name: dlt.destinations.postgres(address)
+
+
+def parquet_files(folder: Path, _name: str) -> Any:
+    """Returns files below a folder."""
+    return dlt.destinations.filesystem((folder / "files").as_uri())
+
+
+def on(*names: str) -> Callable[[Test], Test]:
+    """Has a test run on each of the named destinations; the fixture `destination` sets them up."""
+
+    def mark(test: Test) -> Test:
+        marked: Test = pytest.mark.parametrize("destination", names, indirect=True)(pytest.mark.usefixtures("destination")(test))
+        return marked
+
+    return mark
+
+
+def make_of(name: str, request: pytest.FixtureRequest) -> Make:
+    """Returns what makes the destination of a name; starts a server where it needs one."""
+    if name == "postgres":
+        return postgres_database(request.getfixturevalue("postgres"))
+    return {"duckdb": duckdb_file, "filesystem": parquet_files}[name]

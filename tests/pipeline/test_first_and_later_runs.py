@@ -1,0 +1,372 @@
+"""First and later runs against the sandbox and against a second Harvest made by hand: after each of them every table is equal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from compare import assert_equal
+from support import Asked, HandMade, by_hand, like, make_pipeline, rows, sync_once
+
+from harvest_sandbox import Account, Sandbox, Size, build_account
+from harvest_source.reports import parents
+from harvest_source.reports.catalogue import NAMES, REPORTS, Report
+from harvest_source.reports.columns.types import Kind
+
+SIZE = Size(projects=10, users=8, invoices=80, estimates=6, time_entries=1_000, expenses=40, clients=5)
+LATER = "2026-07-02T08:30:00Z"
+
+
+def sandbox_account(seed: int = 23) -> Account:
+    """Returns an account without running timers, whose hours would grow while a test compares."""
+    account = build_account(SIZE, seed=seed)
+    for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
+        account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)
+    return account
+
+
+def equal(folder: Path, harvest: HandMade | Sandbox, *names: str) -> None:
+    """Asserts that the tables, all or those named, hold what the server answers now, and nothing else."""
+    assert_equal(folder, cast("Sandbox", harvest), *names)
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    """Returns what dlt's state keeps of each report between runs."""
+    resources: dict[str, Any] = make_pipeline(folder).state["sources"]["harvest"]["resources"]
+    return resources
+
+
+def every_row(folder: Path) -> dict[str, list[str]]:
+    """Returns all rows of the reports' tables, dlt's own columns too."""
+    query = "select table_name from information_schema.tables where table_schema = 'harvest'"
+    reports = [name for (name,) in rows(folder, query) if name.partition("__")[0] in NAMES]
+    with make_pipeline(folder).sql_client() as client:
+        return {name: sorted(map(repr, client.execute_sql(f"select * from {name}") or [])) for name in reports}
+
+
+def lists_asked(harvest: HandMade) -> list[Asked]:
+    """Returns the requests for lists that were not mere counts."""
+    return [asked for asked in harvest.requests if asked.query.get("per_page") != "1"]
+
+
+@contextmanager
+def large_hand_made() -> Iterator[HandMade]:
+    """Serves an account in which requests for children outweigh those that every run needs."""
+    with by_hand(users=10, invoices=60, entries=240) as harvest:
+        yield harvest
+
+
+@pytest.mark.parametrize(("counts", "strict"), [(True, False), (False, True)], ids=["counted", "uncounted and strictly later"])
+def test_runs_against_a_hand_made_server_equal_it_value_by_value(tmp_path: Path, *, counts: bool, strict: bool) -> None:
+    """Every column, list element and null; the API promises no counts, nor whether `updated_since` includes its own second."""
+    with by_hand() as harvest:
+        harvest.counts, harvest.strict = counts, strict
+        summary = sync_once(tmp_path, harvest)
+        assert {result.report: result.error for result in summary.results} == dict.fromkeys(NAMES)
+        assert all(result.new == result.total for result in summary.results)
+        assert (summary.new_fields, summary.notes) == ([], [])
+        equal(tmp_path, harvest)
+        harvest.now = LATER
+        harvest.change("time_entries", harvest.tables["time_entries"][7]["id"], hours=3.335)
+        harvest.change("clients", harvest.tables["clients"][1]["id"], address="Hauptstraße 1")
+        summary = sync_once(tmp_path, harvest)
+        changed = {result.report: result.changed for result in summary.results if result.changed}
+        assert changed == {"time_entries": 1, "clients": 1}
+        equal(tmp_path, harvest, "time_entries", "clients")
+
+
+def sums(report: Report, records: list[dict[str, Any]]) -> dict[str, Decimal]:
+    """Returns the sum of every hours and money column at the top level of a report's records."""
+    names = [column.name for column in report.columns if column.kind is Kind.DECIMAL and "__" not in column.name]
+    return {name: sum((Decimal(str(record.get(name) or 0)) for record in records), Decimal(0)) for name in names}
+
+
+def test_ids_change_times_and_sums_equal_the_servers(tmp_path: Path) -> None:
+    """Told apart from the comparison value by value: SQL adds up here, and Python adds up the server's own rows."""
+    with by_hand() as harvest:
+        sync_once(tmp_path, harvest)
+        for report in REPORTS:
+            if report.rows_key is None or report.name in {"project_assignments", "teammates"}:
+                continue
+            ending = report.name.rpartition("_")[2]
+            parent = report.parent.report if report.parent else None
+            records = [
+                record
+                for path, records in harvest.tables.items()
+                if path == report.name
+                or (parent and path.startswith(f"{parent}/") and path.endswith((f"/{report.name}", f"/{ending}")))
+                for record in records
+                if path.rpartition("/")[2] in {report.name, ending}
+            ]
+            assert records, report.name
+            found = rows(tmp_path, f"select id, strftime(updated_at at time zone 'UTC', '%Y-%m-%dT%H:%M:%SZ') from {report.name}")
+            assert sorted(found) == sorted((record["id"], record["updated_at"]) for record in records)
+            expected = sums(report, records)
+            if expected:
+                added = ", ".join(f"coalesce(sum({name}), 0)" for name in expected)
+                assert rows(tmp_path, f"select {added} from {report.name}") == [tuple(expected.values())], report.name
+
+
+def test_later_runs_bring_changes_with_few_requests_and_a_third_changes_no_row(tmp_path: Path) -> None:
+    """About 1 % of the rows change: less than a third of the requests, `updated_since` in each list that takes it."""
+    with large_hand_made() as harvest:
+        sync_once(tmp_path, harvest)
+        first = len(harvest.requests)
+        harvest.requests.clear()
+        harvest.now = LATER
+        for entry in harvest.tables["time_entries"][::90]:
+            harvest.change("time_entries", entry["id"], hours=7.5, notes="edited")
+        harvest.tables["time_entries"].append(
+            like("time_entries", 1, spent_date="2026-02-03", hours=2, created_at=LATER, updated_at=LATER)
+        )
+        invoice = harvest.tables["invoices"][5]
+        harvest.change("invoices", invoice["id"], line_items=[], amount=0)
+        harvest.change("users", harvest.tables["users"][2]["id"], roles=["Smith"])
+        sync_once(tmp_path, harvest)
+        assert len(harvest.requests) * 3 < first
+        asked = {asked.path for asked in lists_asked(harvest) if "updated_since" in asked.query}
+        assert asked >= {report.name for report in REPORTS if report.takes_updated_since and report.parent is None}
+        assert not [
+            asked for asked in lists_asked(harvest) if asked.path in {"roles", "company"} and "updated_since" in asked.query
+        ]
+        equal(tmp_path, harvest)
+        before, state = every_row(tmp_path), state_of(tmp_path)
+        accounts = rows(tmp_path, "select account_id, name, currency, week_start_day from accounts")
+        summary = sync_once(tmp_path, harvest)
+        assert sum(result.new + result.changed + result.deleted for result in summary.results) == 0
+        assert every_row(tmp_path) == before
+        assert state_of(tmp_path) == state
+        assert rows(tmp_path, "select account_id, name, currency, week_start_day from accounts") == accounts
+
+
+def test_children_of_changed_parents_are_read_again(tmp_path: Path) -> None:
+    """A payment, a message and a line that come, change and go with their parent's change; only those parents are asked."""
+    names = ("invoices", "invoice_payments", "invoice_messages", "estimates", "estimate_messages")
+    with by_hand() as harvest:
+        sync_once(tmp_path, harvest, *names)
+        newest = {path: max(harvest.tables[path], key=lambda row: row["updated_at"])["id"] for path in ("invoices", "estimates")}
+        harvest.now = LATER
+        ids = [row["id"] for row in harvest.tables["invoices"]]
+        harvest.tables[f"invoices/{ids[0]}/payments"].append(like("invoice_payments", 5, amount=10, updated_at=LATER))
+        harvest.tables[f"invoices/{ids[1]}/payments"][0].update(amount=0.535, updated_at=LATER)
+        harvest.tables[f"invoices/{ids[2]}/payments"].pop()
+        harvest.tables[f"invoices/{ids[0]}/messages"].append(like("invoice_messages", 6, recipients=[], updated_at=LATER))
+        harvest.change("invoices", ids[0], line_items=like("invoices", 0)["line_items"])
+        harvest.change("invoices", ids[1], line_items=[])
+        harvest.change("invoices", ids[2], line_items=harvest.row("invoices", ids[2])["line_items"][1:])
+        estimate = harvest.tables["estimates"][0]["id"]
+        harvest.tables[f"estimates/{estimate}/messages"].append(like("estimate_messages", 8, updated_at=LATER))
+        harvest.change("estimates", estimate, state="accepted")
+        harvest.requests.clear()
+        sync_once(tmp_path, harvest, *names)
+        asked = {asked.path for asked in harvest.requests if asked.path.endswith(("/payments", "/messages"))}
+        again = (*ids[:3], newest["invoices"])  # the newest stands within the overlap
+        assert asked == {
+            *(f"invoices/{each}/{children}" for each in again for children in ("payments", "messages")),
+            *(f"estimates/{each}/messages" for each in (estimate, newest["estimates"])),
+        }
+        equal(tmp_path, harvest, *names)
+
+
+def test_payments_know_their_invoice_where_the_api_does_not_say_it(tmp_path: Path) -> None:
+    """R09: child rows carry the id of what they hang on, and their account."""
+    payment = {"id": 5, "amount": 10.0, "updated_at": "2026-01-02T00:00:00Z"}
+    with HandMade(company=like("company", 0)) as harvest:
+        harvest.tables["invoices"] = [like("invoices", 70)]
+        harvest.tables["invoices/70/payments"] = [payment]
+        harvest.tables["estimates"] = [like("estimates", 71)]
+        harvest.tables["estimates/71/messages"] = [like("estimate_messages", 6)]
+        harvest.tables["users"] = [like("users", 72)]
+        harvest.tables["users/72/cost_rates"] = [like("cost_rates", 7)]
+        names = ("invoices", "invoice_payments", "estimate_messages", "users", "cost_rates")
+        sync_once(tmp_path, harvest, *names)
+        equal(tmp_path, harvest, *names)
+    found = rows(tmp_path, "select account_id, invoice_id, id, amount from invoice_payments")
+    assert found == [(77, 70, 5, Decimal(10))]
+    assert rows(tmp_path, "select account_id, estimate_id, id from estimate_messages") == [(77, 71, 6)]
+    assert rows(tmp_path, "select account_id, user_id, id from cost_rates") == [(77, 72, 7)]
+    assert rows(tmp_path, "select distinct account_id, invoice_id from invoices__line_items") == [(77, 70)]
+    assert rows(tmp_path, "select distinct account_id, user_id from users__roles") == [(77, 72)]
+
+
+@pytest.mark.parametrize(
+    "names", [("project_assignments",), ("task_assignments", "user_assignments", "project_assignments", "users")]
+)
+def test_assignments_that_change_without_their_parent_are_noticed(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Neither project nor user moves when an assignment changes, comes or is archived (Harvest API, gotchas)."""
+    with by_hand() as harvest:
+        sync_once(tmp_path, harvest, *names)
+        harvest.now = LATER
+        tasks, people = harvest.tables["task_assignments"], harvest.tables["user_assignments"]
+        harvest.change("task_assignments", tasks[0]["id"], hourly_rate=123.45)
+        harvest.change("task_assignments", tasks[4]["id"], is_active=False)
+        harvest.change("user_assignments", people[1]["id"], budget=8)
+        harvest.change("user_assignments", next(row for row in people if row["is_active"])["id"], is_active=False)
+        tasks.append({**tasks[1], "id": 9, "project": tasks[-1]["project"], "created_at": LATER, "updated_at": LATER})
+        sync_once(tmp_path, harvest, *names)
+        equal(tmp_path, harvest, *names)
+
+
+RATES = ("users", "billable_rates", "cost_rates")
+
+
+def in_hours(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    """Has the next run happen so many hours from now."""
+    monkeypatch.setattr(parents, "time", SimpleNamespace(time=lambda: time.time() + hours * 3600))
+
+
+def test_rates_come_with_their_user_and_quiet_ones_half_a_day_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rates take no `updated_since`, and may leave their user as it is: they are read again when requests are free."""
+    with by_hand() as harvest:
+        sync_once(tmp_path, harvest, *RATES)
+        harvest.now = LATER
+        touched, quiet = (harvest.tables["users"][place]["id"] for place in (1, 2))
+        harvest.tables[f"users/{touched}/billable_rates"].append(like("billable_rates", 5, amount=99.5, updated_at=LATER))
+        harvest.change("users", touched, default_hourly_rate=99.5)
+        sync_once(tmp_path, harvest, *RATES)
+        equal(tmp_path, harvest, *RATES)
+        harvest.tables[f"users/{quiet}/cost_rates"][0].update(amount=31, end_date="2026-06-30", updated_at=LATER)
+        in_hours(monkeypatch, 13)
+        sync_once(tmp_path, harvest, *RATES)
+        equal(tmp_path, harvest, *RATES)
+
+
+def test_quiet_rates_of_many_users_come_within_the_sweep_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where free requests are not enough for everybody, nobody waits longer than `sweep_days`."""
+    with by_hand(users=60, invoices=0, entries=0) as harvest:
+        sync_once(tmp_path, harvest, *RATES)
+        for user in harvest.tables["users"]:
+            for rate in harvest.tables[f"users/{user['id']}/cost_rates"]:
+                rate["amount"] = 17.125
+        in_hours(monkeypatch, 13)
+        (*_, half_a_day_later) = sync_once(tmp_path, harvest, *RATES).results
+        assert half_a_day_later.requests < 60
+        in_hours(monkeypatch, 7 * 24)
+        sync_once(tmp_path, harvest, *RATES)
+        equal(tmp_path, harvest, *RATES)
+
+
+CHILDREN = {report.name: report.parent.report for report in REPORTS if report.parent}
+
+
+@pytest.mark.parametrize(("chosen", "parent"), CHILDREN.items(), ids=CHILDREN)
+def test_report_chosen_without_its_parent_is_whole_and_leaves_other_bookmarks(tmp_path: Path, chosen: str, parent: str) -> None:
+    """Parents are read for their ids only: neither their rows nor their bookmarks move, so none of their changes is lost."""
+    both = (parent, chosen)
+    with by_hand(invoices=8, entries=0) as harvest:
+        sync_once(tmp_path, harvest, chosen)
+        equal(tmp_path, harvest, chosen)
+        assert set(state_of(tmp_path)) == {chosen}
+        sync_once(tmp_path, harvest, *both)
+        equal(tmp_path, harvest, *both)
+        before = state_of(tmp_path)[parent]
+        harvest.now = LATER
+        harvest.change(parent, harvest.tables[parent][1]["id"], created_at="2024-12-31T23:59:59Z")
+        sync_once(tmp_path, harvest, chosen)
+        assert state_of(tmp_path)[parent] == before
+        (result,) = sync_once(tmp_path, harvest, parent).results
+        assert result.changed == 1
+        equal(tmp_path, harvest, *both)
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["strictly later", "inclusive"])
+@pytest.mark.parametrize("report", ["time_entries", "clients", "invoices", "tasks"])
+def test_edit_within_the_bookmarks_second_is_not_lost(tmp_path: Path, report: str, *, strict: bool) -> None:
+    """Change times have whole seconds: a row written in that second after it was read comes with the next run."""
+    with by_hand(invoices=4, entries=12) as harvest:
+        harvest.strict = strict
+        harvest.change(report, harvest.tables[report][0]["id"])
+        sync_once(tmp_path, harvest, report)
+        harvest.change(report, harvest.tables[report][1]["id"], created_at="2024-12-31T23:59:59Z")
+        harvest.tables[report].append({**harvest.tables[report][0], "id": 12, "updated_at": harvest.now})
+        (result,) = sync_once(tmp_path, harvest, report).results
+        assert (result.new, result.changed) == (1, 1)
+        equal(tmp_path, harvest, report)
+
+
+def test_edit_long_before_the_bookmark_is_not_asked_again(tmp_path: Path) -> None:
+    """The overlap is the setting's: so many seconds before the newest row, no more."""
+    with by_hand(invoices=4, entries=12) as harvest:
+        harvest.change("clients", harvest.tables["clients"][0]["id"])
+        sync_once(tmp_path, harvest, "clients")
+        for seconds, since in ((300, "2026-07-01T11:55:00Z"), (0, "2026-07-01T12:00:00Z"), (3600, "2026-07-01T11:00:00Z")):
+            harvest.requests.clear()
+            sync_once(tmp_path, harvest, "clients", overlap_seconds=seconds)
+            assert [asked.query["updated_since"] for asked in lists_asked(harvest) if asked.path == "clients"] == [since]
+
+
+def test_entry_dated_back_arrives_with_the_next_run(tmp_path: Path) -> None:
+    """R01: rows are chosen by their change time, never by the day they are about."""
+    entry = like(
+        "time_entries",
+        901,
+        spent_date="2026-05-02",
+        hours=3.0,
+        created_at="2026-06-02T09:00:00Z",
+        updated_at="2026-06-02T09:00:00Z",
+    )
+    with by_hand(entries=12) as harvest:
+        for row in harvest.tables["time_entries"]:
+            row["updated_at"] = min(row["updated_at"], "2026-06-01T09:00:00Z")
+        harvest.now = "2026-06-01T12:00:00Z"
+        sync_once(tmp_path, harvest, "time_entries")
+        harvest.tables["time_entries"].append(entry)
+        harvest.now = "2026-06-03T12:00:00Z"
+        sync_once(tmp_path, harvest, "time_entries")
+        equal(tmp_path, harvest, "time_entries")
+    assert rows(tmp_path, "select hours, cast(spent_date as text) from time_entries where id = 901") == [
+        (Decimal(3), "2026-05-02")
+    ]
+
+
+def test_pages_are_followed_by_their_links_alone(tmp_path: Path) -> None:
+    """R26: `next_page` is null on pages in the middle; no page number is ever made up, no page asked for more than 2,000 rows."""
+    with by_hand(entries=23) as harvest:
+        sync_once(tmp_path, harvest, "time_entries", "clients")
+        pages = [asked.query for asked in lists_asked(harvest) if asked.path == "time_entries"]
+        assert [query.get("cursor") for query in pages] == [None, "5", "10", "15", "20"]
+        assert not [asked for asked in harvest.requests if "page" in asked.query]
+        assert pages[0]["per_page"] == "2000"
+        equal(tmp_path, harvest, "time_entries", "clients")
+
+
+def test_broken_second_page_costs_no_row_later(tmp_path: Path) -> None:
+    """R27: the newest change stands on page 1; page 2 fails for ever; the bookmark stays until all pages were stored."""
+    with by_hand(entries=9) as harvest:
+        entries = harvest.tables["time_entries"]
+        for place, entry in enumerate(entries):
+            entry["updated_at"] = "2026-06-10T00:00:00Z" if place < 5 else "2026-06-01T00:00:00Z"
+        harvest.spoil = lambda asked: (500, b"") if asked.path == "time_entries" and "cursor" in asked.query else None
+        summary = sync_once(tmp_path, harvest, "time_entries", "expenses")
+        assert {result.report: bool(result.error) for result in summary.results} == {"time_entries": True, "expenses": False}
+        equal(tmp_path, harvest, "expenses")
+        assert "time_entries" not in state_of(tmp_path)
+        harvest.spoil = lambda _asked: None
+        sync_once(tmp_path, harvest, "time_entries", "expenses")
+        equal(tmp_path, harvest, "time_entries", "expenses")
+
+
+def test_broken_second_page_of_a_later_run_costs_no_row_either(tmp_path: Path) -> None:
+    """The same with a bookmark: it does not move, and the rows of before stay as they are."""
+    with by_hand(entries=20) as harvest:
+        sync_once(tmp_path, harvest, "time_entries")
+        before, state = every_row(tmp_path), state_of(tmp_path)["time_entries"]
+        for place, entry in enumerate(harvest.tables["time_entries"][:9]):
+            harvest.now = f"2026-07-0{9 - place}T10:00:00Z"
+            harvest.change("time_entries", entry["id"], hours=place)
+        harvest.now = "2026-07-10T00:00:00Z"
+        harvest.spoil = lambda asked: (500, b"") if "cursor" in asked.query else None
+        (result,) = sync_once(tmp_path, harvest, "time_entries").results
+        assert result.error
+        assert every_row(tmp_path) == before
+        assert state_of(tmp_path)["time_entries"] == state
+        harvest.spoil = lambda _asked: None
+        (result,) = sync_once(tmp_path, harvest, "time_entries").results
+        assert (result.changed, result.error) == (9, None)
+        equal(tmp_path, harvest, "time_entries")

@@ -1,0 +1,100 @@
+"""What only Postgres has: indexes, a server that goes away in the middle, other programs that read at the same time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dlt
+import psycopg2
+import pytest
+import support
+from compare import assert_equal
+from destinations import on, started_postgres
+from faults_support import command, environment, errors_of, started, tiny
+from postgres_server import PASSWORD, Postgres
+from support import rows, serving, sync_once
+
+from harvest_source.reports.catalogue import REPORTS, parent_id_column
+
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture
+def own_postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Postgres, str]]:
+    """Gives a server that a test may stop, and the address of a database in it, into which the test loads."""
+    with started_postgres() as server:
+        address = server.make_database("own")
+        monkeypatch.setattr(support, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address))
+        yield server, address
+
+
+def wait_for_table(process: subprocess.Popen[str], address: str, table: str) -> None:
+    """Waits until another program made a table in the staging dataset, or ended."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    connection = psycopg2.connect(address)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        found = None
+        while not found and process.poll() is None and time.monotonic() < until:
+            cursor.execute("select to_regclass(%s)", (f"harvest_staging.{table}",))
+            found = (cursor.fetchone() or [None])[0]
+            time.sleep(0.005)
+    connection.close()
+    assert found, f"{table} was never made"
+
+
+ENDS: dict[str, Callable[[subprocess.Popen[str], Postgres], Any]] = {
+    "the server crashes": lambda _process, server: server.stop("immediate"),
+    "the connections are cut": lambda _process, server: server.stop("fast"),
+    "the run is killed": lambda process, _server: process.kill(),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_load_that_breaks_in_the_middle_is_complete_after_the_next_run(
+    tmp_path: Path, own_postgres: tuple[Postgres, str], name: str
+) -> None:
+    """Exit 1 and one line where the server went; the next run ends equal, nothing twice, no password anywhere."""
+    server, address = own_postgres
+    with serving(tiny()) as sandbox:
+        env = {**environment(sandbox), "DESTINATION__POSTGRES__CREDENTIALS": address}
+        with started(tmp_path, "--destination", "postgres", "--quiet", env=env) as process:
+            wait_for_table(process, address, "users")
+            ENDS[name](process, server)
+            _, said = process.communicate(timeout=PATIENCE_SECONDS)
+        if name != "the run is killed":
+            assert process.returncode == 1, said
+            assert said.startswith("error: the destination")
+            assert said.count("\n") == 1
+            assert PASSWORD not in said
+            server.start()
+        done = command(tmp_path, "--destination", "postgres", "--quiet", "--json", env=env)
+        assert done.returncode == 0, done.stderr
+        assert {each["error"] for each in json.loads(done.stdout)["reports"]} == {None}
+        assert_equal(tmp_path, sandbox)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
+
+
+@on("postgres")
+def test_keys_and_parents_are_indexed(tmp_path: Path) -> None:
+    """Merges and comparisons look rows up by key, list elements by their row; a second run makes no index anew."""
+    with serving(tiny()) as sandbox:
+        for _ in range(2):
+            assert errors_of(sync_once(tmp_path, sandbox)) == {}
+    query = "select tablename, indexdef from pg_indexes where schemaname = 'harvest' and indexname like '%\\_by\\_%'"
+    found = [(table, text.rpartition("(")[2].rstrip(")")) for table, text in rows(tmp_path, query)]
+    for report in REPORTS:
+        assert (report.name, ", ".join(("account_id", *report.key))) in found
+        if report.parent:
+            assert any(table == report.name and columns == f"account_id, {report.parent.column}" for table, columns in found) or (
+                report.parent.column in report.key
+            )
+        for nested in report.lists:
+            assert (f"{report.name}__{nested.name}", f"account_id, {parent_id_column(report)}") in found
+            assert (f"{report.name}__{nested.name}", "_dlt_root_id") in found
+    assert len(found) == len(set(found))

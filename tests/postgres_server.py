@@ -1,0 +1,100 @@
+"""A real Postgres server for the tests, started and stopped by them: Debian's, as root through the user `postgres`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+
+SECONDS = 60  # the longest that one of the server's own commands may take
+USER, PASSWORD = "loader", "made-up-password"
+# a test's server need not outlive a power cut
+SETTINGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses=127.0.0.1"
+
+
+def programs() -> Path | None:
+    """Returns the folder of the newest server's programs, `None` where no server is installed."""
+    on_path = shutil.which("initdb")
+    if on_path:
+        return Path(on_path).parent
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return found[-1].parent if found else None
+
+
+class Postgres:
+    """A server with one database; `with` starts and stops it."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs = programs
+        self._folder = folder
+        self.port = 0
+
+    def start(self) -> None:
+        """Starts on a free port of the loopback interface; a server that was stopped goes on with its data."""
+        if not (self._folder / "data").exists():
+            password = self._folder / "password"
+            password.write_text(PASSWORD, encoding="utf-8")
+            self._run("initdb", "-D", "data", "-U", USER, "-A", "scram-sha-256", "--pwfile", "password", "-E", "UTF8", "-N")
+        self.port = self.port or free_port()
+        self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", f"{SETTINGS} -p {self.port} -k {self._folder}", "start")
+
+    def stop(self, how: str = "fast") -> None:
+        """Stops: `fast` cuts connections, `immediate` is a crash."""
+        self._run("pg_ctl", "-D", "data", "-m", how, "-w", "stop")
+
+    def make_database(self, name: str) -> str:
+        """Makes a database of its own for a test; returns its address."""
+        connection = psycopg2.connect(self.address("postgres"))
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(f'create database "{name}"')
+        finally:
+            connection.close()
+        return self.address(name)
+
+    def address(self, database: str) -> str:
+        """Returns a database's address, as users write it into their settings."""
+        return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), *arguments]
+        if os.geteuid() == 0:  # the server refuses to run as root
+            command = ["runuser", "-u", "postgres", "--", *command]
+        # the server keeps what it inherits: a pipe would never end
+        with (self._folder / "output").open("ab") as output:
+            done = subprocess.run(command, cwd=self._folder, stdout=output, stderr=output, timeout=SECONDS, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{program}: {(self._folder / 'output').read_text(encoding='utf-8')[-2000:]}")
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens at."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_postgres(programs: Path) -> Iterator[Postgres]:
+    """Gives a running server with an empty data folder; both are gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="harvest-postgres-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        server = Postgres(programs, folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

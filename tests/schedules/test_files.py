@@ -1,0 +1,171 @@
+"""The files of `schedules/` are read by the tools they are made for, hold no secret, and name what is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from docker.utils import exclude_paths
+from large_tools import do_without, need
+
+from harvest_pipeline import cli
+from harvest_source.commands.options import with_command_first
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "schedules"
+FILES = sorted(path for path in FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+PAGE = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
+TEXTS = {path.name: path.read_text(encoding="utf-8") for path in FILES} | {"schedules.md": PAGE}
+PYTHON_TOOLS = "pip install -r requirements-dev.txt"
+SECONDS = 60
+
+# the pipeline as it is started: by its file or as the image, and what follows until the shell takes over
+STARTED = r"python(?:\.exe)? (?:\S*/)?harvest_pipeline\.py|docker run .* harvest-pipeline(?= |$)"
+COMMAND = re.compile(rf"(?:{STARTED})((?: +[\w./:,=-]+)*)", re.MULTILINE)
+SECRET = re.compile(r"^[ #]*(?:export )?\w*(?:TOKEN|SECRET|PASSWORD|CREDENTIALS)\w* *[=:] *(.+)$", re.MULTILINE | re.IGNORECASE)
+NO_SECRET = re.compile(r"…|\$\{\{ secrets\.\w+ \}\}")
+ADDRESS_WITH_PASSWORD = re.compile(r"://[^\s:/]+:(?!password@)[^\s@/]+@")
+
+
+def call(*command: str | Path) -> tuple[int, str]:
+    """Returns the exit code of a tool and what it says."""
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def assert_pleased(*command: str | Path) -> None:
+    """Asserts that a tool finds nothing to object to."""
+    code, said = call(*command)
+    assert code == 0, said
+
+
+def commands(text: str) -> list[list[str]]:
+    """Returns the arguments of each call of the pipeline."""
+    return [shlex.split(arguments) for arguments in COMMAND.findall(text)]
+
+
+def test_cron_takes_the_table() -> None:
+    """Only a `crontab` that tries without installing is asked: others would replace this user's table."""
+    crontab = need("crontab", "apt install cron")
+    _code, usage = call(crontab, "-h")
+    if "-n\t(dry run" not in usage:
+        do_without("this crontab has no dry run: that of Debian 12 has")
+    assert_pleased(crontab, "-n", FOLDER / "crontab")
+
+
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    """With the clone where the units say; no word of theirs is unknown, and hardly anything else is open to the run."""
+    systemd_analyze = need("systemd-analyze", "apt install systemd")
+    clone = tmp_path / "clone"
+    for name in (".venv/bin/python", "harvest_pipeline.py"):
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone / name).touch(mode=0o755)
+    units = [tmp_path / "harvest.service", tmp_path / "harvest.timer"]
+    for unit in units:
+        unit.write_text(TEXTS[unit.name].replace("/opt/harvest-pipeline", str(clone)), encoding="utf-8")
+    code, said = call(systemd_analyze, "verify", "--man=no", *units)
+    assert (code, [line for line in said.splitlines() if "harvest" in line]) == (0, [])
+    assert_pleased(systemd_analyze, "security", "--offline=true", "--threshold=17", "--no-pager", units[0])
+
+
+def test_github_takes_the_workflow() -> None:
+    """By its schema; and an auditor of workflows finds nothing."""
+    file = FOLDER / "github-actions.yml"
+    assert_pleased(need("check-jsonschema", PYTHON_TOOLS), "--builtin-schema", "vendor.github-workflows", file)
+    assert_pleased(need("zizmor", PYTHON_TOOLS), "--offline", "--no-config", file)
+
+
+def test_linter_of_dockerfiles_finds_nothing() -> None:
+    assert_pleased(need("hadolint", PYTHON_TOOLS), FOLDER / "Dockerfile")
+
+
+def test_image_gets_what_runs_and_nothing_else(tmp_path: Path) -> None:
+    """The folder that goes to Docker holds what the Dockerfile copies, and no secret, state, database or history."""
+    wanted = {"requirements.txt", "requirements-postgres.txt", "harvest_pipeline.py", "harvest_source/api/auth.py"}
+    others = {
+        ".dlt/secrets.toml", ".dlt/config.toml", ".dlt/state/duckdb__harvest/state.json", "harvest_pipeline.duckdb",
+        "a.duckdb.wal", ".git/config", ".venv/bin/python", "harvest.env", "tests/support.py", "harvest_source/__pycache__/a.pyc",
+    }  # fmt: skip
+    for name in wanted | others:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    patterns = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    sent = exclude_paths(
+        str(tmp_path), [line for line in patterns if line and not line.startswith("#")], dockerfile=".dockerignore"
+    )
+    assert {name for name in sent if (tmp_path / name).is_file()} - {".dockerignore"} == wanted
+
+
+def test_dockerfile_copies_what_exists_and_does_not_run_as_root() -> None:
+    text = TEXTS["Dockerfile"]
+    copied = re.findall(r"^COPY (\S+) ", text, re.MULTILINE)
+    assert {"requirements*.txt", "harvest_pipeline.py", "harvest_source"} <= set(copied)
+    assert all(list(ROOT.glob(name)) for name in copied)
+    assert re.findall(r"^USER (\S+)", text, re.MULTILINE)[-1] == "10001"
+    [extra] = re.findall(r"--build-arg EXTRA=(\w+)", text)
+    assert (ROOT / f"requirements-{extra}.txt").is_file()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_file_holds_no_secret(name: str) -> None:
+    """A name of a secret is followed by a place to look it up, or by nothing."""
+    assert [value for value in SECRET.findall(TEXTS[name]) if not NO_SECRET.fullmatch(value)] == []
+    assert not ADDRESS_WITH_PASSWORD.search(TEXTS[name])
+
+
+def test_rule_for_secrets_would_find_one() -> None:
+    """The rule above, tried on what must not stand there."""
+    for line in (
+        "SOURCES__HARVEST__ACCESS_TOKEN=12.pt.x",
+        "  CREDENTIALS: postgresql://x",
+        'access_token = "12"',
+        "# PASSWORD=1",
+    ):
+        assert [value for value in SECRET.findall(line) if not NO_SECRET.fullmatch(value)]
+    assert ADDRESS_WITH_PASSWORD.search("postgresql://loader:hunter2@db/x")
+
+
+def test_workflow_and_image_pin_what_they_use() -> None:
+    """Actions by their commit, with the version beside it; Python by its tag; Airflow and all it brings by their versions."""
+    uses = re.findall(r"uses: (.+)", TEXTS["github-actions.yml"])
+    assert len(uses) == 2
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each) for each in uses)
+    assert re.findall(r"^FROM (.+)$", TEXTS["Dockerfile"], re.MULTILINE) == ["python:3.13-slim"]
+    pins = [line for line in TEXTS["requirements.txt"].splitlines() if not line.startswith("#")]
+    assert [line for line in pins if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+    assert any(line.startswith("apache-airflow==3.") for line in pins)
+
+
+@pytest.mark.parametrize("name", ["crontab", "harvest.service", "github-actions.yml", "Dockerfile", "schedules.md"])
+def test_command_line_takes_what_the_file_says(name: str) -> None:
+    found = commands(TEXTS[name])
+    assert found
+    for arguments in found:
+        command, *options = with_command_first(cli, arguments)
+        cli.commands[command].make_context(command, options)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_files_that_it_names_exist(name: str) -> None:
+    """Of this project; what a user makes is left out."""
+    named = re.findall(r"(?<![\w./-])(?:schedules|\.dlt|harvest_source|\.ci)/[\w./*-]*[\w*]|requirements[\w-]*\.txt", TEXTS[name])
+    made_by_users = {".dlt/secrets.toml", ".dlt/state"}
+    assert [each for each in named if not list(ROOT.glob(each)) and each not in made_by_users] == []
+
+
+def test_page_and_files_say_the_same_two_lines() -> None:
+    """What a reader copies from the page stands at the head of one of the files, to the letter."""
+    lines = [line for block in re.findall(r"```sh\n(.+?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+    assert len(lines) == 10
+    heads = [text for name, text in TEXTS.items() if name != "schedules.md"]
+    assert [line for line in lines if not any(line in head for head in heads)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_page_names_every_file(path: Path) -> None:
+    assert f"`{path.relative_to(ROOT).as_posix()}`" in PAGE
