@@ -20,7 +20,16 @@ from dlt.extract import DltResource
 from harvest_source.api.accounts import Account
 from harvest_source.reports.catalogue import Report, parent_id_column
 from harvest_source.reports.columns.types import Kind
-from harvest_source.reports.hints import DELETED_AT, KIND_OF_TYPE, Added, added_hints, arrow_schema, key_of, resource_hints
+from harvest_source.reports.hints import (
+    DELETED_AT,
+    KIND_OF_TYPE,
+    Added,
+    added_hints,
+    arrow_schema,
+    key_of,
+    resource_hints,
+    table_hints,
+)
 from harvest_source.reports.reader import Outcome, Reader, Where
 from harvest_source.reports.reading import Pages
 from harvest_source.reports.shape import Notes, Row, Shaper
@@ -90,11 +99,13 @@ def build_resources(run: Run, report: Report) -> list[DltResource]:
     """Returns the resource of a report; for a report of children, the unselected resource of its parents as well."""
     hints = resource_hints(report, keep_deleted=run.keeps_deleted, merges=run.rest_of is None)
     if report.parent is None:
-        return [dlt.resource(lambda: _iter_accounts(run, report, [account.id for account in run.accounts]), **hints)]
+        rows = dlt.resource(lambda: _iter_accounts(run, report, [account.id for account in run.accounts]), **hints)
+        return [rows.apply_hints(additional_table_hints=table_hints(report))]
     parents = dlt.resource(
         lambda: iter([[account.id for account in run.accounts]]), name=f"{report.name}_parents", selected=False
     )
-    return [parents, dlt.transformer(lambda account_ids: _iter_accounts(run, report, account_ids), data_from=parents, **hints)]
+    rows = dlt.transformer(lambda account_ids: _iter_accounts(run, report, account_ids), data_from=parents, **hints)
+    return [parents, rows.apply_hints(additional_table_hints=table_hints(report))]
 
 
 def _iter_accounts(run: Run, report: Report, account_ids: list[int]) -> Iterator[Any]:

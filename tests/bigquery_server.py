@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from google.cloud import bigquery
 from google.oauth2.credentials import Credentials
 from signing import free_port
 
-SECONDS = 480  # the longest life of a server: whatever still waits for it then, fails
+SECONDS = 480  # the longest life of a server: whatever still waits for it then, fails soon after
 START_SECONDS = 60
 ANSWER_SECONDS = 60  # for one answer; a query that takes longer is asked for again
-PATIENCE_SECONDS = 20  # for a server that is gone; Google's client would ask it for ten minutes
+PATIENCE_SECONDS = 5  # for a server that is gone; Google's client would ask it for ten minutes and more
 PROJECT = "local"
 # the parts of DuckDB that the emulator uses, as files of its environment: it would fetch them from the network
 EXTENSIONS = """
@@ -93,7 +94,7 @@ def running_bigquery(program: Path) -> Iterator[BigQuery]:
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(PATIENCE_SECONDS)
+            process.wait(START_SECONDS)
 
 
 def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
@@ -105,7 +106,7 @@ def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(requests.ConnectionError):
-            if requests.get(f"{address}/bigquery/v2/projects/{PROJECT}/datasets", timeout=PATIENCE_SECONDS).ok:
+            if requests.get(f"{address}/bigquery/v2/projects/{PROJECT}/datasets", timeout=ANSWER_SECONDS).ok:
                 return
         time.sleep(0.1)
     raise RuntimeError(f"the emulator did not start: {log.read_text(encoding='utf-8')[-2000:]}")
@@ -114,11 +115,12 @@ def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
 def _adjust_client(patch: pytest.MonkeyPatch, server: BigQuery) -> None:
     """Points Google's client to the server, shortens its patience, and keeps the queries of dlt and the product."""
     patch.setenv("BIGQUERY_EMULATOR_HOST", server.address)
-    ask = bigquery.Client.query_and_wait
+    ask, load = bigquery.Client.query_and_wait, bigquery.Client.load_table_from_file
     retry = bigquery.DEFAULT_RETRY.with_timeout(PATIENCE_SECONDS)
 
     def ask_and_keep(client: bigquery.Client, query: str, **options: Any) -> Any:
         server.queries.append(query)
-        return ask(client, query, **options, api_timeout=ANSWER_SECONDS, retry=retry)
+        return ask(client, query, **options, api_timeout=ANSWER_SECONDS, retry=retry, job_retry=retry)
 
     patch.setattr(bigquery.Client, "query_and_wait", ask_and_keep)
+    patch.setattr(bigquery.Client, "load_table_from_file", partialmethod(load, num_retries=1))

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from email.utils import format_datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -390,11 +391,12 @@ def by_hand(users: int = 6, invoices: int = 24, entries: int = 120) -> HandMade:
     for n in range(invoices):
         lines = [{**line, "id": a + 20_000 + 10 * n + place, "amount": number_at(n)} for place, line in enumerate(LINES[: n % 3])]
         number = {"number": f"00{n}", "issue_date": f"2026-04-{28 - n % 28:02}", "amount": number_at(n + 4), "tax": number_at(n)}
-        tables["invoices"].append(like("invoices", a + 400 + n, line_items=lines, **number, **stamped(n)))
+        paid = [number_at(n + place) for place in range(n % 3)]
+        due = sum((-Decimal(str(each or 0)) for each in paid), Decimal(str(number["amount"] or 0)))  # so that payments add up
+        tables["invoices"].append(like("invoices", a + 400 + n, line_items=lines, due_amount=float(due), **number, **stamped(n)))
         path = f"invoices/{a + 400 + n}"
         tables[f"{path}/payments"] = [
-            like("invoice_payments", a + 600 + 10 * n + place, amount=number_at(n + place), **stamped(n))
-            for place in range(n % 3)
+            like("invoice_payments", a + 600 + 10 * n + place, amount=amount, **stamped(n)) for place, amount in enumerate(paid)
         ]
         people_told = [{"name": None, "email": f"{n}@example.com"}] * (n % 2)
         tables[f"{path}/messages"] = [like("invoice_messages", a + 1_000 + n, recipients=people_told, **stamped(n))]

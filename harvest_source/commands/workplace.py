@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,6 +97,8 @@ def apply_dlt_defaults(destination: str = "duckdb", *, verbose: bool = False) ->
         if dlt.config.get(name) is None and not (verbose and name == "runtime.log_level"):
             dlt.config[name] = value
     dlt.current.run_context().initialize_runtime()  # dlt has begun to log before, at its own level
+    # of Google's client: another way to read, which needs one more right and is slower where answers are small
+    warnings.filterwarnings("ignore", "Cannot create BigQuery Storage client")
 
 
 @contextmanager

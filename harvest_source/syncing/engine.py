@@ -105,7 +105,7 @@ class Sync:
             self.names,
             self.accept_deletions,
             self.pipeline.state.get("sources", {}).get(SECTION, {}).get(ACCESS_ROLES, {}),
-            lambda: Warehouse(self.pipeline),
+            lambda: Warehouse(self.pipeline, self.names),
             self._load,
             self._tallies,
         )
@@ -216,7 +216,7 @@ class Sync:
         self.listener.step(f"loading {len(names)} reports")
         others = [deleted_rows_resource(self.run.removals)] if any(self.run.removals.values()) else []
         source = build_source(self.run, [reader.report(name) for name in names], *others)
-        with Warehouse(self.pipeline) as warehouse, explained():
+        with Warehouse(self.pipeline, names) as warehouse, explained():
             self.run.filter_rows = ChangeFilter(warehouse, self._tallies)
             self.pipeline.extract(source)
         if not self.repairs:
@@ -244,7 +244,7 @@ class Sync:
     def _finish(self, wheres: list[Where], verdicts: dict[Where, Verdict]) -> None:
         """Puts together what the run did."""
         self._states = states_of(self.pipeline)
-        with Warehouse(self.pipeline) as warehouse:
+        with Warehouse(self.pipeline, self.names) as warehouse:
             for account_id, name in wheres:
                 total = warehouse.count(name, account_id)
                 self.summary.results.append(self._result(account_id, name, total, verdicts[account_id, name]))

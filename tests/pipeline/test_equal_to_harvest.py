@@ -14,7 +14,7 @@ from harvest_source.reports.catalogue import REPORTS
 from harvest_source.reports.reader import Choice
 from harvest_source.settings import parse_since
 
-SMALL = Size(projects=8, users=6, invoices=30, estimates=6, time_entries=900, expenses=40, clients=5)
+SMALL = Size(projects=4, users=4, invoices=8, estimates=4, time_entries=200, expenses=40, clients=3)
 
 
 def small(seed: int = 7) -> Account:
@@ -89,9 +89,9 @@ def test_since_leaves_bookmarks_alone(tmp_path: Path) -> None:
         instants = sorted(parse_since("updated_at", entry["updated_at"]) for entry in account.rows["time_entries"].values())
         (part,) = sync_once(tmp_path, sandbox, "time_entries", choice=Choice(since=instants[-100])).results
         assert part.verified == "part"
-        assert 0 < (part.total or 0) < 900
+        assert 0 < (part.total or 0) < 200
         (whole,) = sync_once(tmp_path, sandbox, "time_entries").results
-        assert (whole.total, whole.verified) == (900, "yes")
+        assert (whole.total, whole.verified) == (200, "yes")
 
 
 @on("duckdb", "postgres", "filesystem")

@@ -252,7 +252,8 @@ def test_quiet_rates_of_many_users_come_within_the_sweep_days(tmp_path: Path, mo
         equal(tmp_path, harvest, *RATES)
 
 
-CHILDREN = {report.name: report.parent.report for report in REPORTS if report.parent}
+# one of each parent: of invoices, of estimates, of users
+CHILDREN = {"invoice_payments": "invoices", "estimate_messages": "estimates", "project_assignments": "users"}
 
 
 @pytest.mark.parametrize(("chosen", "parent"), CHILDREN.items(), ids=CHILDREN)
@@ -276,7 +277,7 @@ def test_report_chosen_without_its_parent_is_whole_and_leaves_other_bookmarks(tm
 
 
 @pytest.mark.parametrize("strict", [True, False], ids=["strictly later", "inclusive"])
-@pytest.mark.parametrize("report", ["time_entries", "clients", "invoices", "tasks"])
+@pytest.mark.parametrize("report", ["time_entries", "clients"])
 def test_edit_within_the_bookmarks_second_is_not_lost(tmp_path: Path, report: str, *, strict: bool) -> None:
     """Change times have whole seconds: a row written in that second after it was read comes with the next run."""
     with by_hand(invoices=4, entries=12) as harvest:

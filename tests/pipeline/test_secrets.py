@@ -123,7 +123,6 @@ RUNS: dict[str, tuple[int, list[Fault]]] = {
     "good": (0, []),
     "401": (1, [Fault(path="/v2/", status=401, times=None)]),
     "401 later": (1, [Fault(path="/v2/", status=401, times=None, after=5)]),
-    "422": (1, [Fault(path="/clients$", status=422, times=None)]),
     "403 that repeats the header": (1, [Fault(path="/clients$", status=403, body=f'{{"message": "{ACCESS}"}}', times=None)]),
     "page that repeats the header": (1, [Fault(path="/clients$", status=400, body=f"<p>Bearer {ACCESS}</p>", times=None)]),
     "foreign link": (
@@ -137,9 +136,7 @@ RUNS: dict[str, tuple[int, list[Fault]]] = {
             )
         ],
     ),
-    "500 that passes": (0, [Fault(path="/clients$", times=1)]),
     "reset that passes": (0, [Fault(path="/roles$", kind="reset", times=1)]),
-    "cut that passes": (0, [Fault(path="/roles$", kind="cut", times=1)]),
 }
 
 

@@ -136,27 +136,6 @@ def test_every_field_may_be_missing(tmp_path: Path) -> None:
         assert rows(tmp_path, f"select count(*), count(distinct id) from {name}") == [(len(account.rows[name]),) * 2]
 
 
-def test_empty_account_makes_every_table(tmp_path: Path) -> None:
-    """An account in which nobody did anything: exit 0, every table, no row but the company's; rows come later."""
-    account = Account(77, "Empty", dict(tiny().company))
-    full = tiny()
-    with serving(account) as sandbox:
-        sandbox.faults.append(
-            Fault(path="/users/me$", status=200, body='{"id": 1, "access_roles": ["administrator"]}', times=None)
-        )
-        summary = sync_once(tmp_path, sandbox)
-        assert errors_of(summary) == {}
-        assert {name: rows(tmp_path, f"select count(*) from {name}")[0][0] for name in NAMES} == {
-            name: int(name == "company") for name in NAMES
-        }
-        assert errors_of(sync_once(tmp_path, sandbox)) == {}
-        for row in full.rows["clients"].values():
-            account.insert("clients", row)
-        account.insert("tasks", next(iter(full.rows["tasks"].values())))
-        assert errors_of(sync_once(tmp_path, sandbox)) == {}
-        assert_equal(tmp_path, sandbox, "clients", "tasks")
-
-
 OTHER_TYPES: dict[str, tuple[str, str, Any, str]] = {
     "text for a number": ("time_entries", "hours", "a lot", "hours__text"),
     "object for a text": ("clients", "address", {"street": "A"}, "address"),
