@@ -17,6 +17,11 @@ SETTINGS = ("DLT_", "SOURCES__", "DESTINATION__", "RUNTIME__", "LOAD__", "NORMAL
 Connect = Any
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Returns how many processes `-n auto` starts: more than cores, since tests wait for servers much of their time."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nobody_beyond_this_machine() -> Iterator[None]:
     """Refuses every connection that would leave the machine."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
+from support import free_port
 
 SECONDS = 60  # the longest that one of the server's own commands may take
 USER, PASSWORD = "loader", "made-up-password"
@@ -73,14 +73,6 @@ class Postgres:
             done = subprocess.run(command, cwd=self._folder, stdout=output, stderr=output, timeout=SECONDS, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{program}: {(self._folder / 'output').read_text(encoding='utf-8')[-2000:]}")
-
-
-def free_port() -> int:
-    """Returns a port that nobody listens at."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from support import free_port
 
 from harvest_sandbox import Account, Sandbox, Size, build_account
 from harvest_source.settings import HarvestSettings
@@ -56,13 +57,6 @@ def secrets_of(sandbox: Sandbox) -> set[str]:
 def token_requests(sandbox: Sandbox) -> int:
     """Returns how often the token endpoint was asked."""
     return sum(request.path == "/api/v2/oauth2/token" for request in sandbox.requests)
-
-
-def free_port() -> int:
-    """Returns a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment(sandbox: Sandbox, config: Path, port: int = 8484, **settings: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -35,6 +36,13 @@ from harvest_source.settings import HarvestSettings, parse_since
 from harvest_source.syncing import Summary, sync
 
 TOKEN = "sandbox-token"
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def forget_dlt() -> None:

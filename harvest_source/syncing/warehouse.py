@@ -32,7 +32,7 @@ class Scope:
 
 
 EVERYTHING = Scope()
-KEYS_PER_QUERY = 1000
+KEYS_PER_QUERY = 2000  # as many as a batch of rows: on BigQuery each query reads the whole table
 COMPLETED = 0  # dlt's status of a load in _dlt_loads
 
 

@@ -542,19 +542,6 @@ def test_token_pasted_with_more_than_itself_is_trimmed(tmp_path: Path, pasted: s
     assert "was trimmed" in done.stderr
 
 
-def test_refused_token_leaves_the_tables_and_is_never_shown(tmp_path: Path) -> None:
-    """401: exit 1, the reason, tables as before; no secret in output or files, with a traceback too."""
-    with serving(tiny()) as sandbox:
-        assert command(tmp_path, env=environment(sandbox)).returncode == 0
-        done = command(tmp_path, "--verbose", env=environment(sandbox, ACCESS_TOKEN=SECRET, CLIENT_SECRET=SECRET + "-client"))
-    assert done.returncode == 1
-    assert "refuses the token" in done.stderr
-    assert count(tmp_path, "time_entries") == 60
-    assert SECRET not in done.stdout + done.stderr
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert [path for path in files if SECRET.encode() in path.read_bytes() or TOKEN.encode() in path.read_bytes()] == []
-
-
 def test_deleted_database_means_a_first_load_and_is_said(tmp_path: Path) -> None:
     """The working state does not outlive the database it belongs to; two folders never meet."""
     with serving(tiny()) as sandbox:

@@ -44,17 +44,19 @@ FOUR_MINUTES = 240.0
 PAIRS = list(zip(list(PASSING)[:6], list(PASSING)[6:], strict=True))
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=" then ".join)
-def test_passing_faults_at_every_endpoint_leave_no_trace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pair: tuple[str, str]
-) -> None:
-    """Three spoiled answers of one kind and three of another at every endpoint, then good ones.
+@pytest.mark.parametrize("shift", [0, 3])
+def test_passing_faults_at_every_endpoint_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shift: int) -> None:
+    """Three spoiled answers of one kind and three of another at every endpoint, each kind at several, then good ones.
 
     No error, equal tables, every one of the spoiled answers was asked again, and the waits of 429s are counted.
     """
-    monkeypatch.setattr(client, "READ_SECONDS", 0.8 if "time-out" in pair else client.READ_SECONDS)
+    monkeypatch.setattr(client, "READ_SECONDS", 1.5)
     with serving(tiny()) as sandbox:
-        faults = {(report.name, kind): passing_fault(kind, path_of(report), times=3) for report in REPORTS for kind in pair}
+        faults = {
+            (report.name, kind): passing_fault(kind, path_of(report), times=3)
+            for place, report in enumerate(REPORTS)
+            for kind in PAIRS[(place + shift) % len(PAIRS)]
+        }
         sandbox.faults.extend(faults.values())
         summary = sync_once(tmp_path, sandbox)
         assert errors_of(summary) == {}
@@ -63,7 +65,6 @@ def test_passing_faults_at_every_endpoint_leave_no_trace(
         assert_equal(tmp_path, sandbox)
     throttled = sum(fault.hits for (_, kind), fault in faults.items() if kind.startswith("429"))
     assert throttled - 1 <= summary.waits <= throttled  # a look at the company may end before a wait
-    assert throttled in {0, 3 * len(REPORTS)}
 
 
 SOME_LISTS = ("clients", "time_entries", "expenses", "user_assignments", "task_assignments")
@@ -195,7 +196,7 @@ def test_groups_hold_every_report() -> None:
     assert sorted(itertools.chain.from_iterable(GROUPS)) == sorted(NAMES)
 
 
-@pytest.mark.parametrize("pair", list(zip(list(LASTING)[:3], list(LASTING)[3:], strict=True)), ids=" then ".join)
+@pytest.mark.parametrize("pair", [("500", "foreign link"), ("403", "404, a page")], ids=" then ".join)
 def test_lasting_fault_stays_its_reports_own(tmp_path: Path, pair: tuple[str, str]) -> None:
     """Only the reports that fail, and what hangs on them, have an error; their tables and bookmarks stay as they were.
 
@@ -319,7 +320,7 @@ def test_company_of_another_shape_is_no_company(tmp_path: Path) -> None:
 SOME = ("clients", "time_entries", "invoices", "invoice_messages", "invoice_payments")
 
 
-@pytest.mark.parametrize("after", [0, 3, 7])
+@pytest.mark.parametrize("after", [0, 7])
 def test_dead_token_ends_the_run_at_once(tmp_path: Path, after: int) -> None:
     """401 from the first request on, or from a later one: it names the token, and asks no more; tables as before (R12)."""
     account = tiny()
@@ -341,7 +342,7 @@ def test_dead_token_ends_the_run_at_once(tmp_path: Path, after: int) -> None:
         assert_equal(tmp_path, sandbox, *SOME)
 
 
-@pytest.mark.parametrize("after", [0, 4])
+@pytest.mark.parametrize("after", [4])
 def test_dead_token_on_the_command_line(tmp_path: Path, after: int) -> None:
     """Exit 1, one line that names the token and what to do; also in JSON."""
     with serving(tiny()) as sandbox:

@@ -125,7 +125,7 @@ def _note_nothing(*_: Any, **__: Any) -> None:
 
 
 @on("duckdb", "postgres", "filesystem")
-@pytest.mark.parametrize(("first", "number"), [(True, 1), (False, 0)])
+@pytest.mark.parametrize(("first", "number"), [(False, 0)])
 def test_kill_after_a_table_was_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, first: bool) -> None:
     """Rows that reached the destination, whose file dlt had not yet put away, are not doubled: not in the history either."""
     account = tiny()

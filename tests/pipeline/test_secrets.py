@@ -121,7 +121,6 @@ def listened(folder: Path) -> str:
 
 RUNS: dict[str, tuple[int, list[Fault]]] = {
     "good": (0, []),
-    "401": (1, [Fault(path="/v2/", status=401, times=None)]),
     "401 later": (1, [Fault(path="/v2/", status=401, times=None, after=5)]),
     "403 that repeats the header": (1, [Fault(path="/clients$", status=403, body=f'{{"message": "{ACCESS}"}}', times=None)]),
     "page that repeats the header": (1, [Fault(path="/clients$", status=400, body=f"<p>Bearer {ACCESS}</p>", times=None)]),

@@ -18,7 +18,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
-from signing import SCRIPT, Login, command, environment, free_port, identity, secrets_of, tiny
+from signing import SCRIPT, Login, command, environment, identity, secrets_of, tiny
+from support import free_port
 
 from harvest_sandbox import Caller, Fault, Sandbox
 from harvest_source.api.errors import RefusedError, SettingError, UnavailableError

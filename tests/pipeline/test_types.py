@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from compare import assert_equal
 from support import HandMade, by_hand, like, rows, serving, sync_once
 
-from harvest_sandbox import Account, Sandbox, Size, build_account
-from harvest_source.reports.catalogue import NAMES, REPORTS, Report, parent_id_column
+from harvest_sandbox import Account, Size, build_account
+from harvest_source.reports.catalogue import NAMES, Report, parent_id_column
 from harvest_source.reports.columns.types import Column, Kind
 
 TINY = Size(projects=4, users=4, invoices=4, estimates=2, time_entries=12, expenses=6, clients=3)
@@ -177,34 +176,6 @@ def all_records(harvest: HandMade) -> Iterator[tuple[str, int, dict[str, Any]]]:
         name = last if last in NAMES else f"{parent.partition('/')[0].removesuffix('s')}_{last}"
         for place, record in enumerate(records):
             yield name, place, record
-
-
-@pytest.mark.parametrize("order", [(None, 8, 7.5, 100.0)])
-def test_no_column_is_doubled_in_any_table_whatever_order_numbers_come_in(tmp_path: Path, order: tuple[Any, ...]) -> None:
-    """8, 7.5, null and 100.0 (R45) in every decimal field and in fields nobody documented, nested ones and list elements too."""
-    decimals = {report.name: [each.name for each in report.columns if each.kind is Kind.DECIMAL] for report in REPORTS}
-    with by_hand(users=3, invoices=4, entries=6) as harvest:
-        for shift in (0, 1):  # a first run and a later one
-            harvest.now = f"2026-07-0{2 + shift}T00:00:00Z"
-            for name, place, record in all_records(harvest):
-                number = order[(place + shift) % len(order)]
-                for column in decimals[name]:
-                    *objects, field = column.split("__")
-                    inner = record
-                    for each in objects:
-                        inner = inner[each] or {}
-                    if field in inner:
-                        inner[field] = number
-                record |= {"new_number": number, "new": {"number": number}, "updated_at": harvest.now}
-                for element in record.get("line_items", ()):
-                    element |= {"quantity": number, "unit_price": number, "new_number": number}
-            summary = sync_once(tmp_path, harvest, *(name for name in NAMES if name not in {"project_assignments", "teammates"}))
-            assert (summary.exit_code, summary.notes) == (0, [])
-            assert doubled_columns(tmp_path) == []
-        for name in ("time_entries", "clients", "invoices", "users", "tasks", "invoice_messages"):
-            assert_equal(tmp_path, cast("Sandbox", harvest), name)
-            assert types_of(tmp_path, name)["new_number"] == types_of(tmp_path, name)["new__number"] == "DECIMAL(20,6)"
-        assert types_of(tmp_path, "invoices__line_items")["new_number"] == "DECIMAL(20,6)"
 
 
 @pytest.mark.parametrize("report", ["clients", "expenses"])
