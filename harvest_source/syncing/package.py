@@ -8,6 +8,7 @@ from typing import Any
 
 import dlt
 from dlt.common.destination.exceptions import DestinationException
+from dlt.common.runtime import signals
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.api.errors import HarvestError
@@ -27,7 +28,7 @@ def load(pipeline: dlt.Pipeline, data: Any) -> None:
     with explained():
         pipeline.extract(data)
         pipeline.normalize()
-        pipeline.load()
+        load_normalized(pipeline)
 
 
 def finish_pending(pipeline: dlt.Pipeline) -> None:
@@ -38,7 +39,19 @@ def finish_pending(pipeline: dlt.Pipeline) -> None:
     """
     with explained():
         pipeline.normalize()
+        load_normalized(pipeline)
+
+
+def load_normalized(pipeline: dlt.Pipeline) -> None:
+    """Loads what is normalized.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came meanwhile. dlt holds it back while a load ends in good order, and where it comes during the
+            last file, dlt forgets it (dlt 1.31).
+    """
+    with signals.intercepted_signals():
         pipeline.load()
+        signals.raise_if_signalled()
 
 
 def repair_interrupted(pipeline: dlt.Pipeline) -> bool:
@@ -72,7 +85,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except PipelineStepFailed as failure:
-        for cause in _causes(failure):
+        for cause in (*_causes(failure), *_interruptions(failure)):
             if isinstance(cause, (HarvestError, KeyboardInterrupt)):
                 raise cause from failure
         raise LoadFailedError(f"the destination could not be loaded ({failure.step}): {_reason(failure)}") from failure
@@ -85,6 +98,17 @@ def _causes(failure: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__
+
+
+def _interruptions(failure: BaseException) -> Iterator[BaseException]:
+    """Yields Ctrl-C, also where another error came of it while things were put in order."""
+    left, seen = [failure], set[int]()
+    while left:
+        error = left.pop()
+        seen.add(id(error))
+        left += [each for each in (error.__cause__, error.__context__) if each is not None and id(each) not in seen]
+        if isinstance(error, KeyboardInterrupt):
+            yield error
 
 
 def _reason(failure: BaseException) -> str:

@@ -9,7 +9,7 @@ import dlt
 from harvest_source.reports.reader import Where
 from harvest_source.settings import SECTION
 from harvest_source.syncing.listener import Listener
-from harvest_source.syncing.package import explained, finish_pending, repair_interrupted
+from harvest_source.syncing.package import explained, finish_pending, load_normalized, repair_interrupted
 
 
 def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -> bool:
@@ -30,7 +30,7 @@ def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -
     with explained():
         if repair_interrupted(pipeline):
             listener.note("an earlier run was killed in the middle of a load: that load is taken back and read again")
-            pipeline.load()  # records that it was taken back
+            load_normalized(pipeline)  # records that it was taken back
     finishes = pipeline.has_pending_data and not drop_pending
     if finishes:
         listener.note("an earlier run left a pending load: it is loaded first, then today's data")

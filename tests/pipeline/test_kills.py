@@ -232,6 +232,24 @@ def test_ctrl_c_ends_at_once_with_130(tmp_path: Path, held: str) -> None:
         assert_equal(tmp_path, sandbox, *LOADED)
 
 
+def test_ctrl_c_during_the_last_file_of_a_load_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a load ends in good order dlt holds the signal back, and then forgets it."""
+    real = Load.complete_package
+
+    def complete_after_ctrl_c(load: Load, *arguments: Any, **options: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        real(load, *arguments, **options)
+
+    account = tiny()
+    with serving(account) as sandbox:
+        with monkeypatch.context() as patch:
+            patch.setattr(Load, "complete_package", complete_after_ctrl_c)
+            with pytest.raises(KeyboardInterrupt):
+                sync_once(tmp_path, sandbox, *NAMES)
+        assert errors_of(sync_once(tmp_path, sandbox, *NAMES)) == {}
+        assert_equal(tmp_path, sandbox, *NAMES)
+
+
 def test_ctrl_c_during_the_load_ends_with_130(tmp_path: Path) -> None:
     """Ctrl-C when rows are on their way into the tables: 130; the next run completes."""
     account = tiny()
