@@ -122,13 +122,20 @@ def main(arguments: list[str]) -> int:
         message(f"error: {error.format_message()} (see --help)", "red")
         return USAGE
     except (KeyboardInterrupt, click.Abort, CancelledError):
-        message("interrupted: what was complete is loaded, the next run goes on from here")
-        return INTERRUPTED
+        return interrupted()
     except Exception as error:  # noqa: BLE001 - whatever happens, a person gets one line
+        if run_command.was_interrupted(error):
+            return interrupted()
         if verbose:
             traceback.print_exc()
         message(f"error: {run_command.one_line(error)}", "red")
         return run_command.exit_code_of(error)
+
+
+def interrupted() -> int:
+    """Says what Ctrl-C means; returns its exit code."""
+    message("interrupted: what was complete is loaded, the next run goes on from here")
+    return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from harvest_source.reports.reader import Choice
 from harvest_source.settings import load_notify_url, parse_since
 from harvest_source.syncing import Summary, sync
 
+DUCKDB_INTERRUPTED = "Query interrupted"  # a RuntimeError without a cause (seen with DuckDB 2.0.1)
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -79,7 +81,8 @@ def _alerts(place: Workplace, command: str, options: RunOptions) -> Iterator[Ale
     except CancelledError:
         raise
     except Exception as error:
-        alerts.ended_early(error, exit_code_of(error))
+        if not was_interrupted(error):
+            alerts.ended_early(error, exit_code_of(error))
         raise
 
 
@@ -103,6 +106,16 @@ def execute(place: Workplace, names: list[str], choice: Choice, options: RunOpti
 def exit_code_of(error: Exception) -> int:
     """Returns the exit code of an error: 2 where a setting is wrong, else 1."""
     return 2 if isinstance(error, SettingError) else 1
+
+
+def was_interrupted(error: BaseException) -> bool:
+    """Returns whether an error is what Ctrl-C became in the middle of a query of DuckDB, which says it in its own way."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, RuntimeError) and str(cause) == DUCKDB_INTERRUPTED:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def one_line(error: Exception) -> str:

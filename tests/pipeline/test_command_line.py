@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -555,3 +557,20 @@ def test_deleted_database_means_a_first_load_and_is_said(tmp_path: Path) -> None
         done = command(tmp_path / "b", *few, "--json", env=env)
     assert sum(each["new"] for each in json.loads(done.stdout)["reports"]) > 60
     assert count(tmp_path / "b", "time_entries") == 60
+
+
+def test_ctrl_c_in_the_middle_of_a_query_is_an_interruption(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB turns it into an error of its own, in which nothing but the words tells: 130, not 1."""
+    connection = duckdb.connect()
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+
+    def ask_for_long(*_: object, **__: object) -> None:
+        timer.start()
+        connection.execute("select count(*) from range(100000000000)").fetchall()
+
+    monkeypatch.setattr("harvest_source.syncing.engine.prepare", ask_for_long)
+    with serving(tiny()) as sandbox:
+        done = type_command("--reports", "clients", harvest=sandbox)
+    assert done.code == 130
+    assert "interrupted" in done.err
+    assert "Query" not in done.err
