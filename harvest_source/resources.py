@@ -112,47 +112,48 @@ def _iter_accounts(run: Run, report: Report, account_ids: list[int]) -> Iterator
     """Yields the rows of one report; where the destination cannot merge, all others of its table behind them."""
     written: set[FullKey] = set()
     for account_id in account_ids:
-        for item, keys in _iter_items(run, report, account_id):
-            if run.rest_of and keys and not written:
-                yield replacing(report)
-            written |= keys
+        for item, rows in _iter_items(run, report, account_id):
+            if run.rest_of and rows:  # elsewhere nobody asks for the keys, of which there may be a million
+                if not written:
+                    yield replacing(report)
+                written.update(full_key(report, row) for row in rows)
             if item is not None:
                 yield item
     if run.rest_of and written:
         yield from run.rest_of(report, written)
 
 
-def _iter_items(run: Run, report: Report, account_id: int) -> Iterator[tuple[Any, set[FullKey]]]:
-    """Yields the rows of one report and account, and the keys of each portion; afterwards moves its bookmark."""
+def _iter_items(run: Run, report: Report, account_id: int) -> Iterator[tuple[Any, list[Row]]]:
+    """Yields the items of one report and account, each with the rows in it or removed by it; afterwards moves its bookmark."""
     outcome = run.outcome(report, account_id)
     removed = run.removals.get((account_id, report.name), [])
     if outcome.error or (outcome.pages is None and not removed):
         return
     if _lacks_tables(report, with_lists=run.rest_of is None):
-        yield _placeholder(run, report), set()
+        yield _placeholder(run, report), []
     shaper = Shaper(report, known_kinds, run.notes)
     described: Added = {}
     if removed:
-        yield _marked(run, report, removed), _keys(report, account_id, removed)
+        yield _marked(run, report, removed), removed
     for rows in _iter_batches(shaper, outcome.pages) if outcome.pages else ():
         loaded = run.filter_rows(report, account_id, rows) if run.filter_rows else rows
         if not loaded:
             continue
-        keys = _keys(report, account_id, loaded)
         if report.arrow:
-            yield pa.Table.from_pylist(loaded, schema=arrow_schema(report, shaper.root.added)), keys
+            yield pa.Table.from_pylist(loaded, schema=arrow_schema(report, shaper.root.added)), loaded
         elif shaper.added != described:
             described = shaper.added
-            yield dlt.mark.with_hints(loaded, added_hints(described)), keys
+            yield dlt.mark.with_hints(loaded, added_hints(described)), loaded
         else:
-            yield loaded, keys
+            yield loaded, loaded
     if outcome.state is not None:
         resource_state = dlt.current.resource_state(report.name)
         resource_state.setdefault("accounts", {})[str(account_id)] = outcome.state
 
 
-def _keys(report: Report, account_id: int, rows: list[Row]) -> set[FullKey]:
-    return {(account_id, *(row[name] for name in report.key)) for row in rows}
+def full_key(report: Report, row: Row) -> FullKey:
+    """Returns the key of a row with its account in front."""
+    return tuple(row[name] for name in key_of(report))
 
 
 def _marked(run: Run, report: Report, removed: list[Row]) -> Any:
@@ -161,16 +162,13 @@ def _marked(run: Run, report: Report, removed: list[Row]) -> Any:
     Where the destination cannot merge, rows are removed by not being written again.
     """
     now = datetime.now(UTC)
-    key = key_of(report)
     keeps = run.keeps_deleted
     if run.rest_of and not keeps:
         return None
-    rows = [{**(row if keeps else {name: row[name] for name in key}), DELETED_AT: now} for row in removed]
+    rows = [{**(row if keeps else {name: row[name] for name in key_of(report)}), DELETED_AT: now} for row in removed]
     if not report.arrow:
         return rows
-    documented = {column.name for column in report.columns}
-    added = {name: kind for name, kind in known_kinds(report.name).items() if name not in documented | {DELETED_AT}}
-    return pa.Table.from_pylist(rows, schema=arrow_schema(report, added if keeps else {}))
+    return pa.Table.from_pylist(rows, schema=known_arrow_schema(report) if keeps else arrow_schema(report, {}))
 
 
 def _iter_batches(shaper: Shaper, pages: Pages) -> Iterator[list[Row]]:
@@ -190,6 +188,12 @@ def known_kinds(table: str) -> Mapping[str, Kind]:
     schema = dlt.current.source_schema().tables.get(table)
     types = {name: column.get("data_type") or "" for name, column in schema["columns"].items()} if schema else {}
     return {name: KIND_OF_TYPE[kind] for name, kind in types.items() if kind in KIND_OF_TYPE and not name.startswith("_dlt")}
+
+
+def known_arrow_schema(report: Report) -> pa.Schema:
+    """Returns the Arrow schema of a flat report's table as earlier runs left it."""
+    documented = {column.name for column in report.columns} | {DELETED_AT}
+    return arrow_schema(report, {name: kind for name, kind in known_kinds(report.name).items() if name not in documented})
 
 
 def _lacks_tables(report: Report, *, with_lists: bool) -> bool:

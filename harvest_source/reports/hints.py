@@ -7,6 +7,7 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
+from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.impl.bigquery.bigquery_adapter import CLUSTER_COLUMNS_HINT, PARTITION_HINT, TABLE_DESCRIPTION_HINT
 
@@ -119,6 +120,11 @@ def _layout(columns: Iterable[Column], date_column: str, key: tuple[str, ...], d
     if date_column in kinds:
         hints[PARTITION_HINT] = {date_column: PARTITIONS[kinds[date_column]]}
     return hints
+
+
+def list_tables(report: Report, schema: Schema) -> list[str]:
+    """Returns the tables of a report's lists that a schema has, those of lists that nobody documented too."""
+    return [name for name, table in schema.tables.items() if table.get("parent") == report.name]
 
 
 def nested_hints(report: Report, nested: NestedList) -> Any:

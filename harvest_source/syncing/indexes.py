@@ -8,7 +8,7 @@ import dlt
 from dlt.common.schema import Schema
 
 from harvest_source.reports.catalogue import Report, by_name, parent_id_column
-from harvest_source.reports.hints import key_of
+from harvest_source.reports.hints import key_of, list_tables
 from harvest_source.syncing.package import explained
 
 DIALECT = "postgres"  # DuckDB, BigQuery and other column stores find rows without indexes
@@ -45,7 +45,6 @@ def _wanted(report: Report, schema: Schema) -> Iterator[tuple[str, str, tuple[st
         yield report.name, f"{report.name}_by_parent", ("account_id", report.parent.column)
     if report.date_column:
         yield report.name, f"{report.name}_by_date", ("account_id", report.date_column)
-    for name, table in schema.tables.items():
-        if table.get("parent") == report.name:
-            yield name, f"{name}_by_parent", ("account_id", parent_id_column(report))
-            yield name, f"{name}_by_root", (ROOT_ID,)
+    for name in list_tables(report, schema):
+        yield name, f"{name}_by_parent", ("account_id", parent_id_column(report))
+        yield name, f"{name}_by_root", (ROOT_ID,)

@@ -10,9 +10,9 @@ import dlt
 import pyarrow as pa
 
 from harvest_source.reports.catalogue import Report, by_name
-from harvest_source.reports.hints import DELETED_AT, arrow_schema
+from harvest_source.reports.hints import list_tables
 from harvest_source.reports.reader import Where
-from harvest_source.resources import BATCH_ROWS, FullKey, known_kinds
+from harvest_source.resources import BATCH_ROWS, FullKey, full_key, known_arrow_schema
 from harvest_source.syncing.history import last_runs
 from harvest_source.syncing.warehouse import Row, Warehouse, without_dlt
 
@@ -32,9 +32,9 @@ class RestOfTable:
         """
         with Warehouse(self.pipeline) as warehouse, Warehouse(self.pipeline) as of_lists:
             for batch in warehouse.iter_rows(report.name, BATCH_ROWS):
-                rows = [row for row in batch if _key(report, row) not in written]
+                rows = [row for row in batch if full_key(report, row) not in written]
                 if report.arrow:
-                    yield pa.Table.from_pylist(rows, schema=_arrow_schema(report))
+                    yield pa.Table.from_pylist(rows, schema=known_arrow_schema(report))
                 else:
                     yield _with_lists(of_lists, report, rows)
 
@@ -55,23 +55,8 @@ def lost(warehouse: Warehouse, wheres: list[Where]) -> set[Where]:
     }
 
 
-def _arrow_schema(report: Report) -> pa.Schema:
-    documented = {column.name for column in report.columns} | {DELETED_AT}
-    return arrow_schema(report, {name: kind for name, kind in known_kinds(report.name).items() if name not in documented})
-
-
-def _lists(report: Report) -> list[str]:
-    tables = dlt.current.source_schema().tables
-    prefix = f"{report.name}__"
-    return [name.removeprefix(prefix) for name, table in tables.items() if table.get("parent") == report.name]
-
-
-def _key(report: Report, row: Row) -> FullKey:
-    return (row["account_id"], *(row[name] for name in report.key))
-
-
 def _with_lists(warehouse: Warehouse, report: Report, rows: list[Row]) -> list[Row]:
-    names = _lists(report)
+    names = [name.removeprefix(f"{report.name}__") for name in list_tables(report, dlt.current.source_schema())]
     whole = [without_dlt(row) for row in rows]
     for account_id in {row["account_id"] for row in whole} if names else ():
         own = [row for row in whole if row["account_id"] == account_id]

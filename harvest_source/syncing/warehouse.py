@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Self
 
 import dlt
+from dlt.common.destination.dataset import DBApiCursor
 from dlt.common.destination.exceptions import DestinationUndefinedEntity, SqlClientNotAvailable
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -39,6 +40,11 @@ COMPLETED = 0  # dlt's status of a load in _dlt_loads
 def without_dlt(row: Row) -> Row:
     """Returns a row without dlt's own columns."""
     return {name: value for name, value in row.items() if not name.startswith("_dlt")}
+
+
+def _as_rows(cursor: DBApiCursor, fetched: Iterable[tuple[Any, ...]]) -> list[Row]:
+    names = [column[0].lower() for column in cursor.description or ()]
+    return [dict(zip(names, values, strict=True)) for values in fetched]
 
 
 def _known_tables(pipeline: dlt.Pipeline) -> set[str]:
@@ -156,9 +162,8 @@ class Warehouse:
         """Yields all rows of all accounts in batches; none where the table does not exist."""
         query = f"select * from {self._client.make_qualified_table_name(table)}"
         with suppress(DestinationUndefinedEntity), self._client.execute_query(query) as cursor:
-            names = [column[0].lower() for column in cursor.description]
             while batch := cursor.fetchmany(batch_rows):
-                yield [dict(zip(names, values, strict=True)) for values in batch]
+                yield _as_rows(cursor, batch)
 
     def unmatched_invoices(self, account_id: int) -> list[int]:
         """Returns invoices of which amount less due_amount is not the sum of their payments: a payment may be missing.
@@ -205,8 +210,7 @@ class Warehouse:
         text = query.format(table=self._client.make_qualified_table_name(table), scope=" and ".join(conditions))
         try:
             with self._client.execute_query(text, *scope.values) as cursor:
-                names = [column[0].lower() for column in cursor.description]
-                return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+                return _as_rows(cursor, cursor.fetchall())
         except DestinationUndefinedEntity:
             self._missing.add(table)
             return None
