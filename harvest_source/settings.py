@@ -16,7 +16,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from harvest_source.api.errors import SettingError
+from harvest_source.api.errors import SettingError, first_line
 
 SECTION = "harvest"
 PIPELINE_NAME = "harvest_pipeline"
@@ -113,11 +113,7 @@ def _resolved(settings: Settings) -> Settings:
     try:
         return resolve_configuration(settings, sections=("sources", SECTION))
     except ConfigurationException as error:
-        raise SettingError(f"a setting of [sources.{SECTION}] is wrong: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+        raise SettingError(f"a setting of [sources.{SECTION}] is wrong: {first_line(error)}") from error
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:

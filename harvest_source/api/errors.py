@@ -15,6 +15,11 @@ HarvestError
 from __future__ import annotations
 
 
+def first_line(error: BaseException) -> str:
+    """Returns the first line of what an error says, or its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class HarvestError(Exception):
     """Anything this product reports to a person in one or two lines."""
 

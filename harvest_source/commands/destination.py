@@ -12,7 +12,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
-from harvest_source.api.errors import SettingError
+from harvest_source.api.errors import SettingError, first_line
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.syncing.abilities import check_abilities
 
@@ -35,8 +35,7 @@ def try_destination(place: Workplace) -> str:
         except (ConfigurationException, ImportError):
             raise
         except Exception as error:  # of dlt, or of the database's own client, which has classes of its own
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise SettingError(f"{place.destination} cannot be reached or written: {reason}") from error
+            raise SettingError(f"{place.destination} cannot be reached or written: {first_line(error)}") from error
 
 
 def _try_sql(pipeline: dlt.Pipeline) -> str:

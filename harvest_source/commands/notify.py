@@ -10,10 +10,10 @@ import html
 import logging
 import re
 import threading
-import time
 from dataclasses import dataclass, field
 
 import requests
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from harvest_source.api.errors import HarvestError
 from harvest_source.commands.output import message
@@ -157,12 +157,13 @@ def _is_of_others(record: logging.LogRecord) -> bool:
 
 
 def _try(url: str, text: str) -> str | None:
-    reason, may_pass = _send(url, text)
-    for _ in range(TRIES - 1):
-        if not may_pass:
-            break
-        time.sleep(WAIT_SECONDS)
-        reason, may_pass = _send(url, text)
+    tries = Retrying(
+        stop=stop_after_attempt(TRIES),
+        wait=wait_fixed(WAIT_SECONDS),
+        retry=retry_if_result(lambda sent: sent[1]),
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+    )
+    reason, _may_pass = tries(_send, url, text)
     return reason
 
 

@@ -18,6 +18,7 @@ from harvest_source.reports.catalogue import NAMES
 from harvest_source.reports.reader import Choice
 from harvest_source.settings import load_notify_url, parse_since
 from harvest_source.syncing import Summary, sync
+from harvest_source.syncing.package import causes
 
 DUCKDB_INTERRUPTED = "Query interrupted"  # a RuntimeError without a cause (seen with DuckDB 2.0.1)
 
@@ -110,12 +111,7 @@ def exit_code_of(error: Exception) -> int:
 
 def was_interrupted(error: BaseException) -> bool:
     """Returns whether an error is what Ctrl-C became in the middle of a query of DuckDB, which says it in its own way."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, RuntimeError) and str(cause) == DUCKDB_INTERRUPTED:
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+    return any(isinstance(cause, RuntimeError) and str(cause) == DUCKDB_INTERRUPTED for cause in causes(error))
 
 
 def one_line(error: Exception) -> str:

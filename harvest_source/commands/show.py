@@ -6,7 +6,7 @@ from typing import Any
 
 from dlt.common.destination.exceptions import DestinationException
 
-from harvest_source.api.errors import SettingError
+from harvest_source.api.errors import SettingError, first_line
 from harvest_source.commands.output import hide_secrets, print_csv, print_json, print_table
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.syncing.package import explained
@@ -26,9 +26,8 @@ def query(place: Workplace, sql: str) -> tuple[list[str], list[list[Any]]]:
                 columns = [column[0] for column in cursor.description or ()]
                 rows = cursor.fetchall() if columns else []
         except DestinationException as error:
-            reason = str(error).strip().splitlines()[0]
             hint = "" if pipeline.state.get("sources") else "; nothing is loaded yet: run the pipeline first"
-            raise SettingError(f"{reason}{hint}") from error
+            raise SettingError(f"{first_line(error)}{hint}") from error
     return columns, hide_secrets(columns, rows)
 
 

@@ -17,13 +17,13 @@ from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
-from harvest_source.api.errors import SettingError
+from harvest_source.api.errors import SettingError, first_line
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME
+from harvest_source.syncing.abilities import install_line
 
 DEMO_NAME = "harvest_demo"
 STATE_FOLDER = Path(".dlt") / "state"
 SETTINGS_PAGE = "docs/destinations.md"
-PROJECT_FOLDER = Path(__file__).parents[2]
 
 # dlt's settings as this product was measured with; each counts only where the user has not set it
 DLT_DEFAULTS: dict[str, object] = {
@@ -93,10 +93,13 @@ class Workplace:
 def apply_dlt_defaults(destination: str = "duckdb", *, verbose: bool = False) -> None:
     """Sets dlt's defaults of this product where the user has set nothing."""
     workers = FILE_LOAD_WORKERS if destination in FILE_DESTINATIONS else SERVER_LOAD_WORKERS
-    for name, value in {**DLT_DEFAULTS, LOAD_WORKERS: workers}.items():
-        if dlt.config.get(name) is None and not (verbose and name == "runtime.log_level"):
-            dlt.config[name] = value
-    dlt.current.run_context().initialize_runtime()  # dlt has begun to log before, at its own level
+    unset = {name: value for name, value in {**DLT_DEFAULTS, LOAD_WORKERS: workers}.items() if dlt.config.get(name) is None}
+    if verbose:
+        unset.pop("runtime.log_level", None)
+    for name, value in unset.items():
+        dlt.config[name] = value
+    if unset:
+        dlt.current.run_context().initialize_runtime()  # dlt has begun to log before, at its own level
     # of Google's client: another way to read, which needs one more right and is slower where answers are small
     warnings.filterwarnings("ignore", "Cannot create BigQuery Storage client")
 
@@ -117,18 +120,11 @@ def setting_errors(destination: str) -> Iterator[None]:
     except (MissingDependencyException, ImportError) as error:
         raise SettingError(f"destination {destination} needs a package: {install_line(destination)}") from error
     except ConfigurationException as error:
-        reason = str(error).strip().splitlines()[0]
         raise SettingError(
-            f"destination {destination} is not set up: {reason} ({SETTINGS_PAGE} has the lines to copy)"
+            f"destination {destination} is not set up: {first_line(error)} ({SETTINGS_PAGE} has the lines to copy)"
         ) from error
     except OSError as error:
         raise SettingError(f"cannot write here: {error.strerror or error} ({error.filename or Path.cwd()})") from error
-
-
-def install_line(destination: str) -> str:
-    """Returns the command that installs what a destination needs."""
-    requirements = PROJECT_FOLDER / f"requirements-{destination}.txt"
-    return f"pip install -r {requirements.name}" if requirements.is_file() else f"pip install 'dlt[{destination}]'"
 
 
 def _dlt_version() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dlt
 from dlt.common.schema.typing import TTableSchema
 
@@ -9,7 +11,7 @@ from harvest_source.api.errors import SettingError
 from harvest_source.syncing.warehouse import Warehouse
 
 STRATEGY = "delete-insert"  # the way of merging that all reports ask dlt for
-INSTALL_ADBC = "pip install -r requirements-postgres.txt"
+PROJECT_FOLDER = Path(__file__).parents[2]
 
 
 def check_abilities(pipeline: dlt.Pipeline) -> None:
@@ -26,8 +28,14 @@ def check_abilities(pipeline: dlt.Pipeline) -> None:
         table: TTableSchema = {"name": "any", "file_format": "parquet"}
         _, formats = capabilities.loader_file_format_selector(preferred, formats, table_schema=table)
     if "csv" in formats and "parquet" not in formats:
-        name = pipeline.destination and pipeline.destination.destination_name
-        raise SettingError(f"destination {name} needs packages by which rows arrive as they are: {INSTALL_ADBC}")
+        name = pipeline.destination.destination_name if pipeline.destination else ""
+        raise SettingError(f"destination {name} needs packages by which rows arrive as they are: {install_line(name)}")
+
+
+def install_line(destination: str) -> str:
+    """Returns the command that installs what a destination needs."""
+    requirements = PROJECT_FOLDER / f"requirements-{destination}.txt"
+    return f"pip install -r {requirements.name}" if requirements.is_file() else f"pip install 'dlt[{destination}]'"
 
 
 def can_merge(pipeline: dlt.Pipeline) -> bool:

@@ -11,7 +11,7 @@ from dlt.common.destination.exceptions import DestinationException
 from dlt.common.runtime import signals
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from harvest_source.api.errors import HarvestError
+from harvest_source.api.errors import HarvestError, first_line
 
 
 class LoadFailedError(HarvestError):
@@ -85,7 +85,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except PipelineStepFailed as failure:
-        for cause in (*_causes(failure), *_interruptions(failure)):
+        for cause in (*causes(failure), *_interruptions(failure)):
             if isinstance(cause, (HarvestError, KeyboardInterrupt)):
                 raise cause from failure
         raise LoadFailedError(f"the destination could not be loaded ({failure.step}): {_reason(failure)}") from failure
@@ -93,7 +93,8 @@ def explained() -> Iterator[None]:
         raise LoadFailedError(f"the destination cannot be used: {_reason(failure)}") from failure
 
 
-def _causes(failure: BaseException) -> Iterator[BaseException]:
+def causes(failure: BaseException) -> Iterator[BaseException]:
+    """Yields an error, what it came of, what that came of, and so on."""
     cause: BaseException | None = failure
     while cause is not None:
         yield cause
@@ -113,6 +114,5 @@ def _interruptions(failure: BaseException) -> Iterator[BaseException]:
 
 def _reason(failure: BaseException) -> str:
     """Returns the first line of the innermost cause, which is the database's own."""
-    *_, innermost = _causes(failure)
-    text = str(innermost).strip() or type(innermost).__name__
-    return text.splitlines()[0][:300]
+    *_, innermost = causes(failure)
+    return first_line(innermost)[:300]
