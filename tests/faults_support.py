@@ -1,4 +1,4 @@
-"""What the tests of faults share: faults by name, endpoints, clocks, copies of tables and bookmarks, the command line."""
+"""What the tests of faults share: faults by name, endpoints, clocks, copies of tables and bookmarks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from support import TOKEN, FastClock, make_pipeline, sync_once
+from command_line import ROOT, environment, program
+from support import FastClock, make_pipeline, stop_timers, sync_once
 
 from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
 from harvest_source.reports.catalogue import NAMES, REPORTS, Report, by_name
@@ -24,8 +25,6 @@ from harvest_source.reports.parents import lists_needed
 from harvest_source.syncing import Summary
 from harvest_source.syncing.listener import Listener
 
-ROOT = Path(__file__).parents[1]
-SCRIPT = ROOT / "harvest_pipeline.py"
 TINY = Size(projects=4, users=4, invoices=4, estimates=3, time_entries=40, expenses=6, clients=3)
 TABLES_OF_RUNS = frozenset({"load_report", "deleted_rows", "accounts"})
 
@@ -33,8 +32,7 @@ TABLES_OF_RUNS = frozenset({"load_report", "deleted_rows", "accounts"})
 def tiny(seed: int = 5, size: Size = TINY) -> Account:
     """Returns a small account with rows in every table, whose timers are stopped: their hours would grow meanwhile."""
     account = build_account(size, seed=seed)
-    for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
-        account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)
+    stop_timers(account)
     assert all(account.rows[name] for name in account.rows)
     return account
 
@@ -187,39 +185,7 @@ def permission_of(name: str) -> str:
     return by_name(name).permission
 
 
-# the command line
-
-
-def environment(sandbox: Sandbox | None = None, **settings: str) -> dict[str, str]:
-    """Returns an environment without this machine's settings, with those given."""
-    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "SYSTEMROOT"}}
-    if sandbox:
-        settings = {"API_URL": sandbox.api_url, "ID_URL": sandbox.id_url, "ACCESS_TOKEN": TOKEN, **settings}
-    named = {f"SOURCES__HARVEST__{name}": value for name, value in settings.items()}
-    return {**kept, "XDG_CONFIG_HOME": "no-configuration", **named}
-
-
-def command(folder: Path, *arguments: str, env: dict[str, str], **options: Any) -> subprocess.CompletedProcess[str]:
-    """Runs the command line in a folder."""
-    folder.mkdir(exist_ok=True)
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        **options,
-    )
-
-
-@contextmanager
-def started(folder: Path, *arguments: str, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Starts the command line in a folder; it does not outlive the `with`."""
-    with program(folder, str(SCRIPT), *arguments, env=env) as process:
-        yield process
+# a run of its own
 
 
 @contextmanager
@@ -229,27 +195,6 @@ def fast_run(folder: Path, sandbox: Sandbox, *names: str) -> Iterator[subprocess
     order = json.dumps({"folder": str(folder), "url": sandbox.id_url, "names": names})
     with program(folder, __file__, order, env=env) as process:
         yield process
-
-
-@contextmanager
-def program(folder: Path, *arguments: str, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Starts a Python program; it does not outlive the `with`."""
-    folder.mkdir(exist_ok=True)
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 class Elsewhere:

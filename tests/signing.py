@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from command_line import SCRIPT, bare_environment
 from support import free_port
 
 from harvest_sandbox import Account, Sandbox, Size, build_account
 from harvest_source.settings import HarvestSettings
 
-SCRIPT = Path(__file__).parents[1] / "harvest_pipeline.py"
 TINY = Size(projects=4, users=4, invoices=4, estimates=2, time_entries=60, expenses=6, clients=3)
 CLIENT_SECRET = "client-secret-that-nobody-sees"
 
@@ -61,7 +60,6 @@ def token_requests(sandbox: Sandbox) -> int:
 
 def environment(sandbox: Sandbox, config: Path, port: int = 8484, **settings: str) -> dict[str, str]:
     """Returns an environment for the command line, without this machine's settings."""
-    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "SYSTEMROOT"}}
     values = {
         "API_URL": sandbox.api_url,
         "ID_URL": sandbox.id_url,
@@ -70,22 +68,7 @@ def environment(sandbox: Sandbox, config: Path, port: int = 8484, **settings: st
         "REDIRECT_PORT": str(port),
         **settings,
     }
-    return {**kept, "XDG_CONFIG_HOME": str(config), **{f"SOURCES__HARVEST__{name}": value for name, value in values.items()}}
-
-
-def command(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command line in a folder."""
-    folder.mkdir(exist_ok=True)
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments],
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return bare_environment(str(config), **values)
 
 
 class Login:

@@ -23,7 +23,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import PluggableRunContext
 from dlt.common.pipeline import PipelineContext
 
-from harvest_sandbox import Sandbox
+from harvest_sandbox import Account, Sandbox
 from harvest_source.api.accounts import choose_accounts
 from harvest_source.api.auth import PersonalToken
 from harvest_source.api.client import HarvestClient
@@ -43,6 +43,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def stop_timers(account: Account, *, quiet: bool = False) -> None:
+    """Stops the timers of an account, whose hours would grow while a test compares; quietly: without a change time."""
+    for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
+        account.update("time_entries", entry["id"], quiet=quiet, is_running=False, timer_started_at=None)
 
 
 def forget_dlt() -> None:

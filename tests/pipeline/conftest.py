@@ -1,4 +1,4 @@
-"""What tests of whole loads share: the destinations they go over."""
+"""What tests of whole loads share: the destinations they go over, commands typed within this process."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 import support
+from command_line import Done, Type
 from destinations import make_of, started_postgres
 from postgres_server import Postgres
+from support import TOKEN, Harvest, forget_dlt
+
+from harvest_pipeline import main
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +27,21 @@ def destination(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     name: str = request.param
     monkeypatch.setattr(support, "make_destination", make_of(name, request))
     return name
+
+
+@pytest.fixture
+def type_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Type:
+    """Runs commands in this process, in the test's folder: as `command`, without the seconds that a program needs to start."""
+
+    def type_in(*arguments: str, harvest: Harvest | None = None, **settings: str) -> Done:
+        where = {"API_URL": harvest.api_url, "ID_URL": harvest.id_url, "ACCESS_TOKEN": TOKEN} if harvest else {}
+        with monkeypatch.context() as patch:
+            for name, value in {**where, **settings}.items():
+                patch.setenv(f"SOURCES__HARVEST__{name}", value)
+            forget_dlt()
+            capfd.readouterr()
+            code = main(list(arguments))
+            written = capfd.readouterr()
+        return Done(code, written.out, written.err)
+
+    return type_in

@@ -7,53 +7,22 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from support import TOKEN, Harvest, by_hand, forget_dlt, like, serving
+from command_line import Done, Type, command, environment
+from support import TOKEN, by_hand, like, serving
 
-from harvest_pipeline import main
-from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
+from harvest_sandbox import Account, Fault, Size, build_account
 from harvest_source.reports.catalogue import NAMES, REPORTS
 
-SCRIPT = Path(__file__).parents[2] / "harvest_pipeline.py"
 TINY = Size(projects=4, users=4, invoices=4, estimates=2, time_entries=60, expenses=6, clients=3)
 SECRET = "SECRET-TOKEN-123"
-
-
-def environment(sandbox: Sandbox | None = None, **settings: str) -> dict[str, str]:
-    """Returns an environment without this machine's settings, with those given."""
-    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "SYSTEMROOT"}}
-    if sandbox:
-        settings = {"API_URL": sandbox.api_url, "ID_URL": sandbox.id_url, "ACCESS_TOKEN": TOKEN, **settings}
-    return {
-        **kept,
-        "XDG_CONFIG_HOME": "no-configuration",
-        **{f"SOURCES__HARVEST__{name}": value for name, value in settings.items()},
-    }
-
-
-def command(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs the command line in a folder."""
-    folder.mkdir(exist_ok=True)
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments],
-        cwd=folder,
-        env=env or environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def tiny(seed: int = 5) -> Account:
@@ -97,40 +66,6 @@ def test_run_loads_the_chosen_reports_only(tmp_path: Path) -> None:
     assert count(tmp_path, "time_entries") == 60
     with pytest.raises(duckdb.CatalogException):
         count(tmp_path, "clients")
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left: its exit code and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        """Returns standard output, which is one JSON document."""
-        return json.loads(self.out)
-
-
-Type = Callable[..., Done]
-
-
-@pytest.fixture
-def type_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Type:
-    """Runs commands in this process, in the test's folder: as `command`, without the seconds that a program needs to start."""
-
-    def type_in(*arguments: str, harvest: Harvest | None = None, **settings: str) -> Done:
-        where = {"API_URL": harvest.api_url, "ID_URL": harvest.id_url, "ACCESS_TOKEN": TOKEN} if harvest else {}
-        with monkeypatch.context() as patch:
-            for name, value in {**where, **settings}.items():
-                patch.setenv(f"SOURCES__HARVEST__{name}", value)
-            forget_dlt()
-            capfd.readouterr()
-            code = main(list(arguments))
-            written = capfd.readouterr()
-        return Done(code, written.out, written.err)
-
-    return type_in
 
 
 def loaded_tables(folder: Path) -> list[str]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from command_line import SCRIPT, command, environment
 from compare import account_rows, assert_equal, flat
 from destinations import on
-from faults_support import SCRIPT, command, edit_all, environment, errors_of, tiny
+from faults_support import edit_all, errors_of, tiny
 from postgres_server import Postgres
 from support import make_pipeline, rows, serving, sync_once
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from compare import assert_equal
 from destinations import on
-from support import make_pipeline, rows, serving, sync_once
+from support import make_pipeline, rows, serving, stop_timers, sync_once
 
 from harvest_sandbox import Account, Size, build_account
 from harvest_source.reports.catalogue import REPORTS
@@ -21,17 +21,11 @@ def small(seed: int = 7) -> Account:
     return build_account(SMALL, seed=seed)
 
 
-def without_timers(account: Account) -> None:
-    """Stops the timers, whose hours grow while the test compares."""
-    for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
-        account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)
-
-
 @on("duckdb", "postgres")
 def test_deleted_rows_go_with_all_that_hangs_on_them(tmp_path: Path) -> None:
     """One plain run after deletions and cascades makes ids and child rows equal, and writes down what went."""
     account = small()
-    without_timers(account)
+    stop_timers(account)
     with serving(account) as sandbox:
         sync_once(tmp_path, sandbox)
         account.delete("time_entries", list(account.rows["time_entries"])[17])
@@ -84,7 +78,7 @@ def test_more_than_half_of_a_table_does_not_go_unasked(tmp_path: Path) -> None:
 def test_since_leaves_bookmarks_alone(tmp_path: Path) -> None:
     """A `--since` run loads a part, called `part`; the next plain run is still a whole first load."""
     account = small()
-    without_timers(account)
+    stop_timers(account)
     with serving(account) as sandbox:
         instants = sorted(parse_since("updated_at", entry["updated_at"]) for entry in account.rows["time_entries"].values())
         (part,) = sync_once(tmp_path, sandbox, "time_entries", choice=Choice(since=instants[-100])).results
@@ -100,7 +94,7 @@ def test_two_accounts_with_the_same_ids_stay_apart(tmp_path: Path) -> None:
     north, south = small(), build_account(SMALL, seed=7)
     south.id = north.id + 1
     for account in (north, south):
-        without_timers(account)
+        stop_timers(account)
     with serving(north, south) as sandbox:
         sync_once(tmp_path, sandbox, accounts=(north.id,))
         sync_once(tmp_path, sandbox, accounts=(south.id,))

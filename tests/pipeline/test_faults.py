@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import command, environment
 from compare import assert_equal
 from faults_support import (
     PASSING,
     Ears,
     ThreadClock,
     bookmarks,
-    command,
     edit_all,
-    environment,
     errors_of,
     hanging_on,
     has_edit,

@@ -14,20 +14,12 @@ import pytest
 from compare import assert_equal
 from support import Asked, HandMade, by_hand, like, make_pipeline, rows, sync_once
 
-from harvest_sandbox import Account, Sandbox, Size, build_account
+from harvest_sandbox import Sandbox, Size
 from harvest_source.reports import parents
 from harvest_source.reports.catalogue import NAMES, REPORTS
 
 SIZE = Size(projects=10, users=8, invoices=80, estimates=6, time_entries=1_000, expenses=40, clients=5)
 LATER = "2026-07-02T08:30:00Z"
-
-
-def sandbox_account(seed: int = 23) -> Account:
-    """Returns an account without running timers, whose hours would grow while a test compares."""
-    account = build_account(SIZE, seed=seed)
-    for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
-        account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)
-    return account
 
 
 def equal(folder: Path, harvest: HandMade | Sandbox, *names: str) -> None:

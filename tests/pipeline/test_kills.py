@@ -18,12 +18,13 @@ from typing import Any
 
 import dlt
 import pytest
+from command_line import command, environment, started
 from compare import assert_equal
 from destinations import on
 from dlt.common.destination.client import LoadJob
 from dlt.common.storages.load_package import PackageStorage
 from dlt.load.load import Load
-from faults_support import Ears, command, edit_all, environment, errors_of, fast_run, started, tables_of, tiny
+from faults_support import Ears, edit_all, errors_of, fast_run, tables_of, tiny
 from support import make_pipeline, make_source, rows, serving, sync_once
 
 from harvest_sandbox import Fault, Request, Sandbox, Size, build_account

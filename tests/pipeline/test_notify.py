@@ -16,9 +16,9 @@ from typing import Any, Self
 
 import duckdb
 import pytest
-from support import TOKEN, Harvest, forget_dlt, serving
+from command_line import Type
+from support import TOKEN, serving, stop_timers
 
-from harvest_pipeline import main
 from harvest_sandbox import Account, Fault, Size, build_account
 from harvest_source.api.errors import CancelledError
 from harvest_source.commands import notify
@@ -89,42 +89,16 @@ def webhook() -> Iterator[Webhook]:
         yield server
 
 
-@dataclass(frozen=True)
-class Done:
-    """What a command left: its exit code and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-
-Type = Callable[..., Done]
-
-
-@pytest.fixture
-def type_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Type:
-    """Runs commands in this process, in the test's folder; a try that failed is repeated at once."""
+@pytest.fixture(autouse=True)
+def _failed_try_is_repeated_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the pauses between tries away."""
     monkeypatch.setattr(notify, "WAIT_SECONDS", 0.01)
-
-    def type_in(*arguments: str, harvest: Harvest | None = None, **settings: str) -> Done:
-        where = {"API_URL": harvest.api_url, "ID_URL": harvest.id_url, "ACCESS_TOKEN": TOKEN} if harvest else {}
-        with monkeypatch.context() as patch:
-            for name, value in {**where, **settings}.items():
-                patch.setenv(f"SOURCES__HARVEST__{name}", value)
-            forget_dlt()
-            capfd.readouterr()
-            code = main(list(arguments))
-            written = capfd.readouterr()
-        return Done(code, written.out, written.err)
-
-    return type_in
 
 
 def small() -> Account:
     """Returns an account whose timers are stopped: their hours would grow meanwhile."""
     account = build_account(SIZE, seed=5)
-    for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
-        account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)
+    stop_timers(account)
     return account
 
 
@@ -167,30 +141,39 @@ def test_report_that_failed_is_posted(webhook: Webhook, type_command: Type) -> N
     assert "Ann" not in text
 
 
-def test_row_lost_here_is_posted_when_it_comes_back(tmp_path: Path, webhook: Webhook, type_command: Type) -> None:
+ToldAfter = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def told_after(tmp_path: Path, webhook: Webhook, type_command: Type) -> ToldAfter:
+    """Has somebody else change the tables after a first run; tells the account and what the command that mends them posts."""
+
+    def tell(sql: str, *arguments: str) -> tuple[int, str]:
+        account = small()
+        with serving(account) as sandbox:
+            assert type_command(*REPORTS, harvest=sandbox).code == 0
+            with database(tmp_path) as opened:
+                opened.execute(sql)
+            assert type_command(*arguments, "--notify", webhook.url, harvest=sandbox).code == 0
+        (text,) = webhook.texts
+        return account.id, text
+
+    return tell
+
+
+def test_row_lost_here_is_posted_when_it_comes_back(told_after: ToldAfter) -> None:
     """The tables are right again, but somebody took a row out, and may do so again."""
-    account = small()
-    with serving(account) as sandbox:
-        assert type_command(*REPORTS, harvest=sandbox).code == 0
-        with database(tmp_path) as opened:
-            opened.execute("delete from harvest.clients where id = (select id from harvest.clients order by updated_at limit 1)")
-        assert type_command(*REPORTS, "--notify", webhook.url, harvest=sandbox).code == 0
-    (text,) = webhook.texts
+    oldest = "select id from harvest.clients order by updated_at limit 1"
+    account_id, text = told_after(f"delete from harvest.clients where id = ({oldest})", *REPORTS)
     assert text.startswith("Harvest run: complete, with something to know (exit code 0)\n")
-    assert f"• clients (account {account.id}): rows repaired: 1" in text.splitlines()
+    assert f"• clients (account {account_id}): rows repaired: 1" in text.splitlines()
 
 
-def test_verify_posts_what_it_repaired(tmp_path: Path, webhook: Webhook, type_command: Type) -> None:
+def test_verify_posts_what_it_repaired(told_after: ToldAfter) -> None:
     """Values that were changed here, which a run does not look for."""
-    account = small()
-    with serving(account) as sandbox:
-        assert type_command(*REPORTS, harvest=sandbox).code == 0
-        with database(tmp_path) as opened:
-            opened.execute("update harvest.clients set name = 'spoiled'")
-        assert type_command("verify", "--notify", webhook.url, harvest=sandbox).code == 0
-    (text,) = webhook.texts
+    account_id, text = told_after("update harvest.clients set name = 'spoiled'", "verify")
     assert text.startswith("Harvest verify: complete, with something to know (exit code 0)\n")
-    assert f"• clients (account {account.id}): rows repaired: 3" in text.splitlines()
+    assert f"• clients (account {account_id}): rows repaired: 3" in text.splitlines()
 
 
 def test_new_field_is_posted(webhook: Webhook, type_command: Type) -> None:

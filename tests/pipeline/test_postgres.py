@@ -13,9 +13,10 @@ import dlt
 import psycopg2
 import pytest
 import support
+from command_line import command, environment, started
 from compare import assert_equal
 from destinations import on, started_postgres
-from faults_support import command, environment, errors_of, started, tiny
+from faults_support import errors_of, tiny
 from postgres_server import PASSWORD, Postgres
 from support import rows, serving, sync_once
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from faults_support import ROOT, command, environment, tiny
+from command_line import ROOT, command, environment
+from faults_support import tiny
 from support import TOKEN, serving
 
 from harvest_sandbox import Account, Fault, Sandbox

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from compare import assert_equal
-from support import rows, serving, sync_once
+from support import rows, serving, stop_timers, sync_once
 
 from harvest_sandbox import Account, Request, Sandbox, Size, build_account
 from harvest_source.api import client
@@ -49,6 +49,22 @@ def go_and_come(account: Account, report: str) -> None:
     account.insert(report, **dated(report, "2020-01-02"))
 
 
+def change_before_second_page(
+    sandbox: Sandbox, account: Account, report: str, change: Callable[[Account, str], None]
+) -> list[Request]:
+    """Has a change happen between the first page of a report and the second; returns where its requests are kept."""
+    asked: list[Request] = []
+
+    def between_pages(request: Request) -> None:
+        if request.path.endswith(f"/{report}"):
+            asked.append(request)
+            if len(asked) == 2:
+                change(account, report)
+
+    watch(sandbox, between_pages)
+    return asked
+
+
 CHANGES: list[Callable[[Account, str], None]] = [go, move, come, go_and_come]
 
 
@@ -61,27 +77,17 @@ def test_a_row_that_moves_costs_no_other_row(
     monkeypatch.setattr(client, "PER_PAGE", PAGE)
     monkeypatch.setattr(windows, "WINDOW_ROWS", PAGE - 10)
     account = build_account(SIZE, seed=9)
-    for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
-        account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)
-    pages = 0
-
-    def between_pages(request: Request) -> None:
-        nonlocal pages
-        if request.path.endswith(f"/{report}"):
-            pages += 1
-            if pages == 2:
-                change(account, report)
-
+    stop_timers(account)
     before = set(account.rows[report])
     with serving(account) as sandbox:
-        watch(sandbox, between_pages)
+        asked = change_before_second_page(sandbox, account, report, change)
         summary = sync_once(tmp_path, sandbox, report)
         assert [result.error for result in summary.results if result.error] == []
         watch(sandbox, None)
         assert_only_it_may_be_missing(tmp_path, account, report, before)
         sync_once(tmp_path, sandbox, report)
         assert_equal(tmp_path, sandbox, report)
-    assert pages > 2
+    assert len(asked) > 2
 
 
 def assert_only_it_may_be_missing(folder: Path, account: Account, report: str, before: set[int]) -> None:
@@ -107,17 +113,8 @@ def test_drafts_without_a_date_are_not_lost(
         account.update(report, row_id, issue_date=None, state="draft")
     undated = {row["id"] for row in account.rows[report].values() if row["issue_date"] is None}
     before = set(account.rows[report])
-    pages = 0
-
-    def between_pages(request: Request) -> None:
-        nonlocal pages
-        if request.path.endswith(f"/{report}"):
-            pages += 1
-            if pages == 2:
-                change(account, report)
-
     with serving(account) as sandbox:
-        watch(sandbox, between_pages)
+        change_before_second_page(sandbox, account, report, change)
         assert sync_once(tmp_path, sandbox, report).exit_code == 0
         watch(sandbox, None)
         assert len(undated) >= 50

@@ -18,7 +18,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
-from signing import SCRIPT, Login, command, environment, identity, secrets_of, tiny
+from command_line import SCRIPT, command
+from signing import Login, environment, identity, secrets_of, tiny
 from support import free_port
 
 from harvest_sandbox import Caller, Fault, Sandbox
@@ -81,17 +82,17 @@ def test_whole_sign_in_then_every_command_works(sandbox: Sandbox, tmp_path: Path
     assert stat.S_IMODE((login.config / "harvest-pipeline").stat().st_mode) == 0o700
 
     work = tmp_path / "work"
-    listed = command(work, login.env, "accounts", "--json")
+    listed = command(work, "accounts", "--json", env=login.env)
     assert [row["account_id"] for row in json.loads(listed.stdout)] == [sandbox.accounts[0].id]
-    checked = command(work, login.env, "check", "--verbose")
-    loaded = command(work, login.env, "run", "--reports", "clients,company", "--verbose")
-    named = command(work, login.env, "reports")
+    checked = command(work, "check", "--verbose", env=login.env)
+    loaded = command(work, "run", "--reports", "clients,company", "--verbose", env=login.env)
+    named = command(work, "reports", env=login.env)
     assert (listed.returncode, checked.returncode, loaded.returncode, named.returncode) == (0, 0, 0, 0), loaded.stderr
     assert "may be read" in named.stdout
     assert len(sandbox.oauth.issued) == 1
-    out = command(work, login.env, "logout")
+    out = command(work, "logout", env=login.env)
     assert "https://id.getharvest.com/developers" in out.stderr
-    again = command(work, login.env, "check")
+    again = command(work, "check", env=login.env)
     assert again.returncode == 2
     assert "python harvest_pipeline.py login" in again.stderr
 
@@ -173,7 +174,7 @@ def test_outage_between_consent_and_tokens(sandbox: Sandbox, tmp_path: Path) -> 
 
 def test_missing_client_is_told_with_what_to_register(tmp_path: Path, sandbox: Sandbox) -> None:
     env = environment(sandbox, tmp_path / "config", 9999, CLIENT_ID="", CLIENT_SECRET="")
-    done = command(tmp_path, env, "login", "--no-browser")
+    done = command(tmp_path, "login", "--no-browser", env=env)
     assert done.returncode == 2
     assert "https://id.getharvest.com/developers" in done.stderr
     assert "http://127.0.0.1:9999/" in done.stderr
@@ -184,7 +185,7 @@ def test_busy_port_is_told_with_what_to_set(tmp_path: Path, sandbox: Sandbox) ->
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = command(tmp_path, environment(sandbox, tmp_path / "config", taken.getsockname()[1]), "login", "--no-browser")
+        done = command(tmp_path, "login", "--no-browser", env=environment(sandbox, tmp_path / "config", taken.getsockname()[1]))
     assert done.returncode == 2
     assert "redirect_port" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -205,7 +206,7 @@ def test_several_accounts_need_a_choice(two_accounts: Sandbox, tmp_path: Path) -
     for account in two_accounts.accounts:
         assert f"{account.id} {account.name}" in login.output
     assert "Forecast" not in login.output
-    checked = command(tmp_path / "work", login.env, "check", "--account", str(two_accounts.accounts[1].id), "--json")
+    checked = command(tmp_path / "work", "check", "--account", str(two_accounts.accounts[1].id), "--json", env=login.env)
     assert json.loads(checked.stdout)["exit_code"] == 0
 
 
@@ -217,11 +218,11 @@ def test_chosen_account_is_the_default_of_later_runs(two_accounts: Sandbox, tmp_
         visit(consent(two_accounts, login.address))
         assert login.finish() == 0, login.output
     env = {name: value for name, value in login.env.items() if not name.endswith("ACCOUNT_ID")}
-    listed = json.loads(command(tmp_path / "work", env, "accounts", "--json").stdout)
+    listed = json.loads(command(tmp_path / "work", "accounts", "--json", env=env).stdout)
     assert {row["account_id"]: row["default"] for row in listed} == {
         account.id: account.id == second for account in two_accounts.accounts
     }
-    loaded = command(tmp_path / "work", env, "--reports", "company", "--json")
+    loaded = command(tmp_path / "work", "--reports", "company", "--json", env=env)
     assert [each["account_id"] for each in json.loads(loaded.stdout)["reports"]] == [second]
 
 
@@ -239,10 +240,10 @@ def test_several_sign_ins_side_by_side(two_accounts: Sandbox, tmp_path: Path) ->
         with Login(tmp_path, two_accounts, "--name", name) as login:
             visit(consent(two_accounts, login.address, account=account_id))
             assert login.finish() == 0, login.output
-    listed = json.loads(command(tmp_path / "work", login.env, "accounts", "--json").stdout)
+    listed = json.loads(command(tmp_path / "work", "accounts", "--json", env=login.env).stdout)
     assert [(row["credential"], str(row["account_id"])) for row in listed] == [("login default", first), ("login work", second)]
     for options, account_id in (([], first), (["--account", second], second)):
-        loaded = command(tmp_path / "work", login.env, "--reports", "company", "--json", *options)
+        loaded = command(tmp_path / "work", "--reports", "company", "--json", *options, env=login.env)
         assert [str(each["account_id"]) for each in json.loads(loaded.stdout)["reports"]] == [account_id], loaded.stderr
 
 
@@ -338,7 +339,7 @@ def member(sandbox: Sandbox, *roles: str) -> dict[str, Any]:
 
 def check(tmp_path: Path, sandbox: Sandbox, *options: str) -> tuple[int, dict[str, Any]]:
     env = environment(sandbox, tmp_path / "config", ACCESS_TOKEN="sandbox-token")
-    done = command(tmp_path, env, "check", "--json", *options)
+    done = command(tmp_path, "check", "--json", *options, env=env)
     assert done.stdout, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return done.returncode, found
@@ -377,7 +378,7 @@ def test_check_tells_troubles_apart(
 ) -> None:
     env = environment(sandbox, tmp_path / "config", ACCESS_TOKEN="sandbox-token")
     env.update({f"SOURCES__HARVEST__{name}": value for name, value in settings.items()})
-    done = command(tmp_path, env, "check", "--json", *options)
+    done = command(tmp_path, "check", "--json", *options, env=env)
     found = json.loads(done.stdout)
     assert (done.returncode, [problem[: len(said)] for problem in found["problems"]]) == (code, [said])
     assert len(found["problems"][0].splitlines()) == 1
@@ -387,18 +388,18 @@ def test_check_leaves_nothing_in_the_database(sandbox: Sandbox, tmp_path: Path) 
     env = environment(sandbox, tmp_path / "config", ACCESS_TOKEN="sandbox-token")
     assert check(tmp_path, sandbox)[0] == 0
     assert not (tmp_path / "harvest_pipeline.duckdb").exists()
-    assert command(tmp_path, env, "--reports", "company").returncode == 0
+    assert command(tmp_path, "--reports", "company", env=env).returncode == 0
     code, found = check(tmp_path, sandbox)
     assert (code, found["destination"]) == (0, "duckdb: reached and writable, dataset harvest")
     assert check(tmp_path, sandbox, "--dataset", "another")[0] == 0
-    tables = command(tmp_path, env, "show", "select schema_name from information_schema.schemata", "--csv").stdout
+    tables = command(tmp_path, "show", "select schema_name from information_schema.schemata", "--csv", env=env).stdout
     assert "another" not in tables
-    left = command(tmp_path, env, "show", "select table_name from information_schema.tables", "--csv").stdout
+    left = command(tmp_path, "show", "select table_name from information_schema.tables", "--csv", env=env).stdout
     assert "harvest_check" not in left
 
 
 def test_reports_says_why_it_marks_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    done = command(tmp_path, environment(sandbox, tmp_path / "config", ACCESS_TOKEN="wrong"), "reports")
+    done = command(tmp_path, "reports", env=environment(sandbox, tmp_path / "config", ACCESS_TOKEN="wrong"))
     assert done.returncode == 0
     assert "may be read" not in done.stdout
     assert "401" in done.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from compare import assert_equal
 from destinations import on
-from support import make_pipeline, make_source, rows, serving
+from support import make_pipeline, make_source, rows, serving, stop_timers
 
 from harvest_sandbox import Sandbox, Size, build_account
 from harvest_source.reports.reader import Choice
@@ -25,8 +25,7 @@ def verify(folder: Path, sandbox: Sandbox, *, repairs: bool = True) -> Summary:
 def test_quiet_changes_are_told_and_then_repaired(tmp_path: Path) -> None:
     """A changed rounding setting rewrites the past without a change time (R33); a payment goes quietly."""
     account = build_account(SMALL, seed=4)
-    for entry in [each for each in account.rows["time_entries"].values() if each["is_running"]]:
-        account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)
+    stop_timers(account)
     with serving(account) as sandbox:
         assert verify(tmp_path, sandbox).exit_code == 0
         assert verify(tmp_path, sandbox, repairs=False).exit_code == 0

@@ -10,7 +10,7 @@ from compare import assert_equal
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from support import TOKEN, sync_once
+from support import TOKEN, stop_timers, sync_once
 
 from harvest_sandbox import Fault, Sandbox, Size, build_account
 from harvest_source.api.errors import HarvestError
@@ -44,8 +44,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def stop_timers(self) -> None:
         """Stops the timers as quietly as their hours grew: a run must look at them once more."""
-        for entry in [each for each in self.account.rows["time_entries"].values() if each["is_running"]]:
-            self.account.update("time_entries", entry["id"], quiet=True, is_running=False, timer_started_at=None)
+        stop_timers(self.account, quiet=True)
 
     def sync(self, **options: Any) -> Any:
         return sync_once(Path(self.folder.name), self.sandbox, *NAMES, **options)

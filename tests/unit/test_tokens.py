@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from signing import SCRIPT, environment, identity, oauth_settings, token_requests
+from command_line import SCRIPT
+from signing import environment, identity, oauth_settings, token_requests
 
 from harvest_sandbox import Sandbox
 from harvest_source.api import exchange
