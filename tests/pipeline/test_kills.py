@@ -28,7 +28,7 @@ from faults_support import Ears, edit_all, errors_of, fast_run, tables_of, tiny
 from support import make_pipeline, make_source, rows, serving, sync_once
 
 from harvest_sandbox import Fault, Request, Sandbox, Size, build_account
-from harvest_source.syncing import sync
+from harvest_source.syncing import package, sync
 from harvest_source.syncing.package import LoadFailedError
 
 PATIENCE_SECONDS = 60.0
@@ -293,17 +293,17 @@ def locked(path: Path) -> Iterator[None]:
 def test_pending_load_is_finished_first_and_said_then_new_data_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The destination is gone when rows should be loaded (R44): both days' rows are there after the next command."""
     account = tiny()
-    real_load = dlt.Pipeline.load
+    real_load = package.load_normalized
 
-    def load_while_locked(pipeline: dlt.Pipeline, *arguments: Any, **options: Any) -> Any:
+    def load_while_locked(pipeline: dlt.Pipeline) -> None:
         with locked(tmp_path / "harvest_pipeline.duckdb"):
-            return real_load(pipeline, *arguments, **options)
+            real_load(pipeline)
 
     with serving(account) as sandbox:
         assert errors_of(sync_once(tmp_path, sandbox, *NAMES)) == {}
         first = account.insert("time_entries", notes="first day")
         with monkeypatch.context() as patch:
-            patch.setattr(dlt.Pipeline, "load", load_while_locked)
+            patch.setattr(package, "load_normalized", load_while_locked)
             with pytest.raises(LoadFailedError, match="destination"):
                 sync_once(tmp_path, sandbox, *NAMES)
         assert rows(tmp_path, "select count(*) from time_entries where notes = 'first day'") == [(0,)]
