@@ -45,7 +45,7 @@ from harvest_source.syncing.reconcile import Reconciliation, Verdict
 from harvest_source.syncing.rewriting import RestOfTable, lost
 from harvest_source.syncing.summary import ReportResult, Summary
 from harvest_source.syncing.totals import differing_months
-from harvest_source.syncing.warehouse import Warehouse
+from harvest_source.syncing.warehouse import Warehouse, kept_open
 
 GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
 
@@ -80,7 +80,7 @@ class Sync:
         check_abilities(self.pipeline)
         if not can_merge(self.pipeline):
             self.run.rest_of = RestOfTable(self.pipeline)
-        with self._alone():
+        with self._alone(), kept_open(self.pipeline):
             return self._execute()
 
     @contextmanager

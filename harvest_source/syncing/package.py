@@ -45,14 +45,11 @@ def finish_pending(pipeline: dlt.Pipeline) -> None:
 def load_normalized(pipeline: dlt.Pipeline) -> None:
     """Loads what is normalized.
 
-    A connection is held open meanwhile. dlt opens one for every file, and opening a DuckDB file that nobody has open takes about
-    30 ms of work: a first load of all reports took 5.2 s without and 3.3 s with it (measured with an account of few rows).
-
     Raises:
         KeyboardInterrupt: Ctrl-C came meanwhile. dlt holds it back while a load ends in good order, and where it comes during the
             last file, dlt forgets it (dlt 1.31).
     """
-    with signals.intercepted_signals(), pipeline.sql_client():
+    with signals.intercepted_signals():
         pipeline.load()
         signals.raise_if_signalled()
 
