@@ -127,7 +127,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 AnyOrder.TestCase.settings = settings(
-    max_examples=6,
+    max_examples=5,
     stateful_step_count=8,
     deadline=None,
     derandomize=True,
