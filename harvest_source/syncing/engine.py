@@ -80,7 +80,7 @@ class Sync:
         check_abilities(self.pipeline)
         if not can_merge(self.pipeline):
             self.run.rest_of = RestOfTable(self.pipeline)
-        with self._alone(), kept_open(self.pipeline):
+        with explained(), self._alone(), kept_open(self.pipeline):
             return self._execute()
 
     @contextmanager
@@ -216,7 +216,7 @@ class Sync:
         self.listener.step(f"loading {len(names)} reports")
         others = [deleted_rows_resource(self.run.removals)] if any(self.run.removals.values()) else []
         source = build_source(self.run, [reader.report(name) for name in names], *others)
-        with Warehouse(self.pipeline, names) as warehouse, explained():
+        with Warehouse(self.pipeline, names) as warehouse:
             self.run.filter_rows = ChangeFilter(warehouse, self._tallies)
             self.pipeline.extract(source)
         if not self.repairs:

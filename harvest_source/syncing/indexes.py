@@ -9,7 +9,6 @@ from dlt.common.schema import Schema
 
 from harvest_source.reports.catalogue import Report, by_name, parent_id_column
 from harvest_source.reports.hints import key_of, list_tables
-from harvest_source.syncing.package import explained
 
 DIALECT = "postgres"  # DuckDB, BigQuery and other column stores find rows without indexes
 ROOT_ID = "_dlt_root_id"  # by which dlt removes the list elements of rows that it replaces
@@ -18,18 +17,14 @@ INDEXES = "select indexname from pg_catalog.pg_indexes where schemaname = %s"
 
 
 def add_indexes(pipeline: dlt.Pipeline, names: list[str]) -> None:
-    """Makes the indexes that tables of the given reports still lack; nothing happens outside Postgres.
-
-    Raises:
-        LoadFailedError: the database refused.
-    """
+    """Makes the indexes that tables of the given reports still lack; nothing happens outside Postgres."""
     if pipeline.destination_client().capabilities.sqlglot_dialect != DIALECT:
         return
-    with explained(), pipeline.sql_client() as client:
+    with pipeline.sql_client() as client:
         schema = client.fully_qualified_dataset_name(quote=False)
         tables = {row[0] for row in client.execute_sql(TABLES, schema) or []}
         present = {row[0] for row in client.execute_sql(INDEXES, schema) or []}
-        for report in map(by_name, names):
+        for report in map(by_name, names if pipeline.default_schema_name else ()):  # before the first load there is no schema
             for table, name, columns in _wanted(report, pipeline.default_schema):
                 if table in tables and name not in present:
                     listed = ", ".join(map(client.escape_column_name, columns))

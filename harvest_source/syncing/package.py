@@ -19,27 +19,15 @@ class LoadFailedError(HarvestError):
 
 
 def load(pipeline: dlt.Pipeline, data: Any) -> None:
-    """Loads one package.
-
-    Raises:
-        HarvestError: what a resource raised.
-        LoadFailedError: the destination refused or is gone.
-    """
-    with explained():
-        pipeline.extract(data)
-        pipeline.normalize()
-        load_normalized(pipeline)
+    """Loads one package."""
+    pipeline.extract(data)
+    finish_pending(pipeline)
 
 
 def finish_pending(pipeline: dlt.Pipeline) -> None:
-    """Loads what an earlier run left pending.
-
-    Raises:
-        LoadFailedError: it still cannot be loaded.
-    """
-    with explained():
-        pipeline.normalize()
-        load_normalized(pipeline)
+    """Loads what is pending."""
+    pipeline.normalize()
+    load_normalized(pipeline)
 
 
 def load_normalized(pipeline: dlt.Pipeline) -> None:
@@ -77,10 +65,11 @@ def repair_interrupted(pipeline: dlt.Pipeline) -> bool:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turns dlt's long failures into one line.
+    """Turns dlt's long failures into one line, whichever step they come from.
 
     Raises:
-        HarvestError, LoadFailedError: as `load`.
+        HarvestError: what a resource raised.
+        LoadFailedError: the destination refused or is gone.
     """
     try:
         yield

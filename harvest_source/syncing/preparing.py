@@ -9,7 +9,7 @@ import dlt
 from harvest_source.reports.reader import Where
 from harvest_source.settings import SECTION
 from harvest_source.syncing.listener import Listener
-from harvest_source.syncing.package import explained, finish_pending, load_normalized, repair_interrupted
+from harvest_source.syncing.package import finish_pending, load_normalized, repair_interrupted
 
 
 def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -> bool:
@@ -22,15 +22,11 @@ def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -
 
     Returns:
         whether a pending load was finished.
-
-    Raises:
-        LoadFailedError: the destination cannot be used, or what is pending still cannot be loaded.
     """
     knew = bool(states_of(pipeline))
-    with explained():
-        if repair_interrupted(pipeline):
-            listener.note("an earlier run was killed in the middle of a load: that load is taken back and read again")
-            load_normalized(pipeline)  # records that it was taken back
+    if repair_interrupted(pipeline):
+        listener.note("an earlier run was killed in the middle of a load: that load is taken back and read again")
+        load_normalized(pipeline)  # records that it was taken back
     finishes = pipeline.has_pending_data and not drop_pending
     if finishes:
         listener.note("an earlier run left a pending load: it is loaded first, then today's data")
@@ -38,8 +34,7 @@ def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -
     elif pipeline.has_pending_data:
         pipeline.abort_packages()
         listener.note("dropped a pending load of an earlier run")
-    with explained():
-        pipeline.sync_destination()
+    pipeline.sync_destination()
     if knew and not states_of(pipeline):
         listener.note("the destination holds no earlier load (deleted or moved?): this is a first load")
     return finishes

@@ -20,7 +20,9 @@ from faults_support import errors_of, tiny
 from postgres_server import PASSWORD, Postgres
 from support import rows, serving, sync_once
 
+from harvest_sandbox import Fault, Request
 from harvest_source.reports.catalogue import REPORTS, parent_id_column
+from harvest_source.syncing.package import LoadFailedError
 
 PATIENCE_SECONDS = 60.0
 
@@ -79,6 +81,38 @@ def test_load_that_breaks_in_the_middle_is_complete_after_the_next_run(
         assert {each["error"] for each in json.loads(done.stdout)["reports"]} == {None}
         assert_equal(tmp_path, sandbox)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
+
+
+def test_server_that_goes_while_tables_are_compared_is_a_destination_that_cannot_be_used(
+    tmp_path: Path, own_postgres: tuple[Postgres, str]
+) -> None:
+    """Not only loads meet a server that went: whatever a run asks it, the error is the destination's, in one line."""
+    server, _ = own_postgres
+
+    def go_while_keys_are_read(request: Request) -> None:
+        if request.path == "/v2/clients" and "updated_since" not in request.query and request.query.get("per_page") != "1":
+            sandbox.before_answer = None
+            server.stop("immediate")
+
+    account = tiny()
+    with serving(account) as sandbox:
+        assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
+        account.delete("clients", next(iter(account.rows["clients"])))
+        sandbox.before_answer = go_while_keys_are_read
+        with pytest.raises(LoadFailedError, match="the destination cannot be used"):
+            sync_once(tmp_path, sandbox, "clients")
+        assert sandbox.before_answer is None
+        server.start()
+        assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
+        assert_equal(tmp_path, sandbox, "clients")
+
+
+@on("postgres")
+def test_first_run_in_which_nothing_can_be_read_says_why(tmp_path: Path) -> None:
+    """There is no table yet that could have an index."""
+    with serving(tiny()) as sandbox:
+        sandbox.faults.append(Fault(path="/v2/clients$", status=403, times=None))
+        assert "403" in errors_of(sync_once(tmp_path, sandbox, "clients"))["clients"]
 
 
 @on("postgres")
