@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from dlt.common.exceptions import MissingDependencyException
+
 from harvest_source.api.errors import CancelledError, HarvestError, SettingError
 from harvest_source.commands.access import open_source
 from harvest_source.commands.answers import print_answers
@@ -105,8 +107,8 @@ def execute(place: Workplace, names: list[str], choice: Choice, options: RunOpti
 
 
 def exit_code_of(error: Exception) -> int:
-    """Returns the exit code of an error: 2 where a setting is wrong, else 1."""
-    return 2 if isinstance(error, SettingError) else 1
+    """Returns the exit code of an error: 2 where a setting is wrong or lacks a package, else 1."""
+    return 2 if isinstance(error, (SettingError, MissingDependencyException)) else 1
 
 
 def was_interrupted(error: BaseException) -> bool:
@@ -118,6 +120,8 @@ def one_line(error: Exception) -> str:
     """Returns what an error tells a person; one that nobody foresaw says so."""
     if isinstance(error, HarvestError):
         return str(error)
+    if isinstance(error, MissingDependencyException):  # dlt looks for Sentry's package wherever a setting is first read
+        return f"dlt needs a package for {error.caller}: pip install {' '.join(error.dependencies)}"
     first = (str(error).strip().splitlines() or [""])[0]
     return f"unexpected {type(error).__name__}: {first[:200]} (--verbose tells where)"
 

@@ -114,6 +114,13 @@ def test_missing_package_is_said_with_the_line_that_installs_it(tmp_path: Path, 
     assert done.stderr == f"error: destination {name} needs a package: {line}\n"
 
 
+def test_missing_package_of_a_setting_is_said_with_the_line_that_installs_it(tmp_path: Path) -> None:
+    """Dlt's own setting for Sentry needs a package that is not among the requirements."""
+    done = command_without(tmp_path, "sentry_sdk", "--demo", RUNTIME__SENTRY_DSN="https://key@127.0.0.1:9/1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: dlt needs a package for sentry telemetry: pip install sentry-sdk\n"
+
+
 def test_packages_without_which_empty_texts_would_become_nulls_are_asked_for(tmp_path: Path, postgres: Postgres) -> None:
     """Without ADBC dlt brings Arrow tables to Postgres as CSV, and reads an empty text as a null there."""
     address = {"DESTINATION__POSTGRES__CREDENTIALS": postgres.make_database("without_adbc")}
