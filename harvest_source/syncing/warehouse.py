@@ -75,7 +75,8 @@ class Warehouse:
                 "could be compared with Harvest: choose another, or load it with plain dlt (README, As a library)"
             ) from error
         self._missing: set[str] = set()
-        self._counted = set(counted) & _known_tables(pipeline)
+        self._known = _known_tables(pipeline)
+        self._counted = set(counted) & self._known
         self._counts: Counter[tuple[str, int]] | None = None
 
     def __enter__(self) -> Self:
@@ -94,6 +95,8 @@ class Warehouse:
 
     def count(self, table: str, account_id: int, scope: Scope = EVERYTHING) -> int | None:
         """Returns the number of rows of an account that are there at Harvest, `None` where the table does not exist."""
+        if table not in self._known:
+            return None  # without a question, of which a first load would ask one for each table
         counts = self._count_together() if table in self._counted and scope == EVERYTHING else None
         if counts is not None:
             return counts[table, account_id]

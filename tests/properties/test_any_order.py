@@ -17,6 +17,7 @@ from harvest_source.api.errors import HarvestError
 
 NAMES = ("time_entries", "expenses", "invoices", "invoice_payments", "projects", "user_assignments", "project_assignments")
 TINY = Size(projects=5, users=4, invoices=8, estimates=2, time_entries=40, expenses=12, clients=3)
+COPIES = ("user_assignment__", "task_assignment__")  # inside entries and expenses, whose change time does not move with them
 KINDS = st.sampled_from(["time_entries", "expenses", "invoices", "projects", "user_assignments"])
 PICK = st.integers(min_value=0, max_value=10_000)
 
@@ -38,7 +39,7 @@ class AnyOrder(RuleBasedStateMachine):
             for _ in range(2):  # the first run finds what is gone, the second what that left behind
                 summary = self.sync(sweep_days=0)  # quiet changes of children need a full sweep
             assert [result.error for result in summary.results if result.error] == []
-            assert_equal(Path(self.folder.name), self.sandbox, *NAMES)
+            assert_equal(Path(self.folder.name), self.sandbox, *NAMES, copies=COPIES)
             self.sandbox.stop()
             self.folder.cleanup()
 
@@ -128,7 +129,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 AnyOrder.TestCase.settings = settings(
     max_examples=3,
-    stateful_step_count=10,
+    stateful_step_count=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
