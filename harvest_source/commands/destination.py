@@ -12,9 +12,10 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
-from harvest_source.api.errors import SettingError, first_line
+from harvest_source.api.errors import SettingError
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.syncing.abilities import check_abilities
+from harvest_source.syncing.package import reason
 
 
 def try_destination(place: Workplace) -> str:
@@ -35,7 +36,7 @@ def try_destination(place: Workplace) -> str:
         except (ConfigurationException, ImportError):
             raise
         except Exception as error:  # of dlt, or of the database's own client, which has classes of its own
-            raise SettingError(f"{place.destination} cannot be reached or written: {first_line(error)}") from error
+            raise SettingError(f"{place.destination} cannot be reached or written: {reason(error)}") from error
 
 
 def _try_sql(pipeline: dlt.Pipeline) -> str:

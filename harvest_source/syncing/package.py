@@ -13,6 +13,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.api.errors import HarvestError, first_line
 
+DUCKDB_FILE_IN_USE = "Conflicting lock is held"
+
 
 class LoadFailedError(HarvestError):
     """dlt could not bring the rows into the destination; a pending package is finished by the next run."""
@@ -77,9 +79,10 @@ def explained() -> Iterator[None]:
         for cause in (*causes(failure), *_interruptions(failure)):
             if isinstance(cause, (HarvestError, KeyboardInterrupt)):
                 raise cause from failure
-        raise LoadFailedError(f"the destination could not be loaded ({failure.step}): {_reason(failure)}") from failure
+        what = "cannot be used" if failure.step == "sync" else f"could not be loaded ({failure.step})"
+        raise LoadFailedError(f"the destination {what}: {reason(failure)}") from failure
     except DestinationException as failure:
-        raise LoadFailedError(f"the destination cannot be used: {_reason(failure)}") from failure
+        raise LoadFailedError(f"the destination cannot be used: {reason(failure)}") from failure
 
 
 def causes(failure: BaseException) -> Iterator[BaseException]:
@@ -101,7 +104,8 @@ def _interruptions(failure: BaseException) -> Iterator[BaseException]:
             yield error
 
 
-def _reason(failure: BaseException) -> str:
-    """Returns the first line of the innermost cause, which is the database's own."""
+def reason(failure: BaseException) -> str:
+    """Returns the first line of the innermost cause, which is the database's own; of a DuckDB file in use also what to do."""
     *_, innermost = causes(failure)
-    return first_line(innermost)[:300]
+    said = first_line(innermost)[:300]
+    return f"{said.partition(' See also')[0]} Wait until that program has ended." if DUCKDB_FILE_IN_USE in said else said
