@@ -133,7 +133,7 @@ def test_waits_grow_are_jittered_and_end_within_four_minutes(tmp_path: Path) -> 
         assert len(waits) >= 6
         for wait, least in zip(waits, (min(2**power, 16) for power in itertools.count()), strict=False):
             assert least <= wait <= min(least + 1, 16)
-        assert sum(waits) <= 240
+        assert sum(waits) <= FOUR_MINUTES
         waited.append(waits)
     assert waited[0] != waited[1]
 
