@@ -18,13 +18,15 @@ INDEXES = "select indexname from pg_catalog.pg_indexes where schemaname = %s"
 
 def add_indexes(pipeline: dlt.Pipeline, names: list[str]) -> None:
     """Makes the indexes that tables of the given reports still lack; nothing happens outside Postgres."""
+    if not pipeline.default_schema_name:
+        return  # before the first load there is no table
     if pipeline.destination_client().capabilities.sqlglot_dialect != DIALECT:
         return
     with pipeline.sql_client() as client:
         schema = client.fully_qualified_dataset_name(quote=False)
         tables = {row[0] for row in client.execute_sql(TABLES, schema) or []}
         present = {row[0] for row in client.execute_sql(INDEXES, schema) or []}
-        for report in map(by_name, names if pipeline.default_schema_name else ()):  # before the first load there is no schema
+        for report in map(by_name, names):
             for table, name, columns in _wanted(report, pipeline.default_schema):
                 if table in tables and name not in present:
                     listed = ", ".join(map(client.escape_column_name, columns))
