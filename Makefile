@@ -4,10 +4,10 @@ BIN := .venv/bin
 SOURCES := $(wildcard requirements*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types imports docs check
+.PHONY: help setup demo test test-long lint format types imports docs check
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(BIN)/.ready ## make .venv with everything that runs, tests and checks
 
@@ -21,6 +21,9 @@ demo: setup ## load the built-in sandbox account into harvest_demo.duckdb
 
 test: setup ## run the tests, on all cores
 	$(BIN)/pytest -n auto
+
+test-long: setup ## run the tests that take long
+	$(BIN)/pytest -n auto -m long
 
 lint: setup ## look for mistakes and for files that are not formatted; changes nothing
 	$(BIN)/ruff format --check .
@@ -39,4 +42,4 @@ imports: setup ## check that imports point one way
 docs: setup ## write the generated page docs/tables.md anew
 	$(BIN)/python -m harvest_source.reports.docs
 
-check: lint types imports test ## all that CI checks, in the same words
+check: lint types imports test test-long ## all that CI checks, in the same words
