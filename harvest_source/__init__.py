@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from functools import partial
 
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
+
 from harvest_source.api.accounts import choose_accounts
 from harvest_source.api.auth import build_auth, chosen_account
 from harvest_source.api.client import HarvestClient
@@ -37,7 +40,7 @@ def harvest_source(
     Raises:
         SettingError: a setting is missing or malformed.
     """
-    settings = load_settings(assignments=assignments)
+    settings = load_settings(_active_pipeline(), assignments=assignments)
     wanted = parse_account_ids(settings.account_id if account_id is None else account_id)
     auth, _note = build_auth(settings, accounts=wanted)
     client = HarvestClient(settings, auth)
@@ -46,3 +49,9 @@ def harvest_source(
     choice = Choice(since=None if since is None else parse_since("since", since))
     reader = Reader(client, settings, choice)
     return build_source(Run(reader, partial(choose_accounts, client, wanted)), [reader.report(name) for name in NAMES])
+
+
+def _active_pipeline() -> str | None:
+    """Returns the name of the pipeline that settings may stand under: the last one that was made, as for any source of dlt."""
+    context = Container()[PipelineContext]
+    return context.pipeline().pipeline_name if context.is_active() else None

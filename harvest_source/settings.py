@@ -1,22 +1,22 @@
 """Every constant and every setting, with the reason beside it.
 
-Settings are read by dlt in dlt's own order (environment, `.dlt/secrets.toml`, `.dlt/config.toml`), section
+Settings are read from dlt's places in dlt's own order (environment, `.dlt/secrets.toml`, `.dlt/config.toml`), section
 `sources.harvest`. Constants that stem from the Harvest API name its page.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from dateutil.parser import isoparse
-from dlt.common.configuration import configspec, resolve_configuration
-from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from harvest_source.api.errors import SettingError, first_line
+from harvest_source.api.errors import SettingError
+from harvest_source.configuration import fill
 
 SECTION = "harvest"
 PIPELINE_NAME = "harvest_pipeline"
@@ -37,8 +37,6 @@ FREE_REQUESTS = 100  # so many requests a run may send without ever waiting for 
 COMPANY_FIELDS = ("name", "base_uri", "full_domain", "is_active")  # by which a company is told from another answer
 LONGEST_SHOWN = 15  # characters of a wrong account id that are shown
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-
-Settings = TypeVar("Settings", bound=BaseConfiguration)
 
 
 @configspec
@@ -69,16 +67,17 @@ class HarvestSettings(NotifySettings):
     redirect_port: int = 8484
 
 
-def load_settings(**overrides: Any) -> HarvestSettings:
+def load_settings(pipeline_name: str | None = PIPELINE_NAME, **overrides: Any) -> HarvestSettings:
     """Reads and checks the settings.
 
     Args:
+        pipeline_name: whose own settings count first; `None` where none is known.
         overrides: settings given by the caller; those that are `None` do not count.
 
     Raises:
         SettingError: a setting has the wrong type or form, or a `.dlt` file cannot be read.
     """
-    settings = _resolved(HarvestSettings())
+    settings = fill(HarvestSettings(), SECTION, pipeline_name)
     for name, value in overrides.items():
         if value is not None:
             setattr(settings, name, value)
@@ -105,15 +104,8 @@ def load_notify_url(option: str | None) -> str | None:
     """
     if option is not None:
         return parse_notify_url("--notify", option)
-    configured = _resolved(NotifySettings()).notify_url
+    configured = fill(NotifySettings(), SECTION, PIPELINE_NAME).notify_url
     return parse_notify_url("notify_url", configured) if configured else None
-
-
-def _resolved(settings: Settings) -> Settings:
-    try:
-        return resolve_configuration(settings, sections=("sources", SECTION))
-    except ConfigurationException as error:
-        raise SettingError(f"a setting of [sources.{SECTION}] is wrong: {first_line(error)}") from error
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from support import forget_dlt
 
 from harvest_source.api.errors import SettingError
-from harvest_source.settings import API_URL, HarvestSettings, load_settings, parse_account_ids, parse_since, parse_url
+from harvest_source.settings import (
+    API_URL,
+    HarvestSettings,
+    load_notify_url,
+    load_settings,
+    parse_account_ids,
+    parse_since,
+    parse_url,
+)
 
 INSTANTS = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2990, 1, 1))  # noqa: DTZ001 - a zone is added
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timedelta(minutes=minutes))
@@ -146,6 +154,77 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
         8484,
     )
     assert settings.start_date is settings.account_id is settings.access_token is None
+
+
+SET = {
+    "access_token": "T", "client_id": "C", "client_secret": "S", "refresh_token": "R", "account_id": "7",
+    "api_url": "https://set.example/", "id_url": "https://set.example/",
+    "contact": "me", "start_date": "2024-05-06", "overlap_seconds": "1", "assignments": "project",
+    "deleted_rows": "keep", "sweep_days": "1", "report_period": "week", "redirect_port": "1", "notify_url": "https://set.example/x",
+}  # fmt: skip
+SECRET = ("access_token", "client_secret", "refresh_token", "notify_url")
+SOMEBODY_ELSES = ("", "SOURCES__", "HARVEST__", "HARVEST_PIPELINE__", "HARVEST_PIPELINE__SOURCES__", "OTHER__SOURCES__HARVEST__")
+
+
+def values(settings: HarvestSettings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in settings.get_resolvable_fields()}
+
+
+def test_table_of_these_tests_has_every_setting() -> None:
+    """A setting that comes later is tested like the others."""
+    assert set(SET) == set(HarvestSettings().get_resolvable_fields())
+
+
+@pytest.mark.parametrize("front", SOMEBODY_ELSES)
+def test_names_without_the_whole_section_do_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch, front: str) -> None:
+    """Neither in the environment nor in a toml file, for no setting: another program's API_URL would be sent the token."""
+    unset = values(load_settings())
+    for name, value in SET.items():
+        monkeypatch.setenv(f"{front}{name.upper()}", value)
+    assert (values(load_settings()), load_notify_url(None)) == (unset, None)
+    for name in SET:
+        monkeypatch.delenv(f"{front}{name.upper()}")
+    section = ".".join(front.lower().split("__")[:-1])
+    lines = [*([f"[{section}]"] if section else []), *(f'{name} = "{value}"' for name, value in SET.items())]
+    for file in ("secrets.toml", "config.toml"):
+        write(folder, file, "\n".join(lines))
+        assert (values(load_settings()), load_notify_url(None)) == (unset, None)
+
+
+@pytest.mark.parametrize("front", ["", "HARVEST_PIPELINE__"])
+def test_names_with_the_whole_section_count_in_every_place(folder: Path, monkeypatch: pytest.MonkeyPatch, front: str) -> None:
+    """With the pipeline's name in front or without, in the environment, and in the file that may hold each setting."""
+    unset = values(load_settings())
+    files = {"secrets.toml": SECRET, "config.toml": [name for name in SET if name not in SECRET]}
+    for file, names in files.items():
+        section = f"{front}sources__harvest".lower().replace("__", ".")
+        write(folder, file, "\n".join([f"[{section}]", *(f'{name} = "{SET[name]}"' for name in names)]))
+    in_files = values(load_settings())
+    assert {name: str(value) for name, value in in_files.items() if value == unset[name]} == {}
+    for file in files:
+        (folder / ".dlt" / file).unlink()
+    forget_dlt()
+    for name, value in SET.items():
+        monkeypatch.setenv(f"{front}SOURCES__HARVEST__{name.upper()}", value)
+    assert values(load_settings()) == in_files
+    assert load_notify_url(None) == SET["notify_url"]
+
+
+def test_pipelines_own_section_counts_before_the_common_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order is that of dlt, also where the two stand in different places."""
+    write(folder, "config.toml", "[harvest_pipeline.sources.harvest]\nsweep_days = 3\n[sources.harvest]\nsweep_days = 4\n")
+    monkeypatch.setenv("SOURCES__HARVEST__SWEEP_DAYS", "5")
+    assert load_settings().sweep_days == 3
+    assert load_settings(pipeline_name="other").sweep_days == load_settings(pipeline_name=None).sweep_days == 5
+
+
+@pytest.mark.parametrize("name", SECRET)
+def test_secret_in_the_file_that_is_none_for_secrets_is_refused(folder: Path, name: str) -> None:
+    """`config.toml` may stand in a repository; the message says where the value belongs, and not the value."""
+    write(folder, "config.toml", f'[sources.harvest]\n{name} = "SECRET-123"\n')
+    with pytest.raises(SettingError, match=rf"{name} .*\.dlt/secrets\.toml") as caught:
+        load_settings()
+    assert "SECRET-123" not in str(caught.value)
 
 
 WRONG = {
