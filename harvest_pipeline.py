@@ -16,6 +16,7 @@ from harvest_source.commands import show as show_command
 from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, place_options, with_command_first
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
+from harvest_source.secrecy import without_secrets
 
 INTERRUPTED = 130
 USAGE = 2
@@ -127,7 +128,7 @@ def main(arguments: list[str]) -> int:
         if run_command.was_interrupted(error):
             return interrupted()
         if verbose:
-            traceback.print_exc()
+            sys.stderr.write(without_secrets(traceback.format_exc()))
         message(f"error: {run_command.one_line(error)}", "red")
         return run_command.exit_code_of(error)
 

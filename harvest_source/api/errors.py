@@ -14,10 +14,12 @@ HarvestError
 
 from __future__ import annotations
 
+from harvest_source.secrecy import without_secrets
+
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of what an error says, or its kind where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Returns the first line of what an error says, or its kind where it says nothing; a configured secret is cut out."""
+    return without_secrets((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 class HarvestError(Exception):

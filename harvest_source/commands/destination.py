@@ -16,6 +16,7 @@ from harvest_source.api.errors import SettingError
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.syncing.abilities import check_abilities
 from harvest_source.syncing.package import reason
+from harvest_source.syncing.postgres import WRITTEN, is_postgres, write_by_adbc
 
 
 def try_destination(place: Workplace) -> str:
@@ -49,17 +50,24 @@ def _try_sql(pipeline: dlt.Pipeline) -> str:
         if not there:
             client.create_dataset()
         try:
-            _make_table(client)
+            _make_table(pipeline, client)
         finally:
             if not there:
                 client.drop_dataset()
     return f"reached and writable, dataset {pipeline.dataset_name}"
 
 
-def _make_table(client: SqlClientBase[Any]) -> None:
-    name = client.make_qualified_table_name(f"harvest_check_{secrets.token_hex(4)}")
+def _make_table(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:
+    """Does in small what a load does: makes a table, writes a row by the way that rows come, deletes it."""
+    table = f"harvest_check_{secrets.token_hex(4)}"
+    name = client.make_qualified_table_name(table)
     client.execute_sql(f"create table {name} (id bigint)")
-    client.execute_sql(f"drop table {name}")
+    try:
+        if is_postgres(pipeline):
+            write_by_adbc(pipeline, table)
+        client.execute_sql(f"delete from {name} where id = {WRITTEN}")
+    finally:
+        client.execute_sql(f"drop table {name}")
 
 
 def _database_file(pipeline: dlt.Pipeline) -> Path | None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from dlt.common.exceptions import MissingDependencyException
 
-from harvest_source.api.errors import CancelledError, HarvestError, SettingError
+from harvest_source.api.errors import CancelledError, HarvestError, SettingError, first_line
 from harvest_source.commands.access import open_source
 from harvest_source.commands.answers import print_answers
 from harvest_source.commands.notify import Alerts
@@ -122,8 +122,7 @@ def one_line(error: Exception) -> str:
         return str(error)
     if isinstance(error, MissingDependencyException):  # dlt looks for Sentry's package wherever a setting is first read
         return f"dlt needs a package for {error.caller}: pip install {' '.join(error.dependencies)}"
-    first = (str(error).strip().splitlines() or [""])[0]
-    return f"unexpected {type(error).__name__}: {first[:200]} (--verbose tells where)"
+    return f"unexpected {type(error).__name__}: {first_line(error)[:200]} (--verbose tells where)"
 
 
 def _sync(place: Workplace, names: list[str], choice: Choice, options: RunOptions) -> Summary:

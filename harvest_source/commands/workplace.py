@@ -20,6 +20,7 @@ from dlt.common.pipeline import get_dlt_pipelines_dir
 from harvest_source.api.errors import SettingError, first_line
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME
 from harvest_source.syncing.abilities import install_line
+from harvest_source.syncing.postgres import settle_credentials
 
 DEMO_NAME = "harvest_demo"
 STATE_FOLDER = Path(".dlt") / "state"
@@ -77,7 +78,7 @@ class Workplace:
                 dataset_name=self.dataset,
                 pipelines_dir=str(self.state_folder),
             )
-            pipeline.destination_client()
+            settle_credentials(pipeline)
         return pipeline
 
     def _destination(self) -> TDestinationReferenceArg:

@@ -40,6 +40,7 @@ from harvest_source.syncing.history import (
 from harvest_source.syncing.indexes import add_indexes
 from harvest_source.syncing.listener import Listener
 from harvest_source.syncing.package import explained, finish_pending, load
+from harvest_source.syncing.postgres import settle_credentials
 from harvest_source.syncing.preparing import prepare, states_of
 from harvest_source.syncing.reconcile import Reconciliation, Verdict
 from harvest_source.syncing.rewriting import RestOfTable, lost
@@ -77,6 +78,7 @@ class Sync:
             LoadFailedError: the destination refused; the next run finishes what is pending.
             CancelledError: the run was interrupted.
         """
+        settle_credentials(self.pipeline)
         check_abilities(self.pipeline)
         if not can_merge(self.pipeline):
             self.run.rest_of = RestOfTable(self.pipeline)

@@ -1,0 +1,137 @@
+"""Credentials of a destination: what they open, and that no spelling of them is ever said."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import psycopg2
+import pytest
+from command_line import Done, Type
+from faults_support import tiny
+from postgres_server import Postgres
+from psycopg2.sql import SQL, Identifier, Literal
+from support import serving
+
+PASSWORDS = {
+    "spaces": "made up pass word",
+    "signs of an address": "p@ss/w:rd?#[%]&=+",
+    "percent signs that encode": "made%20up%zz",
+    "quotes": "made'up\"back\\slash $x",
+    "beyond ascii": "größte Mühe €",
+}
+FIRST = next(iter(PASSWORDS))
+SECTION = "DESTINATION__POSTGRES__CREDENTIALS"
+
+
+def as_keys(**credentials: Any) -> dict[str, str]:
+    """Returns the environment that has credentials as one key each."""
+    return {f"{SECTION}__{name.upper()}": str(value) for name, value in credentials.items()}
+
+
+@contextmanager
+def role(postgres: Postgres, name: str, password: str, database: str) -> Iterator[None]:
+    """Gives the server a role with a database of its own; both are gone afterwards."""
+    with administrator(postgres) as cursor:
+        cursor.execute(SQL("create role {} login password {}").format(Identifier(name), Literal(password)))
+        cursor.execute(SQL("create database {} owner {}").format(Identifier(database), Identifier(name)))
+        yield
+        cursor.execute(SQL("drop database {} with (force)").format(Identifier(database)))
+        cursor.execute(SQL("drop role {}").format(Identifier(name)))
+
+
+@contextmanager
+def administrator(postgres: Postgres) -> Iterator[Any]:
+    """Gives a cursor of the server's owner."""
+    connection = psycopg2.connect(postgres.address("postgres"))
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
+
+
+def said_of(done: Done) -> str:
+    return done.out + done.err
+
+
+@pytest.mark.parametrize("name", [FIRST, *(pytest.param(name, marks=pytest.mark.long) for name in PASSWORDS if name != FIRST)])
+def test_any_password_opens_what_check_and_a_load_open(
+    postgres: Postgres, type_command: Type, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """By single keys and as one address, in `check` and in a load; the names of role and database may be just as strange."""
+    password = PASSWORDS[name]
+    with role(postgres, "strange role@x", password, "strange /base?x"), serving(tiny()) as sandbox:
+        given = as_keys(
+            host="127.0.0.1", port=postgres.port, username="strange role@x", password=password, database="strange /base?x"
+        )
+        for key, value in given.items():
+            monkeypatch.setenv(key, value)
+        for arguments in (["check"], ["run", "--reports", "clients,roles"]):
+            done = type_command(*arguments, "--destination", "postgres", "--quiet", harvest=sandbox)
+            assert done.code == 0, said_of(done)
+    for key in given:
+        monkeypatch.delenv(key)
+    with role(postgres, "plain", password, "plain"), serving(tiny()) as sandbox:
+        monkeypatch.setenv(SECTION, f"postgresql://plain:{quote(password, safe='')}@127.0.0.1:{postgres.port}/plain")
+        done = type_command("run", "--reports", "clients", "--destination", "postgres", "--quiet", harvest=sandbox)
+        assert done.code == 0, said_of(done)
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "percent-encoded": lambda text: quote(text, safe=""),
+    "percent-encoded but for spaces": lambda text: quote(text, safe=" +"),
+    "as in a form": quote_plus,
+    "in quotes of Python": repr,
+    "in quotes of JSON": json.dumps,
+    "as a value of libpq": lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'",
+}
+
+
+@pytest.mark.parametrize("name", PASSWORDS)
+def test_password_is_cut_out_of_whatever_a_driver_says(
+    type_command: Type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """On every command that opens the destination, with `--verbose` too; what else the driver says is shown."""
+    password = PASSWORDS[name]
+    for key, value in as_keys(host="127.0.0.1", port=9, username="loader", password=password, database="base").items():
+        monkeypatch.setenv(key, value)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise psycopg2.OperationalError("; ".join(f"{spell(password)} is no good" for spell in SPELLINGS.values()))
+
+    monkeypatch.setattr(psycopg2, "connect", refuse)
+    with serving(tiny()) as sandbox:
+        for arguments in (["run", "--reports", "clients"], ["check", "--json"], ["status"], ["show", "select 1"]):
+            done = type_command(*arguments, "--destination", "postgres", "--verbose", harvest=sandbox)
+            assert done.code != 0
+            assert "*** is no good" in said_of(done), arguments
+            for how, spell in SPELLINGS.items():
+                assert spell(password) not in said_of(done), (arguments, how)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and password.encode() in path.read_bytes()]
+
+
+UNREADABLE = ("q7q@zz%w9w", "q7q@z5z:y8y", "q7q@z5z/y8y", "q7q@z5z@y8y", "q7q@z5z?y8y")
+
+
+@pytest.mark.parametrize("password", UNREADABLE)
+def test_address_that_cannot_be_read_is_refused_without_showing_it(
+    type_command: Type, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    """Of `p@ss%w@host` dlt takes `ss%w@host` for the host, and the driver's message would show it."""
+    monkeypatch.setenv(SECTION, f"postgresql://loader:{password}@127.0.0.1:9/warehouse")
+    with serving(tiny()) as sandbox:
+        for arguments in (["run"], ["check", "--quiet"], ["status"]):
+            done = type_command(*arguments, "--destination", "postgres", harvest=sandbox)
+            assert done.code == 2, said_of(done)
+            assert not [part for part in re.findall(r"\w+", password) if part in said_of(done)]
+            assert done.err.count("\n") == 1
+            if arguments == ["run"]:
+                assert len(sandbox.requests) == 0
