@@ -32,9 +32,14 @@ def started_postgres() -> Iterator[Postgres]:
         yield server
 
 
+def fresh_postgres_address(server: Postgres) -> str:
+    """Returns the address of a new database in a server."""
+    return server.make_database(f"test_{os.getpid()}_{next(databases)}")
+
+
 def postgres_database(server: Postgres) -> Make:
     """Returns a database of its own in a server, the same for all folders of a test."""
-    address = server.make_database(f"test_{os.getpid()}_{next(databases)}")
+    address = fresh_postgres_address(server)
     return lambda _folder, _name: dlt.destinations.postgres(address)
 
 

@@ -8,6 +8,7 @@ from dlt.common.destination.exceptions import DestinationException
 
 from harvest_source.api.errors import SettingError, first_line
 from harvest_source.commands.output import hide_secrets, print_csv, print_json, print_table
+from harvest_source.commands.queries import check_reads_only, forbid_writing
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.syncing.package import explained
 
@@ -16,15 +17,18 @@ def query(place: Workplace, sql: str) -> tuple[list[str], list[list[Any]]]:
     """Returns the columns and rows of a query; tables stand in it without their dataset.
 
     Raises:
-        SettingError: nothing is loaded yet, or the destination does not understand the query.
+        SettingError: it does not only read, nothing is loaded yet, or the destination does not understand the query.
     """
     pipeline = place.pipeline()
+    check_reads_only(sql, pipeline.destination_client().capabilities.sqlglot_dialect)
     with setting_errors(place.destination), explained():
         pipeline.sync_destination()
         try:
-            with pipeline.sql_client() as client, client.execute_query(sql) as cursor:
-                columns = [column[0] for column in cursor.description or ()]
-                rows = cursor.fetchall() if columns else []
+            with pipeline.sql_client() as client:
+                forbid_writing(pipeline, client)
+                with client.execute_query(sql) as cursor:
+                    columns = [column[0] for column in cursor.description or ()]
+                    rows = cursor.fetchall() if columns else []
         except DestinationException as error:
             hint = "" if pipeline.state.get("sources") else "; nothing is loaded yet: run the pipeline first"
             raise SettingError(f"{first_line(error)}{hint}") from error

@@ -1,0 +1,56 @@
+"""Sees to it that a statement which a person typed only reads."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import dlt
+import sqlglot
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from dlt.destinations.sql_client import SqlClientBase
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from harvest_source.api.errors import SettingError, first_line
+
+READS = (exp.Query, exp.Values, exp.Pivot, exp.Describe, exp.Summarize, exp.Show)
+WRITES = (exp.DML, exp.Into)  # also within a query: `with gone as (delete …)`, `select … into`
+
+# what has the database itself refuse to write, for functions that do, which nobody sees in the statement
+READ_ONLY = {
+    "dlt.destinations.duckdb": "begin transaction read only",
+    "dlt.destinations.postgres": "set session characteristics as transaction read only",
+}
+LOCKED = "set lock_configuration = true"  # else a function of DuckDB writes logs into files (seen with 2.0.1)
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of what it cannot take apart, which is refused here
+
+
+def check_reads_only(sql: str, dialect: str | None) -> None:
+    """Refuses everything but one query.
+
+    Args:
+        sql: what a person typed.
+        dialect: of the destination, in sqlglot's words.
+
+    Raises:
+        SettingError: it is no query, more than one statement, or one that writes as well.
+    """
+    try:
+        statements = [each for each in sqlglot.parse(sql, dialect=dialect) if each is not None]
+    except SqlglotError as error:
+        raise SettingError(f"show takes one query, and this cannot be understood: {first_line(error)}") from error
+    if len(statements) != 1:
+        raise SettingError(f"show takes one query; these are {len(statements)} statements")
+    if not isinstance(statements[0], READS) or statements[0].find(*WRITES):
+        raise SettingError('show only reads: it takes a query, such as "select * from clients"')
+
+
+def forbid_writing(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:
+    """Has the database refuse to write on an open connection, where it can be told to."""
+    kind = pipeline.destination.destination_type if pipeline.destination else ""
+    if isinstance(client, DuckDbSqlClient):
+        client.execute_sql(LOCKED)
+    if kind in READ_ONLY:
+        client.execute_sql(READ_ONLY[kind])
