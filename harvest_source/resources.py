@@ -57,6 +57,7 @@ class Run:
     keeps_errors: bool = False  # a failed report yields nothing instead of raising
     filter_rows: RowFilter | None = None
     rest_of: RestOfTable | None = None  # set where the destination cannot merge: a changed table is then written anew
+    chosen: frozenset[Where] | None = None  # what is loaded now, of what was read; None: everything
     removals: dict[Where, list[Row]] = field(default_factory=dict)  # rows gone at Harvest, as they were last known
     placeholders: set[str] = field(default_factory=set)  # reports whose tables were made with a row of no account
     notes: Notes = field(default_factory=Notes)
@@ -125,6 +126,8 @@ def _iter_accounts(run: Run, report: Report, account_ids: list[int]) -> Iterator
 
 def _iter_items(run: Run, report: Report, account_id: int) -> Iterator[tuple[Any, list[Row]]]:
     """Yields the items of one report and account, each with the rows in it or removed by it; afterwards moves its bookmark."""
+    if run.chosen is not None and (account_id, report.name) not in run.chosen:
+        return
     outcome = run.outcome(report, account_id)
     removed = run.removals.get((account_id, report.name), [])
     if outcome.error or (outcome.pages is None and not removed):

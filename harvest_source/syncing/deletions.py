@@ -39,7 +39,8 @@ CASCADES: dict[str, tuple[tuple[str, str], ...]] = {
     "users": (
         ("billable_rates", "user_id"),
         ("cost_rates", "user_id"),
-        ("teammates", "user_id"),
+        ("teammates", "user_id"),  # of a manager
+        ("teammates", "id"),
         ("project_assignments", "user_id"),
         ("user_assignments", "user__id"),
     ),

@@ -218,6 +218,7 @@ class Sync:
         self.listener.step(f"loading {len(names)} reports")
         others = [deleted_rows_resource(self.run.removals)] if any(self.run.removals.values()) else []
         source = build_source(self.run, [reader.report(name) for name in names], *others)
+        self.run.chosen = frozenset(good)  # another account's rows of these reports are loaded, and may be gone from the disk
         with Warehouse(self.pipeline, names) as warehouse:
             self.run.filter_rows = ChangeFilter(warehouse, self._tallies)
             self.pipeline.extract(source)
