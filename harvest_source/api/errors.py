@@ -14,12 +14,22 @@ HarvestError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from harvest_source.secrecy import without_secrets
 
 
 def first_line(error: BaseException) -> str:
     """Returns the first line of what an error says, or its kind where it says nothing; a configured secret is cut out."""
     return without_secrets((str(error).strip() or type(error).__name__).splitlines()[0])
+
+
+def causes(failure: BaseException) -> Iterator[BaseException]:
+    """Yields an error, what it came of, what that came of, and so on."""
+    cause: BaseException | None = failure
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 class HarvestError(Exception):

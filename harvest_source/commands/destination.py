@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import dlt
@@ -15,6 +14,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from harvest_source.api.errors import SettingError
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.syncing.abilities import check_abilities
+from harvest_source.syncing.database_file import database_file
 from harvest_source.syncing.package import reason
 from harvest_source.syncing.postgres import WRITTEN, is_postgres, write_by_adbc
 
@@ -28,7 +28,7 @@ def try_destination(place: Workplace) -> str:
     pipeline = place.pipeline()
     with setting_errors(place.destination):
         check_abilities(pipeline)
-        file = _database_file(pipeline)
+        file = database_file(pipeline)
         if file is not None and not file.exists():
             with tempfile.TemporaryFile(dir=file.parent):
                 return f"{file.name} will be made on the first run; the folder is writable"
@@ -68,12 +68,3 @@ def _make_table(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:
         client.execute_sql(f"delete from {name} where id = {WRITTEN}")
     finally:
         client.execute_sql(f"drop table {name}")
-
-
-def _database_file(pipeline: dlt.Pipeline) -> Path | None:
-    """Returns the file of a DuckDB destination."""
-    if (pipeline.destination.destination_name if pipeline.destination else "") != "duckdb":
-        return None
-    config: Any = pipeline.destination_client().config
-    path = config.credentials.database
-    return None if not isinstance(path, str) or path.startswith((":", "md:")) else Path(path)

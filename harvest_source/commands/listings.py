@@ -9,11 +9,11 @@ from harvest_source.api.errors import HarvestError
 from harvest_source.commands.access import wanted_accounts
 from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.permissions import permissions
-from harvest_source.commands.workplace import Workplace, setting_errors
+from harvest_source.commands.reading import reading
+from harvest_source.commands.workplace import Workplace
 from harvest_source.reports.catalogue import REPORTS
 from harvest_source.settings import load_settings
 from harvest_source.syncing.history import last_runs
-from harvest_source.syncing.package import explained
 from harvest_source.syncing.warehouse import Warehouse
 
 
@@ -61,11 +61,11 @@ def _readable() -> dict[str, str]:
 
 def status(place: Workplace, *, as_json: bool) -> int:
     """Prints the last run of every report: when, bookmark, rows, verified or not."""
-    pipeline = place.pipeline()
-    with setting_errors(place.destination), explained():
-        pipeline.sync_destination()
-        with Warehouse(pipeline) as warehouse:
-            runs = last_runs(warehouse)
+    runs = []
+    with reading(place) as pipeline:
+        if pipeline is not None:
+            with Warehouse(pipeline) as warehouse:
+                runs = last_runs(warehouse)
     columns = ["account_id", "report", "finished_at", "bookmark", "rows_here", "verified", "error"]
     rows = [[run.get(column) for column in columns] for run in runs]
     if as_json:

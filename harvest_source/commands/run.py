@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from dlt.common.exceptions import MissingDependencyException
 
-from harvest_source.api.errors import CancelledError, HarvestError, SettingError, first_line
+from harvest_source.api.errors import CancelledError, HarvestError, SettingError, causes, first_line
 from harvest_source.commands.access import open_source
 from harvest_source.commands.answers import print_answers
 from harvest_source.commands.notify import Alerts
@@ -20,7 +20,6 @@ from harvest_source.reports.catalogue import NAMES
 from harvest_source.reports.reader import Choice
 from harvest_source.settings import load_notify_url, parse_since
 from harvest_source.syncing import Summary, sync
-from harvest_source.syncing.package import causes
 
 DUCKDB_INTERRUPTED = "Query interrupted"  # a RuntimeError without a cause (seen with DuckDB 2.0.1)
 

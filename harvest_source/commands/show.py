@@ -9,8 +9,11 @@ from dlt.common.destination.exceptions import DestinationException
 from harvest_source.api.errors import SettingError, first_line
 from harvest_source.commands.output import hide_secrets, print_csv, print_json, print_table
 from harvest_source.commands.queries import check_reads_only, forbid_writing
-from harvest_source.commands.workplace import Workplace, setting_errors
-from harvest_source.syncing.package import explained
+from harvest_source.commands.reading import reading
+from harvest_source.commands.workplace import Workplace
+from harvest_source.syncing.database_file import user_of_file
+
+NOTHING_LOADED = "nothing is loaded yet: run the pipeline first"
 
 
 def query(place: Workplace, sql: str) -> tuple[list[str], list[list[Any]]]:
@@ -19,10 +22,10 @@ def query(place: Workplace, sql: str) -> tuple[list[str], list[list[Any]]]:
     Raises:
         SettingError: it does not only read, nothing is loaded yet, or the destination does not understand the query.
     """
-    pipeline = place.pipeline()
-    check_reads_only(sql, pipeline.destination_client().capabilities.sqlglot_dialect)
-    with setting_errors(place.destination), explained():
-        pipeline.sync_destination()
+    with reading(place) as pipeline:
+        if pipeline is None:
+            raise SettingError(NOTHING_LOADED)
+        check_reads_only(sql, pipeline.destination_client().capabilities.sqlglot_dialect)
         try:
             with pipeline.sql_client() as client:
                 forbid_writing(pipeline, client)
@@ -30,7 +33,9 @@ def query(place: Workplace, sql: str) -> tuple[list[str], list[list[Any]]]:
                     columns = [column[0] for column in cursor.description or ()]
                     rows = cursor.fetchall() if columns else []
         except DestinationException as error:
-            hint = "" if pipeline.state.get("sources") else "; nothing is loaded yet: run the pipeline first"
+            if user_of_file(error):
+                raise
+            hint = "" if pipeline.state.get("sources") else f"; {NOTHING_LOADED}"
             raise SettingError(f"{first_line(error)}{hint}") from error
     return columns, hide_secrets(columns, rows)
 

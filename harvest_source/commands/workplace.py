@@ -62,8 +62,11 @@ class Workplace:
         base = Path(get_dlt_pipelines_dir()) if os.environ.get("DLT_DATA_DIR") else STATE_FOLDER.absolute()
         return base / f"{self.destination.replace('/', '_')}__{self.dataset}"
 
-    def pipeline(self) -> dlt.Pipeline:
+    def pipeline(self, folder: Path | None = None) -> dlt.Pipeline:
         """Returns the pipeline.
+
+        Args:
+            folder: of its working state; default: that of runs.
 
         Raises:
             SettingError: the destination is unknown, its package or its credentials are missing, the folder is read-only,
@@ -71,12 +74,11 @@ class Workplace:
         """
         apply_dlt_defaults(self.destination, verbose=self.verbose)
         with setting_errors(self.destination):
-            self.state_folder.mkdir(parents=True, exist_ok=True)
+            destination = self._destination()  # one that there is not leaves no folder behind
+            folder = folder or self.state_folder
+            folder.mkdir(parents=True, exist_ok=True)
             pipeline = dlt.pipeline(
-                self.pipeline_name,
-                destination=self._destination(),
-                dataset_name=self.dataset,
-                pipelines_dir=str(self.state_folder),
+                self.pipeline_name, destination=destination, dataset_name=self.dataset, pipelines_dir=str(folder)
             )
             settle_credentials(pipeline)
         return pipeline

@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import dlt
-from filelock import FileLock, Timeout
 
 from harvest_source.api.accounts import Account, look_up
-from harvest_source.api.errors import AccessLostError, ApiError, SettingError
+from harvest_source.api.errors import AccessLostError, ApiError
 from harvest_source.reports.catalogue import NAMES, by_name
 from harvest_source.reports.reader import Outcome, Where
 from harvest_source.resources import NO_ACCOUNT, Run, build_source
 from harvest_source.settings import SECTION
 from harvest_source.syncing import timers
 from harvest_source.syncing.abilities import can_merge, check_abilities
+from harvest_source.syncing.alone import alone
 from harvest_source.syncing.changes import ChangeFilter, Tally
+from harvest_source.syncing.database_file import Patience, kept_open
 from harvest_source.syncing.deletions import deleted_rows_resource
 from harvest_source.syncing.history import (
     ACCESS_ROLES,
@@ -46,7 +46,7 @@ from harvest_source.syncing.reconcile import Reconciliation, Verdict
 from harvest_source.syncing.rewriting import RestOfTable, lost
 from harvest_source.syncing.summary import ReportResult, Summary
 from harvest_source.syncing.totals import differing_months
-from harvest_source.syncing.warehouse import Warehouse, kept_open
+from harvest_source.syncing.warehouse import Warehouse
 
 GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
 
@@ -82,21 +82,23 @@ class Sync:
         check_abilities(self.pipeline)
         if not can_merge(self.pipeline):
             self.run.rest_of = RestOfTable(self.pipeline)
-        with explained(), self._alone(), kept_open(self.pipeline):
+        with explained(), alone(self.pipeline):
             return self._execute()
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keeps a second run of the same pipeline out; the lock goes with the process, however it ends."""
-        lock = FileLock(Path(self.pipeline.pipelines_dir) / f"{self.pipeline.pipeline_name}.lock", timeout=0)
-        try:
-            with lock:
-                yield
-        except Timeout as error:
-            raise SettingError("another run is working on this pipeline: wait until it has ended") from error
+    @property
+    def _patience(self) -> Patience:
+        return Patience(self.run.reader.client.clock, self.listener.note)
+
+    def _kept_open(self) -> AbstractContextManager[None]:
+        """Keeps a DuckDB file open for a while in which Harvest is not waited for."""
+        return kept_open(self.pipeline, self._patience)
+
+    def _warehouse(self, counted: Iterable[str] = (), *, lets_go: bool = False) -> Warehouse:
+        return Warehouse(self.pipeline, counted, self._patience, lets_go=lets_go)
 
     def _execute(self) -> Summary:
-        self.summary.pending_loaded = prepare(self.pipeline, self.listener, drop_pending=self.drop_pending)
+        with self._kept_open():
+            self.summary.pending_loaded = prepare(self.pipeline, self.listener, drop_pending=self.drop_pending)
         accounts = [look_up(self.run.reader.client, account) for account in self.run.accounts]
         wheres = [(account.id, name) for account in accounts for name in self.names if not self._is_off(account, name)]
         self._states = states_of(self.pipeline)
@@ -107,7 +109,7 @@ class Sync:
             self.names,
             self.accept_deletions,
             self.pipeline.state.get("sources", {}).get(SECTION, {}).get(ACCESS_ROLES, {}),
-            lambda: Warehouse(self.pipeline, self.names),
+            lambda: self._warehouse(self.names, lets_go=True),
             self._load,
             self._tallies,
         )
@@ -123,7 +125,7 @@ class Sync:
 
     def _compare_totals(self, accounts: list[Account]) -> None:
         """Notes the months in which a sum differs from Harvest's report; a report that cannot be read is said."""
-        with Warehouse(self.pipeline) as warehouse:
+        with self._warehouse(lets_go=True) as warehouse:
             for account in accounts:
                 results = {each.report: each for each in self.summary.results if each.account_id == account.id}
                 try:
@@ -141,7 +143,7 @@ class Sync:
         """Has tables that lost rows outside a run read as if for the first time."""
         if not self.run.rest_of:
             return
-        with Warehouse(self.pipeline) as warehouse:
+        with self._warehouse() as warehouse:
             found = lost(warehouse, wheres)
         for account_id, name in sorted(found):
             self.listener.note(f"{name} of account {account_id} lost rows since the last run: it is read from the beginning")
@@ -189,7 +191,7 @@ class Sync:
             pages = self.run.reader.outcomes[where].pages
             if where[1] != timers.REPORT or pages is None or pages.since is None:
                 continue
-            with Warehouse(self.pipeline) as warehouse:
+            with self._warehouse() as warehouse:
                 ran_before = timers.running_ids(warehouse, where[0])
             try:
                 timers.add_timers(self.run.reader, pages, ran_before)
@@ -202,7 +204,7 @@ class Sync:
         """Has payments read again, first of all that may wait, of invoices whose payments do not add up."""
         for where in children:
             if where[1] == "invoice_payments" and self._state(*where):
-                with Warehouse(self.pipeline) as warehouse:
+                with self._warehouse() as warehouse:
                     self.run.reader.suspects[where] = warehouse.unmatched_invoices(where[0])
 
     def _tell_read(self, where: Where, outcome: Outcome) -> None:
@@ -219,14 +221,15 @@ class Sync:
         others = [deleted_rows_resource(self.run.removals)] if any(self.run.removals.values()) else []
         source = build_source(self.run, [reader.report(name) for name in names], *others)
         self.run.chosen = frozenset(good)  # another account's rows of these reports are loaded, and may be gone from the disk
-        with Warehouse(self.pipeline, names) as warehouse:
-            self.run.filter_rows = ChangeFilter(warehouse, self._tallies)
-            self.pipeline.extract(source)
-        if not self.repairs:
-            self.pipeline.abort_packages()
-            return
-        finish_pending(self.pipeline)
-        self._remove_placeholders()
+        with self._kept_open():
+            with self._warehouse(names) as warehouse:
+                self.run.filter_rows = ChangeFilter(warehouse, self._tallies)
+                self.pipeline.extract(source)
+            if not self.repairs:
+                self.pipeline.abort_packages()
+                return
+            finish_pending(self.pipeline)
+            self._remove_placeholders()
         for where, rows in self.run.removals.items():
             self._deleted[where] += len(rows)
         self.run.removals = {}
@@ -238,7 +241,7 @@ class Sync:
         """Removes the rows of no account where dlt does not, since it keeps what is marked as gone."""
         if not self.run.keeps_deleted or not self.run.placeholders:
             return
-        with Warehouse(self.pipeline) as warehouse:
+        with self._warehouse() as warehouse:
             for report in map(by_name, self.run.placeholders):
                 for table in (report.name, *(f"{report.name}__{each.name}" for each in report.lists)):
                     warehouse.remove_account(table, NO_ACCOUNT)
@@ -247,7 +250,7 @@ class Sync:
     def _finish(self, wheres: list[Where], verdicts: dict[Where, Verdict]) -> None:
         """Puts together what the run did."""
         self._states = states_of(self.pipeline)
-        with Warehouse(self.pipeline, self.names) as warehouse:
+        with self._warehouse(self.names) as warehouse:
             for account_id, name in wheres:
                 total = warehouse.count(name, account_id)
                 self.summary.results.append(self._result(account_id, name, total, verdicts[account_id, name]))
@@ -295,6 +298,7 @@ class Sync:
         history = load_report_resource(uuid.uuid4().hex, self._started_at, now, self.summary.results, roles)
         present = None
         if self.run.rest_of:
-            with Warehouse(self.pipeline) as warehouse:
+            with self._warehouse() as warehouse:
                 present = warehouse.every_row(ACCOUNTS_TABLE)
-        load(self.pipeline, build_history_source([history, accounts_resource(accounts, present)]))
+        with self._kept_open():
+            load(self.pipeline, build_history_source([history, accounts_resource(accounts, present)]))

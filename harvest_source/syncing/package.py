@@ -11,9 +11,8 @@ from dlt.common.destination.exceptions import DestinationException
 from dlt.common.runtime import signals
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from harvest_source.api.errors import HarvestError, first_line
-
-DUCKDB_FILE_IN_USE = "Conflicting lock is held"
+from harvest_source.api.errors import HarvestError, causes, first_line
+from harvest_source.syncing.database_file import IN_USE
 
 
 class LoadFailedError(HarvestError):
@@ -85,14 +84,6 @@ def explained() -> Iterator[None]:
         raise LoadFailedError(f"the destination cannot be used: {reason(failure)}") from failure
 
 
-def causes(failure: BaseException) -> Iterator[BaseException]:
-    """Yields an error, what it came of, what that came of, and so on."""
-    cause: BaseException | None = failure
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
 def _interruptions(failure: BaseException) -> Iterator[BaseException]:
     """Yields Ctrl-C, also where another error came of it while things were put in order."""
     left, seen = [failure], set[int]()
@@ -108,4 +99,4 @@ def reason(failure: BaseException) -> str:
     """Returns the first line of the innermost cause, which is the database's own; of a DuckDB file in use also what to do."""
     *_, innermost = causes(failure)
     said = first_line(innermost)[:300]
-    return f"{said.partition(' See also')[0]} Wait until that program has ended." if DUCKDB_FILE_IN_USE in said else said
+    return f"{said.partition(' See also')[0]} Wait until that program has ended." if IN_USE in said else said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,6 +18,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from harvest_source.api.errors import SettingError
 from harvest_source.reports.catalogue import Report, parent_id_column
 from harvest_source.reports.hints import DELETED_AT
+from harvest_source.syncing.database_file import Patience, is_one_file, opened
 
 Row = dict[str, Any]
 
@@ -33,7 +34,6 @@ class Scope:
 
 EVERYTHING = Scope()
 KEYS_PER_QUERY = 2000  # as many as a batch of rows: on BigQuery each query reads the whole table
-DUCKDB = "dlt.destinations.duckdb"  # dlt's name of the kind of destination
 COMPLETED = 0  # dlt's status of a load in _dlt_loads
 
 
@@ -56,13 +56,22 @@ def _known_tables(pipeline: dlt.Pipeline) -> set[str]:
 class Warehouse:
     """The tables of one pipeline's dataset, read within a `with`."""
 
-    def __init__(self, pipeline: dlt.Pipeline, counted: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        pipeline: dlt.Pipeline,
+        counted: Iterable[str] = (),
+        patience: Patience | None = None,
+        *,
+        lets_go: bool = False,
+    ) -> None:
         """Opens nothing yet.
 
         Args:
             pipeline: whose destination is read.
             counted: tables that are counted together, at the first question: a server takes its time for each query, however
                 little it reads.
+            patience: with a DuckDB file that another program has open.
+            lets_go: has a DuckDB file open for the length of a question only, since Harvest is waited for between two of them.
 
         Raises:
             SettingError: the destination cannot be read back.
@@ -74,23 +83,31 @@ class Warehouse:
                 f"dlt cannot read destination {pipeline.destination and pipeline.destination.destination_name} back, so nothing "
                 "could be compared with Harvest: choose another, or load it with plain dlt (README, As a library)"
             ) from error
+        self._patience = patience
+        self._per_question = lets_go and is_one_file(pipeline)
+        self._open_for_all = ExitStack()
         self._missing: set[str] = set()
         self._known = _known_tables(pipeline)
         self._counted = set(counted) & self._known
         self._counts: Counter[tuple[str, int]] | None = None
 
     def __enter__(self) -> Self:
-        self._client.__enter__()
+        if not self._per_question:
+            self._open_for_all.enter_context(opened(self._client, self._patience))
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:  # noqa: PYI036 - dlt leaves out the None
-        self._client.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._open_for_all.close()
+
+    def _connected(self) -> AbstractContextManager[None]:
+        """Has the client connected for the length of a question."""
+        return opened(self._client, self._patience) if self._per_question else nullcontext()
 
     def remove_account(self, table: str, account_id: int) -> None:
         """Removes all rows of an account; nothing happens where the table does not exist."""
         name = self._client.make_qualified_table_name(table)
         self._counts = None
-        with suppress(DestinationUndefinedEntity):
+        with suppress(DestinationUndefinedEntity), self._connected():
             self._client.execute_sql(f"delete from {name} where account_id = {int(account_id)}")
 
     def count(self, table: str, account_id: int, scope: Scope = EVERYTHING) -> int | None:
@@ -113,7 +130,8 @@ class Warehouse:
             for name in sorted(self._counted)
         ]
         try:
-            found = self._client.execute_sql(" union all ".join(queries)) or ()
+            with self._connected():
+                found = self._client.execute_sql(" union all ".join(queries)) or ()
         except DestinationUndefinedEntity:
             self._counted.clear()
             return None
@@ -163,7 +181,7 @@ class Warehouse:
     def iter_rows(self, table: str, batch_rows: int) -> Iterator[list[Row]]:
         """Yields all rows of all accounts in batches; none where the table does not exist."""
         query = f"select * from {self._client.make_qualified_table_name(table)}"
-        with suppress(DestinationUndefinedEntity), self._client.execute_query(query) as cursor:
+        with suppress(DestinationUndefinedEntity), self._connected(), self._client.execute_query(query) as cursor:
             while batch := cursor.fetchmany(batch_rows):
                 yield _as_rows(cursor, batch)
 
@@ -211,22 +229,8 @@ class Warehouse:
         conditions += [scope.condition] if scope.condition else []
         text = query.format(table=self._client.make_qualified_table_name(table), scope=" and ".join(conditions))
         try:
-            with self._client.execute_query(text, *scope.values) as cursor:
+            with self._connected(), self._client.execute_query(text, *scope.values) as cursor:
                 return _as_rows(cursor, cursor.fetchall())
         except DestinationUndefinedEntity:
             self._missing.add(table)
             return None
-
-
-def kept_open(pipeline: dlt.Pipeline) -> AbstractContextManager[object]:
-    """Keeps a DuckDB file open, so that no other program can take it in the middle of a run; other destinations are left alone.
-
-    It saves time, too. dlt opens the file for every table it loads, which takes 30 ms of work where nobody has it open: a first
-    and a second load of four reports took 3.2 s without this and 2.4 s with it (measured with an account of few rows).
-
-    Returns:
-        what is entered for as long.
-    """
-    if pipeline.destination and pipeline.destination.destination_type == DUCKDB:
-        return Warehouse(pipeline)
-    return nullcontext()

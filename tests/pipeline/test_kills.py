@@ -8,11 +8,9 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -271,25 +269,6 @@ def test_ctrl_c_during_the_load_ends_with_130(tmp_path: Path) -> None:
 # the destination
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Has another process hold a DuckDB file."""
-    code = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout
-    assert process.stdout.readline() == "held\n"
-    try:
-        yield
-    finally:
-        process.communicate("")
-
-
 def test_pending_load_is_finished_first_and_said_then_new_data_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The destination is gone when rows should be loaded (R44): both days' rows are there after the next command."""
     account = tiny()
@@ -333,47 +312,6 @@ def test_pending_load_can_be_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def _fail(*_: Any, **__: Any) -> None:
     """Stands for a destination that went away."""
     raise OSError("gone")
-
-
-def test_locked_database_is_said_in_one_line(tmp_path: Path) -> None:
-    """Another program has the file open: exit 1, one line, no request; then all is well."""
-    account = tiny()
-    few = ("--quiet", "--reports", "clients,time_entries")
-    with serving(account) as sandbox:
-        env = environment(sandbox)
-        assert command(tmp_path, *few, env=env).returncode == 0
-        edit_all(account, "while locked")
-        sandbox.clear()
-        with locked(tmp_path / "harvest_pipeline.duckdb"):
-            done = command(tmp_path, *few, env=env)
-        assert done.returncode == 1
-        assert len(done.stderr.strip().splitlines()) <= 2
-        assert done.stderr.startswith("error: the destination cannot be used: ")
-        assert done.stderr.endswith("Wait until that program has ended.\n")
-        assert "Traceback" not in done.stderr
-        assert "unexpected" not in done.stderr
-        assert not [each for each in sandbox.requests if each.path.endswith(("/clients", "/time_entries"))]
-        assert command(tmp_path, *few, env=env).returncode == 0
-        assert_equal(tmp_path, sandbox, "clients", "time_entries")
-
-
-def test_database_cannot_be_taken_in_the_middle_of_a_run(tmp_path: Path) -> None:
-    """A program that is started while a run reads does not make it fail: that program is refused, until the run has ended."""
-    path = tmp_path / "harvest_pipeline.duckdb"
-    refused: list[str] = []
-
-    def look(request: Request) -> None:
-        if request.path.endswith("/clients") and not refused:
-            code = f"import duckdb; duckdb.connect({str(path)!r}, read_only=True)"
-            refused.append(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr)
-
-    with serving(tiny()) as sandbox:
-        sandbox.before_answer = look
-        assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
-        assert "Could not set lock" in refused[0]
-        with locked(path):  # it can be opened now
-            pass
-        assert_equal(tmp_path, sandbox, "clients")
 
 
 @pytest.mark.parametrize("megabytes", [0.02, 1.5])
