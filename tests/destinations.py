@@ -48,7 +48,12 @@ def parquet_files(folder: Path, _name: str) -> Any:
     return dlt.destinations.filesystem((folder / "files").as_uri())
 
 
-def on(*names: str) -> Callable[[Test], Test]:
+def long(name: str) -> Any:
+    """Returns a destination's name for `on`, of which the test takes long."""
+    return pytest.param(name, marks=pytest.mark.long)
+
+
+def on(*names: Any) -> Callable[[Test], Test]:
     """Has a test run on each of the named destinations; the fixture `destination` sets them up."""
 
     def mark(test: Test) -> Test:

@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.destination import Destination, TDestinationReferenceArg
+from dlt.common.destination import Destination
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.storages import WithLocalFiles
 
 from harvest_source.api.errors import SettingError, first_line
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME
@@ -83,14 +85,24 @@ class Workplace:
             settle_credentials(pipeline)
         return pipeline
 
-    def _destination(self) -> TDestinationReferenceArg:
+    def _destination(self) -> Destination[Any, Any]:
         if self.demo and self.destination == "duckdb":
-            return dlt.destinations.duckdb(f"{DEMO_NAME}.duckdb")
+            return in_this_folder(dlt.destinations.duckdb(f"{DEMO_NAME}.duckdb"))
         destination = Destination.from_reference(self.destination)
         if destination is None:
             raise SettingError("--destination is empty: try duckdb, postgres, bigquery, filesystem")
         destination.client_class  # noqa: B018 - imports its package, so that a missing one is said before missing settings
-        return destination
+        return in_this_folder(destination)
+
+
+def in_this_folder(destination: Destination[Any, Any]) -> Destination[Any, Any]:
+    """Has relative paths of a destination count from the folder of this run.
+
+    dlt counts them from the folder of the first run, which its state keeps: that of a copied folder would lead to the original.
+    """
+    if issubclass(destination.spec, WithLocalFiles):
+        destination.config_params["local_dir"] = str(Path(dlt.current.run_context().local_dir).absolute())
+    return destination
 
 
 def apply_dlt_defaults(destination: str = "duckdb", *, verbose: bool = False) -> None:

@@ -64,6 +64,14 @@ def repair_interrupted(pipeline: dlt.Pipeline) -> bool:
     return interrupted
 
 
+def pending_snapshot(pipeline: dlt.Pipeline) -> str | None:
+    """Returns the state, as dlt writes it, from which the oldest pending load was made; `None` where none is kept."""
+    places = (pipeline._get_load_storage().normalized_packages, pipeline._get_normalize_storage().extracted_packages)  # noqa: SLF001
+    pending = [(load_id, place) for place in places for load_id in place.list_packages()]
+    load_id, place = min(pending, key=lambda each: each[0])
+    return place.load_pipeline_state(load_id)[0] if place.can_restore_pipeline_state(load_id) else None
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """Turns dlt's long failures into one line, whichever step they come from.

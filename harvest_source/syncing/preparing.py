@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any
 
 import dlt
+from dlt.common.destination.client import StateInfo, WithStateSync
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.versioned_state import decompress_state, json_decode_state
 
 from harvest_source.reports.reader import Where
 from harvest_source.settings import SECTION
 from harvest_source.syncing.listener import Listener
-from harvest_source.syncing.package import finish_pending, load_normalized, repair_interrupted
+from harvest_source.syncing.package import finish_pending, load_normalized, pending_snapshot, repair_interrupted
+from harvest_source.syncing.warehouse import Warehouse
+
+FIRST_FOLDER = "initial_cwd"  # dlt's name for where files of a relative path lie; not in the destination's state
 
 
 def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -> bool:
@@ -27,13 +35,12 @@ def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -
     if repair_interrupted(pipeline):
         listener.note("an earlier run was killed in the middle of a load: that load is taken back and read again")
         load_normalized(pipeline)  # records that it was taken back
-    finishes = pipeline.has_pending_data and not drop_pending
-    if finishes:
-        listener.note("an earlier run left a pending load: it is loaded first, then today's data")
-        finish_pending(pipeline)
-    elif pipeline.has_pending_data:
-        pipeline.abort_packages()
-        listener.note("dropped a pending load of an earlier run")
+    finishes = False
+    if pipeline.has_pending_data:
+        finishes = _finish_or_drop(pipeline, listener, drop_pending=drop_pending)
+    if not finishes and _is_beyond_destination(pipeline):
+        listener.note("the destination is older than the working state (a backup, or another database?): its own state counts")
+        _forget_working_state(pipeline)
     pipeline.sync_destination()
     if knew and not states_of(pipeline):
         listener.note("the destination holds no earlier load (deleted or moved?): this is a first load")
@@ -48,3 +55,71 @@ def states_of(pipeline: dlt.Pipeline) -> dict[Where, dict[str, Any]]:
         for name, kept in resources.items()
         for account_id, state in kept.get("accounts", {}).items()
     }
+
+
+def _finish_or_drop(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -> bool:
+    """Finishes a pending load, or drops it where that is asked or its rows may be older than those in the destination.
+
+    Returns:
+        whether it was finished.
+    """
+    stale = not drop_pending and _is_made_before_another_load(pipeline)
+    if not drop_pending and not stale:
+        listener.note("an earlier run left a pending load: it is loaded first, then today's data")
+        finish_pending(pipeline)
+        return True
+    pipeline.abort_packages()
+    why = ": the destination was loaded by another, or is another one; its rows are read again" if stale else ""
+    listener.note(f"dropped a pending load of an earlier run{why}")
+    return False
+
+
+def _is_made_before_another_load(pipeline: dlt.Pipeline) -> bool:
+    """Returns whether the destination's bookmarks are neither those from which a pending load was read nor those it brings."""
+    snapshot = pending_snapshot(pipeline)
+    if not pipeline.config.restore_from_destination or snapshot is None:
+        return False
+    stored = _stored_state(pipeline)
+    there = _own_part(decompress_state(stored.state)) if stored else {}
+    return there not in (_own_part(json_decode_state(snapshot)), _own_part(pipeline.state))
+
+
+def _own_part(state: Any) -> Any:
+    return state.get("sources", {}).get(SECTION, {})
+
+
+def _is_beyond_destination(pipeline: dlt.Pipeline) -> bool:
+    """Returns whether the working state knows loads that the destination does not hold; dlt would go on from it.
+
+    dlt takes the destination's state where its version is not lower, and calls the state of the newest load the newest. A load
+    made while this machine's clock was ahead stays the newest until that time has come: then the working state counts, as far as
+    the destination holds it, too.
+    """
+    if not pipeline.config.restore_from_destination or not states_of(pipeline):
+        return False
+    stored = _stored_state(pipeline)
+    if stored is None:
+        return True
+    if stored.version >= pipeline.state["_state_version"]:
+        return False
+    is_ahead = float(stored._dlt_load_id or 0) > time.time()  # noqa: SLF001 - a field, named as the column is
+    if not is_ahead:
+        return True
+    with Warehouse(pipeline) as warehouse:
+        return not warehouse.has_state(pipeline.state["_version_hash"])
+
+
+def _stored_state(pipeline: dlt.Pipeline) -> StateInfo | None:
+    """Returns the state that the destination holds, `None` where it holds none."""
+    with pipeline.destination_client() as client:
+        if isinstance(client, WithStateSync):
+            with suppress(DestinationUndefinedEntity):
+                return client.get_stored_state(pipeline.pipeline_name)
+    return None
+
+
+def _forget_working_state(pipeline: dlt.Pipeline) -> None:
+    """Has the pipeline know no more than on a new machine, except where its files lie."""
+    folder = pipeline.get_local_state_val(FIRST_FOLDER)
+    pipeline.drop()
+    pipeline.set_local_state_val(FIRST_FOLDER, folder)

@@ -178,6 +178,15 @@ class Warehouse:
         found = self._rows(query, table, 0, EVERYTHING)
         return bool(found and found[0]["n"])
 
+    def has_state(self, version_hash: str) -> bool:
+        """Returns whether a completed load brought this version of dlt's state."""
+        states, loads = map(self._client.make_qualified_table_name, ("_dlt_pipeline_state", "_dlt_loads"))
+        query = f"""
+            select count(*) from {states}
+            where version_hash = %s and _dlt_load_id in (select load_id from {loads} where status = {COMPLETED})"""
+        ((n,),) = self._client.execute_sql(query, version_hash) or [(0,)]
+        return bool(n)
+
     def iter_rows(self, table: str, batch_rows: int) -> Iterator[list[Row]]:
         """Yields all rows of all accounts in batches; none where the table does not exist."""
         query = f"select * from {self._client.make_qualified_table_name(table)}"
