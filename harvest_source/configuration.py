@@ -32,16 +32,21 @@ def fill(settings: Settings, source: str, pipeline_name: str | None) -> Settings
     Raises:
         SettingError: a value has the wrong type, a secret stands where none belongs, or a `.dlt` file cannot be read.
     """
-    section = f"sources.{source}"
-    sections = [f"{pipeline_name}.{section}", section] if pipeline_name else [section]
+    sections = sections_of(source, pipeline_name)
     try:
         for name, hint in settings.get_resolvable_fields().items():
-            value = _configured([f"{each}.{name}" for each in sections], is_secret=is_secret_hint(hint))
+            value = _configured([f"{section}.{name}" for section in sections], is_secret=is_secret_hint(hint))
             if value is not None:
                 setattr(settings, name, deserialize_value(name, value, extract_inner_hint(hint)))
     except ConfigurationException as error:
-        raise SettingError(f"a setting of [{section}] is wrong: {first_line(error)}") from error
+        raise SettingError(f"a setting of [{sections[-1]}] is wrong: {first_line(error)}") from error
     return settings
+
+
+def sections_of(source: str, pipeline_name: str | None) -> list[str]:
+    """Returns the sections in which settings of a source stand, the first that counts in front."""
+    section = f"sources.{source}"
+    return [f"{pipeline_name}.{section}", section] if pipeline_name else [section]
 
 
 def _configured(paths: list[str], *, is_secret: bool) -> Any:

@@ -17,6 +17,7 @@ from dlt.common.typing import TSecretStrValue
 
 from harvest_source.api.errors import SettingError
 from harvest_source.configuration import fill
+from harvest_source.unread import refuse_unread, strays
 
 SECTION = "harvest"
 PIPELINE_NAME = "harvest_pipeline"
@@ -75,9 +76,11 @@ def load_settings(pipeline_name: str | None = PIPELINE_NAME, **overrides: Any) -
         overrides: settings given by the caller; those that are `None` do not count.
 
     Raises:
-        SettingError: a setting has the wrong type or form, or a `.dlt` file cannot be read.
+        SettingError: a setting has the wrong type or form or is not known, or a `.dlt` file cannot be read.
     """
-    settings = fill(HarvestSettings(), SECTION, pipeline_name)
+    settings = HarvestSettings()
+    refuse_unread(settings.get_resolvable_fields(), SECTION, pipeline_name)
+    fill(settings, SECTION, pipeline_name)
     for name, value in overrides.items():
         if value is not None:
             setattr(settings, name, value)
@@ -94,6 +97,11 @@ def load_settings(pipeline_name: str | None = PIPELINE_NAME, **overrides: Any) -
     if settings.start_date is not None:
         settings.start_date = parse_since("start_date", settings.start_date)
     return settings
+
+
+def stray_settings() -> list[str]:
+    """Returns a line for each setting that stands in a `.dlt` file outside of its section, and so does not count."""
+    return strays(HarvestSettings().get_resolvable_fields(), SECTION)
 
 
 def load_notify_url(option: str | None) -> str | None:

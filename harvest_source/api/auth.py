@@ -23,7 +23,8 @@ from harvest_source.api.tokens import (
     sign_in_file,
     stored_sign_ins,
 )
-from harvest_source.settings import DEVELOPERS_URL, HarvestSettings
+from harvest_source.settings import DEVELOPERS_URL, SECTION, HarvestSettings
+from harvest_source.unread import where_looked
 
 LOGIN = "python harvest_pipeline.py login"
 EARLY = 0.1  # tokens are renewed when so much of their lifetime is left: two days of 14, and 0.2 s of 2
@@ -267,7 +268,8 @@ def build_auth(
     if name is None and not settings.client_id and not settings.client_secret:
         raise SettingError(
             f"no access token is set: make one at {DEVELOPERS_URL} and set SOURCES__HARVEST__ACCESS_TOKEN, "
-            f"or write it into .dlt/secrets.toml (see .dlt/secrets.toml.example); or sign in with the browser: {LOGIN}"
+            f"or write it into .dlt/secrets.toml (see .dlt/secrets.toml.example); or sign in with the browser: {LOGIN}\n"
+            f"{where_looked('access_token', SECTION)}"
         )
     client = oauth_client(settings, f"both stand with your application at {DEVELOPERS_URL}")
     chosen = _choose_sign_in(stored_sign_ins(client), name, accounts)

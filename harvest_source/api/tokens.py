@@ -23,7 +23,8 @@ from filelock import FileLock, Timeout
 
 from harvest_source.api import exchange
 from harvest_source.api.errors import RefusedError, SettingError, UnavailableError
-from harvest_source.settings import USER_AGENT_NAME, HarvestSettings
+from harvest_source.settings import SECTION, USER_AGENT_NAME, HarvestSettings
+from harvest_source.unread import where_looked
 
 APP_NAME = "harvest-pipeline"
 DEFAULT_NAME = "default"
@@ -58,9 +59,9 @@ def oauth_client(settings: HarvestSettings, register: str) -> OAuthClient:
         SettingError: one of the two is missing.
     """
     values = {name: _trimmed(getattr(settings, name)) for name in ("client_id", "client_secret")}
-    missing = " and ".join(name for name, value in values.items() if not value)
+    missing = [name for name, value in values.items() if not value]
     if missing:
-        raise SettingError(f"{missing} not set: {register}")
+        raise SettingError(f"{' and '.join(missing)} not set: {register}\n{where_looked(missing[0], SECTION)}")
     return OAuthClient(**values, id_url=settings.id_url, user_agent=f"{USER_AGENT_NAME} ({settings.contact})")
 
 

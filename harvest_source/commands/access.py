@@ -13,7 +13,7 @@ from harvest_source.api.client import HarvestClient
 from harvest_source.commands.workplace import Workplace
 from harvest_source.reports.reader import Choice, Reader
 from harvest_source.resources import HarvestSource, Run, build_source
-from harvest_source.settings import HarvestSettings, load_settings, parse_account_ids
+from harvest_source.settings import HarvestSettings, load_settings, parse_account_ids, stray_settings
 
 DEMO_TODAY = date(2026, 11, 20)  # the demo's data ends here, so that it is the same every day
 DEMO_TOKEN = "demo-token"  # noqa: S105 - of the built-in sandbox, worth nothing elsewhere
@@ -27,15 +27,15 @@ def open_source(place: Workplace, names: list[str], choice: Choice, note: Callab
         place: which account, and whether it is the sandbox's.
         names: of the chosen reports.
         choice: what of each report.
-        note: hears what a person should know about the credentials.
+        note: hears what a person should know about the credentials and settings.
 
     Raises:
         SettingError: credentials or settings are missing or malformed.
     """
     with open_settings(place) as settings:
         auth, said = build_auth(settings, accounts=wanted_accounts(place, settings))
-        if said:
-            note(said)
+        for text in (*([said] if said else []), *([] if place.quiet else notes_on_settings(place))):
+            note(text)
         client = HarvestClient(settings, auth)
         wanted = wanted_accounts(place, settings, auth)
         reader = Reader(client, settings, choice, folder=place.state_folder / place.pipeline_name / "harvest")
@@ -60,6 +60,11 @@ def wanted_accounts(place: Workplace, settings: HarvestSettings, auth: Auth | No
     wanted = parse_account_ids(place.account if place.account is not None else settings.account_id)
     chosen = chosen_account(auth) if wanted is None and auth is not None else None
     return wanted if chosen is None else (chosen,)
+
+
+def notes_on_settings(place: Workplace) -> list[str]:
+    """Returns what a person should know about the settings: those that stand where they do not count."""
+    return [] if place.demo else stray_settings()
 
 
 @contextmanager

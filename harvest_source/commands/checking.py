@@ -14,7 +14,7 @@ from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import AccountNotFoundError, ApiError, HarvestError, SettingError, TokenRejectedError
 from harvest_source.api.tokens import oauth_client, stored_sign_ins
 from harvest_source.commands import permissions
-from harvest_source.commands.access import open_settings, wanted_accounts
+from harvest_source.commands.access import notes_on_settings, open_settings, wanted_accounts
 from harvest_source.commands.destination import try_destination
 from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.workplace import Workplace
@@ -123,7 +123,7 @@ def check(place: Workplace, *, name: str | None, as_json: bool) -> int:
 
 def _check_harvest(findings: Findings, place: Workplace, settings: HarvestSettings, name: str | None) -> None:
     auth, note = build_auth(settings, name=name, accounts=wanted_accounts(place, settings))
-    findings.notes += [note] if note else []
+    findings.notes += [*([note] if note else []), *notes_on_settings(place)]
     client = HarvestClient(settings, auth)
     findings.user, reached = introduce(client)
     if not reached:

@@ -177,6 +177,9 @@ def test_missing_and_malformed_settings_raise_before_anything_is_asked(
     forget_dlt()
     with pytest.raises(SettingError, match="no access token"):
         harvest_source()
+    monkeypatch.setenv("SOURCES__HARVEST__DELETED_ROW", "keep")
+    with pytest.raises(SettingError, match="did you mean SOURCES__HARVEST__DELETED_ROWS"):
+        harvest_source()
     assert harvest.requests == []
 
 

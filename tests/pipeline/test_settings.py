@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dlt
@@ -81,3 +82,17 @@ def test_settings_below_the_pipelines_name_count_on_the_command_line(
     done = type_command("--reports", "clients", harvest=stranger)
     assert done.code == 0, done.err
     assert (stranger.requests, Path("elsewhere.duckdb").exists()) == ([], True)
+
+
+def test_settings_that_stand_where_they_do_not_count_are_said(type_command: Type, harvest: HandMade) -> None:
+    """By `check` and by a run: `deleted_rows` above all sections would else be ignored without a word, and rows removed."""
+    Path(".dlt").mkdir()
+    Path(".dlt/config.toml").write_text('deleted_rows = "keep"\n[sources]\nsweep_days = 1\n')
+    forget_dlt()
+    harvest.now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # `check` compares clocks
+    for arguments in (["--reports", "clients"], ["check"]):
+        done = type_command(*arguments, harvest=harvest)
+        assert done.code == 0, done.err
+        assert "deleted_rows stands outside of [sources.harvest] in .dlt/config.toml and does not count" in done.err
+        assert "sweep_days stands outside of [sources.harvest]" in done.err
+    assert type_command("--reports", "clients", "--quiet", harvest=harvest).err == ""

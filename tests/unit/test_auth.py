@@ -155,14 +155,14 @@ MISSING = {
 
 
 @pytest.mark.parametrize(("given", "said"), MISSING.values(), ids=MISSING)
-def test_what_is_missing_is_said_in_one_line(place: Place, given: dict[str, str], said: str) -> None:
+def test_what_is_missing_is_said_in_a_line_or_two(place: Place, given: dict[str, str], said: str) -> None:
     assert place
     settings = HarvestSettings()
     for name, value in given.items():
         setattr(settings, name, value)
     with pytest.raises(SettingError, match=said) as caught:
         build_auth(settings)
-    assert "\n" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 2
 
 
 def test_of_several_sign_ins_the_one_that_reaches_the_account_is_taken(place: Place) -> None:

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import forget_dlt
 
+from harvest_source import unread
+from harvest_source.api.auth import build_auth
 from harvest_source.api.errors import SettingError
 from harvest_source.settings import (
     API_URL,
@@ -263,3 +265,186 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
 def test_dates_of_toml_files_are_understood() -> None:
     """A date that a toml file holds without quotes comes as a date."""
     assert parse_since("start_date", date(2024, 1, 2)) == datetime(2024, 1, 2, tzinfo=UTC)
+
+
+UNREAD: dict[str, tuple[str, str, str]] = {
+    "misspelt": (
+        "config.toml",
+        "[sources.harvest]\ndeleted_row = 'SECRET-1'",
+        "deleted_row in [sources.harvest] of .dlt/config.toml: did you mean deleted_rows?",
+    ),
+    "misspelt secret": (
+        "secrets.toml",
+        "[sources.harvest]\nacces_token = 'SECRET-1'",
+        "acces_token in [sources.harvest] of .dlt/secrets.toml: did you mean access_token?",
+    ),
+    "in capitals": (
+        "config.toml",
+        "[sources.harvest]\nSTART_DATE = 2024-01-01",
+        "START_DATE in [sources.harvest] of .dlt/config.toml: did you mean start_date?",
+    ),
+    "with a hyphen": (
+        "config.toml",
+        "[sources.harvest]\nstart-date = 2024-01-01",
+        "start-date in [sources.harvest] of .dlt/config.toml: did you mean start_date?",
+    ),
+    "like none": (
+        "config.toml",
+        "[sources.harvest]\nqux = ['SECRET-1']",
+        "qux in [sources.harvest] of .dlt/config.toml: known are access_token, ",
+    ),
+    "of the pipeline": (
+        "config.toml",
+        "[harvest_pipeline.sources.harvest]\nsweepdays = 1",
+        "sweepdays in [harvest_pipeline.sources.harvest] of .dlt/config.toml: did you mean sweep_days?",
+    ),
+    "a section for a value": ("config.toml", "[sources.harvest.account_id]\nx = 'SECRET-1'", "account_id is a section"),
+    "variable": (
+        "",
+        "SOURCES__HARVEST__DELETED_ROW=SECRET-1",
+        "SOURCES__HARVEST__DELETED_ROW in the environment: did you mean SOURCES__HARVEST__DELETED_ROWS?",
+    ),
+    "variable of the pipeline": (
+        "",
+        "HARVEST_PIPELINE__SOURCES__HARVEST__SWEEP_DAY=SECRET-1",
+        "did you mean HARVEST_PIPELINE__SOURCES__HARVEST__SWEEP_DAYS?",
+    ),
+    "variable like none": (
+        "",
+        "SOURCES__HARVEST__QUX=SECRET-1",
+        "SOURCES__HARVEST__QUX in the environment: known are SOURCES__HARVEST__ACCESS_TOKEN, ",
+    ),
+    "single underscores": (
+        "",
+        "SOURCES_HARVEST_DELETED_ROWS=SECRET-1",
+        "SOURCES_HARVEST_DELETED_ROWS in the environment: did you mean SOURCES__HARVEST__DELETED_ROWS?",
+    ),
+    "one single underscore": ("", "SOURCES__HARVEST_DELETED_ROWS=SECRET-1", "did you mean SOURCES__HARVEST__DELETED_ROWS?"),
+    "variable in small letters": ("", "sources__harvest__deleted_rows=SECRET-1", "did you mean SOURCES__HARVEST__DELETED_ROWS?"),
+}
+
+
+def set_up(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str) -> None:
+    """Writes a file of settings, or sets a variable where no file is named."""
+    if file:
+        write(folder, file, text)
+    else:
+        name, _, value = text.partition("=")
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_settings_that_nobody_reads_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """One line with the place, the name and the nearest known one; never the value, which may be a secret."""
+    file, text, said = UNREAD[name]
+    set_up(folder, monkeypatch, file, text)
+    with pytest.raises(SettingError) as caught:
+        load_settings()
+    assert said in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert "SECRET-1" not in str(caught.value)
+
+
+READ_BY_OTHERS: dict[str, tuple[str, str]] = {
+    "dlt's own sections": (
+        "config.toml",
+        "[sources.harvest.extract]\nworkers = 2\n[sources.harvest.data_writer]\nfile_max_items = 9",
+    ),
+    "of a resource": ("config.toml", "[sources.harvest.time_entries.data_writer]\nfile_max_items = 9"),
+    "of another pipeline": ("config.toml", "[other.sources.harvest]\nqux = 1"),
+    "of another source": ("config.toml", "[sources.github]\nqux = 1\n[harvest]\nqux = 2"),
+    "dlt's own in the environment": ("", "SOURCES__HARVEST__DATA_WRITER__FILE_MAX_ITEMS=9"),
+    "of another pipeline in the environment": ("", "OTHER__SOURCES__HARVEST__QUX=1"),
+    "of another program": ("", "HARVEST_DELETED_ROW=1"),
+}
+
+
+@pytest.mark.parametrize("name", READ_BY_OTHERS)
+def test_settings_that_dlt_or_others_read_stay(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Sections below, other pipelines, other sources and other programs are none of ours."""
+    set_up(folder, monkeypatch, *READ_BY_OTHERS[name])
+    assert load_settings().deleted_rows == "remove"
+
+
+def test_unknown_settings_below_a_pipelines_name_are_those_of_that_pipeline(folder: Path) -> None:
+    """In the library another pipeline's name counts."""
+    write(folder, "config.toml", "[mine.sources.harvest]\ndeleted_row = 'keep'")
+    load_settings()
+    load_settings(None)
+    with pytest.raises(SettingError, match=r"deleted_row in \[mine\.sources\.harvest\]"):
+        load_settings("mine")
+
+
+def no_token() -> str:
+    """Returns what is said where no access token is set."""
+    with pytest.raises(SettingError, match="no access token is set") as caught:
+        build_auth(load_settings())
+    assert len(str(caught.value).splitlines()) == 2
+    assert "SECRET-1" not in str(caught.value)
+    return str(caught.value).splitlines()[1]
+
+
+FOUND: dict[str, tuple[dict[str, str], str]] = {
+    "no folder": ({}, "no folder .dlt here)"),
+    "in the clone": ({"../clone/.dlt/secrets.toml": "SECRET-1"}, "there is one in {above}/clone: start the command there"),
+    "no file": ({".dlt/config.toml": "", ".dlt/secrets.toml.example": "[sources.harvest]"}, "no such file)"),
+    "another name": ({".dlt/secret.toml": "SECRET-1"}, "no such file, but secret.toml)"),
+    "another ending": ({".dlt/secrets.toml.txt": "SECRET-1"}, "no such file, but secrets.toml.txt)"),
+    "another folder": ({"../.dlt/secrets.toml": "SECRET-1"}, "there is one in {above}: start the command there"),
+    "another section": (
+        {".dlt/secrets.toml": '[source.harvest]\naccess_token = "SECRET-1"'},
+        "not there; the file has [source.harvest])",
+    ),
+    "above all sections": ({".dlt/secrets.toml": 'access_token = "SECRET-1"'}, "not there; the file has access_token)"),
+    "only comments": ({".dlt/secrets.toml": "# SECRET-1"}, "not there; the file has no line that counts)"),
+    "other keys": (
+        {".dlt/secrets.toml": "[sources.harvest]\naccount_id = 1\nsweep_days = 2"},
+        "there is only account_id, sweep_days)",
+    ),
+    "empty": ({".dlt/secrets.toml": '[sources.harvest]\naccess_token = ""'}, "of {folder}/.dlt/secrets.toml (it is empty)"),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_missing_token_says_where_it_was_looked_for_and_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The whole path of the file, and what a person has nearly done right; names, no values."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    files, said = FOUND[name]
+    for file, text in files.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(unread, "PROJECT_FOLDER", tmp_path / "clone")
+    forget_dlt()
+    looked = no_token()
+    assert looked.startswith("looked for SOURCES__HARVEST__ACCESS_TOKEN in the environment (not set) and for access_token in ")
+    assert f"[sources.harvest] of {folder}/.dlt/secrets.toml (" in looked
+    assert said.format(folder=folder, above=tmp_path) in looked
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("SOURCES__HARVEST__ACCESS_TOKEN", "in the environment (it is empty)"),
+        ("HARVEST_ACCESS_TOKEN", "in the environment (not set; HARVEST_ACCESS_TOKEN does not count)"),
+        ("ACCESS_TOKEN", "in the environment (not set; ACCESS_TOKEN does not count)"),
+        ("GITHUB_ACCESS_TOKEN", "in the environment (not set)"),
+    ],
+)
+def test_missing_token_says_what_the_environment_has(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, variable: str, said: str
+) -> None:
+    """A variable of nearly its name, and none of other programs."""
+    assert folder.is_dir()
+    monkeypatch.setenv(variable, "" if "(it is empty)" in said else "SECRET-1")
+    assert said in no_token()
+
+
+def test_missing_client_says_where_it_was_looked_for(folder: Path) -> None:
+    """As a missing token does."""
+    write(folder, "secrets.toml", '[sources.harvest]\nclient_id = "an-id"')
+    with pytest.raises(SettingError, match=r"client_secret not set: .*\nlooked for .* \(there is only client_id\)$"):
+        build_auth(load_settings())
