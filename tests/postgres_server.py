@@ -60,19 +60,32 @@ class Postgres:
             connection.close()
         return self.address(name)
 
+    def speak_tls_only(self) -> None:
+        """Gives the server a certificate of its own, and has it refuse connections without TLS."""
+        data = self._folder / "data"
+        subject = ["-subj", "/CN=localhost", "-keyout", "data/server.key", "-out", "data/server.crt"]
+        self._run_here("openssl", "req", "-new", "-x509", "-days", "3650", "-nodes", *subject)
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as settings:
+            settings.write("ssl = on\n")
+        (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n", encoding="utf-8")
+        self.stop()
+        self.start()
+
     def address(self, database: str) -> str:
         """Returns a database's address, as users write it into their settings."""
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._programs / program), *arguments]
+        self._run_here(str(self._programs / program), *arguments)
+
+    def _run_here(self, *command: str) -> None:
         if os.geteuid() == 0:  # the server refuses to run as root
-            command = ["runuser", "-u", "postgres", "--", *command]
+            command = ("runuser", "-u", "postgres", "--", *command)
         # the server keeps what it inherits: a pipe would never end
         with (self._folder / "output").open("ab") as output:
             done = subprocess.run(command, cwd=self._folder, stdout=output, stderr=output, timeout=SECONDS, check=False)
         if done.returncode != 0:
-            raise RuntimeError(f"{program}: {(self._folder / 'output').read_text(encoding='utf-8')[-2000:]}")
+            raise RuntimeError(f"{command}: {(self._folder / 'output').read_text(encoding='utf-8')[-2000:]}")
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from dlt.common.storages import WithLocalFiles
 from harvest_source.api.errors import SettingError, first_line
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME
 from harvest_source.syncing.abilities import install_line
-from harvest_source.syncing.postgres import settle_credentials
+from harvest_source.syncing.credentials import settle_credentials
 
 DEMO_NAME = "harvest_demo"
 STATE_FOLDER = Path(".dlt") / "state"

@@ -27,6 +27,7 @@ from harvest_source.syncing import timers
 from harvest_source.syncing.abilities import can_merge, check_abilities
 from harvest_source.syncing.alone import alone
 from harvest_source.syncing.changes import ChangeFilter, Tally
+from harvest_source.syncing.credentials import settle_credentials
 from harvest_source.syncing.database_file import Patience, kept_open
 from harvest_source.syncing.deletions import deleted_rows_resource
 from harvest_source.syncing.history import (
@@ -40,7 +41,6 @@ from harvest_source.syncing.history import (
 from harvest_source.syncing.indexes import add_indexes
 from harvest_source.syncing.listener import Listener
 from harvest_source.syncing.package import explained, finish_pending, load
-from harvest_source.syncing.postgres import settle_credentials
 from harvest_source.syncing.preparing import prepare, states_of
 from harvest_source.syncing.reconcile import Reconciliation, Verdict
 from harvest_source.syncing.rewriting import RestOfTable, lost
@@ -48,6 +48,7 @@ from harvest_source.syncing.summary import ReportResult, Summary
 from harvest_source.syncing.totals import differing_months
 from harvest_source.syncing.warehouse import Warehouse
 
+GOES_ON = "what was complete is loaded, the next run goes on from there"
 GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
 
 
@@ -64,6 +65,7 @@ class Sync:
     repairs: bool = True  # False: only tells what differs
     totals: bool = False  # compares sums with Harvest's own reports, too
     summary: Summary = field(default_factory=Summary)
+    _has_begun: bool = False  # to load
     _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _tallies: dict[Where, Tally] = field(default_factory=dict)
     _deleted: Counter[Where] = field(default_factory=Counter)
@@ -82,7 +84,7 @@ class Sync:
         check_abilities(self.pipeline)
         if not can_merge(self.pipeline):
             self.run.rest_of = RestOfTable(self.pipeline)
-        with explained(), alone(self.pipeline):
+        with explained(GOES_ON, lambda: self._has_begun), alone(self.pipeline):
             return self._execute()
 
     @property
@@ -99,6 +101,7 @@ class Sync:
     def _execute(self) -> Summary:
         with self._kept_open():
             self.summary.pending_loaded = prepare(self.pipeline, self.listener, drop_pending=self.drop_pending)
+        self._has_begun = True
         accounts = [look_up(self.run.reader.client, account) for account in self.run.accounts]
         wheres = [(account.id, name) for account in accounts for name in self.names if not self._is_off(account, name)]
         self._states = states_of(self.pipeline)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,9 @@ from dlt.common.destination.exceptions import DestinationException
 from dlt.common.runtime import signals
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from harvest_source.api.errors import HarvestError, causes, first_line
+from harvest_source.api.errors import HarvestError, SettingError, causes, first_line
 from harvest_source.syncing.database_file import IN_USE
+from harvest_source.syncing.signs import CREDENTIALS_REFUSED, DRIVER_ERRORS, GONE
 
 
 class LoadFailedError(HarvestError):
@@ -73,23 +74,44 @@ def pending_snapshot(pipeline: dlt.Pipeline) -> str | None:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turns dlt's long failures into one line, whichever step they come from.
+def explained(what_follows: str = "", has_begun: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Turns dlt's long failures, and those of a destination's own driver, into one line, whichever step they come from.
+
+    Args:
+        what_follows: is said as well where the destination is gone.
+        has_begun: whether a run has begun to load: credentials that are refused before are a wrong setting.
 
     Raises:
         HarvestError: what a resource raised.
+        SettingError: the destination refuses the credentials, and nothing was loaded.
         LoadFailedError: the destination refused or is gone.
     """
     try:
         yield
-    except PipelineStepFailed as failure:
+    except Exception as failure:
+        if not _is_of_destination(failure):
+            raise
         for cause in (*causes(failure), *_interruptions(failure)):
             if isinstance(cause, (HarvestError, KeyboardInterrupt)):
                 raise cause from failure
-        what = "cannot be used" if failure.step == "sync" else f"could not be loaded ({failure.step})"
-        raise LoadFailedError(f"the destination {what}: {reason(failure)}") from failure
-    except DestinationException as failure:
-        raise LoadFailedError(f"the destination cannot be used: {reason(failure)}") from failure
+        said = reason(failure)
+        if not has_begun() and _says(failure, CREDENTIALS_REFUSED):
+            raise SettingError(f"the destination refuses its credentials: {said}") from failure
+        step = failure.step if isinstance(failure, PipelineStepFailed) else "sync"
+        what = "cannot be used" if step == "sync" else f"could not be loaded ({step})"
+        follows = f"; {what_follows}" if what_follows and _says(failure, GONE) else ""
+        raise LoadFailedError(f"the destination {what}: {said}{follows}") from failure
+
+
+def _is_of_destination(failure: BaseException) -> bool:
+    """Returns whether an error is dlt's of a destination, or comes from a driver, which has classes of its own (PEP 249)."""
+    names = {kind.__name__ for kind in type(failure).__mro__}
+    return isinstance(failure, (PipelineStepFailed, DestinationException)) or bool(names & DRIVER_ERRORS)
+
+
+def _says(failure: BaseException, signs: Iterable[str]) -> bool:
+    said = "\n".join(map(str, causes(failure))).lower()
+    return any(sign in said for sign in signs)
 
 
 def _interruptions(failure: BaseException) -> Iterator[BaseException]:
@@ -105,6 +127,6 @@ def _interruptions(failure: BaseException) -> Iterator[BaseException]:
 
 def reason(failure: BaseException) -> str:
     """Returns the first line of the innermost cause, which is the database's own; of a DuckDB file in use also what to do."""
-    *_, innermost = causes(failure)
+    *_, innermost = (cause for cause in causes(failure) if not isinstance(cause, StopIteration))  # of a loop, no reason
     said = first_line(innermost)[:300]
     return f"{said.partition(' See also')[0]} Wait until that program has ended." if IN_USE in said else said

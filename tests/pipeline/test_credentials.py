@@ -13,8 +13,9 @@ from urllib.parse import quote, quote_plus
 import psycopg2
 import pytest
 from command_line import Done, Type
+from destinations import started_postgres
 from faults_support import tiny
-from postgres_server import Postgres
+from postgres_server import PASSWORD, USER, Postgres
 from psycopg2.sql import SQL, Identifier, Literal
 from support import serving
 
@@ -135,3 +136,65 @@ def test_address_that_cannot_be_read_is_refused_without_showing_it(
             assert done.err.count("\n") == 1
             if arguments == ["run"]:
                 assert len(sandbox.requests) == 0
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "password": ({"password": "not the password"}, "password authentication failed"),
+    "role": ({"username": "nobody"}, "authentication failed"),
+    "database": ({"database": "nowhere"}, 'database "nowhere" does not exist'),
+    "TLS that the server does not speak": ({"query": '{"sslmode": "require"}'}, "server does not support SSL"),
+    "option of the driver": ({"query": '{"sslmod": "require"}'}, 'invalid URI query parameter: "sslmod"'),
+    "key that dlt passes over": ({"sslmode": "require"}, "sslmode in destination.postgres.credentials has no effect"),
+    "encoding": ({"client_encoding": "LATIN1"}, "client_encoding is always UTF8"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_credentials_end_with_2_whatever_opens_the_destination(
+    postgres: Postgres, type_command: Type, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """`check`, `run` and `status` agree; a run asks Harvest nothing, and each says one line."""
+    wrong, words = WRONG[name]
+    right = {"host": "127.0.0.1", "port": postgres.port, "username": USER, "password": PASSWORD, "database": "postgres"}
+    for key, value in as_keys(**{**right, **wrong}).items():
+        monkeypatch.setenv(key, value)
+    with serving(tiny()) as sandbox:
+        for arguments in (["run"], ["status"], ["check", "--quiet"]):
+            done = type_command(*arguments, "--destination", "postgres", harvest=sandbox)
+            assert done.code == 2, said_of(done)
+            assert words in done.err
+            assert done.err.count("\n") == 1
+            assert PASSWORD not in said_of(done)
+            assert arguments == ["check", "--quiet"] or len(sandbox.requests) == 0
+
+
+def test_key_without_effect_is_found_in_a_file_too(type_command: Type, tmp_path: Path) -> None:
+    """Its value is not shown; the line says where the driver's own options go."""
+    (tmp_path / ".dlt").mkdir()
+    given = {"host": "127.0.0.1", "username": USER, "password": PASSWORD, "database": "postgres", "sslrotcert": "/made/up"}
+    lines = [f'{name} = "{value}"' for name, value in given.items()]
+    (tmp_path / ".dlt" / "secrets.toml").write_text("\n".join(["[destination.postgres.credentials]", *lines]), encoding="utf-8")
+    with serving(tiny()) as sandbox:
+        done = type_command("run", "--destination", "postgres", harvest=sandbox)
+    assert done.code == 2
+    assert "sslrotcert in destination.postgres.credentials has no effect" in done.err
+    assert 'query = { sslrotcert = "…" }' in done.err
+    assert "/made/up" not in done.err
+
+
+@pytest.mark.long
+def test_tls_that_is_asked_for_is_used_by_both_drivers(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that refuses everything else takes a load with `sslmode`, as a key `query` and in an address."""
+    with started_postgres() as server:
+        server.speak_tls_only()
+        where = {"host": "127.0.0.1", "port": server.port, "username": USER, "password": PASSWORD, "database": "postgres"}
+        plain = {**where, "query": '{"sslmode": "disable"}'}
+        address = f"{server.address('postgres')}?sslmode=require"
+        with serving(tiny()) as sandbox:
+            keys = as_keys(**where, query='{"sslmode": "require"}')
+            for given, code in ((as_keys(**plain), 2), (keys, 0), ({SECTION: address}, 0)):
+                with monkeypatch.context() as patch:
+                    for key, value in given.items():
+                        patch.setenv(key, value)
+                    done = type_command("run", "--reports", "clients", "--destination", "postgres", harvest=sandbox)
+                assert done.code == code, said_of(done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,8 @@ import support
 from command_line import command, environment, started
 from compare import assert_equal
 from destinations import on, started_postgres
-from faults_support import errors_of, tiny
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+from faults_support import edit_all, errors_of, tiny
 from postgres_server import PASSWORD, Postgres
 from support import rows, serving, sync_once
 
@@ -25,6 +27,7 @@ from harvest_source.reports.catalogue import REPORTS, parent_id_column
 from harvest_source.syncing.package import LoadFailedError
 
 PATIENCE_SECONDS = 60.0
+FEW_CRASHES = 5  # a run of two reports meets more of them
 SERVERS_OWN_WORDS = "WARNING:  terminating connection"  # Postgres' client library prints them where they reach it in time
 
 
@@ -85,14 +88,21 @@ def test_load_that_breaks_in_the_middle_is_complete_after_the_next_run(
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
 
 
-def test_server_that_goes_while_tables_are_compared_is_a_destination_that_cannot_be_used(
-    tmp_path: Path, own_postgres: tuple[Postgres, str]
+MOMENTS: dict[str, Callable[[Request], bool]] = {
+    "while a list is read": lambda request: "updated_since" in request.query,
+    "while keys are compared": lambda request: "updated_since" not in request.query and request.query.get("per_page") != "1",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_server_that_goes_between_loads_is_a_destination_that_cannot_be_used(
+    tmp_path: Path, own_postgres: tuple[Postgres, str], moment: str
 ) -> None:
     """Not only loads meet a server that went: whatever a run asks it, the error is the destination's, in one line."""
     server, _ = own_postgres
 
     def go_while_keys_are_read(request: Request) -> None:
-        if request.path == "/v2/clients" and "updated_since" not in request.query and request.query.get("per_page") != "1":
+        if request.path == "/v2/clients" and MOMENTS[moment](request):
             sandbox.before_answer = None
             server.stop("immediate")
 
@@ -101,12 +111,48 @@ def test_server_that_goes_while_tables_are_compared_is_a_destination_that_cannot
         assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
         account.delete("clients", next(iter(account.rows["clients"])))
         sandbox.before_answer = go_while_keys_are_read
-        with pytest.raises(LoadFailedError, match="the destination cannot be used"):
+        with pytest.raises(LoadFailedError, match=r"^the destination cannot be used: .*; .* the next run goes on from there$"):
             sync_once(tmp_path, sandbox, "clients")
         assert sandbox.before_answer is None
         server.start()
         assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
         assert_equal(tmp_path, sandbox, "clients")
+
+
+@pytest.mark.long
+def test_server_that_goes_before_any_statement_of_a_run_is_said_in_one_line(
+    tmp_path: Path, own_postgres: tuple[Postgres, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server crashes before a run's first statement, its seventh and so on, connections included; each next run is equal."""
+    server, _ = own_postgres
+    account, left, said = tiny(), [0], list[str]()
+
+    def counted(do: Callable[..., Any]) -> Callable[..., Any]:
+        def crash_first(*arguments: Any, **options: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                server.stop("immediate")
+            return do(*arguments, **options)
+
+        return crash_first
+
+    for name in ("open_connection", "execute_query"):
+        monkeypatch.setattr(Psycopg2SqlClient, name, counted(getattr(Psycopg2SqlClient, name)))
+    with serving(account) as sandbox:
+        for statement in range(1, 1000, 7):
+            edit_all(account, f"before statement {statement}")
+            left[0] = statement
+            try:
+                sync_once(tmp_path, sandbox, "clients", "invoices")
+            except LoadFailedError as error:
+                said.append(str(error))
+            if left[0] > 0:
+                break  # the run has no more statements
+            server.start()
+            assert errors_of(sync_once(tmp_path, sandbox, "clients", "invoices")) == {}
+            assert_equal(tmp_path, sandbox, "clients", "invoices")
+    assert len(said) > FEW_CRASHES
+    assert [each for each in said if not re.fullmatch(r"the destination .*; .* the next run goes on from there", each)] == []
 
 
 @on("postgres")

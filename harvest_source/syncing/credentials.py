@@ -1,0 +1,87 @@
+"""The credentials of a destination: read as they are meant, or refused before anything is opened with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import dlt
+from dlt.common.configuration.specs import ConnectionStringCredentials, configspec
+from dlt.common.destination.client import DestinationClientConfiguration
+from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+
+from harvest_source.api.errors import SettingError
+from harvest_source.secrecy import keep_secret
+from harvest_source.syncing.postgres import ENCODING, is_postgres
+
+
+@configspec(init=False)
+class LibpqCredentials(PostgresCredentials):
+    """Credentials whose address libpq reads as it is meant.
+
+    dlt leaves spaces as they are, writes those of the query as `+` and the names of host and database unquoted (dlt 1.31). Older
+    libpq, as in psycopg2, lets spaces pass; newer, as in the ADBC driver, refuses them and shows the password.
+    """
+
+    def to_native_representation(self) -> str:
+        """Returns the address, everything in it percent-encoded."""
+        host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe=",")
+        user, password, database = (quote(each, safe="") for each in (self.username, self.password, self.database))
+        return f"postgresql://{user}:{password}@{host}:{self.port}/{database}?{urlencode(self.get_query(), quote_via=quote)}"
+
+
+def settle_credentials(pipeline: dlt.Pipeline) -> None:
+    """Resolves the credentials of a pipeline's destination: those of Postgres get an address that every driver reads.
+
+    Raises:
+        SettingError: the address was read otherwise than it was meant, or a key beside it has no effect.
+    """
+    destination = pipeline.destination
+    if destination is None:
+        return
+    config = pipeline.destination_client().config
+    keep_secret(config)
+    credentials = config.credentials
+    if not isinstance(credentials, ConnectionStringCredentials):
+        return
+    _refuse_misread(destination.destination_name, credentials)
+    _refuse_without_effect(pipeline, destination.destination_name, config)
+    if is_postgres(pipeline) and type(credentials) is PostgresCredentials:
+        if (credentials.client_encoding or ENCODING).upper() not in (ENCODING, "UTF-8"):
+            raise SettingError(f"client_encoding is always {ENCODING}, as rows come: take it out of the credentials")
+        ours = LibpqCredentials()
+        ours.update({**credentials, "client_encoding": ENCODING})
+        destination.config_params["credentials"] = ours.resolve()
+
+
+def _refuse_misread(name: str, credentials: ConnectionStringCredentials) -> None:
+    """Refuses an address of which a part of the password stands for host or database, since it was not percent-encoded."""
+    host, database = credentials.host or "", credentials.database or ""
+    if "@" in host or ("@" in database and "/" in database):
+        raise SettingError(
+            f"the address of destination {name} cannot be read: write signs such as @ / : ? # % in its password percent-encoded "
+            "(%40 for @), or give host, username and password as keys of their own"
+        )
+
+
+def _refuse_without_effect(pipeline: dlt.Pipeline, name: str, config: DestinationClientConfiguration) -> None:
+    """Refuses keys of the credentials that dlt does not know and passes over, such as `sslmode`."""
+    known = {*(config.credentials or {}), "credentials"}
+    found = sorted({each for each in _given_keys((f"{pipeline.pipeline_name}.", ""), name) if each not in known})
+    if found:
+        raise SettingError(
+            f"{', '.join(found)} in destination.{name}.credentials has no effect; known are {', '.join(sorted(known))}. What the "
+            f'driver itself knows goes into query, such as query = {{ {found[0].removeprefix("query__")} = "…" }}'
+        )
+
+
+def _given_keys(prefixes: Iterable[str], name: str) -> Iterator[str]:
+    """Yields the keys that stand in the credentials of a destination, in files and in the environment."""
+    for prefix in prefixes:
+        section = f"{prefix}destination.{name}.credentials"
+        given: Any = dlt.secrets.get(section)
+        yield from given if isinstance(given, dict) else ()
+        start = f"{section}.".upper().replace(".", "__")
+        yield from (each.removeprefix(start).lower() for each in os.environ if each.startswith(start))
