@@ -45,9 +45,12 @@ class ChildReading:
         ]
 
     def resume(self) -> None:
-        """Takes over the answers that an interrupted run kept."""
-        asked = set(self.to_ask())
-        self.read_hours |= {parent: self.kept[parent][1] for parent in self.plan.parents if parent not in asked}
+        """Takes over the answers that an interrupted run kept; the next run looks once more where their parents just changed."""
+        taken = self.plan.parents.keys() - self.to_ask()
+        self.read_hours |= {parent: self.kept[parent][1] for parent in taken}
+        parents = self.plan.report.parent.report if self.plan.report.parent else ""
+        for ids in self.plan.followed.get(parents, {}).values():
+            ids[:] = [parent_id for parent_id in ids if parent_id not in taken]
 
     def ask(self, client: HarvestClient, spool: Spool, parent_id: int) -> None:
         """Reads and keeps the children of one parent; keeps the first error instead of raising it."""
@@ -78,7 +81,7 @@ class ChildReading:
             return None
         except RefusedError as error:
             if report.name == "teammates" and error.status == NOT_A_MANAGER:
-                return None
+                return b"[]"
             raise
 
     def _require_gone(self, client: HarvestClient, parent_id: int) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from harvest_source.reports.catalogue import Report
-from harvest_source.reports.reading import Pages, Record, format_instant, parse_instant
+from harvest_source.reports.reading import Pages, Record, format_instant, overlapped, parse_instant
 from harvest_source.settings import SWEEP_REST_HOURS
 
 HOUR_SECONDS = 3600
 ChildState = dict[str, Any]
-"""Kept in dlt's state per report and account: `marks` (list: newest change seen), `read` (hour: parent ids)."""
+"""Kept in dlt's state per report and account: `marks` (list: newest change seen), `read` (hour: parent ids), `followed`
+(list: change time: ids of rows within the overlap that need not be followed up once more)."""
 
 ListReading = Callable[[str, datetime | None], Pages]
 """Gives the complete reading of a list of the account, of what changed since an instant."""
@@ -51,7 +52,9 @@ class ParentPlan:
     overdue: int = 0  # how many of `due` may not wait
     marks: dict[str, str] = field(default_factory=dict)
     read: dict[str, list[int]] = field(default_factory=dict)
+    followed: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     whole: bool = False  # all parents are asked, as if for the first time
+    known: frozenset[int] = frozenset()  # parents that stand in the table of their report
 
 
 def lists_needed(report: Report) -> tuple[str, ...]:
@@ -66,6 +69,11 @@ def mark_of(state: ChildState, list_name: str) -> str | None:
     return mark
 
 
+def read_parents(state: ChildState) -> frozenset[int]:
+    """Returns the parents whose children were ever read."""
+    return frozenset(parent_id for ids in state.get("read", {}).values() for parent_id in ids)
+
+
 def plan_parents(
     report: Report,
     account_id: int,
@@ -73,6 +81,8 @@ def plan_parents(
     since_of: Callable[[str], datetime | None],
     reading: ListReading,
     *,
+    known: frozenset[int],
+    overlap_seconds: int,
     sweep_days: int,
     sweeps: bool,
 ) -> ParentPlan:
@@ -84,35 +94,68 @@ def plan_parents(
         state: of the report and account; empty for a first load.
         since_of: from when the changes of a list count for this report; `None`: all its rows.
         reading: gives the lists.
+        known: parents in the table of their report: those that were never read are overdue, however they came there.
+        overlap_seconds: a row that changed so long before its list was read will not come again with another change.
         sweep_days: within so many days every parent is asked again.
         sweeps: whether parents unread for long are asked, too.
     """
     assert report.parent is not None  # noqa: S101 - only child reports come here
-    plan = ParentPlan(report, account_id, marks=dict(state.get("marks", {})))
+    plan = ParentPlan(report, account_id, marks=dict(state.get("marks", {})), known=known)
     plan.whole = since_of(report.parent.report) is None
     if not plan.whole:
         plan.read = {hour: list(ids) for hour, ids in state.get("read", {}).items()}
+    changes = _Changes(state, since_of, reading)
     for list_name in lists_needed(report):
         pages = reading(list_name, since_of(list_name))
         if pages.newest:
             plan.marks[list_name] = max(plan.marks.get(list_name, ""), format_instant(pages.newest))
-    for record in _changed(reading, report.parent.report, since_of(report.parent.report)):
-        if _may_have_children(report, record):
+        plan.followed[list_name] = _settled(pages, overlapped(plan.marks.get(list_name), overlap_seconds), overlap_seconds)
+    read = read_parents(state)
+    for record in reading(report.parent.report, since_of(report.parent.report)).iter_light():
+        if _may_have_children(report, record) and (changes.include(report.parent.report, record) or record["id"] not in read):
             plan.parents[record["id"]] = str(record.get("updated_at") or "")
     if not plan.whole:
-        for parent_id in _scouted(report, since_of, reading):
+        for parent_id in (*_scouted(report, changes), *sorted(known - read)):
             plan.parents.setdefault(parent_id, "")
         if sweeps:
             _add_due(plan, sweep_days)
     return plan
 
 
-def _changed(reading: ListReading, list_name: str, since: datetime | None) -> Iterator[Record]:
-    """Yields the rows of a list that changed since; the reading may have asked for more."""
-    for record in reading(list_name, since).iter_light():
-        updated_at = parse_instant(record.get("updated_at"))
-        if since is None or updated_at is None or updated_at >= since:
-            yield record
+@dataclass
+class _Changes:
+    """Which rows of the lists changed since a report of children last followed them up."""
+
+    state: ChildState
+    since_of: Callable[[str], datetime | None]
+    reading: ListReading
+
+    def include(self, list_name: str, record: Record) -> bool:
+        """Returns whether a row must be followed up; the reading may have asked for more, and within the overlap asks again."""
+        since, updated_at = self.since_of(list_name), parse_instant(record.get("updated_at"))
+        if since is None or updated_at is None:
+            return True
+        followed = self.state.get("followed", {}).get(list_name, {}).get(record["updated_at"], ())
+        return updated_at >= since and record.get("id") not in followed
+
+    def of(self, list_name: str) -> Iterator[Record]:
+        """Yields those rows of a list."""
+        records = self.reading(list_name, self.since_of(list_name)).iter_light()
+        return (record for record in records if self.include(list_name, record))
+
+
+def _settled(pages: Pages, bound: datetime | None, overlap_seconds: int) -> dict[str, list[int]]:
+    """Returns ids by change time of the rows that the next run asks for again although this one read what hangs on them.
+
+    What hangs on a row is read after its list. A change in the same second, or one that is committed late, leaves no other
+    change time: only where the row changed long enough before that is nothing to come.
+    """
+    found: dict[str, list[int]] = {}
+    for record in pages.iter_light() if pages.started and bound else ():
+        changed_at = parse_instant(record.get("updated_at"))
+        if changed_at and bound and pages.started and bound <= changed_at < pages.started - timedelta(seconds=overlap_seconds):
+            found.setdefault(record["updated_at"], []).append(record["id"])
+    return {changed_at: sorted(found[changed_at]) for changed_at in sorted(found)}
 
 
 def _may_have_children(report: Report, record: Record) -> bool:
@@ -120,10 +163,10 @@ def _may_have_children(report: Report, record: Record) -> bool:
     return report.name != "teammates" or "manager" in (record.get("access_roles") or ())
 
 
-def _scouted(report: Report, since_of: Callable[[str], datetime | None], reading: ListReading) -> Iterator[int]:
+def _scouted(report: Report, changes: _Changes) -> Iterator[int]:
     projects: set[int] = set()
     for scout in SCOUTS.get(report.name, ()):
-        for record in _changed(reading, scout.report, since_of(scout.report)):
+        for record in changes.of(scout.report):
             found: Any = record
             for name in scout.names:
                 found = (found or {}).get(name)
@@ -132,7 +175,7 @@ def _scouted(report: Report, since_of: Callable[[str], datetime | None], reading
             elif isinstance(found, int):
                 yield found
     if projects:
-        for record in reading("user_assignments", None).iter_light():
+        for record in changes.reading("user_assignments", None).iter_light():
             if (record.get("project") or {}).get("id") in projects and (record.get("user") or {}).get("id"):
                 yield record["user"]["id"]
 
@@ -160,8 +203,10 @@ def note_read(plan: ParentPlan, read_hours: dict[int, int], gone: set[int]) -> N
     Args:
         plan: whose `read` is brought up to date.
         read_hours: parent id: hour, of the parents read now.
-        gone: parents that Harvest no longer knows.
+        gone: parents that Harvest no longer knows; as long as they stand in the table they count as read, so that they are
+            asked again in their turn and not in every run.
     """
+    read_hours = read_hours | dict.fromkeys(gone & plan.known, current_hour())
     forget = read_hours.keys() | gone
     read = {hour: [parent_id for parent_id in ids if parent_id not in forget] for hour, ids in plan.read.items()}
     for parent_id, hour in read_hours.items():

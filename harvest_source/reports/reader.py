@@ -40,6 +40,14 @@ class Outcome:
     plan: ParentPlan | None = None
     parents: frozenset[int] = frozenset()  # whose children were read, or that are gone themselves
 
+    def followed_by(self, later: Outcome) -> Outcome:
+        """Returns what became of a report of children of which some parents were read later in the same run."""
+        if later.error or not (self.pages and self.plan and later.pages and later.plan):
+            return later
+        self.pages.keys |= later.pages.keys
+        later.plan.whole = self.plan.whole
+        return Outcome(self.pages, later.state, plan=later.plan, parents=self.parents | later.parents)
+
 
 @dataclass
 class Choice:
@@ -59,6 +67,7 @@ class Reader:
     choice: Choice = field(default_factory=Choice)
     folder: Path | None = None  # where child answers outlive an interrupted run
     reserved_requests: int = 0  # of the free requests, kept for what follows the reading
+    known_parents: dict[Where, frozenset[int]] = field(default_factory=dict)  # of child reports: parents in the tables
     suspects: dict[Where, list[int]] = field(default_factory=dict)  # parents whose children do not add up in the tables
     on_planned: Callable[[int], None] = lambda _requests: None  # told how many requests the children take
     on_read: Callable[[Where, Outcome], None] = lambda _where, _outcome: None
@@ -195,6 +204,8 @@ class Reader:
             state,
             lambda list_name: self._since(report, state, list_name),
             lambda list_name, since: self._list(account_id, list_name, since),
+            known=frozenset() if self.choice.since else self.known_parents.get((account_id, name), frozenset()),
+            overlap_seconds=self.settings.overlap_seconds,
             sweep_days=self.settings.sweep_days,
             sweeps=self.choice.since is None and report.project_path is None,
         )
@@ -218,7 +229,7 @@ class Reader:
     def _finish_children(self, reading: ChildReading) -> Outcome:
         pages = reading.finish(self.spool)
         plan = reading.plan
-        state = None if self.choice.since else {"marks": plan.marks, "read": plan.read}
+        state = None if self.choice.since else {"marks": plan.marks, "read": plan.read, "followed": plan.followed}
         return Outcome(pages, state, plan=plan, parents=reading.done)
 
     def _settle(self, where: Where, finish: Callable[[], Outcome]) -> Outcome:

@@ -20,6 +20,7 @@ import dlt
 from harvest_source.api.accounts import Account, look_up
 from harvest_source.api.errors import AccessLostError, ApiError
 from harvest_source.reports.catalogue import NAMES, by_name
+from harvest_source.reports.parents import read_parents
 from harvest_source.reports.reader import Outcome, Where
 from harvest_source.resources import NO_ACCOUNT, Run, build_source
 from harvest_source.settings import SECTION
@@ -39,6 +40,7 @@ from harvest_source.syncing.history import (
     load_report_resource,
 )
 from harvest_source.syncing.indexes import add_indexes
+from harvest_source.syncing.late_parents import known_parents
 from harvest_source.syncing.listener import Listener
 from harvest_source.syncing.package import explained, finish_pending, load
 from harvest_source.syncing.preparing import prepare, states_of
@@ -114,6 +116,7 @@ class Sync:
             self.pipeline.state.get("sources", {}).get(SECTION, {}).get(ACCESS_ROLES, {}),
             lambda: self._warehouse(self.names, lets_go=True),
             self._load,
+            self._read_late_parents,
             self._tallies,
         )
         self.listener.step("comparing with Harvest")
@@ -175,7 +178,7 @@ class Sync:
         self.listener.step("reading")
         reader.collect_lists(wheres, self._state)
         self._add_timers(lists)
-        self._suspect_payments(children)
+        self._look_at_parents(children)
         background = ThreadPoolExecutor(1, thread_name_prefix="harvest-children")
         reading = background.submit(reader.collect_children, wheres, self._state)
         try:
@@ -203,12 +206,30 @@ class Sync:
             except ApiError as error:
                 self.run.reader.outcomes[where] = Outcome(error=error)
 
-    def _suspect_payments(self, children: list[Where]) -> None:
-        """Has payments read again, first of all that may wait, of invoices whose payments do not add up."""
-        for where in children:
-            if where[1] == "invoice_payments" and self._state(*where):
-                with self._warehouse() as warehouse:
-                    self.run.reader.suspects[where] = warehouse.unmatched_invoices(where[0])
+    def _look_at_parents(self, children: list[Where]) -> None:
+        """Tells the reader which parents stand in the tables, and of which invoices the payments do not add up."""
+        reader = self.run.reader
+        read_before = [where for where in children if self._state(*where)]  # of others, what hangs on all parents is read
+        if not read_before:
+            return
+        with self._warehouse() as warehouse:
+            for where in read_before:
+                reader.known_parents[where] = known_parents(warehouse, reader, where)
+                if where[1] == "invoice_payments":
+                    reader.suspects[where] = warehouse.unmatched_invoices(where[0])
+
+    def _read_late_parents(self, children: list[Where]) -> None:
+        """Reads what hangs on parents that the comparison brought: no list of changes names them."""
+        reader = self.run.reader
+        if not self.repairs or reader.choice.since or reader.choice.full_refresh:
+            return
+        self._states = states_of(self.pipeline)
+        self._look_at_parents(children)
+        late = [where for where in children if reader.known_parents.get(where, frozenset()) - read_parents(self._state(*where))]
+        before = {where: reader.outcomes[where] for where in late}
+        reader.collect_children(late, self._state)
+        self._load(late)
+        reader.outcomes |= {where: outcome.followed_by(reader.outcomes[where]) for where, outcome in before.items()}
 
     def _tell_read(self, where: Where, outcome: Outcome) -> None:
         self.listener.read(where[1], outcome.pages.rows if outcome.pages else 0, str(outcome.error) if outcome.error else None)

@@ -41,6 +41,7 @@ class Reconciliation:
     former_roles: dict[str, list[str]]  # account id: access roles of the caller in the last run
     open_warehouse: Callable[[], Warehouse]
     load: Callable[[list[Where]], None]
+    read_late_parents: Callable[[list[Where]], None]  # given reports of children whose parents may have come just now
     tallies: dict[Where, Tally]
     verdicts: dict[Where, Verdict] = field(default_factory=dict)
 
@@ -65,8 +66,10 @@ class Reconciliation:
                 compared.append(where)
         self._ask_counts(compared)
         parents = [where for where in compared if where[1] in CASCADES]
-        for group in (parents, [where for where in compared if where not in parents]):
-            self._reconcile(group)
+        self._reconcile(parents)
+        if any(self.verdicts[where].repaired for where in parents):
+            self.read_late_parents([where for where in compared if self.run.reader.report(where[1]).parent])
+        self._reconcile([where for where in compared if where not in parents])
         self._confirm(compared)
 
     @property

@@ -109,7 +109,6 @@ def test_children_of_changed_parents_are_read_again(tmp_path: Path) -> None:
     names = ("invoices", "invoice_payments", "invoice_messages", "estimates", "estimate_messages")
     with by_hand() as harvest:
         sync_once(tmp_path, harvest, *names)
-        newest = {path: max(harvest.tables[path], key=lambda row: row["updated_at"])["id"] for path in ("invoices", "estimates")}
         harvest.now = LATER
         ids = [row["id"] for row in harvest.tables["invoices"]]
         harvest.tables[f"invoices/{ids[0]}/payments"].append(like("invoice_payments", 5, amount=10, updated_at=LATER))
@@ -125,11 +124,37 @@ def test_children_of_changed_parents_are_read_again(tmp_path: Path) -> None:
         harvest.requests.clear()
         sync_once(tmp_path, harvest, *names)
         asked = {asked.path for asked in harvest.requests if asked.path.endswith(("/payments", "/messages"))}
-        again = (*ids[:3], newest["invoices"])  # the newest stands within the overlap
         assert asked == {
-            *(f"invoices/{each}/{children}" for each in again for children in ("payments", "messages")),
-            *(f"estimates/{each}/messages" for each in (estimate, newest["estimates"])),
+            *(f"invoices/{each}/{children}" for each in ids[:3] for children in ("payments", "messages")),
+            f"estimates/{estimate}/messages",
         }
+        equal(tmp_path, harvest, *names)
+
+
+def test_bulk_change_is_followed_up_once(tmp_path: Path) -> None:
+    """The lists give its rows again within the overlap; what hangs on them is asked again only where it may have changed."""
+    names = ("invoices", "invoice_payments", "project_assignments")
+    with by_hand(invoices=6, entries=0) as harvest:
+
+        def asked_by_a_run() -> set[str]:
+            harvest.requests.clear()
+            sync_once(tmp_path, harvest, *names)
+            return {asked.path for asked in harvest.requests if asked.path.endswith(("/payments", "/project_assignments"))}
+
+        sync_once(tmp_path, harvest, *names)
+        harvest.now = LATER
+        for report in ("invoices", "user_assignments"):
+            for row in harvest.tables[report]:
+                harvest.change(report, row["id"])
+        harvest.now = "2026-07-02T08:40:00Z"
+        assert len(asked_by_a_run()) == len(harvest.tables["invoices"]) + len(harvest.tables["users"])
+        assert asked_by_a_run() == set()
+        harvest.now = "2026-07-02T08:44:00Z"
+        path = f"invoices/{harvest.tables['invoices'][2]['id']}/payments"
+        harvest.change("invoices", harvest.tables["invoices"][2]["id"])
+        assert asked_by_a_run() == {path}
+        harvest.tables[path].append(like("invoice_payments", 5, amount=10, updated_at=harvest.now))  # in that second
+        assert asked_by_a_run() == {path}
         equal(tmp_path, harvest, *names)
 
 
