@@ -178,7 +178,8 @@ def test_missing_client_is_told_with_what_to_register(tmp_path: Path, sandbox: S
     assert done.returncode == 2
     assert "https://id.getharvest.com/developers" in done.stderr
     assert "http://127.0.0.1:9999/" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert "looked for SOURCES__HARVEST__CLIENT_ID in the environment (it is empty)" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
 
 
 def test_busy_port_is_told_with_what_to_set(tmp_path: Path, sandbox: Sandbox) -> None:
