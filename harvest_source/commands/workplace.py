@@ -20,9 +20,11 @@ from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.storages import WithLocalFiles
 
 from harvest_source.api.errors import SettingError, first_line
+from harvest_source.commands.output import message
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME
 from harvest_source.syncing.abilities import install_line
 from harvest_source.syncing.credentials import settle_credentials
+from harvest_source.syncing.damage import remove_unreadable
 
 DEMO_NAME = "harvest_demo"
 STATE_FOLDER = Path(".dlt") / "state"
@@ -77,13 +79,20 @@ class Workplace:
         apply_dlt_defaults(self.destination, verbose=self.verbose)
         with setting_errors(self.destination):
             destination = self._destination()  # one that there is not leaves no folder behind
-            folder = folder or self.state_folder
+            if folder is None:
+                folder = self.state_folder
+                self._mend(folder)
             folder.mkdir(parents=True, exist_ok=True)
             pipeline = dlt.pipeline(
                 self.pipeline_name, destination=destination, dataset_name=self.dataset, pipelines_dir=str(folder)
             )
             settle_credentials(pipeline)
         return pipeline
+
+    def _mend(self, folder: Path) -> None:
+        damaged = remove_unreadable(folder / self.pipeline_name)
+        if damaged:
+            message(f"the working state in {folder} could not be read ({damaged}): it is made anew from the destination")
 
     def _destination(self) -> Destination[Any, Any]:
         if self.demo and self.destination == "duckdb":

@@ -1,0 +1,74 @@
+"""Working state that a power cut left without its content is made anew from the destination, and a run says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from command_line import Type
+from dlt.load.load import Load
+from support import HandMade, by_hand
+
+FEW = ("--reports", "clients")
+STATE = Path(".dlt/state/duckdb__harvest/harvest_pipeline")
+PENDING = "load/normalized/*/"
+
+
+def change(harvest: HandMade, day: int) -> str:
+    """Changes one client on a day of July; returns its address."""
+    harvest.now = f"2026-07-{day:02}T08:00:00Z"
+    harvest.change("clients", harvest.tables["clients"][0]["id"], address=f"as of {day} July")
+    harvest.requests.clear()
+    return f"as of {day} July"
+
+
+def address(folder: Path) -> str | None:
+    """Returns the address of the client that `change` changes."""
+    with duckdb.connect(str(folder / "harvest_pipeline.duckdb"), read_only=True) as database:
+        found = database.execute("select address from harvest.clients order by id limit 1").fetchone()
+    return found[0] if found else None
+
+
+def _fail(*_: object, **__: object) -> None:
+    raise OSError("gone")
+
+
+def test_state_that_cannot_be_read_is_made_anew_from_the_destination(tmp_path: Path, type_command: Type) -> None:
+    """Every file that dlt needs, empty or of zeros: the run is complete, says so once, and goes on from the bookmarks."""
+    with by_hand(users=2, invoices=1, entries=1) as harvest:
+        assert type_command(*FEW, harvest=harvest).code == 0
+        damages = [
+            ("state.json", b""),
+            ("state.json", b"\0" * 512),
+            ("schemas/harvest.schema.json", b'{"version": 5, "tab'),
+            ("load/.version", b""),
+        ]
+        for day, (name, content) in enumerate(damages, 10):
+            new = change(harvest, day)
+            (tmp_path / STATE / name).write_bytes(content)
+            done = type_command(*FEW, "--quiet", harvest=harvest)
+            assert done.code == 0, done.err
+            where = f"the working state in {tmp_path / STATE.parent}"
+            assert done.err == f"{where} could not be read ({name}): it is made anew from the destination\n"
+            assert address(tmp_path) == new
+            assert any("updated_since" in each.query for each in harvest.requests if each.path == "clients")
+        assert type_command(*FEW, "--quiet", harvest=harvest).err == ""
+
+
+@pytest.mark.parametrize("name", ["schema.json", "load_package_state.json", ".restore/state.json"])
+def test_load_that_waits_and_cannot_be_read_is_read_again(
+    tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with by_hand(users=2, invoices=1, entries=1) as harvest:
+        assert type_command(*FEW, harvest=harvest).code == 0
+        new = change(harvest, 10)
+        with monkeypatch.context() as patch:
+            patch.setattr(Load, "initialize_package", _fail)
+            assert type_command(*FEW, harvest=harvest).code == 1
+        (file,) = (tmp_path / STATE).glob(PENDING + name)
+        file.write_bytes(b"")
+        done = type_command(*FEW, "--quiet", harvest=harvest)
+        assert done.code == 0, done.err
+        assert "made anew" in done.err
+        assert address(tmp_path) == new
