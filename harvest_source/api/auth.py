@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harvest_source.api import exchange
+from harvest_source.api import exchange, network
 from harvest_source.api.errors import ApiError, RefusedError, SettingError, TokenRejectedError, UnavailableError
 from harvest_source.api.tokens import (
     DEFAULT_NAME,
@@ -32,6 +32,10 @@ LONGEST_EARLY_SECONDS = 3600.0
 TRIES = 3
 WAIT_SECONDS = (1.0, 4.0)  # after the first try and the second
 PATIENCE_SECONDS = 30.0  # after a renewal that failed while the old token still holds
+ON_THE_WAY = {
+    "certificate_not_trusted": network.NOT_TRUSTED.format(why=""),
+    "proxy_refuses": network.PROXY_REFUSES.format(status="4xx"),
+}
 
 
 class Auth(Protocol):
@@ -205,7 +209,9 @@ def sign_in_with_code(client: OAuthClient, file: TokenFile, code: str, redirect:
 
 
 def refusal(result: dict[str, Any]) -> ApiError:
-    """Returns the error for an answer of the token endpoint that no new try will change."""
+    """Returns the error for an answer of the token endpoint, or a fault on the way to it, that no new try will change."""
+    if result["error"] in ON_THE_WAY:
+        return RefusedError(ON_THE_WAY[result["error"]])
     if result["error"] in {"invalid_client", "unauthorized_client"} or result["status"] == exchange.UNAUTHORIZED:
         return TokenRejectedError(
             f"Harvest does not know this client: compare client_id and client_secret with the application at {DEVELOPERS_URL}"

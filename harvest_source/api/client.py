@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +14,12 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from harvest_source.api import network
 from harvest_source.api.answers import Answer, PassingFault, check, next_link, rows_of
 from harvest_source.api.auth import Auth
-from harvest_source.api.errors import RefusedError, TokenRejectedError, UnavailableError
+from harvest_source.api.errors import ApiError, RefusedError, SettingError, TokenRejectedError, UnavailableError
 from harvest_source.api.limits import Budget, Budgets, Clock
+from harvest_source.api.outages import Outages
 from harvest_source.settings import PER_PAGE, USER_AGENT_NAME, HarvestSettings
 
 TRIES = 7  # the first and six more
@@ -24,7 +27,6 @@ LONGEST_WAIT_SECONDS = 16.0
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 25.0  # seven of them and the waits between stay below four minutes
 THREADS = 16  # enough to send the 100 free requests within a second or two of round trips
-PASSING_NETWORK_ERRORS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 Params = dict[str, str]
 
@@ -73,6 +75,7 @@ class HarvestClient:
         self.id_url = settings.id_url
         self.clock = clock or Clock()
         self.budgets = budgets or Budgets(self.clock)
+        self.outages = Outages(self.clock)
         self.traffic = Traffic()
         self.on_request: Callable[[int | None, str], None] = lambda _account_id, _label: None
         self._auth = auth
@@ -140,14 +143,15 @@ class HarvestClient:
         budget = self.budgets.of(url.removeprefix(self.api_url))
 
         def attempt() -> Answer:
-            answer = check(self._send(url, params, account_id, label, budget), budget.limit.seconds)
-            if account_id is not None:
-                next_link(answer.data, self.api_url)
-            if rows_key is not None:
-                rows_of(answer.data, rows_key)
-            if holds and not any(name in answer.data for name in holds):
-                raise PassingFault("the answer is JSON of another shape than expected")
-            return answer
+            with self._noticing_outages():
+                answer = check(self._send(url, params, account_id, label, budget), budget.limit.seconds)
+                if account_id is not None:
+                    next_link(answer.data, self.api_url)
+                if rows_key is not None:
+                    rows_of(answer.data, rows_key)
+                if holds and not any(name in answer.data for name in holds):
+                    raise PassingFault("the answer is JSON of another shape than expected")
+                return answer
 
         retrying = Retrying(
             retry=retry_if_exception_type(PassingFault),
@@ -161,6 +165,23 @@ class HarvestClient:
             return retrying(attempt)
         except PassingFault as fault:
             raise UnavailableError(f"{fault}, {tries} times in a row; try again later", fault.status) from fault
+
+    @contextmanager
+    def _noticing_outages(self) -> Iterator[None]:
+        """Tells whether Harvest is there: a refusal is an answer, too, and so is the demand to wait."""
+        try:
+            yield
+        except PassingFault as fault:
+            if fault.pause_seconds is None:
+                self.outages.failed(str(fault))
+            else:
+                self.outages.answered()
+            raise
+        except ApiError as error:
+            if error.status is not None:
+                self.outages.answered()
+            raise
+        self.outages.answered()
 
     def _wait_seconds(self, state: RetryCallState) -> float:
         fault = state.outcome.exception() if state.outcome else None
@@ -187,7 +208,7 @@ class HarvestClient:
         self, url: str, params: Params, account_id: int | None, label: str, budget: Budget
     ) -> tuple[requests.Response, str]:
         headers = {} if account_id is None else {"Harvest-Account-Id": str(account_id)}
-        with budget.permit():
+        with budget.permit(), self.outages.sending():
             token = self._auth.token()  # not before: the wait for a permit may outlast it
             self.traffic.add_request(account_id, label)
             self.on_request(account_id, label)
@@ -199,22 +220,13 @@ class HarvestClient:
                     auth=_Bearer(token),
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
                     allow_redirects=False,
+                    proxies=network.past_proxies(url),
                 )
-            except PASSING_NETWORK_ERRORS as error:
-                raise PassingFault(_describe(error)) from error
+            except network.FAULTS as error:
+                what, may_pass = network.explain(error)
+                raise (PassingFault(what) if may_pass else RefusedError(what)) from error
             except requests.RequestException as error:
                 raise RefusedError(f"the request cannot be sent: {type(error).__name__}") from error
+            except OSError as error:  # of requests itself, before it sends: the bundle of certificates is not there
+                raise SettingError(network.NO_BUNDLE) from error
         return response, token
-
-
-def _describe(error: requests.RequestException) -> str:
-    """Says what went wrong on the way, without the address, which may hold what is not for logs."""
-    if isinstance(error, requests.ConnectTimeout):
-        return "Harvest cannot be reached (time-out)"
-    if isinstance(error, requests.Timeout):
-        return "Harvest did not answer in time"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the secure connection to Harvest failed"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the answer was cut off"
-    return "the connection to Harvest failed"

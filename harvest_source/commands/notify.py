@@ -16,6 +16,7 @@ import requests
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from harvest_source.api.errors import HarvestError
+from harvest_source.api.network import past_proxies
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
 from harvest_source.reports.catalogue import by_name
@@ -177,6 +178,7 @@ def _send(url: str, text: str) -> tuple[str | None, bool]:
             auth=_unsigned,
             timeout=(CONNECT_SECONDS, READ_SECONDS),
             allow_redirects=False,
+            proxies=past_proxies(url),
             stream=True,  # the body of the answer is not read
         ) as response:
             status = response.status_code

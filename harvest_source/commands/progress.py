@@ -49,6 +49,10 @@ class PlainLines(Notes):
                 self._said_at = time.monotonic()
                 message(f"waiting {seconds:.0f} s: {why}")
 
+    def outage(self, what: str) -> None:
+        """Says what keeps Harvest's answers away."""
+        self.note(what)
+
     def planned(self, requests: int, seconds: float) -> None:
         """Says how long a long run will take."""
         if seconds >= LONG_PLAN_SECONDS:

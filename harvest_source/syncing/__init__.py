@@ -46,6 +46,7 @@ def sync(
     client.budgets.listen(listener.waiting)
     names = [name for name in NAMES if name in source.selected_resources]
     try:
-        return Sync(pipeline, source.shared, names, listener, drop_pending, accept_deletions, repairs, totals).execute()
+        with client.outages.told_to(listener.outage):
+            return Sync(pipeline, source.shared, names, listener, drop_pending, accept_deletions, repairs, totals).execute()
     finally:
         source.shared.reader.close()

@@ -18,6 +18,9 @@ class Listener:
     def waiting(self, seconds: float, why: str) -> None:
         """Hears of a wait for a limit; called from any thread."""
 
+    def outage(self, what: str) -> None:
+        """Hears what keeps Harvest's answers away, while the run goes on trying, and when they come again; from any thread."""
+
     def planned(self, requests: int, seconds: float) -> None:
         """Hears how many requests are still to come and about how long they take."""
 

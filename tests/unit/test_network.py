@@ -1,0 +1,186 @@
+"""Proxies and certificates between this machine and Harvest: what can be told at once is, and names what to set."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from support import FastClock, by_hand, free_port
+
+from harvest_source.api.auth import PersonalToken, refusal
+from harvest_source.api.client import TRIES, HarvestClient
+from harvest_source.api.errors import HarvestError, RefusedError, SettingError, UnavailableError
+from harvest_source.api.exchange import PASSING, REFUSED, exchange
+from harvest_source.settings import HarvestSettings
+
+SELF_SIGNED = (
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-nodes",
+    "-days",
+    "2",
+    "-subj",
+    "/CN=x",
+)
+ELSEWHERE = "https://harvest.invalid/"
+
+
+class Recorded(BaseHTTPRequestHandler):
+    """A proxy, or a server, that answers every request with one status."""
+
+    status = 407
+    asked: list[str]
+
+    def do_CONNECT(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(self.status)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_CONNECT()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
+        """Writes nothing to standard error."""
+
+
+class Patient(ThreadingHTTPServer):
+    """Says nothing of clients that hang up: that is what is tested."""
+
+    def handle_error(self, request: object, client_address: object) -> None: ...
+
+
+@contextmanager
+def answering(status: int, context: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[str]]]:
+    """Serves on a port; gives it, and what was asked."""
+    asked: list[str] = []
+    handler = type("Handler", (Recorded,), {"status": status, "asked": asked})
+    server = Patient(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield server.server_address[1], asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def ask(url: str) -> tuple[type[HarvestError], str, float]:
+    """Asks for the accounts; returns the error, and the seconds waited by the clock."""
+    clock = FastClock()
+    client = HarvestClient(HarvestSettings(id_url=url, api_url=f"{url}v2/"), PersonalToken("x"), clock)
+    with pytest.raises(HarvestError) as raised:
+        client.get_accounts()
+    assert client.traffic.requests == (TRIES if raised.type is UnavailableError else 1)
+    return raised.type, str(raised.value), clock.skipped_seconds
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> ssl.SSLContext:
+    """A certificate that nobody has signed."""
+    made = [str(tmp_path / name) for name in ("key.pem", "cert.pem")]
+    subprocess.run(["openssl", *SELF_SIGNED, "-keyout", made[0], "-out", made[1]], check=True, capture_output=True)  # noqa: S607
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made[1], made[0])
+    return context
+
+
+def test_certificate_that_is_not_trusted_is_said_at_once(certificate: ssl.SSLContext) -> None:
+    """With the variable to set; without another try, for no try helps."""
+    with answering(200, certificate) as (port, _):
+        kind, said, seconds = ask(f"https://127.0.0.1:{port}/")
+    assert kind is RefusedError
+    assert seconds == 0
+    assert "certificate is not trusted" in said
+    assert "self" in said
+    assert "REQUESTS_CA_BUNDLE" in said
+    assert "try again" not in said
+
+
+def test_bundle_that_is_not_there_or_holds_no_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificate: ssl.SSLContext
+) -> None:
+    """A wrong setting, named; it has nothing to do with what can be written here."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "gone.pem"))
+    kind, said, _ = ask(ELSEWHERE)
+    assert kind is SettingError
+    assert "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that is not there" in said
+    (tmp_path / "gone.pem").write_text("no certificate")
+    with answering(200, certificate) as (port, _):
+        kind, said, seconds = ask(f"https://127.0.0.1:{port}/")
+    assert (kind, seconds) == (RefusedError, 0)
+    assert "holds no certificates" in said
+
+
+@pytest.mark.parametrize(("status", "words"), [(407, "HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"), (403, "NO_PROXY")])
+def test_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch, status: int, words: str) -> None:
+    """At once, without the address of the proxy, in which a password may stand."""
+    with answering(status) as (port, asked):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:SECRET@127.0.0.1:{port}")
+        kind, said, seconds = ask(ELSEWHERE)
+    assert asked == ["harvest.invalid:443"]
+    assert (kind, seconds) == (RefusedError, 0)
+    assert f"({status})" in said
+    assert "the proxy" in said
+    assert words in said
+    assert "SECRET" not in said
+
+
+def test_proxy_that_is_not_there_is_named_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come back; the message tells it from Harvest."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+    kind, said, _ = ask(ELSEWHERE)
+    assert kind is UnavailableError
+    assert said.startswith("the proxy of HTTPS_PROXY cannot be reached")
+
+
+def test_host_name_that_is_not_found_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a machine without network says first."""
+
+    def not_found(*_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", not_found)
+    kind, said, _ = ask(ELSEWHERE)
+    assert kind is UnavailableError
+    assert said.startswith("Harvest's host name is not found (no network?)")
+
+
+def test_this_machine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo and a test server; other hosts keep the user's own exceptions."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    with by_hand(users=2, invoices=1, entries=1) as harvest:
+        settings = HarvestSettings(id_url=harvest.id_url, api_url=harvest.api_url)
+        assert HarvestClient(settings, PersonalToken("x"), FastClock()).get_accounts()["accounts"][0]["id"] == harvest.id
+
+
+@pytest.mark.parametrize("fault", ["certificate", "proxy that refuses", "proxy that is gone"])
+def test_way_to_a_new_token_has_the_same_faults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificate: ssl.SSLContext, fault: str
+) -> None:
+    """The program that asks for tokens tells what lasts, so that it is not asked three times."""
+    order = {"client_id": "c", "client_secret": "s", "user_agent": "u", "refresh_token": "r", "sent_at": 0}
+    context = certificate if fault == "certificate" else None
+    with answering(407, context) as (port, _):
+        url = f"https://127.0.0.1:{port}/token" if context else f"{ELSEWHERE}token"
+        if not context:
+            there = port if fault == "proxy that refuses" else free_port()
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{there}")
+        result = exchange({**order, "token_url": url}, tmp_path / "answer")
+    assert result["outcome"] == (PASSING if fault == "proxy that is gone" else REFUSED)
+    if result["outcome"] == REFUSED:
+        words = "REQUESTS_CA_BUNDLE" if context else "the proxy of HTTPS_PROXY refuses"
+        assert words in str(refusal(result))
