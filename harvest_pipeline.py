@@ -3,8 +3,39 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+
+INTERRUPTED = 130
+STOPPING_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+)  # Ctrl-C; what `docker stop` and systemd send, of which process 1 hears nothing
+
+
+def end_at_once(*_: object) -> None:
+    """Ends the program where nothing has begun yet."""
+    os.write(2, b"interrupted: nothing was begun\n")
+    os._exit(INTERRUPTED)
+
+
+def interrupt(*_: object) -> None:
+    """Ends what the program does, in good order."""
+    raise KeyboardInterrupt
+
+
+def on_signal(handler: Callable[..., None]) -> None:
+    """Has a function hear of the signals that stop a program; those stay ignored that whoever started it wants ignored."""
+    for each in STOPPING_SIGNALS:
+        if signal.getsignal(each) != signal.SIG_IGN:
+            signal.signal(each, handler)
+
+
+if __name__ == "__main__":  # before the other imports, which take a second or two
+    on_signal(end_at_once)
+
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -14,11 +45,10 @@ from harvest_source.commands import checking, listings, signing
 from harvest_source.commands import run as run_command
 from harvest_source.commands import show as show_command
 from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, place_options, with_command_first
-from harvest_source.commands.output import message
+from harvest_source.commands.output import flush, message
 from harvest_source.commands.workplace import Workplace
 from harvest_source.secrecy import without_secrets
 
-INTERRUPTED = 130
 USAGE = 2
 NOTIFY = click.option("--notify", metavar="URL", help="Post a short message to a webhook when something is wrong or repaired.")
 
@@ -140,8 +170,9 @@ def interrupted() -> int:
 
 
 if __name__ == "__main__":
+    on_signal(interrupt)
     exit_code = main(sys.argv[1:])
-    sys.stdout.flush()
+    flush()
     if exit_code == INTERRUPTED:
         os._exit(exit_code)  # threads that wait for an answer would hold the program back
     sys.exit(exit_code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -55,6 +56,11 @@ def command(folder: Path, *arguments: str, env: dict[str, str] | None = None, **
     )
 
 
+def hear_ctrl_c() -> None:
+    """Has a started program hear Ctrl-C, also where whoever started the tests has it ignored (`nohup`, `&`)."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def started(folder: Path, *arguments: str, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """Starts the command line in a folder; it does not outlive the `with`."""
@@ -74,6 +80,7 @@ def program(folder: Path, *arguments: str, env: dict[str, str]) -> Iterator[subp
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - it only sets a signal's disposition, for which no lock is needed
     )
     try:
         yield process

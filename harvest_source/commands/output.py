@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -21,14 +23,44 @@ HIDDEN_COLUMNS = frozenset({"statement_key", "client_key"})  # they open public 
 HIDDEN = "(hidden)"
 
 
+class PatientConsole(Console):
+    """A console whose reader may go away (`run | head`): what was loaded decides how a command ends, not who looked on."""
+
+    def on_broken_pipe(self) -> None:
+        """Writes nothing more, where rich would end the program."""
+        self.quiet = True
+        write_nowhere(self.file)
+
+
+def write_nowhere(stream: IO[str]) -> None:
+    """Has what is still written to a stream, and what waits in it, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def write(text: str) -> None:
+    """Writes to standard output, as long as somebody reads it."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        write_nowhere(sys.stdout)
+
+
+def flush() -> None:
+    """Writes what waits to be written, as long as somebody reads it."""
+    write("")
+
+
 def stdout_console() -> Console:
     """Returns the console of results."""
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    return PatientConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
 
 
 def stderr_console() -> Console:
     """Returns the console of messages."""
-    return Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH, highlight=False)
+    return PatientConsole(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH, highlight=False)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
@@ -67,14 +99,16 @@ def hide_secrets(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Prints rows as CSV."""
-    writer = csv.writer(sys.stdout)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
     writer.writerow(columns)
     writer.writerows([["" if value is None else plain(value) for value in row] for row in rows])
+    write(text.getvalue())
 
 
 def print_json(value: Any) -> None:
     """Prints a value as one JSON document."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=plain) + "\n")
+    write(json.dumps(value, ensure_ascii=False, default=plain) + "\n")
 
 
 def plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +28,14 @@ def destination(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     name: str = request.param
     monkeypatch.setattr(support, "make_destination", make_of(name, request))
     return name
+
+
+@pytest.fixture
+def ctrl_c_heard() -> Iterator[None]:
+    """Has this process hear Ctrl-C, also where whoever started the tests has it ignored (`nohup`, `&`)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

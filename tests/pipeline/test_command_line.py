@@ -506,6 +506,7 @@ def test_deleted_database_means_a_first_load_and_is_said(tmp_path: Path) -> None
     assert count(tmp_path / "b", "time_entries") == 60
 
 
+@pytest.mark.usefixtures("ctrl_c_heard")
 def test_ctrl_c_in_the_middle_of_a_query_is_an_interruption(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB turns it into an error of its own, in which nothing but the words tells: 130, not 1."""
     connection = duckdb.connect()

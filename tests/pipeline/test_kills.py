@@ -231,6 +231,7 @@ def test_ctrl_c_ends_at_once_with_130(tmp_path: Path, held: str) -> None:
         assert_equal(tmp_path, sandbox, *LOADED)
 
 
+@pytest.mark.usefixtures("ctrl_c_heard")
 def test_ctrl_c_during_the_last_file_of_a_load_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a load ends in good order dlt holds the signal back, and then forgets it."""
     real = Load.complete_package
