@@ -48,6 +48,7 @@ from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, place_option
 from harvest_source.commands.output import flush, message
 from harvest_source.commands.workplace import Workplace
 from harvest_source.secrecy import without_secrets
+from harvest_source.settings_files import pass_over_marks
 
 USAGE = 2
 NOTIFY = click.option("--notify", metavar="URL", help="Post a short message to a webhook when something is wrong or repaired.")
@@ -147,6 +148,7 @@ def main(arguments: list[str]) -> int:
     """Runs one command; returns its exit code."""
     verbose = "--verbose" in arguments
     try:
+        pass_over_marks()
         code = cli.main(with_command_first(cli, arguments), prog_name="harvest_pipeline.py", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:

@@ -15,6 +15,7 @@ from dlt.common.configuration.specs.base_configuration import extract_inner_hint
 from dlt.common.configuration.utils import deserialize_value
 
 from harvest_source.api.errors import SettingError, first_line
+from harvest_source.settings_files import explained_files
 
 SECRETS_FILE = ".dlt/secrets.toml"
 
@@ -34,10 +35,11 @@ def fill(settings: Settings, source: str, pipeline_name: str | None) -> Settings
     """
     sections = sections_of(source, pipeline_name)
     try:
-        for name, hint in settings.get_resolvable_fields().items():
-            value = _configured([f"{section}.{name}" for section in sections], is_secret=is_secret_hint(hint))
-            if value is not None:
-                setattr(settings, name, deserialize_value(name, value, extract_inner_hint(hint)))
+        with explained_files():
+            for name, hint in settings.get_resolvable_fields().items():
+                value = _configured([f"{section}.{name}" for section in sections], is_secret=is_secret_hint(hint))
+                if value is not None:
+                    setattr(settings, name, deserialize_value(name, value, extract_inner_hint(hint)))
     except ConfigurationException as error:
         raise SettingError(f"a setting of [{sections[-1]}] is wrong: {first_line(error)}") from error
     return settings

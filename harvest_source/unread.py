@@ -19,6 +19,7 @@ from dlt.common.configuration.specs import PluggableRunContext
 
 from harvest_source.api.errors import SettingError
 from harvest_source.configuration import sections_of
+from harvest_source.settings_files import explained_files, shown_path
 
 GLOBAL = "global:"  # with which dlt marks what stands in the user's own folder and not in that of the run
 PROJECT_FOLDER = Path(__file__).parents[1]
@@ -84,7 +85,8 @@ def _advice(nearest: str | None, known: list[str]) -> str:
 
 
 def _files() -> list[SettingsTomlProvider]:
-    providers = Container()[PluggableRunContext].providers.providers
+    with explained_files():
+        providers = Container()[PluggableRunContext].providers.providers
     return [each for each in providers if isinstance(each, SettingsTomlProvider)]
 
 
@@ -102,12 +104,6 @@ def _file_of(provider: SettingsTomlProvider, path: list[str]) -> str:
     *sections, key = path
     is_global = provider.get_value_location(key, None, *sections).startswith(GLOBAL)
     return shown_path(provider.present_locations[-1 if is_global else 0])
-
-
-def shown_path(path: str) -> str:
-    """Returns a path as a person reads it: from the folder of the run on where it lies there."""
-    whole = Path(path).absolute()
-    return str(whole.relative_to(Path.cwd())) if whole.is_relative_to(Path.cwd()) else str(whole)
 
 
 def strays(known: Collection[str], source: str) -> list[str]:

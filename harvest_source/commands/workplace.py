@@ -22,6 +22,7 @@ from dlt.common.storages import WithLocalFiles
 from harvest_source.api.errors import SettingError, first_line
 from harvest_source.commands.output import message
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME
+from harvest_source.settings_files import explained_files
 from harvest_source.syncing.abilities import install_line
 from harvest_source.syncing.credentials import settle_credentials
 from harvest_source.syncing.damage import remove_unreadable
@@ -76,8 +77,8 @@ class Workplace:
             SettingError: the destination is unknown, its package or its credentials are missing, the folder is read-only,
                 or a `.dlt` file cannot be read.
         """
-        apply_dlt_defaults(self.destination, verbose=self.verbose)
         with setting_errors(self.destination):
+            apply_dlt_defaults(self.destination, verbose=self.verbose)
             destination = self._destination()  # one that there is not leaves no folder behind
             if folder is None:
                 folder = self.state_folder
@@ -136,7 +137,8 @@ def setting_errors(destination: str) -> Iterator[None]:
         SettingError: in place of dlt's own errors.
     """
     try:
-        yield
+        with explained_files():
+            yield
     except UnknownDestinationModule as error:
         raise SettingError(
             f"destination {destination!r} is not known to dlt {_dlt_version()}: try duckdb, postgres, bigquery, filesystem"

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -142,25 +141,42 @@ def test_exit_code_of_wrong_usage_reaches_the_shell(tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-UNREADABLE: dict[str, Callable[[Path], object]] = {
-    "no toml": lambda file: file.write_text('[sources.harvest\naccess_token = "SECRET-TOKEN-123'),
-    "no text": lambda file: file.write_bytes(b"\xff\xfe\x00\x81"),
+UNREADABLE: dict[str, tuple[bytes, str]] = {
+    "without quotes": (b"[sources.harvest]\naccess_token = SECRET-TOKEN-123\n", "line 2: Invalid value; text stands in quotes"),
+    "in UTF-16": (
+        '[sources.harvest]\naccess_token = "SECRET-TOKEN-123"'.encode("utf-16"),
+        "line 1: is saved in UTF-16; save it as UTF-8",
+    ),
 }
 
 
-@pytest.mark.parametrize("make", UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize("case", UNREADABLE)
 @pytest.mark.parametrize("name", ["secrets.toml", "config.toml"])
-def test_unreadable_settings_say_which_file(tmp_path: Path, name: str, make: Callable[[Path], object]) -> None:
-    """Exit 2 and a line that names the file, without what stands in it."""
+def test_unreadable_settings_say_file_line_and_reason(tmp_path: Path, name: str, case: str) -> None:
+    """Exit 2 and one line, without what stands in the file; tests/unit/test_settings_files.py has more reasons."""
     settings = tmp_path / "run" / ".dlt"
     settings.mkdir(parents=True)
-    make(settings / name)
+    content, said = UNREADABLE[case]
+    (settings / name).write_bytes(content)
     done = command(tmp_path / "run", "--quiet")
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
-    assert name in done.stderr
-    assert len(done.stderr.strip().splitlines()) <= 2
+    assert f"error: .dlt/{name}, {said}" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert SECRET not in done.stderr
     assert loaded_tables(tmp_path / "run") == []
+
+
+def test_files_that_begin_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    """As editors on Windows write them: the mark is passed over, the settings count."""
+    (tmp_path / "run" / ".dlt").mkdir(parents=True)
+    with serving(tiny()) as sandbox:
+        secrets = f'[sources.harvest]\naccess_token = "{TOKEN}"\n'
+        config = f'[sources.harvest]\napi_url = "{sandbox.api_url}"\nid_url = "{sandbox.id_url}"\n'
+        for name, text in {"secrets.toml": secrets, "config.toml": config}.items():
+            (tmp_path / "run" / ".dlt" / name).write_text(text, encoding="utf-8-sig")
+        done = command(tmp_path / "run", "--reports", "clients", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert count(tmp_path / "run", "clients") == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write into every folder")
