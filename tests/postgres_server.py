@@ -49,16 +49,25 @@ class Postgres:
         """Stops: `fast` cuts connections, `immediate` is a crash."""
         self._run("pg_ctl", "-D", "data", "-m", how, "-w", "stop")
 
-    def make_database(self, name: str) -> str:
-        """Makes a database of its own for a test; returns its address."""
+    def make_database(self, name: str, how: str = "", owner_limit: int | None = None) -> str:
+        """Makes a database of its own for a test; returns its address.
+
+        Args:
+            name: of the database.
+            how: options of `create database`, such as its encoding.
+            owner_limit: makes a role for it that may open so many connections, named as the database.
+        """
         connection = psycopg2.connect(self.address("postgres"))
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
-                cursor.execute(f'create database "{name}"')
+                cursor.execute(f'create database "{name}" {how}')
+                if owner_limit is not None:
+                    cursor.execute(f"create role \"{name}\" login password '{PASSWORD}' connection limit {owner_limit}")
+                    cursor.execute(f'grant create on database "{name}" to "{name}"')
         finally:
             connection.close()
-        return self.address(name)
+        return self.address(name, USER if owner_limit is None else name)
 
     def speak_tls_only(self) -> None:
         """Gives the server a certificate of its own, and has it refuse connections without TLS."""
@@ -71,9 +80,9 @@ class Postgres:
         self.stop()
         self.start()
 
-    def address(self, database: str) -> str:
+    def address(self, database: str, user: str = USER) -> str:
         """Returns a database's address, as users write it into their settings."""
-        return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{user}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
     def _run(self, program: str, *arguments: str) -> None:
         self._run_here(str(self._programs / program), *arguments)

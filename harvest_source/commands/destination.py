@@ -16,7 +16,7 @@ from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.syncing.abilities import check_abilities
 from harvest_source.syncing.database_file import database_file
 from harvest_source.syncing.package import reason
-from harvest_source.syncing.postgres import WRITTEN, is_postgres, write_by_adbc
+from harvest_source.syncing.postgres import WRITTEN, check_server, is_postgres, write_by_adbc
 
 
 def try_destination(place: Workplace) -> str:
@@ -34,7 +34,7 @@ def try_destination(place: Workplace) -> str:
                 return f"{file.name} will be made on the first run; the folder is writable"
         try:
             return _try_sql(pipeline)
-        except (ConfigurationException, ImportError):
+        except (ConfigurationException, ImportError, SettingError):
             raise
         except Exception as error:  # of dlt, or of the database's own client, which has classes of its own
             raise SettingError(f"{place.destination} cannot be reached or written: {reason(error)}") from error
@@ -46,6 +46,8 @@ def _try_sql(pipeline: dlt.Pipeline) -> str:
             any_client.is_storage_initialized()
             return "reached; whether it can be written, the first run will tell"
     with pipeline.sql_client() as client:
+        if is_postgres(pipeline):
+            check_server(client)
         there = client.has_dataset()
         if not there:
             client.create_dataset()

@@ -16,6 +16,9 @@ from harvest_source.api.errors import SettingError
 from harvest_source.secrecy import keep_secret
 from harvest_source.syncing.postgres import ENCODING, is_postgres
 
+# seconds and tries of a connection on which nothing is sent: firewalls forget it, and the system asks after hours only
+KEEP_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
+
 
 @configspec(init=False)
 class LibpqCredentials(PostgresCredentials):
@@ -29,7 +32,8 @@ class LibpqCredentials(PostgresCredentials):
         """Returns the address, everything in it percent-encoded."""
         host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe=",")
         user, password, database = (quote(each, safe="") for each in (self.username, self.password, self.database))
-        return f"postgresql://{user}:{password}@{host}:{self.port}/{database}?{urlencode(self.get_query(), quote_via=quote)}"
+        query = urlencode({**KEEP_ALIVE, **self.get_query()}, quote_via=quote)
+        return f"postgresql://{user}:{password}@{host}:{self.port}/{database}?{query}"
 
 
 def settle_credentials(pipeline: dlt.Pipeline) -> None:

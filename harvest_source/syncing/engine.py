@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -42,7 +42,8 @@ from harvest_source.syncing.history import (
 from harvest_source.syncing.indexes import add_indexes
 from harvest_source.syncing.late_parents import known_parents
 from harvest_source.syncing.listener import Listener
-from harvest_source.syncing.package import explained, finish_pending, load
+from harvest_source.syncing.package import GOES_ON, explained, finish_pending, load
+from harvest_source.syncing.postgres import only_machine
 from harvest_source.syncing.preparing import prepare, states_of
 from harvest_source.syncing.reconcile import Reconciliation, Verdict
 from harvest_source.syncing.rewriting import RestOfTable, lost
@@ -50,7 +51,6 @@ from harvest_source.syncing.summary import ReportResult, Summary
 from harvest_source.syncing.totals import differing_months
 from harvest_source.syncing.warehouse import Warehouse
 
-GOES_ON = "what was complete is loaded, the next run goes on from there"
 GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
 
 
@@ -68,6 +68,7 @@ class Sync:
     totals: bool = False  # compares sums with Harvest's own reports, too
     summary: Summary = field(default_factory=Summary)
     _has_begun: bool = False  # to load
+    _check_alone: Callable[[], None] = field(default=lambda: None)  # raises where another machine may have come in
     _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _tallies: dict[Where, Tally] = field(default_factory=dict)
     _deleted: Counter[Where] = field(default_factory=Counter)
@@ -86,7 +87,7 @@ class Sync:
         check_abilities(self.pipeline)
         if not can_merge(self.pipeline):
             self.run.rest_of = RestOfTable(self.pipeline)
-        with explained(GOES_ON, lambda: self._has_begun), alone(self.pipeline):
+        with explained(GOES_ON, lambda: self._has_begun), alone(self.pipeline), only_machine(self.pipeline) as self._check_alone:
             return self._execute()
 
     @property
@@ -252,6 +253,7 @@ class Sync:
             if not self.repairs:
                 self.pipeline.abort_packages()
                 return
+            self._check_alone()
             finish_pending(self.pipeline)
             self._remove_placeholders()
         for where, rows in self.run.removals.items():
@@ -325,4 +327,5 @@ class Sync:
             with self._warehouse() as warehouse:
                 present = warehouse.every_row(ACCOUNTS_TABLE)
         with self._kept_open():
+            self._check_alone()
             load(self.pipeline, build_history_source([history, accounts_resource(accounts, present)]))

@@ -13,7 +13,13 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.api.errors import HarvestError, SettingError, causes, first_line
 from harvest_source.syncing.database_file import IN_USE
-from harvest_source.syncing.signs import CREDENTIALS_REFUSED, DRIVER_ERRORS, GONE
+from harvest_source.syncing.signs import CREDENTIALS_REFUSED, DRIVER_ERRORS, GONE, NO_CONNECTION
+
+FEWER_CONNECTIONS = (
+    "; a run needs three connections, and two more for each worker beyond the first: raise the limit, close other connections, "
+    "or set load.workers (LOAD__WORKERS=1)"
+)
+GOES_ON = "what was complete is loaded, the next run goes on from there"
 
 
 class LoadFailedError(HarvestError):
@@ -100,6 +106,7 @@ def explained(what_follows: str = "", has_begun: Callable[[], bool] = lambda: Fa
         step = failure.step if isinstance(failure, PipelineStepFailed) else "sync"
         what = "cannot be used" if step == "sync" else f"could not be loaded ({step})"
         follows = f"; {what_follows}" if what_follows and _says(failure, GONE) else ""
+        follows = FEWER_CONNECTIONS if _says(failure, NO_CONNECTION) else follows
         raise LoadFailedError(f"the destination {what}: {said}{follows}") from failure
 
 

@@ -36,6 +36,9 @@ CREDENTIALS_REFUSED = (
     "signaturedoesnotmatch",
 )
 
+# a server that gives no further connection
+NO_CONNECTION = ("too many connections", "too many clients", "remaining connection slots are reserved")
+
 # a destination that was there and is gone, or is not reached now
 GONE = (
     "server closed the connection",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import dlt
 import psycopg2
 import pytest
 import support
-from command_line import command, environment, started
+from command_line import Type, command, environment, started
 from compare import assert_equal
 from destinations import on, started_postgres
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
@@ -22,7 +24,7 @@ from faults_support import edit_all, errors_of, tiny
 from postgres_server import PASSWORD, Postgres
 from support import rows, serving, sync_once
 
-from harvest_sandbox import Fault, Request
+from harvest_sandbox import Fault, Request, Sandbox
 from harvest_source.reports.catalogue import REPORTS, parent_id_column
 from harvest_source.syncing.package import LoadFailedError
 
@@ -181,3 +183,117 @@ def test_keys_and_parents_are_indexed(tmp_path: Path) -> None:
             assert (f"{report.name}__{nested.name}", f"account_id, {parent_id_column(report)}") in found
             assert (f"{report.name}__{nested.name}", "_dlt_root_id") in found
     assert len(found) == len(set(found))
+
+
+def run_elsewhere(folder: Path, sandbox: Sandbox, address: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Runs as another machine would: from a folder of its own, into the same database."""
+    env = {**environment(sandbox), "DESTINATION__POSTGRES__CREDENTIALS": address}
+    return command(folder, "--destination", "postgres", "--reports", "clients", "--quiet", *options, env=env)
+
+
+def test_second_machine_is_kept_out_until_the_first_has_ended(tmp_path: Path, own_postgres: tuple[Postgres, str]) -> None:
+    """Exit 2 and one line, Harvest is asked nothing; another dataset is another matter; after the first run it loads."""
+    _, address = own_postgres
+    met: list[subprocess.CompletedProcess[str]] = []
+
+    def let_others_try(request: Request) -> None:
+        if request.path == "/v2/clients" and not met:
+            met.append(run_elsewhere(tmp_path / "second", others, address))
+            met.append(run_elsewhere(tmp_path / "second", others, address, "--dataset", "elsewhere"))
+
+    account = tiny()
+    with serving(account) as sandbox, serving(account) as others:
+        sandbox.before_answer = let_others_try
+        assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
+        kept_out, elsewhere = met
+        assert kept_out.returncode == 2
+        assert kept_out.stderr == (
+            "error: a run on another machine, or in another folder, loads into this dataset: wait until it has ended\n"
+        )
+        assert elsewhere.returncode == 0, elsewhere.stderr
+        assert run_elsewhere(tmp_path / "second", others, address).returncode == 0
+        assert_equal(tmp_path, sandbox, "clients")
+
+
+def test_run_that_lost_its_lock_ends(tmp_path: Path, own_postgres: tuple[Postgres, str]) -> None:
+    """Another machine may have come in: nothing more is loaded, and the next run makes up for it."""
+    _, address = own_postgres
+    cut = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database is not null"
+
+    def cut_the_lock(request: Request) -> None:
+        if request.path == "/v2/clients" and "updated_since" in request.query:
+            with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
+                cursor.execute(cut)
+                assert cursor.fetchall() == [(True,)]
+
+    account = tiny()
+    with serving(account) as sandbox:
+        assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
+        account.update("clients", next(iter(account.rows["clients"])), name="renamed")
+        sandbox.before_answer = cut_the_lock
+        with pytest.raises(LoadFailedError, match=r"connection is lost that keeps a second machine out.*next run goes on"):
+            sync_once(tmp_path, sandbox, "clients")
+        sandbox.before_answer = None
+        assert rows(tmp_path, "select count(*) from clients where name = 'renamed'") == [(0,)]
+        assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
+        assert_equal(tmp_path, sandbox, "clients")
+
+
+ENCODINGS = {"LATIN1": 2, "WIN1252": 2, "EUC_JP": 2, "SQL_ASCII": 0}
+MORE = ("WIN1252", "EUC_JP")
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", *(pytest.param(each, marks=pytest.mark.long) for each in MORE)])
+def test_text_is_stored_as_it_is_or_the_encoding_is_refused(
+    tmp_path: Path, postgres: Postgres, type_command: Type, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    """By `check` and by `run` alike, before anything is read; what the environment says of encodings changes nothing."""
+    name = f"in_{encoding.lower()}_{os.getpid()}"
+    address = postgres.make_database(name, f"encoding '{encoding}' template template0 lc_collate 'C' lc_ctype 'C'")
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    monkeypatch.setattr(support, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address))
+    account = tiny()
+    account.update("clients", next(iter(account.rows["clients"])), name="Zoë Øre 日本 €")
+    with serving(account) as sandbox:
+        run = type_command("run", "--destination", "postgres", "--reports", "clients", "--json", harvest=sandbox)
+        asked = len(sandbox.requests)
+        check = type_command("check", "--destination", "postgres", "--quiet", harvest=sandbox)
+        assert (run.code, check.code) == (ENCODINGS[encoding],) * 2, run.err + check.err
+        if run.code == 2:
+            assert asked == 0
+            assert f"the database is in {encoding}" in run.err
+            assert f"the database is in {encoding}" in check.err
+            monkeypatch.delenv("PGCLIENTENCODING")
+            assert rows(tmp_path, "select count(*) from pg_namespace where nspname like 'harvest%'") == [(0,)]
+            return
+        again = type_command(
+            "run", "--destination", "postgres", "--reports", "clients", "--json", "--full-refresh", harvest=sandbox
+        )
+        assert [each["changed"] for each in again.json()["reports"]] == [0]
+        monkeypatch.setenv("PGCLIENTENCODING", "UTF8")
+        assert rows(tmp_path, "select count(*) from clients where name = 'Zoë Øre 日本 €'") == [(1,)]
+
+
+LIMITS = {1: "leaves 1 connections", 2: "leaves 2 connections", 3: "", 4: "", 5: ""}
+
+
+@pytest.mark.parametrize("limit", [2, 3, *(pytest.param(limit, marks=pytest.mark.long) for limit in (1, 4, 5))])
+def test_role_with_few_connections_loads_with_what_it_gets(tmp_path: Path, postgres: Postgres, limit: int) -> None:
+    """A run needs three; with fewer it says how to get them before anything is read, also where `check` is asked."""
+    name = f"few_{limit}_{os.getpid()}"
+    address = postgres.make_database(name, "", owner_limit=limit)
+    env = {"DESTINATION__POSTGRES__CREDENTIALS": address}
+    with serving(tiny()) as sandbox:
+        env = {**environment(sandbox), **env}
+        options = ["--destination", "postgres", "--reports", "clients,roles,tasks,users,invoices", "--quiet"]
+        for _ in range(2):
+            done = command(tmp_path, *options, env=env)
+            assert done.returncode == (2 if LIMITS[limit] else 0), done.stderr
+            assert LIMITS[limit] in done.stderr
+        if not LIMITS[limit]:
+            return
+        assert len(sandbox.requests) == 0
+        checked = command(tmp_path, "check", "--destination", "postgres", "--quiet", env=env)
+        assert checked.returncode == 2
+        assert LIMITS[limit] in checked.stderr
