@@ -91,6 +91,16 @@ class Pages:
         return False
 
 
+def versions_of(pages: Pages) -> dict[Key, datetime | None]:
+    """Returns the key of every record of a list, with its newest `updated_at`."""
+    versions: dict[Key, datetime | None] = {}
+    for record in pages.iter_light():
+        key, updated_at = record_key(pages.report, record, None), parse_instant(record.get("updated_at"))
+        known = versions.get(key)
+        versions[key] = max(known, updated_at) if known and updated_at else updated_at or known
+    return versions
+
+
 def record_key(report: Report, record: Record, parent_id: int | None) -> Key:
     """Returns the key of a record beside its account."""
     parent_column = report.parent.column if report.parent else None

@@ -1,4 +1,7 @@
-"""Compares a list's table with Harvest: count first, and look closer only where the counts differ."""
+"""Compares a list's table with Harvest: row by row where one answer holds the list, else by counts, and closer where they differ.
+
+Equal counts are not equal rows: what goes beyond them for longer lists is in `looking_back`.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from harvest_source.api.answers import next_link
 from harvest_source.api.client import THREADS, Params
 from harvest_source.api.errors import AccessLostError
 from harvest_source.reports.catalogue import Paging, Report, by_name
+from harvest_source.reports.hints import DELETED_AT
 from harvest_source.reports.lists import read_list
 from harvest_source.reports.reader import Outcome, Reader, Where
-from harvest_source.reports.reading import Key, Pages, list_params, new_pages
+from harvest_source.reports.reading import Key, Pages, list_params, new_pages, records_of, versions_of
 from harvest_source.reports.windows import WINDOW_ROWS, Window, WindowReader
 from harvest_source.settings import PER_PAGE
 from harvest_source.syncing.warehouse import Scope, Warehouse
@@ -31,23 +36,33 @@ class Finding:
     pages: Pages | None = None  # rows to load again, since some are missing or differ
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What one answer tells of a list."""
+
+    total: int | None  # Harvest's count of its rows, `None` where it gives none
+    pages: Pages | None = None  # the rows, where they were asked for and the answer holds them all
+
+
 class Comparison:
     """Compares the lists of one run."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._asked: dict[Where, int | None] = {}  # counts asked for ahead
+        self._asked: dict[Where, Asked] = {}  # asked for ahead
+        self.counted: set[Where] = set()  # lists of which nothing but counts was compared
 
     def use(self, warehouse: Warehouse, pending: dict[Where, set[Key]]) -> None:
         """Sets where tables are read, and which of their rows are known to be gone already."""
         self._warehouse = warehouse
         self._pending = pending
+        self._versions: dict[Where, dict[Key, datetime | None]] = {}
 
-    def ask_counts(self, wheres: list[Where]) -> None:
-        """Asks Harvest at once for the counts that `compare` will need; an error is met again there."""
-        needed = [where for where in wheres if not self._is_whole(where)]
+    def ask_ahead(self, wheres: list[Where]) -> None:
+        """Asks Harvest at once for the counts or rows that `compare` will need; an error is met again there."""
+        needed = {where: self._is_short(where) for where in wheres if not self._is_whole(where)}
         with ThreadPoolExecutor(THREADS, thread_name_prefix="harvest-counts") as pool:
-            futures = {where: pool.submit(self.total, by_name(where[1]), where[0]) for where in needed}
+            futures = {where: pool.submit(self.ask, where, rows=short) for where, short in needed.items()}
         for where, future in futures.items():
             if isinstance(future.exception(), AccessLostError):
                 future.result()
@@ -60,33 +75,42 @@ class Comparison:
         pages = outcome.pages if outcome else None
         return bool(pages and not self._reader.report(where[1]).parent and pages.since == self._reader.choice.since)
 
-    def here(self, where: Where) -> int:
-        """Returns the number of the table's rows that should be at Harvest."""
-        pending = len(self._pending.get(where, ()))
-        return (self._warehouse.count(where[1], where[0], self.scope(by_name(where[1]))) or 0) - pending
+    def _is_short(self, where: Where) -> bool:
+        """Returns whether one answer can hold the whole list, by what the table has."""
+        return (self._warehouse.count(where[1], where[0]) or 0) <= PER_PAGE
 
-    def matches(self, where: Where, total: int) -> bool:
-        """Returns whether the table has as many rows as Harvest counted.
+    def here(self, where: Where, since: datetime | None = None) -> int:
+        """Returns the number of the table's rows that should be at Harvest, of those changed since."""
+        pending = 0 if since else len(self._pending.get(where, ()))
+        return (self._warehouse.count(where[1], where[0], self.scope(by_name(where[1]), since)) or 0) - pending
+
+    def matches(self, where: Where, total: int, since: datetime | None = None) -> bool:
+        """Returns whether the table has as many rows, of those changed since, as Harvest counted.
 
         Some lists count rows changed in the very second of the filter, others do not: both are right.
         """
-        here = self.here(where)
-        edge = self._warehouse.count(where[1], where[0], edge) if (edge := self._edge(by_name(where[1]))) else 0
+        here = self.here(where, since)
+        edge = self._warehouse.count(where[1], where[0], edge) if (edge := self._edge(by_name(where[1]), since)) else 0
         return here - (edge or 0) <= total <= here
 
-    def scope(self, report: Report) -> Scope:
-        """Returns the rows of the table that Harvest's list has under the run's filters."""
-        since = self._since(report)
-        return Scope("updated_at >= %s", (since,)) if since else Scope()
+    def scope(self, report: Report, since: datetime | None = None) -> Scope:
+        """Returns the rows of the table that Harvest's list has under the run's filters, of those changed since."""
+        bound = self._since(report, since)
+        return Scope("updated_at >= %s", (bound,)) if bound else Scope()
 
-    def _since(self, report: Report) -> datetime | None:
-        bounds = [self._reader.choice.since] if self._reader.choice.since and report.takes_updated_since else []
+    def _since(self, report: Report, since: datetime | None = None) -> datetime | None:
+        bounds = [bound for bound in (self._reader.choice.since, since) if bound and report.takes_updated_since]
         if self._reader.settings.start_date and report.from_start_date:
             bounds.append(self._reader.settings.start_date)
         return max(bounds, default=None)
 
     def _params(self, report: Report) -> Params:
         return list_params(report, self._reader.choice.since, self._reader.settings.start_date)
+
+    @property
+    def began(self) -> datetime | None:
+        """Returns the server's time when lists began to be read in this run: what changed since is the next run's."""
+        return min((pages.started for pages in self._reader.readings if pages.started), default=None)
 
     def compare(self, where: Where, outcome: Outcome | None) -> Finding:
         """Returns how a list compares.
@@ -101,59 +125,116 @@ class Comparison:
         account_id, name = where
         report = by_name(name)
         if outcome and outcome.pages and self._is_whole(where):
-            return self._against(report, account_id, outcome.pages, reload=False)
+            return self._against_reading(outcome.pages)
         for _ in range(LOOKS):
-            total = self._asked.pop(where) if where in self._asked else self.total(report, account_id)
-            if total is not None and self.matches(where, total):
-                return Finding(total, equal=True)
-            finding = self._look_closer(report, account_id, total)
-            if total is None or self.total(report, account_id) == total:
+            asked = self._asked.pop(where, None) or self.ask(where, rows=self._is_short(where))
+            if asked.pages:
+                return self.against(asked.pages)
+            if asked.total is None:
+                return self.read_all(report, account_id)
+            self.counted.add(where)
+            if self.matches(where, asked.total):
+                return Finding(asked.total, equal=True)
+            finding = self._look_closer(report, account_id, asked.total)
+            if self.total(report, account_id) == asked.total:
                 return finding
-        return Finding(total)
+        return Finding(asked.total)
 
-    def total(self, report: Report, account_id: int, window: Window = Window()) -> int | None:  # noqa: B008 - frozen
+    def ask(self, where: Where, since: datetime | None = None, *, rows: bool) -> Asked:
+        """Asks for a list, of what changed since, with one request: for all its rows, or for their number alone."""
+        account_id, report = where[0], by_name(where[1])
+        if not rows:
+            return Asked(self.total(report, account_id, since=since))
+        reader, bound = self._reader, self._since(report, since)
+        params = list_params(report, bound, None)
+        answer = next(reader.client.iter_pages(account_id, report.path, report.rows_key or "", params, report.name))
+        total = answer.data.get("total_entries")
+        pages, keep = new_pages(reader.spool, report, account_id, since)
+        keep(answer.body)
+        pages.add(records_of(answer.data, report))
+        if next_link(answer.data, reader.client.api_url) or total not in {None, len(pages.keys)}:
+            return Asked(total if isinstance(total, int) else None)
+        return Asked(len(pages.keys), pages)
+
+    def total(
+        self,
+        report: Report,
+        account_id: int,
+        window: Window = Window(),  # noqa: B008 - frozen
+        since: datetime | None = None,
+    ) -> int | None:
         """Returns Harvest's count of a list's rows, `None` where it gives none."""
-        params = {**self._params(report), **window.params(), "per_page": "1"}
+        params = {**list_params(report, self._since(report, since), None), **window.params(), "per_page": "1"}
         total = self._reader.client.get(account_id, report.path, (report.rows_key or "",), params, report.name).data.get(
             "total_entries"
         )
         return total if isinstance(total, int) else None
 
-    def _look_closer(self, report: Report, account_id: int, total: int | None) -> Finding:
-        if report.paging is Paging.PAGE and total is not None and total > PER_PAGE:
+    def _look_closer(self, report: Report, account_id: int, total: int) -> Finding:
+        if report.paging is Paging.PAGE and total > PER_PAGE:
             finding = self._by_windows(report, account_id, total)
             if finding is not None:
                 return finding
         return self.read_all(report, account_id)
 
     def read_all(self, report: Report, account_id: int) -> Finding:
-        """Reads a whole list and compares every id; its rows are loaded again where they differ."""
+        """Reads a whole list and compares every row."""
         reader = self._reader
+        self.counted.discard((account_id, report.name))
         pages = read_list(reader.client, reader.spool, account_id, report, self._params(report), reader.choice.since)
-        return self._against(report, account_id, pages, reload=True)
+        return self.against(pages)
 
-    def _against(self, report: Report, account_id: int, pages: Pages, *, reload: bool) -> Finding:
-        """Compares a table's keys with those of a whole reading."""
-        scope = self.scope(report)
-        here = self.here((account_id, report.name))
-        if here == len(pages.keys) and not reload:
+    def _against_reading(self, pages: Pages) -> Finding:
+        """Compares a table's keys with those of a whole reading of this run, whose rows are loaded already."""
+        where = pages.account_id, pages.report.name
+        here = self.here(where)
+        if here == len(pages.keys):
             return Finding(here, equal=True)
-        present = self._warehouse.keys(report, account_id, scope) - self._on_the_edge(report, account_id, pages)
-        present -= self._pending.get((account_id, report.name), set())
-        gone = present - pages.keys
-        return Finding(len(pages.keys), equal=present == pages.keys, gone=gone, pages=pages if reload else None)
+        present = self._warehouse.keys(pages.report, where[0], self.scope(pages.report)) - self._pending.get(where, set())
+        gone = present - pages.keys - self._on_the_edge(pages.report, where[0])
+        return Finding(len(pages.keys), equal=present == pages.keys, gone=gone)
 
-    def _on_the_edge(self, report: Report, account_id: int, pages: Pages) -> set[Key]:
+    def against(self, pages: Pages, since: datetime | None = None) -> Finding:
+        """Compares a table's keys and change times with those of a list's rows, all of them or those changed since.
+
+        A row that changed after this run began to read is no difference: the next run asks for it.
+        """
+        where, began = (pages.account_id, pages.report.name), self.began
+        present = self._present(where, since)
+        there = versions_of(pages)
+        gone = present.keys() - there.keys() - self._on_the_edge(pages.report, where[0], since) - self._pending.get(where, set())
+        differs = any(
+            key not in present or (present[key] != version and not (version and began and version >= began))
+            for key, version in there.items()
+        )
+        return Finding(len(there), equal=not gone and not differs, gone=gone, pages=pages if differs else None)
+
+    def holds(self, pages: Pages) -> bool:
+        """Returns whether the table has every key of a list's rows, in whichever version."""
+        ids = (key[0] for key in pages.keys)
+        rows = self._warehouse.rows_by_id(pages.report.name, pages.account_id, "id", ids)
+        return pages.keys <= {(row["id"],) for row in rows if row.get(DELETED_AT) is None}
+
+    def _present(self, where: Where, since: datetime | None) -> dict[Key, datetime | None]:
+        """Returns keys and change times of a table's rows; those of all lists read ahead are asked for together."""
+        if since:
+            return self._warehouse.versions({where: self.scope(by_name(where[1]), since)})[where]
+        if where not in self._versions:
+            wanted = {where, *(each for each, asked in self._asked.items() if asked.pages)}
+            self._versions |= self._warehouse.versions({each: self.scope(by_name(each[1])) for each in wanted})
+        return self._versions[where]
+
+    def _on_the_edge(self, report: Report, account_id: int, since: datetime | None = None) -> set[Key]:
         """Returns keys changed in the very second of the filter, which Harvest counts in some lists and not in others."""
-        edge = self._edge(report)
-        return self._warehouse.keys(report, account_id, edge) - pages.keys if edge else set()
+        edge = self._edge(report, since)
+        return self._warehouse.keys(report, account_id, edge) if edge else set()
 
-    def _edge(self, report: Report) -> Scope | None:
+    def _edge(self, report: Report, since: datetime | None = None) -> Scope | None:
         """Returns the rows changed in the very second of the filter; `None` where there is no filter."""
-        since = self._since(report)
-        if since is None:
+        bound = self._since(report, since)
+        if bound is None:
             return None
-        return Scope("updated_at >= %s and updated_at < %s", (since, since.replace(microsecond=0) + timedelta(seconds=1)))
+        return Scope("updated_at >= %s and updated_at < %s", (bound, bound.replace(microsecond=0) + timedelta(seconds=1)))
 
     def _by_windows(self, report: Report, account_id: int, total: int) -> Finding | None:
         """Halves windows by their counts until a window differs and fits an answer; reads only those.
@@ -199,10 +280,9 @@ class Comparison:
 
     def _changed_meanwhile(self, report: Report, account_id: int) -> set[Key]:
         """Returns keys of rows changed since the run began: they may have moved from one window to another."""
-        started = [pages.started for pages in self._reader.readings if pages.started]
-        if not started:
+        if self.began is None:
             return set()
-        params = list_params(report, min(started) - timedelta(seconds=1), None)
+        params = list_params(report, self.began - timedelta(seconds=1), None)
         reader = self._reader
         return read_list(reader.client, reader.spool, account_id, report, params, None).keys
 

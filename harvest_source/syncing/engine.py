@@ -34,6 +34,7 @@ from harvest_source.syncing.deletions import deleted_rows_resource
 from harvest_source.syncing.history import (
     ACCESS_ROLES,
     ACCOUNTS_TABLE,
+    LOOKED,
     accounts_resource,
     bookmark_of,
     build_history_source,
@@ -114,7 +115,8 @@ class Sync:
             self.run,
             self.names,
             self.accept_deletions,
-            self.pipeline.state.get("sources", {}).get(SECTION, {}).get(ACCESS_ROLES, {}),
+            self._kept(ACCESS_ROLES),
+            {(int(each), name): hour for each, hours in self._kept(LOOKED).items() for name, hour in hours.items()},
             lambda: self._warehouse(self.names, lets_go=True),
             self._load,
             self._read_late_parents,
@@ -127,8 +129,13 @@ class Sync:
         if self.totals:
             self._compare_totals(accounts)
         if self.repairs:
-            self._write_history(accounts)
+            self._write_history(accounts, reconciliation.looks())
         return self.summary
+
+    def _kept(self, name: str) -> dict[str, Any]:
+        """Returns what dlt's state keeps of each account under a name of `history`."""
+        kept: dict[str, Any] = self.pipeline.state.get("sources", {}).get(SECTION, {}).get(name, {})
+        return kept
 
     def _compare_totals(self, accounts: list[Account]) -> None:
         """Notes the months in which a sum differs from Harvest's report; a report that cannot be read is said."""
@@ -316,12 +323,13 @@ class Sync:
             harvest_count=verdict.at_harvest,
         )
 
-    def _write_history(self, accounts: list[Account]) -> None:
+    def _write_history(self, accounts: list[Account], looks: dict[str, dict[str, int]]) -> None:
         """Writes the run's rows of `load_report`."""
         doubted = {result.account_id for result in self.summary.results if result.error and not self.accept_deletions}
         roles = {str(account.id): list(account.access_roles) for account in accounts if account.id not in doubted}
         now = datetime.now(UTC)
-        history = load_report_resource(uuid.uuid4().hex, self._started_at, now, self.summary.results, roles)
+        kept: dict[str, dict[str, Any]] = {ACCESS_ROLES: roles, LOOKED: looks}
+        history = load_report_resource(uuid.uuid4().hex, self._started_at, now, self.summary.results, kept)
         present = None
         if self.run.rest_of:
             with self._warehouse() as warehouse:

@@ -16,6 +16,7 @@ from harvest_source.syncing.warehouse import Row, Warehouse, without_dlt
 
 TABLE = "load_report"
 ACCESS_ROLES = "access_roles"  # in dlt's state of the source: account id: roles of the caller
+LOOKED = "looked"  # in dlt's state of the source: account id: list: hour of the last look at the whole list
 
 ACCOUNTS_TABLE = "accounts"
 ACCOUNTS_COLUMNS: TTableSchemaColumns = {
@@ -45,9 +46,17 @@ COLUMNS: TTableSchemaColumns = {
 
 
 def load_report_resource(
-    run_id: str, started_at: datetime, finished_at: datetime, results: list[ReportResult], access_roles: dict[str, list[str]]
+    run_id: str, started_at: datetime, finished_at: datetime, results: list[ReportResult], kept: dict[str, dict[str, Any]]
 ) -> Any:
-    """Returns the dlt resource that appends the results of a run; dlt's state keeps who the caller was."""
+    """Returns the dlt resource that appends the results of a run; dlt's state keeps what the next run must know.
+
+    Args:
+        run_id: one value per run.
+        started_at: when the run began.
+        finished_at: when it ended.
+        results: of the run.
+        kept: by name in the state: account id: what is kept of it.
+    """
 
     @dlt.resource(
         name=TABLE,
@@ -57,7 +66,8 @@ def load_report_resource(
         file_format="parquet",
     )
     def load_report() -> Iterator[list[dict[str, Any]]]:
-        dlt.current.source_state().setdefault(ACCESS_ROLES, {}).update(access_roles)
+        for name, by_account in kept.items():
+            dlt.current.source_state().setdefault(name, {}).update(by_account)
         yield [
             {
                 "run_id": run_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harvest_source.api.accounts import Account
@@ -15,9 +15,12 @@ from harvest_source.resources import Run
 from harvest_source.syncing.changes import Tally
 from harvest_source.syncing.compare import Comparison, Finding
 from harvest_source.syncing.deletions import CASCADES, Deletions, DoubtError, gone_children
+from harvest_source.syncing.looking_back import is_due, look_back
 from harvest_source.syncing.warehouse import Warehouse
 
 IGNORED = "not compared"
+Compare = Callable[[Where, Warehouse], Finding]
+"""Says how a report's table compares with Harvest."""
 
 
 @dataclass
@@ -39,6 +42,7 @@ class Reconciliation:
     names: list[str]
     accept_deletions: bool
     former_roles: dict[str, list[str]]  # account id: access roles of the caller in the last run
+    looked: Mapping[Where, int]  # hour of the last look at a whole list
     open_warehouse: Callable[[], Warehouse]
     load: Callable[[list[Where]], None]
     read_late_parents: Callable[[list[Where]], None]  # given reports of children whose parents may have come just now
@@ -64,13 +68,31 @@ class Reconciliation:
                 verdict.verified, verdict.error = f"no: {lowered[where[0]]}", lowered[where[0]]
             else:
                 compared.append(where)
-        self._ask_counts(compared)
+        self._ask_ahead(compared)
         parents = [where for where in compared if where[1] in CASCADES]
-        self._reconcile(parents)
+        self._mend(parents)
         if any(self.verdicts[where].repaired for where in parents):
             self.read_late_parents([where for where in compared if self.run.reader.report(where[1]).parent])
-        self._reconcile([where for where in compared if where not in parents])
+        self._mend([where for where in compared if where not in parents])
         self._confirm(compared)
+
+    def looks(self) -> dict[str, dict[str, int]]:
+        """Returns when whole lists were looked at, account by account, with those that were looked at now."""
+        hours = dict(self.looked)
+        if not self.run.reader.choice.since:
+            done = (where for where, verdict in self.verdicts.items() if self._is_list(where) and verdict.at_harvest is not None)
+            hours |= {where: current_hour() for where in done if is_due(where, hours) and not self.verdicts[where].error}
+        return {
+            str(account_id): {name: hours[account_id, name] for each, name in hours if each == account_id}
+            for account_id, _ in hours
+        }
+
+    def _mend(self, wheres: list[Where]) -> None:
+        """Compares reports, and once more those of which nothing but counts was compared."""
+        self._reconcile(wheres, self._compare)
+        if not self.run.reader.choice.since:
+            counted = [where for where in wheres if where in self.comparison.counted and not self.verdicts[where].error]
+            self._reconcile(counted, self._look_back)
 
     @property
     def _ignores(self) -> bool:
@@ -87,15 +109,17 @@ class Reconciliation:
             "rows may be hidden, so nothing is compared or removed; use an administrator's token, or --accept-deletions"
         )
 
-    def _ask_counts(self, wheres: list[Where]) -> None:
+    def _ask_ahead(self, wheres: list[Where]) -> None:
         self.comparison = Comparison(self.run.reader)
-        self.comparison.ask_counts([where for where in wheres if self._is_list(where)])
+        with self.open_warehouse() as warehouse:
+            self.comparison.use(warehouse, {})
+            self.comparison.ask_ahead([where for where in wheres if self._is_list(where)])
 
     def _is_list(self, where: Where) -> bool:
         """Returns whether Harvest has a list of the whole account, and so a count, for a report."""
         return by_name(where[1]).parent is None
 
-    def _reconcile(self, wheres: list[Where]) -> None:
+    def _reconcile(self, wheres: list[Where], compare: Compare) -> None:
         if not wheres:
             return
         warehouse = self.open_warehouse()
@@ -103,7 +127,7 @@ class Reconciliation:
             accept = self.accept_deletions or self.run.reader.choice.replaces
             deletions = Deletions(warehouse, set(self.names), accept=accept)
             self.comparison.use(warehouse, deletions.gone)
-            findings = {where: self._find(where, warehouse, deletions) for where in wheres}
+            findings = {where: self._find(where, warehouse, deletions, compare) for where in wheres}
             self.run.removals = deletions.last_known()
         outcomes = self.run.reader.outcomes
         kept = {where: outcomes[where] for where in {*findings, *self.run.removals}}
@@ -121,18 +145,19 @@ class Reconciliation:
         tally = self.tallies.get(where)
         return tally.new + tally.changed if tally else 0
 
-    def _find(self, where: Where, warehouse: Warehouse, deletions: Deletions) -> Finding:
+    def _find(self, where: Where, warehouse: Warehouse, deletions: Deletions, compare: Compare) -> Finding:
         """Returns what must be loaded again of a report, and notes what is gone."""
         verdict = self.verdicts[where]
         try:
-            finding = self._compare(where, warehouse)
+            finding = compare(where, warehouse)
             deletions.add(where, finding.gone)
         except AccessLostError:
             raise
         except (ApiError, DoubtError) as error:
             verdict.error, verdict.verified = str(error), f"no: {error}"
             return Finding()
-        verdict.at_harvest, verdict.gone = finding.at_harvest, len(deletions.gone.get(where, ()))
+        verdict.at_harvest = finding.at_harvest
+        verdict.gone = max(verdict.gone, len(deletions.gone.get(where, ())))
         return finding
 
     def _compare(self, where: Where, warehouse: Warehouse) -> Finding:
@@ -147,6 +172,11 @@ class Reconciliation:
             return Finding(gone=gone)
         finding = self.comparison.compare(where, outcome)
         return Finding(finding.at_harvest, finding.equal, finding.gone | gone, finding.pages)
+
+    def _look_back(self, where: Where, _warehouse: Warehouse) -> Finding:
+        pages = self.run.reader.outcomes[where].pages
+        found = look_back(self.comparison, where, pages.since if pages else None, whole=is_due(where, self.looked))
+        return found or Finding(self.verdicts[where].at_harvest, equal=True)
 
     def _covers_all(self, report: Report, outcome: Outcome) -> bool:
         """Returns whether the children of every parent there is were read: others in the table have lost theirs."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Self
 
@@ -144,6 +144,26 @@ class Warehouse:
         found = self._rows(f"select {columns} from {{table}} where {{scope}}", report.name, account_id, scope)
         return {tuple(row[name] for name in report.key) for row in found or []}
 
+    def versions(self, scopes: Mapping[tuple[int, str], Scope]) -> dict[tuple[int, str], dict[tuple[Any, ...], datetime | None]]:
+        """Returns id, as a key, and `updated_at` of the rows that are there at Harvest, of several lists with one query.
+
+        Args:
+            scopes: account and table: which of its rows.
+        """
+        found: dict[tuple[int, str], dict[tuple[Any, ...], datetime | None]] = {where: {} for where in scopes}
+        known = {where: scope for where, scope in scopes.items() if where[1] in self._known - self._missing}
+        query = "select '{name}' as report, account_id, id, updated_at from {{table}} where {{scope}}"
+        texts = [self._text(query.format(name=name), name, account_id, scope) for (account_id, name), scope in known.items()]
+        values = [value for scope in known.values() for value in scope.values]
+        try:
+            rows = self._asked(" union all ".join(texts), values) if texts else []
+        except DestinationUndefinedEntity:
+            each = (self._rows(query.format(name=name), name, account_id, scope) for (account_id, name), scope in known.items())
+            rows = [row for some in each for row in some or ()]
+        for row in rows:
+            found[row["account_id"], row["report"]][row["id"],] = row["updated_at"]
+        return found
+
     def sum(self, table: str, column: str, account_id: int, scope: Scope) -> Decimal:
         """Returns the sum of a column, 0 where there is no row."""
         found = self._rows(f"select sum({column}) as total from {{table}} where {{scope}}", table, account_id, scope)
@@ -234,12 +254,18 @@ class Warehouse:
     def _rows(self, query: str, table: str, account_id: int, scope: Scope) -> list[Row] | None:
         if table in self._missing:
             return None
-        conditions = [f"account_id = {int(account_id)}", *([f"{DELETED_AT} is null"] if scope.live else [])]
-        conditions += [scope.condition] if scope.condition else []
-        text = query.format(table=self._client.make_qualified_table_name(table), scope=" and ".join(conditions))
         try:
-            with self._connected(), self._client.execute_query(text, *scope.values) as cursor:
-                return _as_rows(cursor, cursor.fetchall())
+            return self._asked(self._text(query, table, account_id, scope), scope.values)
         except DestinationUndefinedEntity:
             self._missing.add(table)
             return None
+
+    def _text(self, query: str, table: str, account_id: int, scope: Scope) -> str:
+        """Returns a query of one table and account."""
+        conditions = [f"account_id = {int(account_id)}", *([f"{DELETED_AT} is null"] if scope.live else [])]
+        conditions += [scope.condition] if scope.condition else []
+        return query.format(table=self._client.make_qualified_table_name(table), scope=" and ".join(conditions))
+
+    def _asked(self, text: str, values: Iterable[Any]) -> list[Row]:
+        with self._connected(), self._client.execute_query(text, *values) as cursor:
+            return _as_rows(cursor, cursor.fetchall())
