@@ -112,9 +112,9 @@ def _repaired(summary: Summary) -> list[str]:
     """Returns the tables of which the summary says that they were repaired, and what of it was gone at Harvest."""
     found = []
     for result in summary.results:
-        rows = int(result.verified.removeprefix("repaired ")) if result.verified.startswith("repaired ") else 0
+        repaired = re.match(r"repaired (\d+)", result.verified)
         gone = f", {result.deleted} of them gone at Harvest" if result.deleted else ""
-        found += [f"{_where(result)}: rows repaired: {rows}{gone}"] if rows else []
+        found += [f"{_where(result)}: rows repaired: {repaired[1]}{gone}"] if repaired else []
     return found
 
 

@@ -69,6 +69,7 @@ class Reader:
     reserved_requests: int = 0  # of the free requests, kept for what follows the reading
     known_parents: dict[Where, frozenset[int]] = field(default_factory=dict)  # of child reports: parents in the tables
     suspects: dict[Where, list[int]] = field(default_factory=dict)  # parents whose children do not add up in the tables
+    doubled: dict[Where, list[int]] = field(default_factory=dict)  # parents of children that stand twice: they do not wait
     on_planned: Callable[[int], None] = lambda _requests: None  # told how many requests the children take
     on_read: Callable[[Where, Outcome], None] = lambda _where, _outcome: None
     outcomes: dict[Where, Outcome] = field(default_factory=dict)
@@ -210,10 +211,17 @@ class Reader:
             sweeps=self.choice.since is None and report.project_path is None,
         )
         if not self.choice.since:
-            known = {*plan.parents, *plan.due[: plan.overdue]}
-            suspects = [each for each in self.suspects.get((account_id, name), []) if each not in known]
-            plan.due = plan.due[: plan.overdue] + suspects + [each for each in plan.due[plan.overdue :] if each not in suspects]
+            self._put_first(plan)
         return Outcome(plan=plan)
+
+    def _put_first(self, plan: ParentPlan) -> None:
+        """Has parents not wait whose children stand twice, and puts those first that may wait and do not add up."""
+        where = plan.account_id, plan.report.name
+        overdue, waiting = plan.due[: plan.overdue], plan.due[plan.overdue :]
+        overdue += [each for each in self.doubled.get(where, []) if each not in {*plan.parents, *overdue}]
+        known = {*plan.parents, *overdue}
+        plan.due = overdue + [each for each in dict.fromkeys(self.suspects.get(where, []) + waiting) if each not in known]
+        plan.overdue = len(overdue)
 
     def _add_sweep(self, readings: dict[Where, ChildReading]) -> None:
         """Adds parents unread for long: all that are overdue, others while requests are free."""

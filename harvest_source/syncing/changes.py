@@ -1,7 +1,11 @@
-"""Tells new, changed and equal rows apart, so that a row read again and equal is not loaded again."""
+"""Tells new, changed and equal rows apart, so that a row read again and equal is not loaded again.
+
+A row whose key stands twice in the destination counts as changed: loading it leaves one.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,14 +44,19 @@ class ChangeFilter:
         if self._empty[where]:
             tally.new += len(rows)
             return rows
-        present = self._present(report, account_id, rows)
+        found = self._present(report, account_id, rows)
+        present = {_key(report, row): row for row in found}
+        times = Counter(_key(report, row) for row in found)
         new = [row for row in rows if _key(report, row) not in present]
-        changed = [row for row in rows if _key(report, row) in present and differs(row, present[_key(report, row)])]
+        changed = [
+            row for row in rows if (key := _key(report, row)) in present and (times[key] > 1 or differs(row, present[key]))
+        ]
         tally.new += len(new)
         tally.changed += len(changed)
         return new + changed
 
-    def _present(self, report: Report, account_id: int, rows: list[Row]) -> dict[Any, Row]:
+    def _present(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
+        """Returns the destination's rows with the keys of those given, with their lists."""
         if not report.key:
             found = self.warehouse.all_rows(report.name, account_id)
         else:
@@ -58,7 +67,7 @@ class ChangeFilter:
         for row in found:
             elements = {name: each.get(row.get("id"), []) for name, each in lists.items()}
             row.update({name: each for name, each in elements.items() if row.get(name) is None})
-        return {_key(report, row): row for row in found}
+        return found
 
 
 def _key(report: Report, row: Row) -> tuple[Any, ...]:

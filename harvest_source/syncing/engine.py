@@ -215,12 +215,13 @@ class Sync:
                 self.run.reader.outcomes[where] = Outcome(error=error)
 
     def _look_at_parents(self, children: list[Where]) -> None:
-        """Tells the reader which parents stand in the tables, and of which invoices the payments do not add up."""
+        """Tells the reader which parents stand in the tables, which children twice, and of which invoices the payments do not add up."""
         reader = self.run.reader
         read_before = [where for where in children if self._state(*where)]  # of others, what hangs on all parents is read
         if not read_before:
             return
         with self._warehouse() as warehouse:
+            reader.doubled = warehouse.doubled_children([by_name(name) for name in {name for _, name in read_before}])
             for where in read_before:
                 reader.known_parents[where] = known_parents(warehouse, reader, where)
                 if where[1] == "invoice_payments":
@@ -317,7 +318,7 @@ class Sync:
             total=total,
             requests=self.run.reader.client.traffic.by_label[where],
             seconds=round(outcome.pages.seconds, 3) if outcome.pages else 0.0,
-            verified="no" if outcome.error else verdict.verified,
+            verified="no" if outcome.error else verdict.told,
             error=error,
             bookmark=bookmark_of(self._state(account_id, name)),
             harvest_count=verdict.at_harvest,

@@ -16,7 +16,7 @@ from harvest_source.syncing.changes import Tally
 from harvest_source.syncing.compare import Comparison, Finding
 from harvest_source.syncing.deletions import CASCADES, Deletions, DoubtError, gone_children
 from harvest_source.syncing.looking_back import is_due, look_back
-from harvest_source.syncing.warehouse import Warehouse
+from harvest_source.syncing.warehouse import Scope, Warehouse
 
 IGNORED = "not compared"
 Compare = Callable[[Where, Warehouse], Finding]
@@ -32,6 +32,14 @@ class Verdict:
     error: str | None = None
     repaired: int = 0
     gone: int = 0  # rows of the table that Harvest no longer has
+    older: int = 0  # rows from before start_date, which nobody follows
+
+    @property
+    def told(self) -> str:
+        """Returns what the summary says; rows that are not followed are no part of what is proved."""
+        if self.error or not self.older:
+            return self.verified
+        return f"{self.verified}, {self.older:,} older row{'s' if self.older > 1 else ''} not followed"
 
 
 @dataclass
@@ -191,6 +199,7 @@ class Reconciliation:
                 verdict = self.verdicts[where]
                 if verdict.error:
                     continue
+                verdict.older = self._older(where, warehouse)
                 if not self._is_list(where):
                     verdict.verified = self._read_ago(where)
                     continue
@@ -200,6 +209,18 @@ class Reconciliation:
                     verdict.verified = f"no: {verdict.error}"
                 else:
                     verdict.verified = f"repaired {verdict.repaired}" if verdict.repaired else self._yes
+
+    def _older(self, where: Where, warehouse: Warehouse) -> int:
+        """Returns the number of a table's rows that changed last before start_date, or whose parents did."""
+        report, start = self.run.reader.report(where[1]), self.run.reader.settings.start_date
+        if not start or not report.from_start_date or self.run.reader.choice.since:
+            return 0
+        if report.parent is None:
+            return warehouse.count(report.name, where[0], Scope("updated_at < %s", (start,))) or 0
+        plan = self.run.reader.outcomes[where].plan
+        followed = {parent_id for ids in plan.read.values() for parent_id in ids} if plan else set()
+        children = warehouse.count_by(report.name, report.parent.column, where[0])
+        return sum(rows for parent_id, rows in children.items() if parent_id not in followed)
 
     @property
     def _yes(self) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Self
 
@@ -34,6 +34,7 @@ class Scope:
 
 EVERYTHING = Scope()
 KEYS_PER_QUERY = 2000  # as many as a batch of rows: on BigQuery each query reads the whole table
+DOUBLED = datetime.min.replace(tzinfo=UTC)  # the change time of a key that stands twice
 COMPLETED = 0  # dlt's status of a load in _dlt_loads
 
 
@@ -147,6 +148,8 @@ class Warehouse:
     def versions(self, scopes: Mapping[tuple[int, str], Scope]) -> dict[tuple[int, str], dict[tuple[Any, ...], datetime | None]]:
         """Returns id, as a key, and `updated_at` of the rows that are there at Harvest, of several lists with one query.
 
+        A key that stands twice has a time that no row of Harvest's has.
+
         Args:
             scopes: account and table: which of its rows.
         """
@@ -161,7 +164,8 @@ class Warehouse:
             each = (self._rows(query.format(name=name), name, account_id, scope) for (account_id, name), scope in known.items())
             rows = [row for some in each for row in some or ()]
         for row in rows:
-            found[row["account_id"], row["report"]][row["id"],] = row["updated_at"]
+            versions, key = found[row["account_id"], row["report"]], (row["id"],)
+            versions[key] = DOUBLED if key in versions else row["updated_at"]
         return found
 
     def sum(self, table: str, column: str, account_id: int, scope: Scope) -> Decimal:
@@ -171,8 +175,12 @@ class Warehouse:
 
     def rows_per_day(self, table: str, column: str, account_id: int, scope: Scope) -> Counter[date | None]:
         """Returns how many rows stand under each date of a column; under `None` those without a date."""
-        query = f"select {column} as day, count(*) as n from {{table}} where {{scope}} group by {column}"
-        return Counter({row["day"]: int(row["n"]) for row in self._rows(query, table, account_id, scope) or []})
+        return self.count_by(table, column, account_id, scope)
+
+    def count_by(self, table: str, column: str, account_id: int, scope: Scope = EVERYTHING) -> Counter[Any]:
+        """Returns how many rows stand under each value of a column."""
+        query = f"select {column} as value, count(*) as n from {{table}} where {{scope}} group by {column}"
+        return Counter({row["value"]: int(row["n"]) for row in self._rows(query, table, account_id, scope) or []})
 
     def rows_by_id(self, table: str, account_id: int, id_column: str, ids: Iterable[int]) -> list[Row]:
         """Returns whole rows of an account whose `id_column` is one of `ids`; none where the table does not exist."""
@@ -229,6 +237,20 @@ class Warehouse:
                 and coalesce(i.amount, 0) - coalesce(i.due_amount, 0) <> coalesce(p.paid, 0)
             order by i.id"""
         return [int(row["id"]) for row in self._rows(query, "invoices", account_id, EVERYTHING) or []]
+
+    def doubled_children(self, reports: Iterable[Report]) -> dict[tuple[int, str], list[int]]:
+        """Returns the parents of children whose key stands twice, by account and table, with one query."""
+        columns = {each.name: each.parent.column for each in reports if each.parent and each.name in self._known - self._missing}
+        queries = [
+            f"select '{name}' as report, account_id, {column} as parent_id from {self._client.make_qualified_table_name(name)} "
+            f"where {DELETED_AT} is null group by account_id, {column}, id having count(*) > 1"
+            for name, column in columns.items()
+        ]
+        found: dict[tuple[int, str], set[int]] = {}
+        with suppress(DestinationUndefinedEntity):
+            for row in self._asked(" union all ".join(queries), ()) if queries else ():
+                found.setdefault((row["account_id"], row["report"]), set()).add(row["parent_id"])
+        return {where: sorted(ids) for where, ids in found.items()}
 
     def every_row(self, table: str) -> list[Row]:
         """Returns all rows of all accounts; none where the table does not exist."""
