@@ -215,7 +215,7 @@ class Sync:
                 self.run.reader.outcomes[where] = Outcome(error=error)
 
     def _look_at_parents(self, children: list[Where]) -> None:
-        """Tells the reader which parents stand in the tables, which children twice, and of which invoices the payments do not add up."""
+        """Tells the reader which parents stand in the tables, whose children stand twice and whose payments do not add up."""
         reader = self.run.reader
         read_before = [where for where in children if self._state(*where)]  # of others, what hangs on all parents is read
         if not read_before:
