@@ -34,6 +34,7 @@ from harvest_source.syncing.deletions import deleted_rows_resource
 from harvest_source.syncing.history import (
     ACCESS_ROLES,
     ACCOUNTS_TABLE,
+    LIST_ELEMENTS,
     LOOKED,
     accounts_resource,
     bookmark_of,
@@ -42,6 +43,7 @@ from harvest_source.syncing.history import (
 )
 from harvest_source.syncing.indexes import add_indexes
 from harvest_source.syncing.late_parents import known_parents
+from harvest_source.syncing.list_elements import elements_to_keep, with_other_elements
 from harvest_source.syncing.listener import Listener
 from harvest_source.syncing.package import GOES_ON, explained, finish_pending, load
 from harvest_source.syncing.postgres import only_machine
@@ -74,6 +76,7 @@ class Sync:
     _tallies: dict[Where, Tally] = field(default_factory=dict)
     _deleted: Counter[Where] = field(default_factory=Counter)
     _states: dict[Where, dict[str, Any]] = field(default_factory=dict)
+    _short_of_elements: set[Where] = field(default_factory=set)  # seen, and not read whole in this run
 
     def execute(self) -> Summary:
         """Runs, and returns the summary.
@@ -154,14 +157,19 @@ class Sync:
                     results[month.where[1]].error = results[month.where[1]].error or str(month)
 
     def _forget_lost(self, wheres: list[Where]) -> None:
-        """Has tables that lost rows outside a run read as if for the first time."""
-        if not self.run.rest_of:
-            return
+        """Has tables that lost rows outside a run, or list elements, read as if for the first time."""
         with self._warehouse() as warehouse:
-            found = lost(warehouse, wheres)
+            found = lost(warehouse, wheres) if self.run.rest_of else set()
+            others = with_other_elements(warehouse, wheres, self._kept(LIST_ELEMENTS)) - found
         for account_id, name in sorted(found):
             self.listener.note(f"{name} of account {account_id} lost rows since the last run: it is read from the beginning")
-            self._states.pop((account_id, name), None)
+        for account_id, name in sorted(others):
+            self.listener.note(
+                f"{name} of account {account_id} has other list elements than after the last run: it is read from the beginning"
+            )
+        for where in found | others:
+            self._states.pop(where, None)
+        self._short_of_elements = others if self.run.reader.choice.since else set()
 
     def _state(self, account_id: int, name: str) -> dict[str, Any]:
         return self._states.get((account_id, name), {})
@@ -329,7 +337,10 @@ class Sync:
         doubted = {result.account_id for result in self.summary.results if result.error and not self.accept_deletions}
         roles = {str(account.id): list(account.access_roles) for account in accounts if account.id not in doubted}
         now = datetime.now(UTC)
-        kept: dict[str, dict[str, Any]] = {ACCESS_ROLES: roles, LOOKED: looks}
+        complete = {(each.account_id, each.report) for each in self.summary.results if not each.error}
+        with self._warehouse() as warehouse:
+            elements = elements_to_keep(warehouse, complete - self._short_of_elements, self._kept(LIST_ELEMENTS))
+        kept: dict[str, dict[str, Any]] = {ACCESS_ROLES: roles, LIST_ELEMENTS: elements, LOOKED: looks}
         history = load_report_resource(uuid.uuid4().hex, self._started_at, now, self.summary.results, kept)
         present = None
         if self.run.rest_of:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -138,6 +138,20 @@ class Warehouse:
             return None
         self._counts = Counter({(name, int(account_id)): int(n) for name, account_id, n in found})
         return self._counts
+
+    def count_elements(self, names: Collection[str]) -> Counter[tuple[str, int]] | None:
+        """Returns the number of rows of the child tables of reports, by table and account; `None` where one was taken away."""
+        queries = [
+            f"select '{table}' as name, account_id, count(*) as n from {self._client.make_qualified_table_name(table)} "
+            "group by account_id"
+            for table in sorted(self._known)
+            if "__" in table and table.partition("__")[0] in names
+        ]
+        try:
+            found = self._asked(" union all ".join(queries), ()) if queries else []
+        except DestinationUndefinedEntity:
+            return None
+        return Counter({(row["name"], int(row["account_id"])): int(row["n"]) for row in found})
 
     def keys(self, report: Report, account_id: int, scope: Scope = EVERYTHING) -> set[tuple[Any, ...]]:
         """Returns the keys, beside the account, of the rows that are there at Harvest."""
