@@ -91,7 +91,7 @@ class Workplace:
         return pipeline
 
     def _mend(self, folder: Path) -> None:
-        damaged = remove_unreadable(folder / self.pipeline_name)
+        damaged = remove_unreadable(folder, self.pipeline_name)
         if damaged:
             message(f"the working state in {folder} could not be read ({damaged}): it is made anew from the destination")
 

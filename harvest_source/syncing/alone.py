@@ -36,7 +36,7 @@ def alone(pipeline: dlt.Pipeline) -> Iterator[None]:
     """
     folder, name = Path(pipeline.pipelines_dir), pipeline.pipeline_name
     try:
-        with FileLock(folder / f"{name}.lock", timeout=0):
+        with lock_of(folder, name):
             note = _note(folder, name)
             note.write_text(json.dumps({"pid": os.getpid(), "started_at": datetime.now(UTC).isoformat()}), encoding="utf-8")
             try:
@@ -45,6 +45,16 @@ def alone(pipeline: dlt.Pipeline) -> Iterator[None]:
                 note.unlink(missing_ok=True)
     except Timeout as error:
         raise SettingError("another run is working on this pipeline: wait until it has ended") from error
+
+
+def lock_of(folder: Path, name: str) -> FileLock:
+    """Returns the lock that a run holds; entering it raises `filelock.Timeout` at once where another holds it.
+
+    Args:
+        folder: of the working state.
+        name: of the pipeline.
+    """
+    return FileLock(folder / f"{name}.lock", timeout=0)
 
 
 def under_way(folder: Path, name: str) -> UnderWay | None:

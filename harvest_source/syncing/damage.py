@@ -10,22 +10,34 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import Timeout
+
+from harvest_source.syncing.alone import lock_of
+
 # of dlt: its own state, its schemas, and loads that wait; not what is loaded, of which nothing is read again
 JSON_FILES = ("state.json", "schemas/*.json", "load/normalized/*/**/*.json", "normalize/extracted/*/**/*.json")
 VERSION_FILES = ("load/.version", "normalize/.version")
 
 
-def remove_unreadable(folder: Path) -> str | None:
-    """Removes a pipeline's working folder if a file in it cannot be read.
+def remove_unreadable(folder: Path, name: str) -> str | None:
+    """Removes a pipeline's working folder if a file in it cannot be read; not while a run works in it.
+
+    Args:
+        folder: of the working state.
+        name: of the pipeline, whose own folder lies in it.
 
     Returns:
-        the file's path in the folder; `None` where all is well.
+        the file's path in the pipeline's folder; `None` where all is well, or a run is under way.
     """
-    damaged = next(_unreadable(folder), None)
+    damaged = next(_unreadable(folder / name), None)
     if damaged is None:
         return None
-    shutil.rmtree(folder)
-    return str(damaged.relative_to(folder))
+    try:
+        with lock_of(folder, name):
+            shutil.rmtree(folder / name)
+    except Timeout:
+        return None
+    return str(damaged.relative_to(folder / name))
 
 
 def _unreadable(folder: Path) -> Iterator[Path]:

@@ -10,6 +10,8 @@ from command_line import Type
 from dlt.load.load import Load
 from support import HandMade, by_hand
 
+from harvest_source.syncing.alone import lock_of
+
 FEW = ("--reports", "clients")
 STATE = Path(".dlt/state/duckdb__harvest/harvest_pipeline")
 PENDING = "load/normalized/*/"
@@ -72,3 +74,18 @@ def test_load_that_waits_and_cannot_be_read_is_read_again(
         assert done.code == 0, done.err
         assert "made anew" in done.err
         assert address(tmp_path) == new
+
+
+def test_working_state_of_a_run_under_way_is_not_taken_away(tmp_path: Path, type_command: Type) -> None:
+    """A command beside a run that meets a damaged file leaves it to the run that owns it, or to the next one."""
+    with by_hand(users=2, invoices=1, entries=1) as harvest:
+        assert type_command(*FEW, harvest=harvest).code == 0
+        state = tmp_path / STATE
+        schema = state / "schemas/harvest.schema.json"
+        whole = schema.read_bytes()
+        schema.write_bytes(b"")
+        with lock_of(state.parent, state.name):
+            assert "made anew" not in type_command("status", harvest=harvest).err
+            assert (state / "state.json").is_file()
+        schema.write_bytes(whole)
+        assert type_command("status", harvest=harvest).code == 0
