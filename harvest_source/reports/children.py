@@ -12,7 +12,7 @@ from harvest_source.api.answers import parse_exact
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import HarvestError, NotFoundError, RefusedError
 from harvest_source.reports.parents import ParentPlan, current_hour, note_read
-from harvest_source.reports.reading import Pages, records_of
+from harvest_source.reports.reading import Pages, record_key, records_of
 from harvest_source.reports.spool import KEPT_HOURS, Spool
 
 NOT_A_MANAGER = 422  # the answer for teammates of a user who manages nobody (Harvest API, users)
@@ -74,7 +74,9 @@ class ChildReading:
         report, account_id = self.plan.report, self.plan.account_id
         path = report.path.format(parent_id=parent_id)
         try:
-            answers = client.iter_pages(account_id, path, report.rows_key or "", {}, report.name)
+            answers = list(client.iter_pages(account_id, path, report.rows_key or "", {}, report.name))
+            for record in records_of([answer.data for answer in answers], report):
+                record_key(report, record, parent_id)  # an answer that cannot be loaded is not kept for the next run
             return b"[" + b",".join(answer.body for answer in answers) + b"]"
         except NotFoundError:
             self._require_gone(client, parent_id)

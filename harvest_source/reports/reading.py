@@ -10,9 +10,10 @@ from typing import Any
 
 from harvest_source.api.answers import parse_exact, parse_quick, rows_of
 from harvest_source.api.client import Params
+from harvest_source.api.errors import RefusedError
 from harvest_source.reports.catalogue import Report
 from harvest_source.reports.spool import Spool
-from harvest_source.reports.values import clean_text, needs_cleaning
+from harvest_source.reports.values import WIDEST_ID, Unfit, clean_text, needs_cleaning, to_id
 
 Key = tuple[Any, ...]
 Record = dict[str, Any]
@@ -102,9 +103,24 @@ def versions_of(pages: Pages) -> dict[Key, datetime | None]:
 
 
 def record_key(report: Report, record: Record, parent_id: int | None) -> Key:
-    """Returns the key of a record beside its account."""
+    """Returns the key of a record beside its account.
+
+    Raises:
+        RefusedError: the record has none; it could not be told from others, nor found again.
+    """
     parent_column = report.parent.column if report.parent else None
-    return tuple(parent_id if name == parent_column else record.get(name) for name in report.key)
+    return tuple(parent_id if name == parent_column else _key_part(report, name, record.get(name)) for name in report.key)
+
+
+def _key_part(report: Report, name: str, value: Any) -> int:
+    if type(value) is int and 0 <= value < WIDEST_ID:  # as in every row ever seen, of which there may be a million
+        return value
+    try:
+        return to_id(str(value) if isinstance(value, float) else value)
+    except Unfit:
+        raise RefusedError(
+            f"Harvest sent a row of {report.name} without its key ({name}): none of them is loaded, the next run asks again"
+        ) from None
 
 
 def records_of(data: Any, report: Report) -> list[Record]:

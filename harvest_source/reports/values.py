@@ -30,7 +30,7 @@ def to_id(value: Any) -> int:
         raise Unfit
     if not isinstance(value, int):
         number = _number(value)
-        if number != number.to_integral_value():
+        if not number.is_finite() or number != number.to_integral_value():
             raise Unfit
         value = int(number)
     if not -WIDEST_ID <= value < WIDEST_ID:

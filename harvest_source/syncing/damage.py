@@ -16,6 +16,10 @@ from harvest_source.syncing.alone import lock_of
 
 # of dlt: its own state, its schemas, and loads that wait; not what is loaded, of which nothing is read again
 JSON_FILES = ("state.json", "schemas/*.json", "load/normalized/*/**/*.json", "normalize/extracted/*/**/*.json")
+WAITING_ROWS = (
+    "load/normalized/*/*_jobs/*",
+    "normalize/extracted/*/new_jobs/*",
+)  # an empty one is taken for a table without rows
 VERSION_FILES = ("load/.version", "normalize/.version")
 
 
@@ -45,6 +49,8 @@ def _unreadable(folder: Path) -> Iterator[Path]:
         for path in sorted(folder.glob(pattern)):
             if not _is_json(path):
                 yield path
+    for pattern in WAITING_ROWS:
+        yield from (path for path in sorted(folder.glob(pattern)) if path.is_file() and not path.stat().st_size)
     for name in VERSION_FILES:
         path = folder / name
         if path.is_file() and not path.read_bytes()[:1].isdigit():

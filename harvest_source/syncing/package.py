@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -108,6 +109,15 @@ def explained(what_follows: str = "", has_begun: Callable[[], bool] = lambda: Fa
         follows = f"; {what_follows}" if what_follows and _says(failure, GONE) else ""
         follows = FEWER_CONNECTIONS if _says(failure, NO_CONNECTION) else follows
         raise LoadFailedError(f"the destination {what}: {said}{follows}") from failure
+
+
+def is_passing(failure: BaseException) -> bool:
+    """Returns whether a load failed for what may pass by itself: the destination is gone, a disk is full, Ctrl-C."""
+    for cause in (*causes(failure), *_interruptions(failure)):
+        of_machine = isinstance(cause, OSError) and cause.errno not in {None, errno.ENOENT}  # others are of a file's content
+        if of_machine or isinstance(cause, KeyboardInterrupt):
+            return True
+    return _says(failure, (*GONE, *CREDENTIALS_REFUSED, IN_USE.lower()))
 
 
 def _is_of_destination(failure: BaseException) -> bool:

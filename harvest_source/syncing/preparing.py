@@ -10,11 +10,20 @@ import dlt
 from dlt.common.destination.client import StateInfo, WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.versioned_state import decompress_state, json_decode_state
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.reports.reader import Where
 from harvest_source.settings import SECTION
 from harvest_source.syncing.listener import Listener
-from harvest_source.syncing.package import finish_pending, load_normalized, pending_snapshot, repair_interrupted
+from harvest_source.syncing.package import (
+    LoadFailedError,
+    finish_pending,
+    is_passing,
+    load_normalized,
+    pending_snapshot,
+    reason,
+    repair_interrupted,
+)
 from harvest_source.syncing.warehouse import Warehouse
 
 FIRST_FOLDER = "initial_cwd"  # dlt's name for where files of a relative path lie; not in the destination's state
@@ -63,15 +72,42 @@ def _finish_or_drop(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending:
     Returns:
         whether it was finished.
     """
-    stale = not drop_pending and _is_made_before_another_load(pipeline)
-    if not drop_pending and not stale:
+    if drop_pending:
+        why = ""
+    elif _is_made_before_another_load(pipeline):
+        why = ": the destination was loaded by another, or is another one; its rows are read again"
+    else:
         listener.note("an earlier run left a pending load: it is loaded first, then today's data")
-        finish_pending(pipeline)
-        return True
+        failed = _finish(pipeline)
+        if failed is None:
+            return True
+        why = f": it cannot be loaded ({failed}); its rows are read again"
     pipeline.abort_packages()
-    why = ": the destination was loaded by another, or is another one; its rows are read again" if stale else ""
     listener.note(f"dropped a pending load of an earlier run{why}")
     return False
+
+
+def _finish(pipeline: dlt.Pipeline) -> str | None:
+    """Finishes a pending load.
+
+    Returns:
+        the reason where it failed once more and always would, since that is not due to the destination or this machine.
+
+    Raises:
+        LoadFailedError: the destination refuses it once more.
+    """
+    try:
+        finish_pending(pipeline)
+    except PipelineStepFailed as failure:
+        if is_passing(failure):
+            raise
+        if failure.step == "normalize" or not pipeline.has_pending_data:  # dlt drops what a destination calls wrong
+            return reason(failure)
+        raise LoadFailedError(
+            f"the destination refused a pending load of an earlier run once more: {reason(failure)}; if it stays so, run with "
+            "--drop-pending: its rows are then read again"
+        ) from failure
+    return None
 
 
 def _is_made_before_another_load(pipeline: dlt.Pipeline) -> bool:

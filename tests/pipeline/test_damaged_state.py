@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from command_line import Type
+from dlt import Pipeline
 from dlt.load.load import Load
 from support import HandMade, by_hand
 
@@ -14,7 +15,7 @@ from harvest_source.syncing.alone import lock_of
 
 FEW = ("--reports", "clients")
 STATE = Path(".dlt/state/duckdb__harvest/harvest_pipeline")
-PENDING = "load/normalized/*/"
+NOT_WRITABLE = 2  # what an error of the disk is, to a user
 
 
 def change(harvest: HandMade, day: int) -> str:
@@ -58,9 +59,63 @@ def test_state_that_cannot_be_read_is_made_anew_from_the_destination(tmp_path: P
         assert type_command(*FEW, "--quiet", harvest=harvest).err == ""
 
 
-@pytest.mark.parametrize("name", ["schema.json", "load_package_state.json", ".restore/state.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("load/normalized/*/schema.json", marks=pytest.mark.long),
+        pytest.param("load/normalized/*/.restore/state.json", marks=pytest.mark.long),
+        pytest.param("load/normalized/*/new_jobs/clients.*", marks=pytest.mark.long),
+        "normalize/extracted/*/new_jobs/clients.*",
+    ],
+)
 def test_load_that_waits_and_cannot_be_read_is_read_again(
     tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """An empty file of rows is a table without rows to dlt, whose bookmark then moves for good."""
+    with by_hand(users=2, invoices=1, entries=1) as harvest:
+        assert type_command(*FEW, harvest=harvest).code == 0
+        new = change(harvest, 10)
+        harvest.now = "2026-07-11T08:00:00Z"  # a day later: the overlap of the bookmark does not reach the first change
+        harvest.change("clients", harvest.tables["clients"][1]["id"], address="newest")
+        with monkeypatch.context() as patch:
+            if name.startswith("load"):
+                patch.setattr(Load, "initialize_package", _fail)
+            else:
+                patch.setattr(Pipeline, "normalize", _fail)
+            assert type_command(*FEW, harvest=harvest).code != 0
+        (file,) = (tmp_path / STATE).glob(name)
+        file.write_bytes(b"")
+        done = type_command(*FEW, "--quiet", harvest=harvest)
+        assert done.code == 0, done.err
+        assert "made anew" in done.err
+        assert address(tmp_path) == new
+
+
+def spoil_rows(folder: Path) -> None:
+    """Writes something else into the file of waiting rows in a folder of dlt's."""
+    (file,) = folder.glob("*/new_jobs/clients.*")
+    file.write_bytes(b"nonsense")
+
+
+def test_load_that_waits_and_can_never_be_loaded_is_dropped_and_read_again(
+    tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails on this machine already, before the destination: every later run would fail like that."""
+    with by_hand(users=2, invoices=1, entries=1) as harvest:
+        assert type_command(*FEW, harvest=harvest).code == 0
+        new = change(harvest, 10)
+        with monkeypatch.context() as patch:
+            patch.setattr(Pipeline, "normalize", _fail)
+            assert type_command(*FEW, harvest=harvest).code == NOT_WRITABLE
+        spoil_rows(tmp_path / STATE / "normalize/extracted")
+        done = type_command(*FEW, "--quiet", harvest=harvest)
+        assert done.code == 0, done.err
+        assert "it cannot be loaded" in done.err
+        assert address(tmp_path) == new
+
+
+def test_load_that_the_destination_refuses_again_is_said_with_the_option_that_drops_it(
+    tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         assert type_command(*FEW, harvest=harvest).code == 0
@@ -68,11 +123,13 @@ def test_load_that_waits_and_cannot_be_read_is_read_again(
         with monkeypatch.context() as patch:
             patch.setattr(Load, "initialize_package", _fail)
             assert type_command(*FEW, harvest=harvest).code == 1
-        (file,) = (tmp_path / STATE).glob(PENDING + name)
-        file.write_bytes(b"")
+        spoil_rows(tmp_path / STATE / "load/normalized")
         done = type_command(*FEW, "--quiet", harvest=harvest)
+        assert done.code == 1
+        assert "--drop-pending" in done.err
+        assert "Parquet" in done.err
+        done = type_command(*FEW, "--quiet", "--drop-pending", harvest=harvest)
         assert done.code == 0, done.err
-        assert "made anew" in done.err
         assert address(tmp_path) == new
 
 
