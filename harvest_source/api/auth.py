@@ -285,8 +285,13 @@ def build_auth(
 
 def chosen_account(auth: Auth) -> int | None:
     """Returns the account that was chosen at sign-in: the default where no other one is configured."""
-    stored = auth.stored if isinstance(auth, OAuthToken) else None
+    stored = stored_sign_in(auth)
     return stored.account_id if stored is not None else None
+
+
+def stored_sign_in(auth: Auth) -> Tokens | None:
+    """Returns what is stored of the sign-in that signs requests, `None` where another credential does."""
+    return auth.stored if isinstance(auth, OAuthToken) else None
 
 
 def _trimmed_note(name: str) -> str:

@@ -36,6 +36,9 @@ def open_source(place: Workplace, names: list[str], choice: Choice, note: Callab
         auth, said = build_auth(settings, accounts=wanted_accounts(place, settings))
         for text in (*([said] if said else []), *([] if place.quiet else notes_on_settings(place))):
             note(text)
+        counts = account_that_counts(place, settings, auth)
+        if counts and not place.quiet:
+            note(counts)
         client = HarvestClient(settings, auth)
         wanted = wanted_accounts(place, settings, auth)
         reader = Reader(client, settings, choice, folder=place.state_folder / place.pipeline_name / "harvest")
@@ -60,6 +63,27 @@ def wanted_accounts(place: Workplace, settings: HarvestSettings, auth: Auth | No
     wanted = parse_account_ids(place.account if place.account is not None else settings.account_id)
     chosen = chosen_account(auth) if wanted is None and auth is not None else None
     return wanted if chosen is None else (chosen,)
+
+
+def account_that_counts(place: Workplace, settings: HarvestSettings, auth: Auth) -> str | None:
+    """Returns which account a run loads and why, where option, setting and sign-in name different ones; else `None`.
+
+    Raises:
+        SettingError: an account id is malformed.
+    """
+    chosen = chosen_account(auth)
+    named = {
+        "--account": parse_account_ids(place.account),
+        "account_id": parse_account_ids(settings.account_id),
+        "the sign-in": None if chosen is None else (chosen,),
+    }
+    given = [(where, ids) for where, ids in named.items() if ids is not None]
+    others = [f"{_listed(ids)} ({where})" for where, ids in given[1:] if ids != given[0][1]]
+    return f"account {_listed(given[0][1])} counts, as {given[0][0]} says; not {', '.join(others)}" if others else None
+
+
+def _listed(ids: tuple[int, ...]) -> str:
+    return ",".join(map(str, ids)) or "all"
 
 
 def notes_on_settings(place: Workplace) -> list[str]:

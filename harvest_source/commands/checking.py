@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from harvest_source.api.accounts import FEW_TRIES, Account, choose_accounts, look_up
-from harvest_source.api.auth import Auth, build_auth, chosen_account
+from harvest_source.api.auth import Auth, build_auth, stored_sign_in
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import AccountNotFoundError, ApiError, HarvestError, SettingError, TokenRejectedError
 from harvest_source.api.tokens import oauth_client, stored_sign_ins
 from harvest_source.commands import permissions
-from harvest_source.commands.access import notes_on_settings, open_settings, wanted_accounts
+from harvest_source.commands.access import account_that_counts, notes_on_settings, open_settings, wanted_accounts
 from harvest_source.commands.destination import try_destination
 from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.workplace import Workplace
@@ -48,10 +48,12 @@ def accounts(place: Workplace, *, name: str | None, as_json: bool) -> int:
     """
     rows: list[list[Any]] = []
     with open_settings(place) as settings:
+        of_runs = _credential_of_runs(place, settings)
         for label, auth in _credentials(settings, name):
             user, reached = introduce(HarvestClient(settings, auth))
-            chosen = chosen_account(auth)
-            rows += [[account_id, text, user, label, account_id == chosen] for account_id, text in sorted(reached.items())]
+            wanted = wanted_accounts(place, settings, auth)
+            defaults = set(reached) if wanted == () or (wanted is None and len(reached) == 1) else set(wanted or ())
+            rows += [[key, text, user, label, label == of_runs and key in defaults] for key, text in sorted(reached.items())]
     columns = ["account_id", "name", "user", "credential", "default"]
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -69,6 +71,19 @@ def _credentials(settings: HarvestSettings, name: str | None) -> list[tuple[str,
         names = [each.name for each in stored_sign_ins(oauth_client(settings, ""))]
         return [(f"login {each}", build_auth(settings, name=each)[0]) for each in names] or [("", build_auth(settings)[0])]
     return [(f"login {name}", build_auth(settings, name=name)[0])]
+
+
+def _credential_of_runs(place: Workplace, settings: HarvestSettings) -> str | None:
+    """Returns the label of the credential that a run takes; `None` where it could not tell which sign-in is meant."""
+    for setting in ("access_token", "refresh_token"):
+        if getattr(settings, setting):
+            return setting
+    try:
+        auth, _note = build_auth(settings, accounts=wanted_accounts(place, settings))
+    except SettingError:
+        return None
+    stored = stored_sign_in(auth)
+    return None if stored is None else f"login {stored.name}"
 
 
 @dataclass
@@ -124,6 +139,8 @@ def check(place: Workplace, *, name: str | None, as_json: bool) -> int:
 def _check_harvest(findings: Findings, place: Workplace, settings: HarvestSettings, name: str | None) -> None:
     auth, note = build_auth(settings, name=name, accounts=wanted_accounts(place, settings))
     findings.notes += [*([note] if note else []), *notes_on_settings(place)]
+    counts = account_that_counts(place, settings, auth)
+    findings.notes += [counts] if counts else []
     client = HarvestClient(settings, auth)
     findings.user, reached = introduce(client)
     if not reached:

@@ -15,7 +15,9 @@ COMMON = [
     click.option("--demo", is_flag=True, help="Use the built-in sandbox account: no sign-in, no settings."),
     click.option("--destination", default="duckdb", show_default=True, help="Any dlt destination."),
     click.option("--dataset", default=DATASET_NAME, show_default=True, help="Dataset (schema) of the tables."),
-    click.option("--account", metavar="ID[,ID]", help="Harvest accounts, or all; default: the configured or the only one."),
+    click.option(
+        "--account", metavar="ID[,ID]", help="Harvest accounts, or all; default: account_id, the sign-in's, or the only one."
+    ),
     click.option("--quiet", is_flag=True, help="Less on standard error."),
     click.option("--verbose", is_flag=True, help="More on standard error, tracebacks too."),
 ]

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import click
 
-from harvest_source.api.auth import build_auth, sign_in_with_code
+from harvest_source.api.auth import build_auth, sign_in_with_code, stored_sign_in
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import AccountNotFoundError, HarvestError, SettingError
 from harvest_source.api.pages import failed_page, signed_in_page
@@ -64,7 +64,8 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
             file.write(replace(file.read() or signed_in, account_id=account_id))
         message(f"signed in{' as ' + signed_in.user if signed_in.user else ''}; the tokens are kept in {folder()}")
         _tell_what_counts_first(settings)
-        account = place.account or (None if account_id is None else str(account_id))
+        _tell_what_runs_need(settings, name, account_id)
+        account = place.account if settings.account_id is None and account_id is None else None  # as a run without --account
         check(replace(place, account=account), name=name, as_json=False)  # the listener stays for a second tab meanwhile
     return 0
 
@@ -73,6 +74,22 @@ def _tell_what_counts_first(settings: HarvestSettings) -> None:
     for setting in ("access_token", "refresh_token"):
         if getattr(settings, setting):
             message(f"note: {setting} is set and counts before this sign-in: take it out of the settings to use the sign-in")
+
+
+def _tell_what_runs_need(settings: HarvestSettings, name: str, account_id: int | None) -> None:
+    """Says what must be given to a run so that it takes this sign-in and its accounts."""
+    configured = parse_account_ids(settings.account_id)
+    if configured is None and account_id is None:
+        message("note: a sign-in keeps one account: for several give --account to every run, or set account_id")
+    if settings.access_token or settings.refresh_token:
+        return
+    try:
+        used = stored_sign_in(build_auth(settings, accounts=configured)[0])
+    except SettingError as error:
+        message(f"note: {error}")
+        return
+    if used is not None and used.name != name:
+        message(f"note: without --account a run takes the sign-in {used.name}, and not {name}")
 
 
 def logout(*, name: str) -> int:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
-from command_line import SCRIPT, command
+from command_line import SCRIPT, Type, command
 from signing import Login, environment, identity, secrets_of, tiny
 from support import free_port
 
@@ -225,6 +225,50 @@ def test_chosen_account_is_the_default_of_later_runs(two_accounts: Sandbox, tmp_
     }
     loaded = command(tmp_path / "work", "--reports", "company", "--json", env=env)
     assert [each["account_id"] for each in json.loads(loaded.stdout)["reports"]] == [second]
+
+
+def test_configured_account_counts_before_the_one_chosen_at_sign_in(
+    two_accounts: Sandbox, tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Login, accounts, check and run say the same: which one counts and why; an option counts before both."""
+    first, second = (account.id for account in two_accounts.accounts)
+    said = f"account {first} counts, as account_id says; not {second} (the sign-in)"
+    with Login(tmp_path, two_accounts, "--account", str(second), ACCOUNT_ID=str(first)) as login:
+        visit(consent(two_accounts, login.address))
+        assert login.finish() == 0, login.output
+    assert said in login.output
+    assert f"{first} {two_accounts.accounts[0].name}" in login.output  # what is checked is what a run loads
+    assert f"{second} {two_accounts.accounts[1].name}" not in login.output
+    for name, value in login.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(login.config))
+
+    def defaults(*options: str, **settings: str) -> list[int]:
+        return [row["account_id"] for row in type_command("accounts", "--json", *options, **settings).json() if row["default"]]
+
+    assert (defaults(), defaults(ACCOUNT_ID="all"), defaults("--account", str(second))) == ([first], [first, second], [second])
+    assert said in type_command("check").err
+    loaded = type_command("--reports", "company")
+    assert said in loaded.err
+    option = type_command("--reports", "company", "--json", "--account", str(second))
+    assert f"account {second} counts, as --account says; not {first} (account_id)" in option.err
+    assert [each["account_id"] for each in option.json()["reports"]] == [second]
+    of_one = type_command("status", "--json", "--account", str(second)).json()
+    assert ({row["account_id"] for row in of_one}, len(type_command("status", "--json").json())) == ({second}, 2)
+    assert type_command("status", "--account", "North").code == 2
+
+
+def test_sign_in_says_what_a_run_must_be_given(two_accounts: Sandbox, tmp_path: Path) -> None:
+    """Where a run without an option would take another sign-in, or would not know which account is meant."""
+    second = str(two_accounts.accounts[1].id)
+    with Login(tmp_path, two_accounts, "--account", "all") as login:
+        visit(consent(two_accounts, login.address))
+        assert login.finish() == 0, login.output
+    assert "a sign-in keeps one account: for several give --account to every run, or set account_id" in login.output
+    with Login(tmp_path, two_accounts, "--name", "work", "--account", second) as login:
+        visit(consent(two_accounts, login.address))
+        assert login.finish() == 0, login.output
+    assert "without --account a run takes the sign-in default, and not work" in login.output
 
 
 def test_an_account_that_is_not_reached(sandbox: Sandbox, tmp_path: Path) -> None:
