@@ -13,10 +13,12 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.api.errors import SettingError
 from harvest_source.commands.workplace import Workplace, setting_errors
+from harvest_source.reports.catalogue import NAMES
 from harvest_source.syncing.abilities import check_abilities
 from harvest_source.syncing.database_file import database_file
 from harvest_source.syncing.package import reason
 from harvest_source.syncing.postgres import WRITTEN, check_server, is_postgres, write_by_adbc
+from harvest_source.syncing.taken import KEPT_TABLES, refuse_tables_of_others
 
 
 def try_destination(place: Workplace) -> str:
@@ -49,7 +51,9 @@ def _try_sql(pipeline: dlt.Pipeline) -> str:
         if is_postgres(pipeline):
             check_server(client)
         there = client.has_dataset()
-        if not there:
+        if there:
+            refuse_tables_of_others(pipeline, (*NAMES, *KEPT_TABLES))
+        else:
             client.create_dataset()
         try:
             _make_table(pipeline, client)

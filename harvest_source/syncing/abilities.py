@@ -8,6 +8,7 @@ import dlt
 from dlt.common.schema.typing import TTableSchema
 
 from harvest_source.api.errors import SettingError
+from harvest_source.syncing.taken import refuse_name_of_file
 from harvest_source.syncing.warehouse import Warehouse
 
 STRATEGY = "delete-insert"  # the way of merging that all reports ask dlt for
@@ -18,9 +19,10 @@ def check_abilities(pipeline: dlt.Pipeline) -> None:
     """Refuses a destination in which the tables could not equal Harvest.
 
     Raises:
-        SettingError: dlt cannot read it back, or would bring rows there as CSV, in which an empty text becomes a null (seen
-            with dlt 1.31 and Postgres where the package adbc-driver-postgresql is missing).
+        SettingError: file and dataset have one name, dlt cannot read it back, or would bring rows there as CSV, in which an empty
+            text becomes a null (seen with dlt 1.31 and Postgres where the package adbc-driver-postgresql is missing).
     """
+    refuse_name_of_file(pipeline)
     Warehouse(pipeline)
     capabilities = pipeline.destination_client().capabilities
     preferred, formats = capabilities.preferred_loader_file_format, capabilities.supported_loader_file_formats or []

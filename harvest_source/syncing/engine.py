@@ -51,6 +51,7 @@ from harvest_source.syncing.preparing import prepare, states_of
 from harvest_source.syncing.reconcile import Reconciliation, Verdict
 from harvest_source.syncing.rewriting import RestOfTable, lost
 from harvest_source.syncing.summary import ReportResult, Summary
+from harvest_source.syncing.taken import KEPT_TABLES, refuse_tables_of_others
 from harvest_source.syncing.totals import differing_months
 from harvest_source.syncing.warehouse import Warehouse
 
@@ -94,6 +95,10 @@ class Sync:
         with explained(GOES_ON, lambda: self._has_begun), alone(self.pipeline), only_machine(self.pipeline) as self._check_alone:
             return self._execute()
 
+    def _tables_not_loaded_yet(self) -> list[str]:
+        known = {name for _, name in states_of(self.pipeline)}
+        return [name for name in (*self.names, *(() if known else KEPT_TABLES)) if name not in known]
+
     @property
     def _patience(self) -> Patience:
         return Patience(self.run.reader.client.clock, self.listener.note)
@@ -108,6 +113,7 @@ class Sync:
     def _execute(self) -> Summary:
         with self._kept_open():
             self.summary.pending_loaded = prepare(self.pipeline, self.listener, drop_pending=self.drop_pending)
+            refuse_tables_of_others(self.pipeline, self._tables_not_loaded_yet())
         self._has_begun = True
         accounts = [look_up(self.run.reader.client, account) for account in self.run.accounts]
         wheres = [(account.id, name) for account in accounts for name in self.names if not self._is_off(account, name)]
