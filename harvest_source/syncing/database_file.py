@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+from dlt.common.destination.exceptions import DestinationException
 from dlt.destinations.sql_client import SqlClientBase
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
@@ -107,3 +108,27 @@ def kept_open(pipeline: dlt.Pipeline, patience: Patience | None = None) -> Itera
         return
     with opened(pipeline.sql_client(), patience):
         yield
+
+
+@contextmanager
+def left_only_with_rows(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """Removes a DuckDB file that was made within the `with`, where that ends with an error and no table is in it."""
+    file = database_file(pipeline)
+    if file is None or file.exists():
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        if file.exists() and not _has_tables(pipeline):
+            file.unlink()
+        raise
+
+
+def _has_tables(pipeline: dlt.Pipeline) -> bool:
+    try:
+        with pipeline.sql_client() as client:
+            ((n,),) = client.execute_sql("select count(*) from information_schema.tables") or [(0,)]
+    except DestinationException:  # another program has it: it is left alone
+        return True
+    return bool(n)

@@ -29,7 +29,7 @@ from harvest_source.syncing.abilities import can_merge, check_abilities
 from harvest_source.syncing.alone import alone
 from harvest_source.syncing.changes import ChangeFilter, Tally
 from harvest_source.syncing.credentials import settle_credentials
-from harvest_source.syncing.database_file import Patience, kept_open
+from harvest_source.syncing.database_file import Patience, kept_open, left_only_with_rows
 from harvest_source.syncing.deletions import deleted_rows_resource
 from harvest_source.syncing.history import (
     ACCESS_ROLES,
@@ -92,7 +92,12 @@ class Sync:
         check_abilities(self.pipeline)
         if not can_merge(self.pipeline):
             self.run.rest_of = RestOfTable(self.pipeline)
-        with explained(GOES_ON, lambda: self._has_begun), alone(self.pipeline), only_machine(self.pipeline) as self._check_alone:
+        with (
+            explained(GOES_ON, lambda: self._has_begun),
+            alone(self.pipeline),
+            only_machine(self.pipeline) as self._check_alone,
+            left_only_with_rows(self.pipeline),
+        ):
             return self._execute()
 
     def _tables_not_loaded_yet(self) -> list[str]:

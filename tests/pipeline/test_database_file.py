@@ -15,12 +15,13 @@ import pytest
 from command_line import ROOT, Type, environment
 from compare import assert_equal
 from faults_support import Ears, edit_all, errors_of, tiny
-from support import FastClock, make_pipeline, make_source, rows, serving, sync_once
+from support import FastClock, by_hand, make_pipeline, make_source, rows, serving, sync_once
 
 from harvest_sandbox import Request, Sandbox
 from harvest_source.syncing import Summary, sync
 
 FILE = "harvest_pipeline.duckdb"
+OK = 200
 NAMES = ("clients", "time_entries", "invoices", "invoice_messages", "invoice_payments")
 HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
 LOOKS = """
@@ -254,3 +255,24 @@ def test_looking_makes_no_database_and_leaves_no_folder(tmp_path: Path, type_com
     for arguments in (("status",), ("show", "select 1"), ("check",), ("run", "--reports", "clients")):
         assert type_command(*arguments, "--destination", "dukdb", ACCESS_TOKEN="x").code == 2
     assert sorted(each.name for each in tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("account", "status", "code"), [("9999", 200, 2), ("77", 401, 1)], ids=["an account not reached", "no token"]
+)
+def test_run_that_loads_nothing_leaves_no_empty_file(
+    tmp_path: Path, type_command: Type, account: str, status: int, code: int
+) -> None:
+    """Nor does it touch a file that was there; the next run makes the file and loads."""
+    file = tmp_path / FILE
+    few = ("--quiet", "--reports", "clients", "--account")
+    with by_hand(users=2, invoices=1, entries=1) as harvest:
+        for is_there in (False, True):
+            harvest.spoil = lambda asked: (status, b"{}") if status != OK and asked.path != "api/v2/accounts" else None
+            done = type_command(*few, account, harvest=harvest)
+            assert (done.code, done.err.count("\n")) == (code, 1)
+            assert file.exists() is is_there
+            assert not list(tmp_path.glob("*.wal"))
+            harvest.spoil = lambda _asked: None
+            assert type_command(*few, "77", harvest=harvest).code == 0
+            assert json.loads(type_command("show", "select count(*) as n from clients", "--json").out) == [{"n": 3}]
