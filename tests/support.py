@@ -243,7 +243,8 @@ class HandMade:
         if asked.path == "api/v2/accounts":
             body: Json = {"accounts": [{"id": self.id, "name": self.name, "product": "harvest"}]}
         elif asked.path == "users/me":
-            body = {"id": 1, "access_roles": ["administrator"]}
+            users = self.tables["users"] or [{"id": 1}]
+            body = {"id": users[0]["id"], "access_roles": ["administrator"]}
         elif asked.path == "company":
             body = self.company
         elif found:

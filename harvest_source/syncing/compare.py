@@ -20,7 +20,7 @@ from harvest_source.reports.reader import Outcome, Reader, Where
 from harvest_source.reports.reading import Key, Pages, list_params, new_pages, records_of, versions_of
 from harvest_source.reports.windows import WINDOW_ROWS, Window, WindowReader
 from harvest_source.settings import PER_PAGE
-from harvest_source.syncing.warehouse import Scope, Warehouse
+from harvest_source.syncing.warehouse import Row, Scope, Warehouse
 
 ALL_DAYS = Window(date(1900, 1, 1), date(2999, 12, 31))
 LOOKS = 3  # a count that changes between two looks is looked at again
@@ -244,6 +244,8 @@ class Comparison:
         """
         column = report.date_column or ""
         per_day = self._warehouse.rows_per_day(report.name, column, account_id, self.scope(report))
+        for row in self._pending_rows(report, account_id):
+            per_day[row[column]] -= 1
         undated = per_day.pop(None, 0)
         days: Counter[date] = Counter({day: rows for day, rows in per_day.items() if day})
         dated = self.total(report, account_id, ALL_DAYS)
@@ -256,6 +258,11 @@ class Comparison:
         self._narrow(ALL_DAYS, dated, days, windows, finding)
         finding.gone -= self._changed_meanwhile(report, account_id)
         return finding
+
+    def _pending_rows(self, report: Report, account_id: int) -> list[Row]:
+        """Returns the rows of a table that are known to be gone already."""
+        keys = self._pending.get((account_id, report.name), ())
+        return self._warehouse.rows_by_id(report.name, account_id, "id", (key[0] for key in keys))
 
     def _narrow(self, window: Window, there: int, days: Counter[date], windows: WindowReader, finding: Finding) -> None:
         inside = {day: rows for day, rows in days.items() if window.start and window.end and window.start <= day <= window.end}

@@ -56,10 +56,6 @@ COLUMNS: TTableSchemaColumns = {
 }
 
 
-class DoubtError(Exception):
-    """So much would go that a person must say so."""
-
-
 @dataclass
 class Deletions:
     """The rows that one run found gone."""
@@ -68,41 +64,59 @@ class Deletions:
     chosen: set[str]  # reports of this run: only their tables lose rows
     accept: bool = False
     gone: dict[Where, set[Key]] = field(default_factory=dict)
+    doubts: dict[int, str] = field(default_factory=dict)  # account id: why none of its rows may be removed
 
     def add(self, where: Where, keys: set[Key]) -> None:
         """Notes keys that are gone at Harvest, and what Harvest deleted along with them.
 
-        Raises:
-            DoubtError: 20 rows or more, and more than half of the table, would go, and not along with others.
+        Where more than half of a table is gone, and 20 rows or more of it or of what hangs on it, that is doubted, and with it
+        whatever is gone in the account: one wrong answer seldom comes alone.
         """
         fresh = keys - self.gone.get(where, set())
         if not fresh:
             return
-        total = self.warehouse.count(where[1], where[0]) or 0
-        if len(fresh) >= DOUBTFUL_ROWS and len(fresh) * 2 > total and not self.accept:
-            raise DoubtError(
-                f"{len(fresh)} of {total} rows are gone at Harvest, more than half: nothing was removed; "
-                "run again with --accept-deletions if that is right"
-            )
-        self._take(where, fresh)
+        found = self._with_all_under(where, fresh)
+        doubted = None if self.accept or not self._is_most(where, fresh) else self._too_many(found)
+        if doubted:
+            self.doubts.setdefault(where[0], doubted)
+            found = {where: fresh}
+        for each, gone in found.items():
+            self.gone.setdefault(each, set()).update(gone)
 
-    def _take(self, where: Where, keys: set[Key]) -> None:
-        self.gone.setdefault(where, set()).update(keys)
-        account_id, name = where
-        for child, column in CASCADES.get(name, ()):
-            if child in self.chosen:
-                found = self._keys_under(by_name(child), column, account_id, {key[0] for key in keys})
-                found -= self.gone.get((account_id, child), set())
-                if found:
-                    self._take((account_id, child), found)
+    def _is_most(self, where: Where, keys: set[Key]) -> bool:
+        return len(keys) * 2 > (self.warehouse.count(where[1], where[0]) or 0)
+
+    def _too_many(self, found: dict[Where, set[Key]]) -> str | None:
+        """Returns which table would lose so many rows that a person must say so."""
+        for where, keys in found.items():
+            if len(keys) >= DOUBTFUL_ROWS and self._is_most(where, keys):
+                return f"{len(keys)} of {self.warehouse.count(where[1], where[0])} {where[1]} are gone at Harvest, more than half"
+        return None
+
+    def _with_all_under(self, where: Where, keys: set[Key]) -> dict[Where, set[Key]]:
+        """Returns keys of a table with those of all rows that Harvest deletes along with them."""
+        found: dict[Where, set[Key]] = {where: keys}
+        left = [where]
+        while left:
+            account_id, name = place = left.pop()
+            for child, column in CASCADES.get(name, ()):
+                if child not in self.chosen:
+                    continue
+                under = self._keys_under(by_name(child), column, account_id, {key[0] for key in found[place]})
+                fresh = under - self.gone.get((account_id, child), set()) - found.get((account_id, child), set())
+                if fresh:
+                    found.setdefault((account_id, child), set()).update(fresh)
+                    left.append((account_id, child))
+        return found
 
     def _keys_under(self, report: Report, column: str, account_id: int, ids: set[int]) -> set[Key]:
         rows = self.warehouse.rows_by_id(report.name, account_id, column, ids)
         return {tuple(row[name] for name in report.key) for row in rows if row.get("deleted_at") is None}
 
     def last_known(self) -> dict[Where, list[Row]]:
-        """Returns the rows that are gone, whole, with their lists."""
-        return {where: self._rows(where[0], by_name(where[1]), keys) for where, keys in self.gone.items() if keys}
+        """Returns the rows that are gone, whole, with their lists; none of an account that is doubted."""
+        believed = {where: keys for where, keys in self.gone.items() if keys and where[0] not in self.doubts}
+        return {where: self._rows(where[0], by_name(where[1]), keys) for where, keys in believed.items()}
 
     def _rows(self, account_id: int, report: Report, keys: set[Key]) -> list[Row]:
         found = self.warehouse.rows_by_id(report.name, account_id, report.key[0], (key[0] for key in keys))

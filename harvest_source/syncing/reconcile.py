@@ -14,11 +14,12 @@ from harvest_source.reports.reading import Key
 from harvest_source.resources import Run
 from harvest_source.syncing.changes import Tally
 from harvest_source.syncing.compare import Comparison, Finding
-from harvest_source.syncing.deletions import CASCADES, Deletions, DoubtError, gone_children
+from harvest_source.syncing.deletions import CASCADES, Deletions, gone_children
 from harvest_source.syncing.looking_back import is_due, look_back
 from harvest_source.syncing.warehouse import Scope, Warehouse
 
 IGNORED = "not compared"
+USERS = "users"
 Compare = Callable[[Where, Warehouse], Finding]
 """Says how a report's table compares with Harvest."""
 
@@ -41,6 +42,10 @@ class Verdict:
             return self.verified
         return f"{self.verified}, {self.older:,} older row{'s' if self.older > 1 else ''} not followed"
 
+    def fail(self, error: str) -> None:
+        """Says that the table does not equal Harvest, and why."""
+        self.error, self.verified = error, f"no: {error}"
+
 
 @dataclass
 class Reconciliation:
@@ -56,6 +61,7 @@ class Reconciliation:
     read_late_parents: Callable[[list[Where]], None]  # given reports of children whose parents may have come just now
     tallies: dict[Where, Tally]
     verdicts: dict[Where, Verdict] = field(default_factory=dict)
+    doubts: dict[int, str] = field(default_factory=dict)  # account id: why none of its rows is removed
 
     def execute(self, accounts: Iterable[Account], wheres: list[Where]) -> None:
         """Compares and mends all reports that were loaded; parents first, since what hangs on them goes with them.
@@ -64,6 +70,7 @@ class Reconciliation:
             AccessLostError: Harvest refuses the token.
             LoadFailedError: the destination refused a repair.
         """
+        accounts = list(accounts)
         lowered = {account.id: self._doubt(account) for account in accounts}
         compared = []
         for where in wheres:
@@ -73,15 +80,14 @@ class Reconciliation:
             if self._ignores:
                 verdict.verified = IGNORED
             elif lowered[where[0]]:
-                verdict.verified, verdict.error = f"no: {lowered[where[0]]}", lowered[where[0]]
+                verdict.fail(lowered[where[0]] or "")
             else:
                 compared.append(where)
         self._ask_ahead(compared)
         parents = [where for where in compared if where[1] in CASCADES]
-        self._mend(parents)
+        self._mend([*parents, *(where for where in compared if where not in parents)], accounts)
         if any(self.verdicts[where].repaired for where in parents):
             self.read_late_parents([where for where in compared if self.run.reader.report(where[1]).parent])
-        self._mend([where for where in compared if where not in parents])
         self._confirm(compared)
 
     def looks(self) -> dict[str, dict[str, int]]:
@@ -95,12 +101,12 @@ class Reconciliation:
             for account_id, _ in hours
         }
 
-    def _mend(self, wheres: list[Where]) -> None:
+    def _mend(self, wheres: list[Where], accounts: list[Account]) -> None:
         """Compares reports, and once more those of which nothing but counts was compared."""
-        self._reconcile(wheres, self._compare)
+        self._reconcile(wheres, accounts, self._compare)
         if not self.run.reader.choice.since:
             counted = [where for where in wheres if where in self.comparison.counted and not self.verdicts[where].error]
-            self._reconcile(counted, self._look_back)
+            self._reconcile(counted, accounts, self._look_back)
 
     @property
     def _ignores(self) -> bool:
@@ -127,15 +133,18 @@ class Reconciliation:
         """Returns whether Harvest has a list of the whole account, and so a count, for a report."""
         return by_name(where[1]).parent is None
 
-    def _reconcile(self, wheres: list[Where], compare: Compare) -> None:
+    def _reconcile(self, wheres: list[Where], accounts: list[Account], compare: Compare) -> None:
         if not wheres:
             return
         warehouse = self.open_warehouse()
         with warehouse:
             accept = self.accept_deletions or self.run.reader.choice.replaces
-            deletions = Deletions(warehouse, set(self.names), accept=accept)
+            deletions = Deletions(warehouse, set(self.names), accept=accept, doubts=self.doubts)
             self.comparison.use(warehouse, deletions.gone)
             findings = {where: self._find(where, warehouse, deletions, compare) for where in wheres}
+            for account in accounts:
+                self._look_for_caller(account, findings, deletions)
+            self._tell_doubts(deletions)
             self.run.removals = deletions.last_known()
         outcomes = self.run.reader.outcomes
         kept = {where: outcomes[where] for where in {*findings, *self.run.removals}}
@@ -158,15 +167,35 @@ class Reconciliation:
         verdict = self.verdicts[where]
         try:
             finding = compare(where, warehouse)
-            deletions.add(where, finding.gone)
         except AccessLostError:
             raise
-        except (ApiError, DoubtError) as error:
-            verdict.error, verdict.verified = str(error), f"no: {error}"
+        except ApiError as error:
+            verdict.fail(str(error))
             return Finding()
+        deletions.add(where, finding.gone)
         verdict.at_harvest = finding.at_harvest
         verdict.gone = max(verdict.gone, len(deletions.gone.get(where, ())))
         return finding
+
+    def _look_for_caller(self, account: Account, findings: dict[Where, Finding], deletions: Deletions) -> None:
+        """Doubts an account whose list of users, read whole by an administrator, lacks that administrator."""
+        caller_id = account.caller.get("id")
+        if self.accept_deletions or caller_id is None or "administrator" not in account.access_roles:
+            return
+        found = findings.get((account.id, USERS))
+        readings = [*self.run.reader.readings, *([found.pages] if found and found.pages else [])]
+        of_users = [each for each in readings if (each.account_id, each.report.name, each.since) == (account.id, USERS, None)]
+        if any((caller_id,) not in each.keys for each in of_users):
+            doubt = deletions.doubts.setdefault(account.id, "Harvest's list of users lacks the token's own user")
+            if found:
+                self.verdicts[account.id, USERS].fail(doubt)
+
+    def _tell_doubts(self, deletions: Deletions) -> None:
+        for account_id, doubt in deletions.doubts.items():
+            kept = f"nothing of account {account_id} was removed; run again with --accept-deletions if that is right"
+            for where in [where for where, keys in deletions.gone.items() if where[0] == account_id and keys]:
+                if where in self.verdicts:
+                    self.verdicts[where].fail(f"{doubt}: {kept}")
 
     def _compare(self, where: Where, warehouse: Warehouse) -> Finding:
         outcome = self.run.reader.outcomes[where]
@@ -205,8 +234,7 @@ class Reconciliation:
                     continue
                 here = self.comparison.here(where)
                 if verdict.at_harvest is not None and not self.comparison.matches(where, verdict.at_harvest):
-                    verdict.error = f"the table has {here} rows, Harvest {verdict.at_harvest}; the next run looks again"
-                    verdict.verified = f"no: {verdict.error}"
+                    verdict.fail(f"the table has {here} rows, Harvest {verdict.at_harvest}; the next run looks again")
                 else:
                     verdict.verified = f"repaired {verdict.repaired}" if verdict.repaired else self._yes
 
