@@ -27,12 +27,12 @@ from harvest_source.settings import SECTION
 from harvest_source.syncing import timers
 from harvest_source.syncing.abilities import can_merge, check_abilities
 from harvest_source.syncing.alone import alone
+from harvest_source.syncing.callers import CALLERS, callers_after
 from harvest_source.syncing.changes import ChangeFilter, Tally
 from harvest_source.syncing.credentials import settle_credentials
 from harvest_source.syncing.database_file import Patience, kept_open, left_only_with_rows
 from harvest_source.syncing.deletions import deleted_rows_resource
 from harvest_source.syncing.history import (
-    ACCESS_ROLES,
     ACCOUNTS_TABLE,
     LIST_ELEMENTS,
     LOOKED,
@@ -129,7 +129,7 @@ class Sync:
             self.run,
             self.names,
             self.accept_deletions,
-            self._kept(ACCESS_ROLES),
+            self._kept(CALLERS),
             {(int(each), name): hour for each, hours in self._kept(LOOKED).items() for name, hour in hours.items()},
             lambda: self._warehouse(self.names, lets_go=True),
             self._load,
@@ -143,7 +143,7 @@ class Sync:
         if self.totals:
             self._compare_totals(accounts)
         if self.repairs:
-            self._write_history(accounts, reconciliation.looks())
+            self._write_history(accounts, reconciliation)
         return self.summary
 
     def _kept(self, name: str) -> dict[str, Any]:
@@ -343,15 +343,15 @@ class Sync:
             harvest_count=verdict.at_harvest,
         )
 
-    def _write_history(self, accounts: list[Account], looks: dict[str, dict[str, int]]) -> None:
+    def _write_history(self, accounts: list[Account], reconciliation: Reconciliation) -> None:
         """Writes the run's rows of `load_report`."""
-        doubted = {result.account_id for result in self.summary.results if result.error and not self.accept_deletions}
-        roles = {str(account.id): list(account.access_roles) for account in accounts if account.id not in doubted}
+        compared = reconciliation.compares_whole_tables
+        callers = callers_after(accounts, self.summary.results, self._kept(CALLERS), compared=compared)
         now = datetime.now(UTC)
         complete = {(each.account_id, each.report) for each in self.summary.results if not each.error}
         with self._warehouse() as warehouse:
             elements = elements_to_keep(warehouse, complete - self._short_of_elements, self._kept(LIST_ELEMENTS))
-        kept: dict[str, dict[str, Any]] = {ACCESS_ROLES: roles, LIST_ELEMENTS: elements, LOOKED: looks}
+        kept: dict[str, dict[str, Any]] = {CALLERS: callers, LIST_ELEMENTS: elements, LOOKED: reconciliation.looks()}
         history = load_report_resource(uuid.uuid4().hex, self._started_at, now, self.summary.results, kept)
         present = None
         if self.run.rest_of:

@@ -15,7 +15,6 @@ from harvest_source.syncing.summary import ReportResult
 from harvest_source.syncing.warehouse import Row, Warehouse, without_dlt
 
 TABLE = "load_report"
-ACCESS_ROLES = "access_roles"  # in dlt's state of the source: account id: roles of the caller
 LIST_ELEMENTS = "list_elements"  # in dlt's state of the source: account id: child table: number of elements
 LOOKED = "looked"  # in dlt's state of the source: account id: list: hour of the last look at the whole list
 

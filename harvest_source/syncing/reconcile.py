@@ -12,6 +12,7 @@ from harvest_source.reports.parents import current_hour
 from harvest_source.reports.reader import Outcome, Where
 from harvest_source.reports.reading import Key
 from harvest_source.resources import Run
+from harvest_source.syncing.callers import ADMINISTRATOR, Callers, doubt_about
 from harvest_source.syncing.changes import Tally
 from harvest_source.syncing.compare import Comparison, Finding
 from harvest_source.syncing.deletions import CASCADES, Deletions, gone_children
@@ -54,7 +55,7 @@ class Reconciliation:
     run: Run
     names: list[str]
     accept_deletions: bool
-    former_roles: dict[str, list[str]]  # account id: access roles of the caller in the last run
+    callers: Callers  # whose rows the tables may hold
     looked: Mapping[Where, int]  # hour of the last look at a whole list
     open_warehouse: Callable[[], Warehouse]
     load: Callable[[list[Where]], None]
@@ -71,7 +72,8 @@ class Reconciliation:
             LoadFailedError: the destination refused a repair.
         """
         accounts = list(accounts)
-        lowered = {account.id: self._doubt(account) for account in accounts}
+        loaded = [where for where in wheres if not self.run.reader.outcomes[where].error]
+        hidden = {account.id: self._doubt(account, loaded) for account in accounts}
         compared = []
         for where in wheres:
             verdict = self.verdicts[where] = Verdict()
@@ -79,8 +81,8 @@ class Reconciliation:
                 continue
             if self._ignores:
                 verdict.verified = IGNORED
-            elif lowered[where[0]]:
-                verdict.fail(lowered[where[0]] or "")
+            elif hidden[where[0]]:
+                verdict.fail(hidden[where[0]] or "")
             else:
                 compared.append(where)
         self._ask_ahead(compared)
@@ -113,15 +115,15 @@ class Reconciliation:
         """Returns whether nobody wants to know what is gone; a full refresh replaces the rows all the same."""
         return self.run.reader.settings.deleted_rows == "ignore" and not self.run.reader.choice.replaces
 
-    def _doubt(self, account: Account) -> str | None:
+    @property
+    def compares_whole_tables(self) -> bool:
+        """Returns whether a table that was compared holds the caller's rows and nobody else's."""
+        return not self._ignores and not self.run.reader.choice.since
+
+    def _doubt(self, account: Account, loaded: list[Where]) -> str | None:
         """Returns why rows may be hidden from the caller without a sign, `None` where there is no reason."""
-        former, now = set(self.former_roles.get(str(account.id), ())), set(account.access_roles)
-        if self.accept_deletions or not former or former <= now or "administrator" in now:
-            return None
-        return (
-            f"the token's user was {', '.join(sorted(former))} and is now {', '.join(sorted(now)) or 'unknown'}: "
-            "rows may be hidden, so nothing is compared or removed; use an administrator's token, or --accept-deletions"
-        )
+        names = [name for account_id, name in loaded if account_id == account.id]
+        return None if self.accept_deletions else doubt_about(account, names, self.callers)
 
     def _ask_ahead(self, wheres: list[Where]) -> None:
         self.comparison = Comparison(self.run.reader)
@@ -180,7 +182,7 @@ class Reconciliation:
     def _look_for_caller(self, account: Account, findings: dict[Where, Finding], deletions: Deletions) -> None:
         """Doubts an account whose list of users, read whole by an administrator, lacks that administrator."""
         caller_id = account.caller.get("id")
-        if self.accept_deletions or caller_id is None or "administrator" not in account.access_roles:
+        if self.accept_deletions or caller_id is None or ADMINISTRATOR not in account.access_roles:
             return
         found = findings.get((account.id, USERS))
         readings = [*self.run.reader.readings, *([found.pages] if found and found.pages else [])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from harvest_sandbox import Fault, Sandbox
 from harvest_sandbox.access import Caller
 from harvest_source.reports.catalogue import by_name
 from harvest_source.reports.reader import Choice
+from harvest_source.settings import parse_since
 from harvest_source.syncing import Summary, sync
 
 ACCEPT = "--accept-deletions"
@@ -106,3 +108,60 @@ def test_list_of_users_never_holds_the_manager_who_asks(tmp_path: Path) -> None:
         for choice in (Choice(), Choice(full_refresh=True)):
             assert errors_of(sync_once(tmp_path, sandbox, "users", choice=choice)) == {}
     assert (manager,) not in rows(tmp_path, "select id from users")
+
+
+# who asks in each run, and how -> whether the last run may take rows that it does not see for gone
+HISTORIES = {
+    "lowered after a run that ignores": (["boss", "ann ignore", "ann"], False),
+    "lowered after a first run that did not learn who asks": (["boss unknown", "ann"], False),
+    "another member in between": (["ann", "ben", "ann"], False),
+    "the same member, ignoring in between": (["ann", "ann ignore", "ann"], True),
+    "another member": (["ann", "ben"], False),
+    "another member in between, ignoring": (["ann", "ben ignore", "ann"], False),
+    "accepted for another table only": (["boss", "ann accept expenses", "ann"], False),
+    "accepted for a part only": (["boss", "ann accept since", "ann"], False),
+    "raised and lowered": (["ann", "boss", "ann"], False),
+    "doubted twice": (["boss", "ann", "ann"], False),
+    "who asks is not learned now": (["ann", "ann unknown"], False),
+    "accepted once": (["boss", "ann accept", "ann"], True),
+    "an administrator again": (["boss", "ann", "boss unknown", "boss"], True),
+    "raised": (["ann", "boss"], True),
+}
+SHORT = 4  # of these are not marked as long
+
+
+@pytest.mark.parametrize(
+    ("runs", "believed"),
+    [pytest.param(*each, id=name, marks=[pytest.mark.long] * (n >= SHORT)) for n, (name, each) in enumerate(HISTORIES.items())],
+)
+def test_rows_that_may_only_be_hidden_stay(tmp_path: Path, runs: list[str], *, believed: bool) -> None:
+    """Harvest shows members their own rows without a sign that there are others; who asked is kept for each table."""
+    account = tiny(size=replace(TINY, time_entries=15))
+    users = Counter(entry["user"]["id"] for entry in account.rows["time_entries"].values())
+    (ann, _), (ben, _) = users.most_common(2)
+    callers = {"boss": Caller(), "ann": Caller(ann, access_roles=["member"]), "ben": Caller(ben, access_roles=["member"])}
+    with serving(account) as sandbox:
+        for place, run in enumerate(runs):
+            who, *how = run.split()
+            sandbox.callers[TOKEN] = callers[who]
+            if "unknown" in how:
+                sandbox.faults.append(Fault(path="/users/me$", status=500, times=None))
+            before = set(rows(tmp_path, "select id from time_entries")) if place else set()
+            if place == len(runs) - 1:
+                own = [entry["id"] for entry in account.rows["time_entries"].values() if entry["user"]["id"] == ann]
+                account.delete("time_entries", own[0])
+            source = make_source(
+                sandbox,
+                *(["expenses"] if "expenses" in how else ["time_entries", "expenses"]),
+                folder=tmp_path / "spool",
+                deleted_rows="ignore" if "ignore" in how else "remove",
+                choice=Choice(since=parse_since("since", "2026-01-01") if "since" in how else None),
+            )
+            errors = errors_of(sync(make_pipeline(tmp_path), source, accept_deletions="accept" in how))
+            sandbox.faults.clear()
+        after = set(rows(tmp_path, "select id from time_entries"))
+    if believed:
+        assert (errors, len(before - after)) == ({}, 1)
+    else:
+        assert "rows may be hidden" in errors["time_entries"]
+        assert before <= after
