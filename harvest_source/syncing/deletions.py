@@ -16,6 +16,7 @@ from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.extract import DltResource
 
 from harvest_source.reports.catalogue import Report, by_name
+from harvest_source.reports.hints import DELETED_AT
 from harvest_source.reports.reader import Where
 from harvest_source.reports.reading import Key
 from harvest_source.reports.values import to_json
@@ -64,6 +65,7 @@ class Deletions:
     chosen: set[str]  # reports of this run: only their tables lose rows
     accept: bool = False
     gone: dict[Where, set[Key]] = field(default_factory=dict)
+    marked: dict[Where, set[Key]] = field(default_factory=dict)  # gone since long, and kept until now
     doubts: dict[int, str] = field(default_factory=dict)  # account id: why none of its rows may be removed
 
     def add(self, where: Where, keys: set[Key]) -> None:
@@ -114,9 +116,13 @@ class Deletions:
         return {tuple(row[name] for name in report.key) for row in rows if row.get("deleted_at") is None}
 
     def last_known(self) -> dict[Where, list[Row]]:
-        """Returns the rows that are gone, whole, with their lists; none of an account that is doubted."""
-        believed = {where: keys for where, keys in self.gone.items() if keys and where[0] not in self.doubts}
-        return {where: self._rows(where[0], by_name(where[1]), keys) for where, keys in believed.items()}
+        """Returns the rows to remove, whole, with their lists; none of an account that is doubted."""
+        keys = {where: self.gone.get(where, set()) | self.marked.get(where, set()) for where in {**self.gone, **self.marked}}
+        return {
+            where: self._rows(where[0], by_name(where[1]), each)
+            for where, each in keys.items()
+            if each and where[0] not in self.doubts
+        }
 
     def _rows(self, account_id: int, report: Report, keys: set[Key]) -> list[Row]:
         found = self.warehouse.rows_by_id(report.name, account_id, report.key[0], (key[0] for key in keys))
@@ -137,7 +143,7 @@ def gone_children(warehouse: Warehouse, report: Report, account_id: int, parents
 
 
 def deleted_rows_resource(removals: dict[Where, list[Row]]) -> DltResource:
-    """Returns the dlt resource that writes down what is removed: nothing is lost."""
+    """Returns the dlt resource that writes down what is removed: nothing is lost. Rows kept until now were written down then."""
     now = datetime.now(UTC)
 
     @dlt.resource(name=TABLE, write_disposition="append", columns=COLUMNS, file_format="parquet")
@@ -152,6 +158,7 @@ def deleted_rows_resource(removals: dict[Where, list[Row]]) -> DltResource:
             }
             for (account_id, name), rows in removals.items()
             for row in rows
+            if row.get(DELETED_AT) is None
         ]
 
     return deleted_rows

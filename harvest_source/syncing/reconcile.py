@@ -17,7 +17,7 @@ from harvest_source.syncing.changes import Tally
 from harvest_source.syncing.compare import Comparison, Finding
 from harvest_source.syncing.deletions import CASCADES, Deletions, gone_children
 from harvest_source.syncing.looking_back import is_due, look_back
-from harvest_source.syncing.warehouse import Scope, Warehouse
+from harvest_source.syncing.warehouse import MARKED, Scope, Warehouse
 
 IGNORED = "not compared"
 USERS = "users"
@@ -175,9 +175,17 @@ class Reconciliation:
             verdict.fail(str(error))
             return Finding()
         deletions.add(where, finding.gone)
+        deletions.marked[where] = self._marked(where, finding, warehouse)
         verdict.at_harvest = finding.at_harvest
         verdict.gone = max(verdict.gone, len(deletions.gone.get(where, ())))
         return finding
+
+    def _marked(self, where: Where, finding: Finding, warehouse: Warehouse) -> set[Key]:
+        """Returns the keys of rows that earlier runs marked as gone and kept, where none are kept any more."""
+        if self.run.keeps_deleted or not warehouse.has_marked(where[1], where[0]):
+            return set()
+        back = finding.pages.keys if finding.pages else set()
+        return warehouse.keys(by_name(where[1]), where[0], MARKED) - back
 
     def _look_for_caller(self, account: Account, findings: dict[Where, Finding], deletions: Deletions) -> None:
         """Doubts an account whose list of users, read whole by an administrator, lacks that administrator."""

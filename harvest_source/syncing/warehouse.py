@@ -33,6 +33,7 @@ class Scope:
 
 
 EVERYTHING = Scope()
+MARKED = Scope(f"{DELETED_AT} is not null", live=False)
 KEYS_PER_QUERY = 2000  # as many as a batch of rows: on BigQuery each query reads the whole table
 DOUBLED = datetime.min.replace(tzinfo=UTC)  # the change time of a key that stands twice
 COMPLETED = 0  # dlt's status of a load in _dlt_loads
@@ -90,7 +91,7 @@ class Warehouse:
         self._missing: set[str] = set()
         self._known = _known_tables(pipeline)
         self._counted = set(counted) & self._known
-        self._counts: Counter[tuple[str, int]] | None = None
+        self._counts: dict[tuple[str, int], tuple[int, int]] | None = None  # rows there at Harvest, rows marked as gone
 
     def __enter__(self) -> Self:
         if not self._per_question:
@@ -117,17 +118,27 @@ class Warehouse:
             return None  # without a question, of which a first load would ask one for each table
         counts = self._count_together() if table in self._counted and scope == EVERYTHING else None
         if counts is not None:
-            return counts[table, account_id]
+            return counts.get((table, account_id), (0, 0))[0]
         found = self._rows("select count(*) as n from {table} where {scope}", table, account_id, scope)
         return None if found is None else int(found[0]["n"])
 
-    def _count_together(self) -> Counter[tuple[str, int]] | None:
+    def has_marked(self, table: str, account_id: int) -> bool:
+        """Returns whether rows of an account are marked as gone."""
+        if table not in self._known:
+            return False
+        counts = self._count_together() if table in self._counted else None
+        if counts is not None:
+            return bool(counts.get((table, account_id), (0, 0))[1])
+        found = self._rows("select count(*) as n from {table} where {scope}", table, account_id, MARKED)
+        return bool(found and found[0]["n"])
+
+    def _count_together(self) -> dict[tuple[str, int], tuple[int, int]] | None:
         """Returns the numbers of rows by table and account, `None` where one of the tables was taken away."""
         if self._counts is not None:
             return self._counts
         queries = [
-            f"select '{name}' as name, account_id, count(*) as n from {self._client.make_qualified_table_name(name)} "
-            f"where {DELETED_AT} is null group by account_id"
+            f"select '{name}' as name, account_id, count(*) as n, count({DELETED_AT}) as marked "
+            f"from {self._client.make_qualified_table_name(name)} group by account_id"
             for name in sorted(self._counted)
         ]
         try:
@@ -136,7 +147,7 @@ class Warehouse:
         except DestinationUndefinedEntity:
             self._counted.clear()
             return None
-        self._counts = Counter({(name, int(account_id)): int(n) for name, account_id, n in found})
+        self._counts = {(name, int(account_id)): (int(n) - int(marked), int(marked)) for name, account_id, n, marked in found}
         return self._counts
 
     def count_elements(self, names: Collection[str]) -> Counter[tuple[str, int]] | None:

@@ -1,0 +1,54 @@
+"""The setting `deleted_rows`: what becomes of rows gone at Harvest when it changes from run to run."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from compare import assert_equal
+from destinations import on
+from faults_support import TINY, errors_of, tiny
+from support import rows, serving, sync_once
+
+NAMES = ("time_entries", "invoices", "invoice_payments")
+MARKED = " union all ".join(f"select '{name}', id, deleted_at from {name} where deleted_at is not null" for name in NAMES)
+
+
+@on("duckdb", "postgres", "filesystem")
+def test_rows_marked_as_gone_are_taken_out_when_none_are_to_be_kept(tmp_path: Path) -> None:
+    """From `keep` over `ignore` to `remove`: no mark is lost, all goes with its lists and children, and is written down once."""
+    account = tiny(size=replace(TINY, invoices=8))
+    with serving(account) as sandbox:
+        run = partial(sync_once, tmp_path, sandbox, *NAMES)
+        run(deleted_rows="keep")
+        paid = account.parent_of("invoice_payments", next(iter(account.rows["invoice_payments"])))
+        entry, back, *_ = account.rows["time_entries"]
+        restored = deepcopy(account.rows["time_entries"][back])
+        account.delete("invoices", paid)
+        account.delete("time_entries", entry)
+        account.delete("time_entries", back)
+        run(deleted_rows="keep")
+        marked = rows(tmp_path, MARKED)
+        assert {(name, row_id) for name, row_id, _ in marked} >= {
+            ("invoices", paid),
+            ("time_entries", entry),
+            ("time_entries", back),
+        }
+        assert {name for name, *_ in marked} == set(NAMES)
+        written_down = rows(tmp_path, "select report, id from deleted_rows order by 1, 2")
+        ignored = list(account.rows["time_entries"])[-2:]
+        for each in ignored:
+            account.delete("time_entries", each)
+        run(deleted_rows="ignore")
+        assert sorted(rows(tmp_path, MARKED)) == sorted(marked)
+        account.put("time_entries", restored)
+        summary = run(deleted_rows="remove")
+        assert errors_of(summary) == {}
+        assert_equal(tmp_path, sandbox, *NAMES)
+        assert rows(tmp_path, f"select count(*) from invoices__line_items where invoice_id = {paid}") == [(0,)]
+        now_written = rows(tmp_path, "select report, id from deleted_rows order by 1, 2")
+        assert now_written == sorted([*written_down, *(("time_entries", each) for each in ignored)])
+        again = run(deleted_rows="remove")
+        assert sum(each.new + each.changed + each.deleted for each in again.results) == 0
