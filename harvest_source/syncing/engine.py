@@ -219,19 +219,20 @@ class Sync:
         self._load(children)
 
     def _add_timers(self, lists: list[Where]) -> None:
-        """Reads running timers again, where only changes were read."""
+        """Reads running timers again, where changes were read; a run from a date on leaves those that did not change since."""
+        reader = self.run.reader
         for where in lists:
-            pages = self.run.reader.outcomes[where].pages
-            if where[1] != timers.REPORT or pages is None or pages.since is None:
+            pages = reader.outcomes[where].pages
+            if where[1] != timers.REPORT or pages is None or pages.since is None or reader.choice.since:
                 continue
             with self._warehouse() as warehouse:
-                ran_before = timers.running_ids(warehouse, where[0])
+                ran_before = timers.running_ids(warehouse, where[0], reader.settings.start_date)
             try:
-                timers.add_timers(self.run.reader, pages, ran_before)
+                timers.add_timers(reader, pages, ran_before)
             except AccessLostError:
                 raise
             except ApiError as error:
-                self.run.reader.outcomes[where] = Outcome(error=error)
+                reader.outcomes[where] = Outcome(error=error)
 
     def _look_at_parents(self, children: list[Where]) -> None:
         """Tells the reader which parents stand in the tables, whose children stand twice and whose payments do not add up."""

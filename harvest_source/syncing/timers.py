@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from harvest_source.api.answers import parse_quick
 from harvest_source.api.errors import NotFoundError
 from harvest_source.reports.catalogue import Report, by_name
 from harvest_source.reports.reader import Reader
-from harvest_source.reports.reading import Pages, records_of
+from harvest_source.reports.reading import Pages, list_params, records_of
 from harvest_source.syncing.warehouse import Scope, Warehouse
 
 REPORT = "time_entries"
 
 
-def running_ids(warehouse: Warehouse, account_id: int) -> set[int]:
-    """Returns the entries whose timer ran when they were last read."""
-    return {key[0] for key in warehouse.keys(by_name(REPORT), account_id, Scope("is_running"))}
+def running_ids(warehouse: Warehouse, account_id: int, start_date: datetime | None) -> set[int]:
+    """Returns the entries whose timer ran when they were last read, as far as the setting `start_date` has them followed."""
+    scope = Scope("is_running and updated_at >= %s", (start_date,)) if start_date else Scope("is_running")
+    return {key[0] for key in warehouse.keys(by_name(REPORT), account_id, scope)}
 
 
 def add_timers(reader: Reader, pages: Pages, ran_before: Iterable[int]) -> None:
@@ -31,9 +33,8 @@ def add_timers(reader: Reader, pages: Pages, ran_before: Iterable[int]) -> None:
         ApiError: they could not be read.
     """
     report = pages.report
-    bodies = [
-        answer.body for answer in reader.client.iter_pages(pages.account_id, report.path, REPORT, {"is_running": "true"}, REPORT)
-    ]
+    params = {**list_params(report, None, reader.settings.start_date), "is_running": "true"}
+    bodies = [answer.body for answer in reader.client.iter_pages(pages.account_id, report.path, REPORT, params, REPORT)]
     _prepend(pages, report, bodies)
     for entry_id in sorted({*ran_before} - {key[0] for key in pages.keys}):
         try:
