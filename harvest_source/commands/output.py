@@ -147,7 +147,7 @@ def print_summary(summary: Summary) -> None:
                 result.total,
                 result.requests,
                 Decimal(f"{result.seconds:.1f}"),
-                "FAILED" if result.error else result.verified,
+                ("no" if result.loaded else "FAILED") if result.error else result.verified,
             ]
             for result in summary.results
         ],

@@ -143,7 +143,8 @@ def _tell(summary: Summary, *, quiet: bool) -> None:
     """Says on standard error what the table does not."""
     for result in summary.results:
         if result.error:
-            message(f"not loaded: {result.report} (account {result.account_id}): {result.error}", "red")
+            what = "not verified" if result.loaded else "not loaded"
+            message(f"{what}: {result.report} (account {result.account_id}): {result.error}", "red")
     if quiet:
         return
     if summary.new_fields:

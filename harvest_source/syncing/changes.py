@@ -6,6 +6,7 @@ A row whose key stands twice in the destination counts as changed: loading it le
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from harvest_source.reports.shape import Row
 from harvest_source.syncing.warehouse import Warehouse
 
 Where = tuple[int, str]
+GROWING = {"hours", "rounded_hours"}  # of a running timer, without a change time (Harvest API, gotchas)
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Tally:
 
     new: int = 0
     changed: int = 0
+    grown: int = 0  # of the changed ones: timers that went on running
     read: int = 0
 
 
@@ -53,6 +56,7 @@ class ChangeFilter:
         ]
         tally.new += len(new)
         tally.changed += len(changed)
+        tally.grown += sum(times[key] == 1 and _has_grown(row, present[key]) for row in changed for key in [_key(report, row)])
         return new + changed
 
     def _present(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
@@ -76,8 +80,17 @@ def _key(report: Report, row: Row) -> tuple[Any, ...]:
 
 def differs(row: Row, present: Row) -> bool:
     """Returns whether a column of the API differs; a row marked as deleted that is back differs, too."""
+    return present.get(DELETED_AT) is not None or any(_differing(row, present))
+
+
+def _differing(row: Row, present: Row) -> Iterator[str]:
     names = {name for name in row.keys() | present.keys() if not name.startswith("_dlt") and name != DELETED_AT}
-    return present.get(DELETED_AT) is not None or any(_value_differs(row.get(name), present.get(name)) for name in names)
+    return (name for name in names if _value_differs(row.get(name), present.get(name)))
+
+
+def _has_grown(row: Row, present: Row) -> bool:
+    """Returns whether all that differs is what grows while a timer runs."""
+    return bool(row.get("is_running") and present.get(DELETED_AT) is None and {*_differing(row, present)} <= GROWING)
 
 
 def _value_differs(value: Any, present: Any) -> bool:

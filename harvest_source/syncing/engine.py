@@ -52,7 +52,7 @@ from harvest_source.syncing.reconcile import Reconciliation, Verdict
 from harvest_source.syncing.rewriting import RestOfTable, lost
 from harvest_source.syncing.summary import ReportResult, Summary
 from harvest_source.syncing.taken import KEPT_TABLES, refuse_tables_of_others
-from harvest_source.syncing.totals import differing_months
+from harvest_source.syncing.totals import Totals
 from harvest_source.syncing.warehouse import Warehouse
 
 GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
@@ -157,7 +157,7 @@ class Sync:
             for account in accounts:
                 results = {each.report: each for each in self.summary.results if each.account_id == account.id}
                 try:
-                    months = differing_months(self.run.reader, warehouse, account.id, list(results))
+                    months = list(Totals(self.run.reader, warehouse, account.id).differing_months())
                 except AccessLostError:
                     raise
                 except ApiError as error:
@@ -165,7 +165,9 @@ class Sync:
                     continue
                 for month in months:
                     self.summary.notes.append(str(month))
-                    results[month.where[1]].error = results[month.where[1]].error or str(month)
+                    result = results[month.where[1]]
+                    result.error = result.error or str(month)
+                    result.verified = f"no: {result.error}"
 
     def _forget_lost(self, wheres: list[Where]) -> None:
         """Has tables that lost rows outside a run, or list elements, read as if for the first time."""
@@ -324,7 +326,7 @@ class Sync:
         outcome = self.run.reader.outcomes[where]
         tally = self._tallies.get(where, Tally())
         error = str(outcome.error) if outcome.error else verdict.error
-        differing = tally.new + tally.changed + max(self._deleted[where], verdict.gone)
+        differing = tally.new + tally.changed - tally.grown + max(self._deleted[where], verdict.gone)
         if not self.repairs and differing and not error:
             error = f"{differing} rows differ from Harvest; without --no-repair they are read again"
         if self.totals and self.repairs and differing and not error:
@@ -340,6 +342,7 @@ class Sync:
             seconds=round(outcome.pages.seconds, 3) if outcome.pages else 0.0,
             verified="no" if outcome.error else verdict.told,
             error=error,
+            loaded=not outcome.error,
             bookmark=bookmark_of(self._state(account_id, name)),
             harvest_count=verdict.at_harvest,
         )

@@ -41,7 +41,7 @@ COLUMNS: TTableSchemaColumns = {
     "seconds": {"data_type": "double", "description": "Seconds of reading."},
     "verified": {"data_type": "text", "description": "Whether the table equals Harvest: yes, repaired n, part, no and why."},
     "bookmark": {"data_type": "text", "description": "Newest change that is loaded; the next run asks from a little before."},
-    "error": {"data_type": "text", "description": "Why the report is not loaded; null where it is."},
+    "error": {"data_type": "text", "description": "Why the report is not complete; null where it is."},
 }
 
 

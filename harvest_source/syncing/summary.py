@@ -21,7 +21,8 @@ class ReportResult:
     requests: int = 0
     seconds: float = 0.0
     verified: str = ""
-    error: str | None = None
+    error: str | None = None  # why the report is not complete
+    loaded: bool = True  # whether what Harvest answered is in the table; False: it could not be read
     bookmark: str | None = None
     harvest_count: int | None = None  # rows at Harvest by its own count
 

@@ -2,6 +2,10 @@
 
 The report endpoints have an allowance of their own (100 requests per 15 minutes) and take at most 365 days at once: a
 year is one request, and only years that differ are looked at month by month.
+
+Rows change meanwhile, and the hours of a running timer grow without a change time; whether a report of Harvest holds running time
+is not known (Harvest API, gotchas). So where a sum differs, what runs and what changed since the rows were read is read again,
+after the report: all is well where the report lies between the sum without what runs and the sum with it.
 """
 
 from __future__ import annotations
@@ -9,12 +13,19 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from harvest_source.api.answers import parse_exact
+from harvest_source.api.client import Params
+from harvest_source.reports.catalogue import by_name
 from harvest_source.reports.reader import Reader, Where
+from harvest_source.reports.reading import list_params
+from harvest_source.syncing import timers
 from harvest_source.syncing.warehouse import Scope, Warehouse
+
+LOOKS = 3  # a sum that differs while rows change is looked at again
 
 
 @dataclass(frozen=True)
@@ -23,14 +34,25 @@ class Total:
 
     table: str
     column: str
+    instead: str  # of rows that have no value there
     path: str
     field: str
 
+    @property
+    def expression(self) -> str:
+        """Returns what is summed, in SQL."""
+        return f"coalesce({self.column}, {self.instead})"
 
-# summary reports round each entry by the account's setting, as rounded_hours does (Harvest API, reports)
+    def value_of(self, record: dict[str, Any]) -> Decimal:
+        """Returns what a record of the API adds to the sum."""
+        value = record.get(self.column)
+        return Decimal(record.get(self.instead) or 0) if value is None else Decimal(value)
+
+
+# summary reports round each entry by the account's setting, as rounded_hours does, which old entries do not have (Harvest API)
 TOTALS = (
-    Total("time_entries", "rounded_hours", "reports/time/projects", "total_hours"),
-    Total("expenses", "total_cost", "reports/expenses/projects", "total_amount"),
+    Total("time_entries", "rounded_hours", "hours", "reports/time/projects", "total_hours"),
+    Total("expenses", "total_cost", "total_cost", "reports/expenses/projects", "total_amount"),
 )
 
 
@@ -49,41 +71,72 @@ class Difference:
         return f"{self.where[1]} {self.month}: sum of {self.column} is {here} here, {there} at Harvest"
 
 
-def differing_months(reader: Reader, warehouse: Warehouse, account_id: int, names: list[str]) -> list[Difference]:
-    """Returns the months of an account in which a sum differs from Harvest's report.
+@dataclass(frozen=True)
+class Totals:
+    """The sums of one account."""
 
-    Raises:
-        ApiError: a report could not be read.
-    """
-    found = []
-    for total in TOTALS:
-        if total.table not in names or reader.settings.start_date:
-            continue  # the setting start_date limits by change time, which no report of Harvest can
-        for first, last in _years(warehouse, total, account_id):
-            if _difference(reader, warehouse, account_id, total, first, last) is not None:
-                months = [
-                    (date(first.year, month, 1), date(first.year, month, monthrange(first.year, month)[1]))
-                    for month in range(1, 13)
-                ]
-                differences = (_difference(reader, warehouse, account_id, total, *month) for month in months)
-                found += [each for each in differences if each is not None]
-    return found
+    reader: Reader
+    warehouse: Warehouse
+    account_id: int
 
+    def differing_months(self) -> Iterator[Difference]:
+        """Yields the months in which a sum differs from Harvest's report, of the lists that were read.
 
-def _years(warehouse: Warehouse, total: Total, account_id: int) -> Iterator[tuple[date, date]]:
-    days = [day for day in warehouse.rows_per_day(total.table, "spent_date", account_id, Scope()) if day]
-    for year in range(min(days).year, max(days).year + 1) if days else ():
-        yield date(year, 1, 1), date(year, 12, 31)
+        Raises:
+            ApiError: a report could not be read.
+        """
+        for total in TOTALS:
+            outcome = self.reader.outcomes.get((self.account_id, total.table))
+            if not outcome or not outcome.pages or self.reader.settings.start_date:
+                continue  # the setting start_date limits by change time, which no report of Harvest can
+            for year in self._years(total):
+                if self._difference(total, date(year, 1, 1), date(year, 12, 31)) is not None:
+                    yield from self._months(total, year)
 
+    def _years(self, total: Total) -> range:
+        days = [day for day in self.warehouse.rows_per_day(total.table, "spent_date", self.account_id, Scope()) if day]
+        return range(min(days).year, max(days).year + 1) if days else range(0)
 
-def _difference(
-    reader: Reader, warehouse: Warehouse, account_id: int, total: Total, first: date, last: date
-) -> Difference | None:
-    scope = Scope("spent_date >= %s and spent_date <= %s", (first, last))
-    here = warehouse.sum(total.table, total.column, account_id, scope)
-    params = {"from": first.isoformat(), "to": last.isoformat()}
-    answers = reader.client.iter_pages(account_id, total.path, "results", params, total.table)
-    there = sum((Decimal(row[total.field]) for each in answers for row in parse_exact(each.body)["results"]), Decimal(0))
-    if here == there:
-        return None
-    return Difference((account_id, total.table), f"{first:%Y-%m}", total.column, here, there)
+    def _months(self, total: Total, year: int) -> Iterator[Difference]:
+        for month in range(1, 13):
+            found = self._difference(total, date(year, month, 1), date(year, month, monthrange(year, month)[1]))
+            if found is not None:
+                yield found
+
+    def _difference(self, total: Total, first: date, last: date) -> Difference | None:
+        params = {"from": first.isoformat(), "to": last.isoformat()}
+        for _ in range(LOOKS):
+            there = sum((Decimal(row[total.field]) for row in self._rows(total, total.path, "results", params)), Decimal(0))
+            here = self._sum(total, first, last)
+            if here == there:
+                return None
+            fresh = self._fresh(total)
+            rest = self._sum(total, first, last, fresh)
+            within = [row for row in fresh.values() if first.isoformat() <= row["spent_date"] <= last.isoformat()]
+            low = rest + sum((total.value_of(row) for row in within if not row["ran"]), Decimal(0))
+            if low <= there <= rest + sum((total.value_of(row) for row in within), Decimal(0)):
+                return None
+            if not within:
+                break
+        return Difference((self.account_id, total.table), f"{first:%Y-%m}", total.column, here, there)
+
+    def _fresh(self, total: Total) -> dict[int, dict[str, Any]]:
+        """Returns what runs and what changed since the rows were read, by id; `ran` tells what ran then or runs now."""
+        report = by_name(total.table)
+        pages = self.reader.outcomes[self.account_id, total.table].pages
+        began = pages.started - timedelta(seconds=1) if pages and pages.started else None
+        changed = list(self._rows(total, report.path, total.table, list_params(report, began, None))) if began else []
+        if total.table != timers.REPORT:
+            return {row["id"]: {**row, "ran": False} for row in changed}
+        ran_before = timers.running_ids(self.warehouse, self.account_id, None)
+        running = self._rows(total, report.path, total.table, {"is_running": "true"})
+        return {row["id"]: {**row, "ran": row["is_running"] or row["id"] in ran_before} for row in [*changed, *running]}
+
+    def _rows(self, total: Total, path: str, rows_key: str, params: Params) -> Iterator[dict[str, Any]]:
+        for answer in self.reader.client.iter_pages(self.account_id, path, rows_key, params, total.table):
+            yield from parse_exact(answer.body)[rows_key]
+
+    def _sum(self, total: Total, first: date, last: date, without: dict[int, Any] | None = None) -> Decimal:
+        others = f" and id not in ({', '.join(str(int(each)) for each in without)})" if without else ""
+        scope = Scope(f"spent_date >= %s and spent_date <= %s{others}", (first, last))
+        return self.warehouse.sum(total.table, total.expression, self.account_id, scope)

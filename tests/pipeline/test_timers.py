@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
-from support import HandMade, by_hand, rows, sync_once
+import pytest
+from support import Asked, HandMade, by_hand, make_pipeline, make_source, rows, sync_once
 
 from harvest_source.reports.reader import Choice
 from harvest_source.settings import parse_since
+from harvest_source.syncing import ReportResult, Summary, sync
 
 
 def ids_since(harvest: HandMade, since: str) -> list[tuple[int]]:
@@ -18,7 +22,7 @@ def start_timers(harvest: HandMade) -> tuple[int, int, str]:
     """Has the entry that changed first and the one that changed last run; returns their ids and an instant in between."""
     by_change = sorted(harvest.tables["time_entries"], key=lambda row: row["updated_at"])
     for entry in (by_change[0], by_change[-1]):
-        entry.update(is_running=True, timer_started_at=entry["updated_at"], hours=1.5)
+        entry.update(is_running=True, timer_started_at=entry["updated_at"], hours=1.5, rounded_hours=2)
     return by_change[0]["id"], by_change[-1]["id"], by_change[len(by_change) // 2]["updated_at"]
 
 
@@ -52,3 +56,59 @@ def test_timer_from_before_start_date_is_not_loaded(tmp_path: Path) -> None:
         assert rows(tmp_path, "select id from time_entries order by id") == ids_since(harvest, since)
         of_timers = [asked.query["updated_since"] for asked in harvest.requests if "is_running" in asked.query]
         assert of_timers == [since]
+
+
+@dataclass
+class Growing:
+    """Answers of a Harvest in which time goes by with every request, with a report of hours that may hold running time or not."""
+
+    harvest: HandMade
+    holds_running_time: bool
+    wrong_by: int = 0
+    stops: bool = False  # the timers, just before the report is read
+
+    def __call__(self, asked: Asked) -> tuple[int, bytes] | None:
+        entries = self.harvest.tables["time_entries"]
+        for entry in (entry for entry in entries if entry["is_running"]):
+            entry["hours"] += 0.25
+            entry["rounded_hours"] += 0.5
+        if asked.path != "reports/time/projects":
+            return None
+        if self.stops:
+            for entry in (entry for entry in entries if entry["is_running"]):
+                self.harvest.change("time_entries", entry["id"], is_running=False, timer_started_at=None)
+        days = asked.query["from"], asked.query["to"]
+        counted = [each for each in entries if days[0] <= each["spent_date"] <= days[1]]
+        values = [
+            each["hours"] if each["rounded_hours"] is None else each["rounded_hours"]
+            for each in counted
+            if self.holds_running_time or not each["is_running"]
+        ]
+        total = sum((Decimal(str(value)) for value in values), Decimal(self.wrong_by if counted else 0))
+        return 200, f'{{"results": [{{"total_hours": {total}}}], "links": {{"next": null}}}}'.encode()
+
+
+@pytest.mark.parametrize("holds_running_time", [True, False])
+def test_verify_finds_nothing_wrong_while_timers_run(tmp_path: Path, *, holds_running_time: bool) -> None:
+    """Hours grow between two looks, one timer stops, old entries have no rounded hours; a sum that is wrong is still found."""
+
+    def verify(*, repairs: bool = True) -> tuple[Summary, ReportResult]:
+        source = make_source(harvest, "time_entries", folder=tmp_path / "spool", choice=Choice(full_refresh=True))
+        summary = sync(make_pipeline(tmp_path), source, repairs=repairs, totals=True)
+        return summary, summary.results[0]
+
+    with by_hand(invoices=0, entries=12) as harvest:
+        start_timers(harvest)
+        assert None in [entry["rounded_hours"] for entry in harvest.tables["time_entries"]]
+        harvest.spoil = growing = Growing(harvest, holds_running_time)
+        sync_once(tmp_path, harvest, "time_entries")
+        for repairs in (False, True):
+            summary, result = verify(repairs=repairs)
+            assert (summary.notes, result.error, result.verified) == ([], None, "yes")
+        growing.wrong_by = 1000
+        summary, result = verify()
+        assert (summary.exit_code, result.loaded) == (1, True)
+        assert result.verified.startswith("no: time_entries 2026-")
+        growing.wrong_by, growing.stops = 0, True
+        summary, result = verify()
+        assert (summary.notes, result.error) == ([], None)
