@@ -90,8 +90,9 @@ class Comparison:
         Some lists count rows changed in the very second of the filter, others do not: both are right.
         """
         here = self.here(where, since)
-        edge = self._warehouse.count(where[1], where[0], edge) if (edge := self._edge(by_name(where[1]), since)) else 0
-        return here - (edge or 0) <= total <= here
+        edge = self._edge(by_name(where[1]), since)
+        on_the_edge = (self._warehouse.count(where[1], where[0], edge) or 0) if edge else 0
+        return here - on_the_edge <= total <= here
 
     def scope(self, report: Report, since: datetime | None = None) -> Scope:
         """Returns the rows of the table that Harvest's list has under the run's filters, of those changed since."""
