@@ -6,13 +6,14 @@ A row whose key stands twice in the destination counts as changed: loading it le
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harvest_source.reports.catalogue import Report
+from harvest_source.reports.catalogue import Report, by_name, parent_id_column
 from harvest_source.reports.hints import DELETED_AT
 from harvest_source.reports.shape import Row
+from harvest_source.syncing.own_columns import OwnColumns
 from harvest_source.syncing.warehouse import Warehouse
 
 Where = tuple[int, str]
@@ -35,7 +36,11 @@ class ChangeFilter:
 
     warehouse: Warehouse
     tallies: dict[Where, Tally] = field(default_factory=dict)  # added to
+    own_columns: OwnColumns = field(init=False)  # of the tables that were compared
     _empty: dict[Where, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.own_columns = OwnColumns(self.warehouse)
 
     def __call__(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
         """Returns the rows that are new or differ; counts them."""
@@ -54,10 +59,21 @@ class ChangeFilter:
         changed = [
             row for row in rows if (key := _key(report, row)) in present and (times[key] > 1 or differs(row, present[key]))
         ]
+        self.own_columns.note_rewritten(report, account_id, (_id(report, row) for row in changed))
         tally.new += len(new)
         tally.changed += len(changed)
         tally.grown += sum(times[key] == 1 and _has_grown(row, present[key]) for row in changed for key in [_key(report, row)])
         return new + changed
+
+    def leave_own_columns(self, removals: Mapping[Where, list[Row]]) -> None:
+        """Takes a user's columns out of rows that are written again with the mark that they are gone; their values stay."""
+        for (account_id, name), rows in removals.items():
+            report = by_name(name)
+            self.own_columns.take(report, name, account_id, rows, report.key[0])
+            for each in report.lists:
+                elements = [element for row in rows for element in row.get(each.name) or ()]
+                self.own_columns.take(report, f"{name}__{each.name}", account_id, elements, parent_id_column(report))
+            self.own_columns.note_rewritten(report, account_id, (_id(report, row) for row in rows))
 
     def _present(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
         """Returns the destination's rows with the keys of those given, with their lists."""
@@ -66,12 +82,22 @@ class ChangeFilter:
         else:
             id_column = report.key[0]
             found = self.warehouse.rows_by_id(report.name, account_id, id_column, (row[id_column] for row in rows))
+        self.own_columns.take(report, report.name, account_id, found, report.key[0] if report.key else None)
         names = sorted({name for row in rows for name, value in row.items() if isinstance(value, list)})
         lists = self.warehouse.lists_of(report, names, account_id, (row.get("id") for row in rows))
+        for name, each in lists.items():
+            elements_of_all = [element for some in each.values() for element in some]
+            parent = parent_id_column(report) if report.key else None
+            self.own_columns.take(report, f"{report.name}__{name}", account_id, elements_of_all, parent)
         for row in found:
             elements = {name: each.get(row.get("id"), []) for name, each in lists.items()}
             row.update({name: each for name, each in elements.items() if row.get(name) is None})
         return found
+
+
+def _id(report: Report, row: Row) -> int | None:
+    """Returns the id by which a row is chosen in its table; `None` where it is the only one of its account."""
+    return row[report.key[0]] if report.key else None
 
 
 def _key(report: Report, row: Row) -> tuple[Any, ...]:

@@ -278,13 +278,19 @@ class Sync:
         self.run.chosen = frozenset(good)  # another account's rows of these reports are loaded, and may be gone from the disk
         with self._kept_open():
             with self._warehouse(names) as warehouse:
-                self.run.filter_rows = ChangeFilter(warehouse, self._tallies)
+                self.run.filter_rows = changes = ChangeFilter(warehouse, self._tallies)
+                if self.run.keeps_deleted:
+                    changes.leave_own_columns(self.run.removals)
                 self.pipeline.extract(source)
+                if self.repairs:
+                    changes.own_columns.keep()
             if not self.repairs:
                 self.pipeline.abort_packages()
                 return
             self._check_alone()
             finish_pending(self.pipeline)
+            with self._warehouse() as warehouse:
+                changes.own_columns.put_back(warehouse)
             self._remove_placeholders()
         for where, rows in self.run.removals.items():
             self._deleted[where] += len(rows)

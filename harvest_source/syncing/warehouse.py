@@ -89,6 +89,7 @@ class Warehouse:
         self._per_question = lets_go and is_one_file(pipeline)
         self._open_for_all = ExitStack()
         self._missing: set[str] = set()
+        self._schema = pipeline.schemas.get(pipeline.default_schema_name or "")
         self._known = _known_tables(pipeline)
         self._counted = set(counted) & self._known
         self._counts: dict[tuple[str, int], tuple[int, int]] | None = None  # rows there at Harvest, rows marked as gone
@@ -104,6 +105,62 @@ class Warehouse:
     def _connected(self) -> AbstractContextManager[None]:
         """Has the client connected for the length of a question."""
         return opened(self._client, self._patience) if self._per_question else nullcontext()
+
+    def columns(self, table: str) -> set[str]:
+        """Returns the columns of a table that are dlt's and the product's; a user may have added others."""
+        found = self._schema.tables.get(table) if self._schema else None
+        return set(found["columns"]) if found else set()
+
+    def stored_columns(self, table: str, names: Collection[str]) -> list[str]:
+        """Returns those of the named columns that hold values, as the database writes them: not those that it computes."""
+        if self._client.capabilities.sqlglot_dialect == "bigquery":  # minds no case and computes no columns
+            return sorted(names)
+        query = "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
+        found = self._asked(f"{query} and is_generated <> 'ALWAYS'", (self._client.dataset_name, table))
+        return sorted(row["column_name"] for row in found if row["column_name"].lower() in names)
+
+    def copy_rows(
+        self, table: str, copy: str, columns: Iterable[str], account_id: int, id_column: str | None, ids: Iterable[int]
+    ) -> None:
+        """Adds some columns of some rows of an account to a table that is made for them.
+
+        Args:
+            table: of which.
+            copy: name of the other table.
+            columns: to copy.
+            account_id: whose rows.
+            id_column: by which rows are chosen; `None` for all rows of the account.
+            ids: of the rows.
+        """
+        names = ", ".join(self._client.escape_column_name(name) for name in columns)
+        source, target = (self._client.make_qualified_table_name(name) for name in (table, copy))
+        wanted = sorted(ids) or [0]
+        with self._connected():
+            self._client.execute_sql(f"create table if not exists {target} as select {names} from {source} where 1 = 0")
+            for start in range(0, len(wanted), KEYS_PER_QUERY):
+                listed = ", ".join(str(each) for each in wanted[start : start + KEYS_PER_QUERY])
+                chosen = f" and {self._client.escape_column_name(id_column)} in ({listed})" if id_column else ""
+                rows = f"select {names} from {source} where account_id = {int(account_id)}{chosen}"
+                self._client.execute_sql(f"insert into {target} ({names}) {rows}")
+
+    def put_back(self, table: str, copy: str, match: Iterable[str], columns: Iterable[str], *, only_empty: bool) -> None:
+        """Writes copied values back and drops the copy; nothing happens where there is no copy.
+
+        Args:
+            table: to change.
+            copy: name of the table with the values.
+            match: columns that both have, by which rows are found.
+            columns: to write.
+            only_empty: whether values that are there stay.
+        """
+        target, source = (self._client.make_qualified_table_name(name) for name in (table, copy))
+        escaped = self._client.escape_column_name
+        found = " and ".join(f"t.{escaped(name)} = k.{escaped(name)}" for name in match)
+        with self._connected(), suppress(DestinationUndefinedEntity):
+            for name in map(escaped, columns):
+                where = f"{found} and k.{name} is not null{f' and t.{name} is null' if only_empty else ''}"
+                self._client.execute_sql(f"update {target} as t set {name} = k.{name} from {source} as k where {where}")
+            self._client.execute_sql(f"drop table {source}")
 
     def remove_account(self, table: str, account_id: int) -> None:
         """Removes all rows of an account; nothing happens where the table does not exist."""
