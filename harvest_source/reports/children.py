@@ -119,8 +119,9 @@ class ChildReading:
 
 def start_child_reading(plan: ParentPlan, spool: Spool, *, resumes: bool) -> ChildReading:
     """Returns a reading that, where it `resumes`, has taken over what an interrupted run kept."""
-    since_hour = current_hour() - KEPT_HOURS
-    reading = ChildReading(plan, spool.kept_answers(plan.account_id, plan.report.name, since_hour) if resumes else {})
+    now_hour = current_hour()
+    kept = spool.kept_answers(plan.account_id, plan.report.name, now_hour - KEPT_HOURS) if resumes else {}
+    reading = ChildReading(plan, {parent: each for parent, each in kept.items() if each[1] <= now_hour})  # no clock was ahead
     reading.resume()
     return reading
 

@@ -183,9 +183,9 @@ def _scouted(report: Report, changes: _Changes) -> Iterator[int]:
 def _add_due(plan: ParentPlan, sweep_days: int) -> None:
     now_hour = current_hour()
     for hour in sorted(plan.read, key=int):
-        age_hours = now_hour - int(hour)
+        age_hours = now_hour - int(hour)  # below 0: a clock was ahead, so nobody knows when it was
         waiting = [parent_id for parent_id in plan.read[hour] if parent_id not in plan.parents]
-        if age_hours >= sweep_days * 24:
+        if age_hours < 0 or age_hours >= sweep_days * 24:
             plan.due += waiting
             plan.overdue += len(waiting)
         elif age_hours >= SWEEP_REST_HOURS:

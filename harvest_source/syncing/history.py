@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dlt
@@ -140,11 +140,15 @@ def build_history_source(resources: list[Any]) -> Any:
 
 
 def last_runs(warehouse: Warehouse, *, complete: bool = False) -> list[dict[str, Any]]:
-    """Returns the newest row of `load_report` of every account and report; with `complete`, of those without an error."""
+    """Returns the newest row of `load_report` of every account and report; with `complete`, of those without an error.
+
+    Rows that lie in the future, since a clock was ahead, are passed over: they would hide every run that follows.
+    """
+    soon = datetime.now(UTC) + timedelta(hours=1)  # another machine's clock may be a little ahead
     newest: dict[tuple[int, str], dict[str, Any]] = {}
     for row in warehouse.every_row(TABLE):
         where = row["account_id"], row["report"]
-        if complete and row["error"]:
+        if (complete and row["error"]) or row["started_at"] > soon:
             continue
         if where not in newest or row["started_at"] >= newest[where]["started_at"]:
             newest[where] = row

@@ -23,8 +23,8 @@ STEP, TURN = 4.0, 0.618  # each so many times as far back as the one before, on 
 
 
 def is_due(where: Where, looked: Mapping[Where, int]) -> bool:
-    """Returns whether the last look at a whole list is a day ago."""
-    return current_hour() - looked.get(where, 0) >= LOOK_HOURS
+    """Returns whether the last look at a whole list is a day ago, or lies in the future, since a clock was ahead."""
+    return not 0 <= current_hour() - looked.get(where, 0) < LOOK_HOURS
 
 
 def look_back(comparison: Comparison, where: Where, since: datetime | None, *, whole: bool) -> Finding | None:

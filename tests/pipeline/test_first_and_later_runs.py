@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,8 @@ from support import Asked, HandMade, by_hand, like, make_pipeline, rows, sync_on
 from harvest_sandbox import Sandbox, Size
 from harvest_source.reports import parents
 from harvest_source.reports.catalogue import NAMES, REPORTS
+from harvest_source.syncing.history import last_runs
+from harvest_source.syncing.warehouse import Warehouse
 
 SIZE = Size(projects=10, users=8, invoices=80, estimates=6, time_entries=1_000, expenses=40, clients=5)
 LATER = "2026-07-02T08:30:00Z"
@@ -219,6 +222,27 @@ def test_rates_come_with_their_user_and_quiet_ones_half_a_day_later(tmp_path: Pa
         in_hours(monkeypatch, 13)
         sync_once(tmp_path, harvest, *RATES)
         equal(tmp_path, harvest, *RATES)
+
+
+def test_clock_that_was_a_year_ahead_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours of reading that lie in the future are none: quiet changes come with the next run, and `status` shows that run."""
+    with by_hand(invoices=0, entries=0) as harvest:
+        in_hours(monkeypatch, 365 * 24)
+        sync_once(tmp_path, harvest, *RATES)
+        with make_pipeline(tmp_path).sql_client() as client:
+            client.execute_sql("update load_report set started_at = started_at + interval 1 year")
+        for user in harvest.tables["users"]:
+            for rate in harvest.tables[f"users/{user['id']}/cost_rates"]:
+                rate["amount"] = 17.125
+        in_hours(monkeypatch, 0)
+        result = sync_once(tmp_path, harvest, *RATES).results[-1]
+        assert (result.report, result.verified) == ("cost_rates", "read 0 days ago")
+        equal(tmp_path, harvest, *RATES)
+        with Warehouse(make_pipeline(tmp_path)) as warehouse:
+            assert {run["started_at"] < datetime.now(UTC) for run in last_runs(warehouse)} == {True}
+        harvest.requests.clear()
+        sync_once(tmp_path, harvest, *RATES)
+        assert not [asked for asked in harvest.requests if asked.path.endswith("_rates")]
 
 
 def test_quiet_rates_of_many_users_come_within_the_sweep_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
