@@ -8,6 +8,7 @@ import dlt
 from dlt.common.schema.typing import TTableSchema
 
 from harvest_source.api.errors import SettingError
+from harvest_source.syncing.places import refuse_folders
 from harvest_source.syncing.taken import refuse_name_of_file
 from harvest_source.syncing.warehouse import Warehouse
 
@@ -19,9 +20,11 @@ def check_abilities(pipeline: dlt.Pipeline) -> None:
     """Refuses a destination in which the tables could not equal Harvest.
 
     Raises:
-        SettingError: file and dataset have one name, dlt cannot read it back, or would bring rows there as CSV, in which an empty
-            text becomes a null (seen with dlt 1.31 and Postgres where the package adbc-driver-postgresql is missing).
+        SettingError: a folder does not do, file and dataset have one name, dlt cannot read it back, or would bring rows there as
+            CSV, in which an empty text becomes a null (seen with dlt 1.31 and Postgres where the package adbc-driver-postgresql
+            is missing).
     """
+    refuse_folders(pipeline)
     refuse_name_of_file(pipeline)
     Warehouse(pipeline)
     capabilities = pipeline.destination_client().capabilities
