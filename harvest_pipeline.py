@@ -45,12 +45,15 @@ from harvest_source.commands import checking, listings, signing
 from harvest_source.commands import run as run_command
 from harvest_source.commands import show as show_command
 from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, place_options, with_command_first
-from harvest_source.commands.output import flush, message
+from harvest_source.commands.output import flush, message, replace_what_cannot_be_shown
 from harvest_source.commands.workplace import Workplace
 from harvest_source.secrecy import without_secrets
 from harvest_source.settings_files import pass_over_marks
 
 USAGE = 2
+LOADING = frozenset({"run", "verify"})
+REPORTS = click.option("--reports", metavar="A,B", help="Only these reports, by table name; all is every one.")
+EXCLUDE = click.option("--exclude", metavar="A,B", help="All reports but these.")
 NOTIFY = click.option("--notify", metavar="URL", help="Post a short message to a webhook when something is wrong or repaired.")
 
 
@@ -60,8 +63,8 @@ def cli() -> None:
 
 
 @cli.command("run")
-@click.option("--reports", metavar="A,B", help="Only these reports, by table name; all is every one.")
-@click.option("--exclude", metavar="A,B", help="All reports but these.")
+@REPORTS
+@EXCLUDE
 @click.option("--since", metavar="DATE", help="Only rows updated at or after DATE (ISO 8601, UTC without a zone).")
 @click.option("--days-back", type=int, metavar="N", help="The same, N days before now.")
 @click.option("--full-refresh", is_flag=True, help="Load the chosen reports anew and replace the accounts' rows.")
@@ -125,13 +128,15 @@ def status(place: Workplace, as_json: bool) -> int:  # noqa: FBT001 - click name
 
 
 @cli.command("verify")
+@REPORTS
+@EXCLUDE
 @click.option("--no-repair", is_flag=True, help="Only tell what differs.")
 @NOTIFY
 @JSON
 @place_options
-def verify(place: Workplace, no_repair: bool, as_json: bool, notify: str | None) -> int:  # noqa: FBT001 - click names them
+def verify(place: Workplace, no_repair: bool, as_json: bool, **options: Any) -> int:  # noqa: FBT001 - click names them
     """Compare every table with Harvest, and totals with its own reports; repair what differs."""
-    return run_command.verify(place, repairs=not no_repair, as_json=as_json, notify=notify)
+    return run_command.verify(place, run_command.RunOptions(json=as_json, repairs=not no_repair, totals=True, **options))
 
 
 @cli.command("show")
@@ -146,33 +151,39 @@ def show(place: Workplace, sql: str, as_csv: bool, as_json: bool) -> int:  # noq
 
 def main(arguments: list[str]) -> int:
     """Runs one command; returns its exit code."""
-    verbose = "--verbose" in arguments
+    verbose, command = "--verbose" in arguments, ""
     try:
         pass_over_marks()
-        code = cli.main(with_command_first(cli, arguments), prog_name="harvest_pipeline.py", standalone_mode=False)
+        arguments = with_command_first(cli, arguments)
+        command = arguments[0]
+        code = cli.main(arguments, prog_name="harvest_pipeline.py", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         message(f"error: {error.format_message()} (see --help)", "red")
         return USAGE
-    except (KeyboardInterrupt, click.Abort, CancelledError):
-        return interrupted()
+    except (KeyboardInterrupt, click.Abort, CancelledError) as error:
+        return interrupted(command, error)
     except Exception as error:  # noqa: BLE001 - whatever happens, a person gets one line
         if run_command.was_interrupted(error):
-            return interrupted()
+            return interrupted(command, error)
         if verbose:
             sys.stderr.write(without_secrets(traceback.format_exc()))
         message(f"error: {run_command.one_line(error)}", "red")
         return run_command.exit_code_of(error)
 
 
-def interrupted() -> int:
-    """Says what Ctrl-C means; returns its exit code."""
-    message("interrupted: what was complete is loaded, the next run goes on from here")
+def interrupted(command: str, error: BaseException) -> int:
+    """Says what Ctrl-C means for a command; returns its exit code."""
+    if command in LOADING:
+        message("interrupted: what was complete is loaded, the next run goes on from here")
+    else:
+        message(f"interrupted: {error}" if isinstance(error, CancelledError) else "interrupted")
     return INTERRUPTED
 
 
 if __name__ == "__main__":
     on_signal(interrupt)
+    replace_what_cannot_be_shown()
     exit_code = main(sys.argv[1:])
     flush()
     if exit_code == INTERRUPTED:

@@ -36,7 +36,7 @@ SWEEP_REST_HOURS = 12  # a child that was read so recently is not swept again: a
 FREE_REQUESTS = 100  # so many requests a run may send without ever waiting for the limit (API, rate limits)
 
 COMPANY_FIELDS = ("name", "base_uri", "full_domain", "is_active")  # by which a company is told from another answer
-LONGEST_SHOWN = 15  # characters of a wrong account id that are shown
+LONGEST_SHOWN = 15  # characters of a wrong value that are shown
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -118,7 +118,12 @@ def load_notify_url(option: str | None) -> str | None:
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise SettingError(f"{name} is {value!r}; it must be one of: {', '.join(choices)}")
+        raise SettingError(f"{name}{_shown(value)} is none of its values; they are: {', '.join(choices)}")
+
+
+def _shown(text: str) -> str:
+    """Returns what was typed, for a message; a longer text may be a token in the wrong place, and is not repeated."""
+    return f" {text!r}" if len(text) <= LONGEST_SHOWN else ""
 
 
 def parse_url(name: str, value: str) -> str:
@@ -177,7 +182,7 @@ def parse_since(name: str, value: object) -> datetime:
 
 
 def _isoparse(name: str, text: str) -> datetime:
-    wrong = SettingError(f"{name} {text!r} is not a date: write 2025-01-31 or 2025-01-31T08:00:00+02:00")
+    wrong = SettingError(f"{name}{_shown(text)} is not a date: write 2025-01-31 or 2025-01-31T08:00:00+02:00")
     if len(text) < len("2025-01-31"):  # isoparse also takes a bare year or month, which nobody means
         raise wrong
     try:
@@ -203,6 +208,5 @@ def parse_account_ids(value: object) -> tuple[int, ...] | None:
         return ()
     for text in texts:
         if not (text.isascii() and text.isdigit()) or int(text) == 0:
-            shown = f" {text!r}" if len(text) <= LONGEST_SHOWN else ""  # a longer one may be a token in the wrong place
-            raise SettingError(f"account_id{shown} is not a number: it is the number in the list at {DEVELOPERS_URL}")
+            raise SettingError(f"account_id{_shown(text)} is not a number: it is the number in the list at {DEVELOPERS_URL}")
     return tuple(dict.fromkeys(int(text) for text in texts))

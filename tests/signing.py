@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from command_line import SCRIPT, bare_environment
+from command_line import SCRIPT, bare_environment, hear_ctrl_c
 from support import free_port
 
 from harvest_sandbox import Account, Sandbox, Size, build_account
@@ -91,6 +92,7 @@ class Login:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - it only sets a signal's disposition, for which no lock is needed
         )
         return self
 
@@ -109,6 +111,10 @@ class Login:
                 return line.removesuffix("\n")
             if not line:
                 raise AssertionError(self.output)
+
+    def stop(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        self._process.send_signal(number)
 
     def finish(self) -> int:
         """Waits for the end; returns the exit code."""

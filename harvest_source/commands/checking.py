@@ -181,6 +181,12 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
             f"account {account.id}: this user ({', '.join(account.access_roles) or 'role not known'}) may not read {names}; "
             f"needed is {' / '.join(needed)}. Have an administrator change the role, or run with --exclude {names}",
         )
+    unknown = [report for report, verdict in found.items() if verdict == permissions.UNKNOWN]
+    if unknown:
+        findings.notes.append(
+            f"account {account.id}: Harvest does not say this user's role, so it is not known whether all of "
+            f"{', '.join(unknown)} is loaded; an administrator's token loads all"
+        )
     own = [report for report, verdict in found.items() if verdict == permissions.OWN]
     if own:
         findings.notes.append(f"account {account.id}: of {', '.join(own)} only what this user may see is loaded, not all of it")
@@ -209,5 +215,10 @@ def _show(findings: Findings, *, quiet: bool) -> None:
         message(note)
     for problem in findings.problems:
         message(problem, "red")
-    if not findings.problems and not quiet:
+    if findings.problems or quiet:
+        return
+    verdicts = {verdict for account in findings.accounts for verdict in account["reports"].values()}
+    if verdicts <= {permissions.FULL, permissions.OFF}:
         message("all is well: a run would load everything")
+    else:
+        message("nothing is wrong: a run would load what this user may see, which may not be all")

@@ -104,7 +104,7 @@ def _where(result: ReportResult) -> str:
 
 
 def _reason(result: ReportResult) -> str:
-    reason = in_own_words(result.error or "").removeprefix(f"{result.report}: ")
+    reason = in_own_words(result.error or "")
     return f"{reason}; one must be {by_name(result.report).permission}" if reason.endswith("(403)") else reason
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -41,7 +42,11 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_command_first(cli: click.Group, arguments: list[str]) -> list[str]:
-    """Returns the arguments with the command in front, `run` where none is named: options may stand before it."""
+    """Returns the arguments with the command in front, `run` where none is named: options may stand before it.
+
+    Raises:
+        click.UsageError: the first word is no command.
+    """
     with_value = {
         name
         for command in cli.commands.values()
@@ -54,6 +59,8 @@ def with_command_first(cli: click.Group, arguments: list[str]) -> list[str]:
         if not value_follows and not argument.startswith("-"):
             if argument in cli.commands:
                 return [argument, *arguments[:place], *arguments[place + 1 :]]
-            break
+            near = get_close_matches(argument, cli.commands, 1)
+            meant = f"did you mean {near[0]}?" if near else f"commands are: {', '.join(cli.commands)}"
+            raise click.UsageError(f"there is no command {argument!r}; {meant}")
         value_follows = not value_follows and argument in with_value
     return arguments if arguments in (["--help"], ["-h"]) else ["run", *arguments]

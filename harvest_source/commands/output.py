@@ -22,6 +22,10 @@ PIPE_WIDTH = 200  # a pipe has no width: tables are not wrapped
 HIDDEN_COLUMNS = frozenset({"statement_key", "client_key"})  # they open public pages without a login
 HIDDEN = "(hidden)"
 
+# what moves a terminal's cursor, changes its colours or turns the direction of writing, as it can be seen: names hold anything
+STEERING = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+VISIBLE = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in STEERING if chr(code) not in "\n\t"}  # noqa: PLR2004
+
 
 class PatientConsole(Console):
     """A console whose reader may go away (`run | head`): what was loaded decides how a command ends, not who looked on."""
@@ -37,6 +41,18 @@ def write_nowhere(stream: IO[str]) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def visible(text: str) -> str:
+    """Returns a text with what would steer a terminal made visible."""
+    return text.translate(VISIBLE)
+
+
+def replace_what_cannot_be_shown() -> None:
+    """Has `?` stand for signs that the encoding of an output lacks, where Python would end the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def write(text: str) -> None:
@@ -67,13 +83,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
     """Prints rows as a table, numbers to the right."""
     rows = [list(row) for row in rows]
     if title:
-        stdout_console().print(Text(title, style="bold"))
+        stdout_console().print(Text(visible(title), style="bold"))
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for place, column in enumerate(columns):
         numeric = all(isinstance(row[place], (int, float, Decimal)) or row[place] is None for row in rows)
-        table.add_column(column, justify="right" if numeric and rows else "left", overflow="fold")
+        table.add_column(Text(visible(column)), justify="right" if numeric and rows else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(shown(value)) for value in row))
+        table.add_row(*(Text(visible(shown(value))) for value in row))
     stdout_console().print(table)
 
 
@@ -103,12 +119,24 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     writer = csv.writer(text)
     writer.writerow(columns)
     writer.writerows([["" if value is None else plain(value) for value in row] for row in rows])
+    if not _can_hold(text.getvalue()):
+        message(f"some signs are not in {sys.stdout.encoding}, the encoding of this output, and stand as ?: set PYTHONUTF8=1")
     write(text.getvalue())
 
 
 def print_json(value: Any) -> None:
     """Prints a value as one JSON document."""
-    write(json.dumps(value, ensure_ascii=False, default=plain) + "\n")
+    text = json.dumps(value, ensure_ascii=False, default=plain)
+    write((text if _can_hold(text) else json.dumps(value, default=plain)) + "\n")
+
+
+def _can_hold(text: str) -> bool:
+    """Returns whether standard output's encoding has every sign of a text."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def plain(value: Any) -> Any:
@@ -156,4 +184,4 @@ def print_summary(summary: Summary) -> None:
 
 def message(text: str, style: str = "") -> None:
     """Prints one message on standard error."""
-    stderr_console().print(Text(text, style=style), soft_wrap=True)
+    stderr_console().print(Text(visible(text), style=style), soft_wrap=True)

@@ -9,9 +9,10 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Self
 
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from harvest_source.commands.output import message, stderr_console
+from harvest_source.commands.output import message, stderr_console, visible
 from harvest_source.syncing.listener import Listener
 
 LONG_PLAN_SECONDS = 15
@@ -89,7 +90,7 @@ class LiveLine(PlainLines):
 
     def note(self, message_text: str) -> None:
         """Prints above the moving line."""
-        self._progress.console.print(message_text, highlight=False, markup=False)
+        self._progress.console.print(visible(message_text), highlight=False, markup=False)
 
     def request(self, report: str) -> None:
         """Moves the line."""
@@ -119,7 +120,7 @@ class LiveLine(PlainLines):
 
     def _show(self, what: str) -> None:
         done = f"{sum(self._requests.values())} requests, {self._rows} rows"
-        self._progress.update(self._task, description=f"{what} ({done})")
+        self._progress.update(self._task, description=escape(visible(f"{what} ({done})")))
 
 
 class NoLine(Notes):

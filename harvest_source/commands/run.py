@@ -60,8 +60,8 @@ def run(place: Workplace, options: RunOptions) -> int:
     return code
 
 
-def verify(place: Workplace, *, repairs: bool, as_json: bool, notify: str | None = None) -> int:
-    """Compares every table with Harvest, value by value, and sums with Harvest's own reports; repairs what differs.
+def verify(place: Workplace, options: RunOptions) -> int:
+    """Compares the chosen tables with Harvest, value by value, and sums with Harvest's own reports; repairs what differs.
 
     Returns:
         the exit code: 0 where every table equals Harvest in the end, else 1.
@@ -69,9 +69,9 @@ def verify(place: Workplace, *, repairs: bool, as_json: bool, notify: str | None
     Raises:
         SettingError, HarvestError: as `run`.
     """
-    options = RunOptions(json=as_json, repairs=repairs, totals=True, notify=notify)
     with _alerts(place, "verify", options) as alerts:
-        return execute(place, list(NAMES), Choice(full_refresh=True), options, alerts)
+        names = chosen_reports(options.reports, options.exclude)
+        return execute(place, names, Choice(full_refresh=True), options, alerts)
 
 
 @contextmanager

@@ -7,17 +7,20 @@ import select
 import sys
 import threading
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import click
 
 from harvest_source.api.auth import build_auth, sign_in_with_code, stored_sign_in
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.errors import AccountNotFoundError, HarvestError, SettingError
+from harvest_source.api.errors import AccountNotFoundError, CancelledError, HarvestError, SettingError
 from harvest_source.api.pages import failed_page, signed_in_page
 from harvest_source.api.sign_in import TIMEOUT_SECONDS, ReadLine, SignIn, authorize_url, redirect_uri
 from harvest_source.api.tokens import (
     OAuthClient,
+    TokenFile,
     Tokens,
     configured_file,
     folder,
@@ -51,7 +54,7 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
         "then set client_id and client_secret (see .dlt/secrets.toml.example)",
     )
     file = sign_in_file(client, name)
-    with SignIn(settings.redirect_port) as sign_in:
+    with _telling_what_stays(file), SignIn(settings.redirect_port) as sign_in:
         try:
             signed_in = _sign_in(sign_in, settings, client, name, no_browser=no_browser)
         except HarvestError as error:
@@ -68,6 +71,20 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
         account = place.account if settings.account_id is None and account_id is None else None  # as a run without --account
         check(replace(place, account=account), name=name, as_json=False)  # the listener stays for a second tab meanwhile
     return 0
+
+
+@contextmanager
+def _telling_what_stays(file: TokenFile) -> Iterator[None]:
+    """Has Ctrl-C say whether somebody is signed in.
+
+    Raises:
+        CancelledError: in place of Ctrl-C.
+    """
+    before = file.read()
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort) as error:
+        raise CancelledError("not signed in" if file.read() == before else "the sign-in is kept") from error
 
 
 def _tell_what_counts_first(settings: HarvestSettings) -> None:
@@ -161,7 +178,7 @@ def _choose_account(reached: dict[str, str], asked: str | None, configured: obje
         return preset[0] if len(preset) == 1 else None
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
         raise SettingError(
-            f"signed in, and the sign-in is kept; it reaches several accounts, choose with --account or account_id: {listed}"
+            f"no account is chosen, the sign-in is kept: it reaches several, choose with --account or account_id: {listed}"
         )
     return _ask_for_account(names)
 

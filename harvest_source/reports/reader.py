@@ -162,6 +162,8 @@ class Reader:
         return overlapped(mark, self.settings.overlap_seconds)
 
     def _finish_list(self, where: Where, state: dict[str, Any]) -> Outcome:
+        if where in self._list_errors:
+            raise self._list_errors[where]  # of the report itself: it is not named again
         pages = self._list(where[0], where[1], None if where not in self._lists else self._lists[where].since)
         newest = format_instant(pages.newest) if pages.newest else state.get("updated_at")
         kept = None if self.choice.since or not pages.report.takes_updated_since else {"updated_at": newest}

@@ -153,6 +153,7 @@ class Sync:
 
     def _compare_totals(self, accounts: list[Account]) -> None:
         """Notes the months in which a sum differs from Harvest's report; a report that cannot be read is said."""
+        self.listener.step("comparing sums with Harvest's reports")
         with self._warehouse(lets_go=True) as warehouse:
             for account in accounts:
                 results = {each.report: each for each in self.summary.results if each.account_id == account.id}
