@@ -50,7 +50,9 @@ def accounts(place: Workplace, *, name: str | None, as_json: bool) -> int:
     with open_settings(place) as settings:
         of_runs = _credential_of_runs(place, settings)
         for label, auth in _credentials(settings, name):
-            user, reached = introduce(HarvestClient(settings, auth))
+            client = HarvestClient(settings, auth)
+            with client.outages.told_to(message):
+                user, reached = introduce(client)
             wanted = wanted_accounts(place, settings, auth)
             defaults = set(reached) if wanted == () or (wanted is None and len(reached) == 1) else set(wanted or ())
             rows += [[key, text, user, label, label == of_runs and key in defaults] for key, text in sorted(reached.items())]
@@ -142,10 +144,14 @@ def _check_harvest(findings: Findings, place: Workplace, settings: HarvestSettin
     counts = account_that_counts(place, settings, auth)
     findings.notes += [counts] if counts else []
     client = HarvestClient(settings, auth)
+    with client.outages.told_to((lambda _why: None) if place.quiet else message):
+        _check_accounts(findings, client, wanted_accounts(place, settings, auth))
+
+
+def _check_accounts(findings: Findings, client: HarvestClient, wanted: tuple[int, ...] | None) -> None:
     findings.user, reached = introduce(client)
     if not reached:
         raise AccountNotFoundError("the token reaches no Harvest account; sign in at Harvest with another user")
-    wanted = wanted_accounts(place, settings, auth)
     try:
         chosen = choose_accounts(client, wanted)
     except SettingError as error:

@@ -12,11 +12,12 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.api.errors import SettingError
+from harvest_source.commands.reading import run_named
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.reports.catalogue import NAMES
 from harvest_source.syncing.abilities import check_abilities
-from harvest_source.syncing.database_file import database_file
-from harvest_source.syncing.package import reason
+from harvest_source.syncing.database_file import database_file, user_of_file
+from harvest_source.syncing.package import LoadFailedError, reason
 from harvest_source.syncing.postgres import WRITTEN, check_server, is_postgres, write_by_adbc
 from harvest_source.syncing.taken import KEPT_TABLES, refuse_tables_of_others
 
@@ -26,9 +27,10 @@ def try_destination(place: Workplace) -> str:
 
     Raises:
         SettingError: it is not known, not set up, not reached or not writable.
+        LoadFailedError: another program has the database file open.
     """
     pipeline = place.pipeline()
-    with setting_errors(place.destination):
+    with setting_errors(place.destination), run_named(place):
         check_abilities(pipeline)
         file = database_file(pipeline)
         if file is not None and not file.exists():
@@ -39,7 +41,9 @@ def try_destination(place: Workplace) -> str:
         except (ConfigurationException, ImportError, SettingError):
             raise
         except Exception as error:  # of dlt, or of the database's own client, which has classes of its own
-            raise SettingError(f"{place.destination} cannot be reached or written: {reason(error)}") from error
+            passes = user_of_file(error) is not None  # once that program has ended: no setting is wrong
+            kind = LoadFailedError if passes else SettingError
+            raise kind(f"{place.destination} cannot be reached or written: {reason(error)}") from error
 
 
 def _try_sql(pipeline: dlt.Pipeline) -> str:

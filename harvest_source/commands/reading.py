@@ -33,14 +33,18 @@ def reading(place: Workplace) -> Iterator[dlt.Pipeline | None]:
         if file is not None and not file.exists():
             yield None
             return
-        with setting_errors(place.destination), _run_named(place), explained():
+        with setting_errors(place.destination), run_named(place), explained():
             pipeline.sync_destination()
             yield pipeline
 
 
 @contextmanager
-def _run_named(place: Workplace) -> Iterator[None]:
-    """Says since when a run is under way, where it is one that has the database file open."""
+def run_named(place: Workplace) -> Iterator[None]:
+    """Says since when a run is under way, where it is one that has the database file open.
+
+    Raises:
+        LoadFailedError: in place of the error of the file.
+    """
     try:
         yield
     except HarvestError as error:

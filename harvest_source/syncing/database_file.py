@@ -63,6 +63,9 @@ def opened(client: SqlClientBase[Any], patience: Patience | None) -> Iterator[No
     Raises:
         DestinationException: it cannot be opened, or not within 30 s.
     """
+    if not client.owns_connection:  # somebody handed an open one in, and closes it
+        yield
+        return
     _open(client, patience)
     try:
         yield

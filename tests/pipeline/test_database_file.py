@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import dlt
+import duckdb
 import pytest
 from command_line import ROOT, Type, environment
 from compare import assert_equal
@@ -216,16 +218,26 @@ def test_show_and_status_work_while_a_run_waits_and_name_it_while_it_holds_the_f
             assert {each["report"] for each in type_command("status", "--json").json()} == {"clients", "tasks"}
             go.set()
             assert process.stdout.readline() == "loading\n"
-            for arguments in (("show", sql), ("status",)):
-                done = type_command(*arguments)
-                assert (done.code, done.out) == (1, "")
-                (said,) = done.err.strip().splitlines()
+            for arguments in (("show", sql), ("status",), ("check", "--json")):
+                done = type_command(*arguments, harvest=sandbox)
+                assert done.code == 1
+                (said,) = done.json()["problems"] if "check" in arguments else done.err.strip().splitlines()
                 assert f"a run is under way since {datetime.now().astimezone():%Y-%m-%d}" in said
                 assert str(process.pid) in said
             process.communicate("")
             assert process.returncode == 0
         assert type_command("status").code == 0
         assert_equal(tmp_path, sandbox, "clients", "tasks")
+
+
+def test_connection_that_is_handed_in_stays_as_it_is(tmp_path: Path) -> None:
+    """In a library: dlt loads by an open connection of the user's own, which no run closes or opens again."""
+    with serving(tiny()) as sandbox, duckdb.connect(str(tmp_path / "own.duckdb")) as own:
+        pipeline = dlt.pipeline(
+            "own", destination=dlt.destinations.duckdb(own), dataset_name="harvest", pipelines_dir=str(tmp_path / "state")
+        )
+        assert errors_of(sync(pipeline, make_source(sandbox, "clients", folder=tmp_path / "spool"))) == {}
+        assert own.execute("select count(*) from harvest.clients").fetchone() == (3,)
 
 
 def test_another_program_is_not_taken_for_a_run(tmp_path: Path, type_command: Type) -> None:

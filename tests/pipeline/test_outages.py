@@ -109,3 +109,26 @@ def test_lines_of_a_run_without_network(type_command: Type, monkeypatch: pytest.
     assert done.err.splitlines()[0] == f"the connection to Harvest failed{STILL_TRYING}"
     assert done.err.splitlines()[-1].startswith("error: the connection to Harvest failed, 7 times in a row")
     assert len(type_command("--reports", "clients", "--quiet", harvest=Nowhere()).err.splitlines()) == 1
+
+
+def test_check_names_silence_as_well(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody waits for it at a terminal."""
+    clock = FastClock()
+    named, said = threading.Event(), list[str]()
+
+    def hear(text: str, _style: str = "") -> None:
+        said.append(text)
+        if text.endswith(STILL_TRYING):
+            named.set()
+
+    def keep(_request: Request) -> None:
+        if not named.is_set():
+            clock.skipped_seconds += 12
+            named.wait(30)
+
+    monkeypatch.setattr("harvest_source.api.client.Clock", lambda: clock)
+    monkeypatch.setattr("harvest_source.commands.checking.message", hear)
+    with serving(tiny()) as sandbox:
+        sandbox.before_answer = keep
+        assert type_command("check", harvest=sandbox).code == 0
+    assert said[0].startswith("no answer from Harvest for 1")
