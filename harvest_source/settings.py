@@ -118,12 +118,12 @@ def load_notify_url(option: str | None) -> str | None:
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise SettingError(f"{name}{_shown(value)} is none of its values; they are: {', '.join(choices)}")
+        raise SettingError(f"{_named(name, value)} is none of its values; they are: {', '.join(choices)}")
 
 
-def _shown(text: str) -> str:
-    """Returns what was typed, for a message; a longer text may be a token in the wrong place, and is not repeated."""
-    return f" {text!r}" if len(text) <= LONGEST_SHOWN else ""
+def _named(name: str, value: str) -> str:
+    """Returns an option or a setting with its value; a longer value of a setting may be a token in the wrong place."""
+    return f"{name} {value!r}" if name.startswith("--") or len(value) <= LONGEST_SHOWN else name
 
 
 def parse_url(name: str, value: str) -> str:
@@ -182,7 +182,7 @@ def parse_since(name: str, value: object) -> datetime:
 
 
 def _isoparse(name: str, text: str) -> datetime:
-    wrong = SettingError(f"{name}{_shown(text)} is not a date: write 2025-01-31 or 2025-01-31T08:00:00+02:00")
+    wrong = SettingError(f"{_named(name, text)} is not a date: write 2025-01-31 or 2025-01-31T08:00:00+02:00")
     if len(text) < len("2025-01-31"):  # isoparse also takes a bare year or month, which nobody means
         raise wrong
     try:
@@ -208,5 +208,5 @@ def parse_account_ids(value: object) -> tuple[int, ...] | None:
         return ()
     for text in texts:
         if not (text.isascii() and text.isdigit()) or int(text) == 0:
-            raise SettingError(f"account_id{_shown(text)} is not a number: it is the number in the list at {DEVELOPERS_URL}")
+            raise SettingError(f"{_named('account_id', text)} is not a number: it is the number in the list at {DEVELOPERS_URL}")
     return tuple(dict.fromkeys(int(text) for text in texts))
