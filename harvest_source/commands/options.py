@@ -47,13 +47,8 @@ def with_command_first(cli: click.Group, arguments: list[str]) -> list[str]:
     Raises:
         click.UsageError: the first word is no command.
     """
-    with_value = {
-        name
-        for command in cli.commands.values()
-        for param in command.params
-        if isinstance(param, click.Option) and not param.is_flag
-        for name in param.opts
-    }
+    options = [param for command in cli.commands.values() for param in command.params if isinstance(param, click.Option)]
+    takes_value = {name: not option.is_flag for option in options for name in option.opts} | {"--help": False, "-h": False}
     value_follows = False
     for place, argument in enumerate(arguments):
         if not value_follows and not argument.startswith("-"):
@@ -62,5 +57,7 @@ def with_command_first(cli: click.Group, arguments: list[str]) -> list[str]:
             near = get_close_matches(argument, cli.commands, 1)
             meant = f"did you mean {near[0]}?" if near else f"commands are: {', '.join(cli.commands)}"
             raise click.UsageError(f"there is no command {argument!r}; {meant}")
-        value_follows = not value_follows and argument in with_value
+        if not value_follows and argument.partition("=")[0] not in takes_value:
+            break  # an option that there is not: the next word may be its value
+        value_follows = not value_follows and takes_value.get(argument, False)
     return arguments if arguments in (["--help"], ["-h"]) else ["run", *arguments]

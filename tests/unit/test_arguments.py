@@ -27,7 +27,8 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "help": (["--help"], ["--help"]),
     "help of a command": (["show", "--help"], ["show", "--help"]),
     "help before a command": (["--help", "show"], ["show", "--help"]),
-    "a word that is no command": (["roles"], ["run", "roles"]),
+    "a misspelt option and its value": (["--sice", "2025-01-01"], ["run", "--sice", "2025-01-01"]),
+    "a misspelt option with an equals sign": (["--sice=2025-01-01"], ["run", "--sice=2025-01-01"]),
 }
 
 
@@ -35,6 +36,13 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
 def test_the_command_is_put_in_front(typed: list[str], understood: list[str]) -> None:
     """And nothing else changes its place."""
     assert with_command_first(cli, typed) == understood
+
+
+@pytest.mark.parametrize(("typed", "meant"), [(["roles"], "commands are: run"), (["--quiet", "shwo", "x"], "did you mean show")])
+def test_a_word_that_is_no_command_is_said(typed: list[str], meant: str) -> None:
+    """With the command that is most like it, or all of them."""
+    with pytest.raises(click.UsageError, match=meant):
+        with_command_first(cli, typed)
 
 
 def options(command: str) -> list[click.Option]:

@@ -68,7 +68,7 @@ def said_of_error(error: Exception, place: Workplace | None = None) -> list[str]
 
 
 QUIET = ReportResult("clients", 1001, new=5, changed=2, total=9, verified="yes")
-FORBIDDEN = "roles: Harvest does not allow it (403: Sorry, Ann!); to read roles one must be …"
+FORBIDDEN = "Harvest does not allow it (403: Sorry, Ann!); to read roles one must be …"
 PASSED_BY = "Harvest answered 500, 7 times in a row; try again later"
 COMPLETE = "Harvest run: complete, with something to know (exit code 0)"
 SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
