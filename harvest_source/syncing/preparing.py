@@ -47,12 +47,14 @@ def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -
     finishes = False
     if pipeline.has_pending_data:
         finishes = _finish_or_drop(pipeline, listener, drop_pending=drop_pending)
-    if not finishes and _is_beyond_destination(pipeline):
-        listener.note("the destination is older than the working state (a backup, or another database?): its own state counts")
+    beyond = not finishes and _is_beyond_destination(pipeline)
+    if beyond:
         _forget_working_state(pipeline)
     pipeline.sync_destination()
     if knew and not states_of(pipeline):
         listener.note("the destination holds no earlier load (deleted or moved?): this is a first load")
+    elif beyond:
+        listener.note("the destination is older than the working state (a backup, or another database?): its own state counts")
     return finishes
 
 

@@ -187,9 +187,10 @@ def test_load_that_waits_for_one_database_is_not_finished_in_another(tmp_path: P
         (tmp_path / "harvest_pipeline.duckdb").unlink()
         if there == "a first load":
             (tmp_path / "first.duckdb").rename(tmp_path / "harvest_pipeline.duckdb")
-        summary, _ = sync_and_hear(tmp_path, harvest, *NAMES)
+        summary, notes = sync_and_hear(tmp_path, harvest, *NAMES)
         assert errors_of(summary) == {}
         assert not summary.pending_loaded
+        assert any("this is a first load" in note for note in notes) is (there == "nothing")
         equal(tmp_path, harvest)
 
 

@@ -12,6 +12,7 @@ from command_line import Type
 from destinations import long
 from support import HandMade, by_hand
 
+FIRST_IN_TWO = 11  # the day
 FEW = ("--quiet", "--json", "--reports", "clients")
 RELATIVE = {"duckdb": {}, "filesystem": {"DESTINATION__FILESYSTEM__BUCKET_URL": "files"}}
 
@@ -78,3 +79,21 @@ def test_copied_folder_works_on_its_own_and_a_moved_one_goes_on(
         assert not original.exists()
         found = type_command("check", "--json", "--destination", name, harvest=harvest).json()
         assert found["destination"].startswith(f"{name}: reached")
+
+
+def test_folders_that_share_their_working_state_have_a_file_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, type_command: Type
+) -> None:
+    """With `DLT_DATA_DIR` set for the machine, two folders meet in one working state: each file's own bookmarks count."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "shared"))
+    with by_hand(users=2, invoices=1, entries=1) as harvest:
+        for day, name in enumerate(("one", "two", "two", "one"), 10):
+            new = change(harvest, day)
+            (tmp_path / name).mkdir(exist_ok=True)
+            monkeypatch.chdir(tmp_path / name)
+            harvest.change("clients", harvest.tables["clients"][1 + day % 2]["id"], address=f"{new}, too")
+            done = type_command("run", *FEW, harvest=harvest)
+            assert done.code == 0, done.err
+            assert ("first load" in done.err) is (day == FIRST_IN_TWO)
+            assert {row["address"] for row in harvest.tables["clients"]} == addresses(tmp_path / name)
+    assert not (tmp_path / "one" / ".dlt").exists()
