@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 
 from harvest_source.api.answers import parse_exact
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.errors import HarvestError, NotFoundError, RefusedError
+from harvest_source.api.errors import HarvestError, NotAllowedError, NotFoundError, RefusedError
 from harvest_source.reports.parents import ParentPlan, current_hour, note_read
 from harvest_source.reports.reading import Pages, record_key, records_of
 from harvest_source.reports.spool import KEPT_HOURS, Spool
 
+REFUSALS = 20  # after so many parents without one that may be read, the whole report may be refused
+PROBES = 3  # parents read before that are asked whether it is
 NOT_A_MANAGER = 422  # the answer for teammates of a user who manages nobody (Harvest API, users)
 
 
@@ -26,8 +28,10 @@ class ChildReading:
     kept: dict[int, tuple[str, int]]  # answers of an interrupted run: parent id: (version, hour)
     read_hours: dict[int, int] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)  # parents that Harvest no longer knows
+    hidden: dict[int, NotAllowedError] = field(default_factory=dict)  # parents that Harvest does not show to the caller
     error: HarvestError | None = None
     seconds: float = 0.0
+    _answered: bool = False  # whether any parent asked in this run was not refused
     _began: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -35,6 +39,11 @@ class ChildReading:
     def done(self) -> frozenset[int]:
         """Returns the parents whose children are known now: read, or none since the parent is gone."""
         return frozenset(self.read_hours.keys() | self.gone)
+
+    @property
+    def still_hidden(self) -> set[int]:
+        """Returns the parents that are refused: now, or in an earlier run and not asked since."""
+        return self.plan.hidden - self.done | self.hidden.keys()
 
     def to_ask(self) -> list[int]:
         """Returns the parents that need a request: those without an answer kept from an interrupted run."""
@@ -53,22 +62,52 @@ class ChildReading:
             ids[:] = [parent_id for parent_id in ids if parent_id not in taken]
 
     def ask(self, client: HarvestClient, spool: Spool, parent_id: int) -> None:
-        """Reads and keeps the children of one parent; keeps the first error instead of raising it."""
+        """Reads and keeps the children of one parent; keeps the first error instead of raising it.
+
+        A parent that is refused is passed over, unless the whole report is.
+        """
         if self.error:
             return
         try:
-            read_hour = current_hour()
-            body = self._get(client, parent_id)
-            if body is None:
-                self.gone.add(parent_id)
-            else:
-                report = self.plan.report.name
-                spool.keep_answer(self.plan.account_id, report, parent_id, self.plan.parents[parent_id], read_hour, body)
-                with self._lock:
-                    self.read_hours[parent_id] = read_hour
+            self._read(client, spool, parent_id)
+        except NotAllowedError as error:
+            with self._lock:
+                self.hidden[parent_id] = error
+                refusals = len(self.hidden)
+            if refusals == REFUSALS:
+                self.require_answer(client, spool)
         except HarvestError as error:
             self.error = error
         self.seconds = time.monotonic() - self._began
+
+    def require_answer(self, client: HarvestClient, spool: Spool) -> None:
+        """Keeps an error where every parent asked is refused, and parents that were read before are refused as well."""
+        if self.error or self._answered or not self.hidden:
+            return
+        read_before = [parent_id for hour in sorted(self.plan.read, key=int, reverse=True) for parent_id in self.plan.read[hour]]
+        others = [each for each in read_before if each not in self.plan.parents and each not in self.plan.hidden]
+        for parent_id in others[:PROBES]:
+            self.plan.parents[parent_id] = ""
+            try:
+                self._read(client, spool, parent_id)
+            except NotAllowedError:
+                continue
+            except HarvestError as error:
+                self.error = error
+            return
+        self.error = next(iter(self.hidden.values()))
+
+    def _read(self, client: HarvestClient, spool: Spool, parent_id: int) -> None:
+        read_hour = current_hour()
+        body = self._get(client, parent_id)
+        if body is None:
+            self.gone.add(parent_id)
+        else:
+            report = self.plan.report.name
+            spool.keep_answer(self.plan.account_id, report, parent_id, self.plan.parents[parent_id], read_hour, body)
+            with self._lock:
+                self.read_hours[parent_id] = read_hour
+        self._answered = True
 
     def _get(self, client: HarvestClient, parent_id: int) -> bytes | None:
         report, account_id = self.plan.report, self.plan.account_id
@@ -104,7 +143,7 @@ class ChildReading:
         """
         if self.error:
             raise self.error
-        note_read(self.plan, self.read_hours, self.gone)
+        note_read(self.plan, self.read_hours, self.gone, self.still_hidden)
         report, account_id, parents = self.plan.report, self.plan.account_id, sorted(self.read_hours)
 
         def read_bodies() -> Iterator[tuple[int | None, bytes]]:

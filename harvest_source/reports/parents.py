@@ -15,7 +15,7 @@ from harvest_source.settings import SWEEP_REST_HOURS
 HOUR_SECONDS = 3600
 ChildState = dict[str, Any]
 """Kept in dlt's state per report and account: `marks` (list: newest change seen), `read` (hour: parent ids), `followed`
-(list: change time: ids of rows within the overlap that need not be followed up once more)."""
+(list: change time: ids of rows within the overlap that need not be followed up once more), `hidden` (parents refused)."""
 
 ListReading = Callable[[str, datetime | None], Pages]
 """Gives the complete reading of a list of the account, of what changed since an instant."""
@@ -55,6 +55,7 @@ class ParentPlan:
     followed: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     whole: bool = False  # all parents are asked, as if for the first time
     known: frozenset[int] = frozenset()  # parents that stand in the table of their report
+    hidden: set[int] = field(default_factory=set)  # parents that Harvest has and does not show to the caller (403)
 
 
 def lists_needed(report: Report) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ def mark_of(state: ChildState, list_name: str) -> str | None:
 
 
 def read_parents(state: ChildState) -> frozenset[int]:
-    """Returns the parents whose children were ever read."""
+    """Returns the parents whose children were ever asked for."""
     return frozenset(parent_id for ids in state.get("read", {}).values() for parent_id in ids)
 
 
@@ -94,13 +95,14 @@ def plan_parents(
         state: of the report and account; empty for a first load.
         since_of: from when the changes of a list count for this report; `None`: all its rows.
         reading: gives the lists.
-        known: parents in the table of their report: those that were never read are overdue, however they came there.
+        known: parents in the table of their report: those that were never asked are overdue, however they came there.
         overlap_seconds: a row that changed so long before its list was read will not come again with another change.
         sweep_days: within so many days every parent is asked again.
         sweeps: whether parents unread for long are asked, too.
     """
     assert report.parent is not None  # noqa: S101 - only child reports come here
     plan = ParentPlan(report, account_id, marks=dict(state.get("marks", {})), known=known)
+    plan.hidden = set(state.get("hidden", ()))
     plan.whole = since_of(report.parent.report) is None
     if not plan.whole:
         plan.read = {hour: list(ids) for hour, ids in state.get("read", {}).items()}
@@ -197,7 +199,7 @@ def current_hour() -> int:
     return int(time.time()) // HOUR_SECONDS
 
 
-def note_read(plan: ParentPlan, read_hours: dict[int, int], gone: set[int]) -> None:
+def note_read(plan: ParentPlan, read_hours: dict[int, int], gone: set[int], hidden: set[int]) -> None:
     """Keeps in the plan when each parent was read.
 
     Args:
@@ -205,8 +207,10 @@ def note_read(plan: ParentPlan, read_hours: dict[int, int], gone: set[int]) -> N
         read_hours: parent id: hour, of the parents read now.
         gone: parents that Harvest no longer knows; as long as they stand in the table they count as read, so that they are
             asked again in their turn and not in every run.
+        hidden: parents that are refused; those refused now count as read for the same reason.
     """
-    read_hours = read_hours | dict.fromkeys(gone & plan.known, current_hour())
+    plan.hidden = hidden
+    read_hours = read_hours | dict.fromkeys((gone & plan.known) | (hidden & plan.parents.keys()), current_hour())
     forget = read_hours.keys() | gone
     read = {hour: [parent_id for parent_id in ids if parent_id not in forget] for hour, ids in plan.read.items()}
     for parent_id, hour in read_hours.items():

@@ -73,6 +73,7 @@ class Reader:
     on_planned: Callable[[int], None] = lambda _requests: None  # told how many requests the children take
     on_read: Callable[[Where, Outcome], None] = lambda _where, _outcome: None
     outcomes: dict[Where, Outcome] = field(default_factory=dict)
+    hidden: dict[Where, set[int]] = field(default_factory=dict)  # of lists: rows that Harvest refused when asked for them alone
     _lists: dict[Where, Pages] = field(default_factory=dict)
     _list_errors: dict[Where, HarvestError] = field(default_factory=dict)
     _spool: Spool | None = None
@@ -197,7 +198,14 @@ class Reader:
             if lost:
                 raise lost
         for where, reading in readings.items():
+            reading.require_answer(self.client, self.spool)
+            if reading.plan.report.parent:
+                self.note_hidden(where[0], reading.plan.report.parent.report, reading.still_hidden)
             self._settle(where, partial(self._finish_children, reading))
+
+    def note_hidden(self, account_id: int, list_name: str, ids: Iterable[int]) -> None:
+        """Notes rows of a list that Harvest has and does not show to the caller: that they are missing proves nothing."""
+        self.hidden.setdefault((account_id, list_name), set()).update(ids)
 
     def _plan(self, account_id: int, name: str, state: ChildState) -> Outcome:
         report = self.report(name)
@@ -217,12 +225,13 @@ class Reader:
         return Outcome(plan=plan)
 
     def _put_first(self, plan: ParentPlan) -> None:
-        """Has parents not wait whose children stand twice, and puts those first that may wait and do not add up."""
+        """Has parents not wait whose children stand twice; of those that may wait, puts the refused and the doubtful first."""
         where = plan.account_id, plan.report.name
         overdue, waiting = plan.due[: plan.overdue], plan.due[plan.overdue :]
         overdue += [each for each in self.doubled.get(where, []) if each not in {*plan.parents, *overdue}]
         known = {*plan.parents, *overdue}
-        plan.due = overdue + [each for each in dict.fromkeys(self.suspects.get(where, []) + waiting) if each not in known]
+        suspects = sorted(plan.hidden) + self.suspects.get(where, [])
+        plan.due = overdue + [each for each in dict.fromkeys(suspects + waiting) if each not in known]
         plan.overdue = len(overdue)
 
     def _add_sweep(self, readings: dict[Where, ChildReading]) -> None:
@@ -240,6 +249,8 @@ class Reader:
         pages = reading.finish(self.spool)
         plan = reading.plan
         state = None if self.choice.since else {"marks": plan.marks, "read": plan.read, "followed": plan.followed}
+        if state and plan.hidden:
+            state["hidden"] = sorted(plan.hidden)
         return Outcome(pages, state, plan=plan, parents=reading.done)
 
     def _settle(self, where: Where, finish: Callable[[], Outcome]) -> Outcome:

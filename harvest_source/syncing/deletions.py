@@ -6,7 +6,7 @@ with it, and what is written down.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -136,10 +136,14 @@ class Deletions:
 
 def gone_children(warehouse: Warehouse, report: Report, account_id: int, parents: frozenset[int], read: set[Key]) -> set[Key]:
     """Returns the keys of children in the table, of parents that were read now, which their parents no longer have."""
+    return children_of(warehouse, report, account_id, parents) - read
+
+
+def children_of(warehouse: Warehouse, report: Report, account_id: int, parents: Iterable[int]) -> set[Key]:
+    """Returns the keys of the children in the table of some parents."""
     column = report.parent.column if report.parent and report.parent.column else "project__id"
     rows = warehouse.rows_by_id(report.name, account_id, column, parents)
-    present = {tuple(row[name] for name in report.key) for row in rows if row.get("deleted_at") is None}
-    return present - read
+    return {tuple(row[name] for name in report.key) for row in rows if row.get("deleted_at") is None}
 
 
 def deleted_rows_resource(removals: dict[Where, list[Row]]) -> DltResource:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from harvest_source.api.accounts import Account
@@ -15,8 +15,9 @@ from harvest_source.resources import Run
 from harvest_source.syncing.callers import ADMINISTRATOR, Callers, doubt_about
 from harvest_source.syncing.changes import Tally
 from harvest_source.syncing.compare import Comparison, Finding
-from harvest_source.syncing.deletions import CASCADES, Deletions, gone_children
+from harvest_source.syncing.deletions import CASCADES, Deletions, children_of, gone_children
 from harvest_source.syncing.looking_back import is_due, look_back
+from harvest_source.syncing.unseen import not_seen, unseen_among
 from harvest_source.syncing.warehouse import MARKED, Scope, Warehouse
 
 IGNORED = "not compared"
@@ -34,6 +35,7 @@ class Verdict:
     error: str | None = None
     repaired: int = 0
     gone: int = 0  # rows of the table that Harvest no longer has
+    unseen: set[Key] = field(default_factory=set)  # rows of the table that Harvest has and does not show to the caller
     older: int = 0  # rows from before start_date, which nobody follows
 
     @property
@@ -64,14 +66,14 @@ class Reconciliation:
     verdicts: dict[Where, Verdict] = field(default_factory=dict)
     doubts: dict[int, str] = field(default_factory=dict)  # account id: why none of its rows is removed
 
-    def execute(self, accounts: Iterable[Account], wheres: list[Where]) -> None:
+    def execute(self, accounts: list[Account], wheres: list[Where]) -> None:
         """Compares and mends all reports that were loaded; parents first, since what hangs on them goes with them.
 
         Raises:
             AccessLostError: Harvest refuses the token.
             LoadFailedError: the destination refused a repair.
         """
-        accounts = list(accounts)
+        self._sees_all = {account.id for account in accounts if ADMINISTRATOR in account.access_roles}
         loaded = [where for where in wheres if not self.run.reader.outcomes[where].error]
         hidden = {account.id: self._doubt(account, loaded) for account in accounts}
         compared = []
@@ -213,17 +215,25 @@ class Reconciliation:
         gone: set[Key] = set()
         if report.parent and outcome.pages and self._covers_all(report, outcome):
             gone = warehouse.keys(report, where[0]) - outcome.pages.keys
+            gone -= children_of(warehouse, report, where[0], outcome.plan.hidden) if outcome.plan else set()
         elif report.parent and outcome.pages:
             gone = gone_children(warehouse, report, where[0], outcome.parents, outcome.pages.keys)
         if not self._is_list(where):
             return Finding(gone=gone)
-        finding = self.comparison.compare(where, outcome)
-        return Finding(finding.at_harvest, finding.equal, finding.gone | gone, finding.pages)
+        finding = self._without_unseen(where, self.comparison.compare(where, outcome))
+        return Finding(finding.at_harvest, finding.equal, finding.gone | gone - self.verdicts[where].unseen, finding.pages)
+
+    def _without_unseen(self, where: Where, finding: Finding) -> Finding:
+        """Takes out of what is gone what Harvest has and does not show to the caller."""
+        unseen = unseen_among(self.run.reader, where, finding.gone, sees_all=where[0] in self._sees_all)
+        self.verdicts[where].unseen |= unseen
+        finding.gone = finding.gone - unseen
+        return finding
 
     def _look_back(self, where: Where, _warehouse: Warehouse) -> Finding:
         pages = self.run.reader.outcomes[where].pages
         found = look_back(self.comparison, where, pages.since if pages else None, whole=is_due(where, self.looked))
-        return found or Finding(self.verdicts[where].at_harvest, equal=True)
+        return self._without_unseen(where, found) if found else Finding(self.verdicts[where].at_harvest, equal=True)
 
     def _covers_all(self, report: Report, outcome: Outcome) -> bool:
         """Returns whether the children of every parent there is were read: others in the table have lost theirs."""
@@ -233,7 +243,7 @@ class Reconciliation:
     def _confirm(self, wheres: list[Where]) -> None:
         """Counts once more after the repair, and says how each report stands."""
         with self.open_warehouse() as warehouse:
-            self.comparison.use(warehouse, {})
+            self.comparison.use(warehouse, {where: self.verdicts[where].unseen for where in wheres})
             for where in wheres:
                 verdict = self.verdicts[where]
                 if verdict.error:
@@ -247,6 +257,7 @@ class Reconciliation:
                     verdict.fail(f"the table has {here} rows, Harvest {verdict.at_harvest}; the next run looks again")
                 else:
                     verdict.verified = f"repaired {verdict.repaired}" if verdict.repaired else self._yes
+                    verdict.verified += not_seen(where[1], len(verdict.unseen))
 
     def _older(self, where: Where, warehouse: Warehouse) -> int:
         """Returns the number of a table's rows that changed last before start_date, or whose parents did."""
@@ -271,4 +282,5 @@ class Reconciliation:
         plan = self.run.reader.outcomes[where].plan
         hours = [int(hour) for hour in plan.read] if plan else []
         days = (current_hour() - min(hours, default=current_hour())) // 24
-        return f"read {days} days ago"
+        parent = self.run.reader.report(where[1]).parent
+        return f"read {days} days ago" + (not_seen(parent.report, len(plan.hidden)) if parent and plan else "")

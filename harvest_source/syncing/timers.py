@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from harvest_source.api.answers import parse_quick
-from harvest_source.api.errors import NotFoundError
+from harvest_source.api.errors import NotAllowedError, NotFoundError
 from harvest_source.reports.catalogue import Report, by_name
 from harvest_source.reports.reader import Reader
 from harvest_source.reports.reading import Pages, list_params, records_of
@@ -41,6 +41,9 @@ def add_timers(reader: Reader, pages: Pages, ran_before: Iterable[int]) -> None:
             answer = reader.client.get(pages.account_id, f"{report.path}/{entry_id}", ("id",), label=REPORT)
         except NotFoundError:
             continue  # deleted: the comparison of counts finds it
+        except NotAllowedError:
+            reader.note_hidden(pages.account_id, REPORT, [entry_id])
+            continue
         _prepend(pages, report, [b'{"time_entries":[' + answer.body + b"]}"])
 
 

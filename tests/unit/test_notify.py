@@ -91,7 +91,7 @@ SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
         ],
     ),
     "repaired": (
-        Summary([QUIET, ReportResult("tasks", 1001, verified="repaired 3")]),
+        Summary([QUIET, ReportResult("tasks", 1001, verified="repaired 3, 2 tasks not seen")]),
         [COMPLETE, PLACE, "• tasks (account 1001): rows repaired: 3", NOTHING],
     ),
     "repaired, and rows gone at Harvest": (
