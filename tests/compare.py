@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from dlt.destinations.impl.sqlalchemy.db_api_client import SqlalchemyClient
 from dlt.destinations.sql_client import SqlClientBase
 from support import TOKEN, make_pipeline
 
@@ -77,9 +79,19 @@ def comparable(value: Any) -> Any:
 def table(client: SqlClientBase[Any], name: str, where: str = "true") -> list[Json]:
     """Returns the rows of a table, without nulls and without dlt's own columns."""
     with client.execute_query(f"select * from {name} where {where}") as cursor:
-        names = [column[0] for column in cursor.description or ()]
+        names = cursor.columns_schema  # in their order; SQLAlchemy's cursors have no description
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return [{name: comparable(each) for name, each in row.items() if each is not None} for row in rows]
+    as_told = without_types if isinstance(client, SqlalchemyClient) else comparable
+    return [{name: as_told(each) for name, each in row.items() if each is not None} for row in rows]
+
+
+def without_types(value: Any) -> Any:
+    """Returns a value of SQLite or MariaDB in the common form: instants as texts or without a zone, floats for decimals."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}", value):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return comparable(value.replace(tzinfo=UTC))
+    return Decimal(repr(value)).normalize() if isinstance(value, float) else comparable(value)
 
 
 def assert_equal(

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import dlt
 import pytest
 from large_tools import need
+from mariadb_server import MariaDB, program, running_mariadb
 from postgres_server import Postgres, programs, running_postgres
 from support import duckdb_file
 
@@ -37,6 +38,13 @@ def fresh_postgres_address(server: Postgres) -> str:
     return server.make_database(f"test_{os.getpid()}_{next(databases)}")
 
 
+@contextmanager
+def started_mariadb() -> Iterator[MariaDB]:
+    """Gives a running MariaDB server; where none is installed, the test is skipped, and fails under CI."""
+    with running_mariadb(str(need(program(), "install Debian's package mariadb-server"))) as server:
+        yield server
+
+
 def postgres_database(server: Postgres) -> Make:
     """Returns a database of its own in a server, the same for all folders of a test."""
     address = fresh_postgres_address(server)
@@ -53,6 +61,11 @@ def long(name: str) -> Any:
     return pytest.param(name, marks=pytest.mark.long)
 
 
+def sqlite_file(folder: Path, _name: str) -> Any:
+    """Returns a SQLite file in a folder."""
+    return dlt.destinations.sqlalchemy(f"sqlite:///{folder}/warehouse.db")
+
+
 def on(*names: Any) -> Callable[[Test], Test]:
     """Has a test run on each of the named destinations; the fixture `destination` sets them up."""
 
@@ -67,4 +80,7 @@ def make_of(name: str, request: pytest.FixtureRequest) -> Make:
     """Returns what makes the destination of a name; starts a server where it needs one."""
     if name == "postgres":
         return postgres_database(request.getfixturevalue("postgres"))
-    return {"duckdb": duckdb_file, "filesystem": parquet_files}[name]
+    if name == "mariadb":
+        address = request.getfixturevalue("mariadb").make_database("harvest")  # the dataset, so that names stand without it
+        return lambda _folder, _name: dlt.destinations.sqlalchemy(address)
+    return {"duckdb": duckdb_file, "filesystem": parquet_files, "sqlite": sqlite_file}[name]

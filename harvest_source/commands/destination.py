@@ -20,6 +20,7 @@ from harvest_source.syncing.database_file import database_file, user_of_file
 from harvest_source.syncing.package import LoadFailedError, reason
 from harvest_source.syncing.postgres import WRITTEN, check_server, is_postgres, write_by_adbc
 from harvest_source.syncing.taken import KEPT_TABLES, refuse_tables_of_others
+from harvest_source.syncing.trial import is_tested, try_out
 
 
 def try_destination(place: Workplace) -> str:
@@ -51,6 +52,9 @@ def _try_sql(pipeline: dlt.Pipeline) -> str:
         if not isinstance(any_client, SqlJobClientBase):
             any_client.is_storage_initialized()
             return "reached; whether it can be written, the first run will tell"
+    if not is_tested(pipeline):
+        try_out(pipeline)
+        return f"reached and writable, the self-test of a load passed; dataset {pipeline.dataset_name}"
     with pipeline.sql_client() as client:
         if is_postgres(pipeline):
             check_server(client)

@@ -12,6 +12,7 @@ from harvest_source.commands.queries import check_reads_only, forbid_writing
 from harvest_source.commands.reading import reading
 from harvest_source.commands.workplace import Workplace
 from harvest_source.syncing.database_file import user_of_file
+from harvest_source.syncing.declared import column_names
 
 NOTHING_LOADED = "nothing is loaded yet: run the pipeline first"
 
@@ -30,7 +31,7 @@ def query(place: Workplace, sql: str) -> tuple[list[str], list[list[Any]]]:
             with pipeline.sql_client() as client:
                 forbid_writing(pipeline, client)
                 with client.execute_query(sql) as cursor:
-                    columns = [column[0] for column in cursor.description or ()]
+                    columns = column_names(cursor)
                     rows = cursor.fetchall() if columns else []
         except DestinationException as error:
             if user_of_file(error):

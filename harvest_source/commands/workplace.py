@@ -23,8 +23,7 @@ from harvest_source.api.errors import SettingError, first_line
 from harvest_source.commands.output import message
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME
 from harvest_source.settings_files import explained_files
-from harvest_source.syncing.abilities import install_line
-from harvest_source.syncing.credentials import settle_credentials
+from harvest_source.syncing.abilities import install_line, settle_destination
 from harvest_source.syncing.damage import remove_unreadable
 
 DEMO_NAME = "harvest_demo"
@@ -39,10 +38,18 @@ DLT_DEFAULTS: dict[str, object] = {
     "sources.data_writer.file_max_items": 100_000,  # bounds the memory of a load
     "normalize.data_writer.file_max_items": 100_000,
 }
+WARNINGS_WITHOUT_MEANING = (
+    # of Google's client: another way to read, which needs one more right and is slower where answers are small
+    "Cannot create BigQuery Storage client",
+    # of SQLAlchemy: what SQLite lacks is made up for when rows are read back; dlt writes its merges in an older way
+    r"Dialect sqlite\+pysqlite does \*not\* support Decimal",
+    "Coercing Subquery object into a select",
+    "implicitly coercing SELECT object to scalar subquery",
+)
 LOAD_WORKERS = "load.workers"
 SERVER_LOAD_WORKERS = 4  # a server takes several files at once: with one after another, most of the time is waiting
-FILE_LOAD_WORKERS = 1  # DuckDB takes one writer; twenty files at once, dlt's default, cost memory
-FILE_DESTINATIONS = frozenset({"duckdb", "ducklake", "filesystem"})
+FILE_LOAD_WORKERS = 1  # DuckDB and SQLite take one writer; twenty files at once, dlt's default, cost memory
+FILE_DESTINATIONS = frozenset({"duckdb", "ducklake", "filesystem", "sqlalchemy"})
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class Workplace:
             pipeline = dlt.pipeline(
                 self.pipeline_name, destination=destination, dataset_name=self.dataset, pipelines_dir=str(folder)
             )
-            settle_credentials(pipeline)
+            settle_destination(pipeline)
         return pipeline
 
     def _mend(self, folder: Path) -> None:
@@ -125,8 +132,8 @@ def apply_dlt_defaults(destination: str = "duckdb", *, verbose: bool = False) ->
         dlt.config[name] = value
     if unset:
         dlt.current.run_context().initialize_runtime()  # dlt has begun to log before, at its own level
-    # of Google's client: another way to read, which needs one more right and is slower where answers are small
-    warnings.filterwarnings("ignore", "Cannot create BigQuery Storage client")
+    for beginning in WARNINGS_WITHOUT_MEANING:
+        warnings.filterwarnings("ignore", beginning)
 
 
 @contextmanager

@@ -5,15 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 
 import dlt
+import duckdb
 from dlt.common.schema.typing import TTableSchema
 
-from harvest_source.api.errors import SettingError
+from harvest_source.api.errors import SettingError, first_line
+from harvest_source.syncing.credentials import settle_credentials
 from harvest_source.syncing.places import refuse_folders
 from harvest_source.syncing.taken import refuse_name_of_file
 from harvest_source.syncing.warehouse import Warehouse
 
+DUCKLAKE = "dlt.destinations.ducklake"
+EXTENSION = ("install ducklake", "load ducklake")  # the first does nothing where the extension is there
+MYSQL_FAMILY = ("mysql", "mariadb")  # dialects of SQLAlchemy
 STRATEGY = "delete-insert"  # the way of merging that all reports ask dlt for
 PROJECT_FOLDER = Path(__file__).parents[2]
+
+
+def settle_destination(pipeline: dlt.Pipeline) -> None:
+    """Makes a pipeline's destination ready to be opened: its credentials are read, its texts are exact and without a limit.
+
+    Raises:
+        SettingError: see `settle_credentials`.
+    """
+    settle_credentials(pipeline)
+    if pipeline.destination and pipeline.destination_client().capabilities.sqlglot_dialect in MYSQL_FAMILY:
+        from harvest_source.syncing.mariadb import ExactTexts  # noqa: PLC0415 - only these need the package SQLAlchemy
+
+        pipeline.destination.caps_params["type_mapper"] = ExactTexts
 
 
 def check_abilities(pipeline: dlt.Pipeline) -> None:
@@ -26,6 +44,8 @@ def check_abilities(pipeline: dlt.Pipeline) -> None:
     """
     refuse_folders(pipeline)
     refuse_name_of_file(pipeline)
+    if pipeline.destination and pipeline.destination.destination_type == DUCKLAKE:
+        _check_extension()
     Warehouse(pipeline)
     capabilities = pipeline.destination_client().capabilities
     preferred, formats = capabilities.preferred_loader_file_format, capabilities.supported_loader_file_formats or []
@@ -35,6 +55,23 @@ def check_abilities(pipeline: dlt.Pipeline) -> None:
     if "csv" in formats and "parquet" not in formats:
         name = pipeline.destination.destination_name if pipeline.destination else ""
         raise SettingError(f"destination {name} needs packages by which rows arrive as they are: {install_line(name)}")
+
+
+def _check_extension() -> None:
+    """Loads DuckDB's extension for DuckLake, and fetches it first where it is not there.
+
+    Raises:
+        SettingError: it cannot be had.
+    """
+    with duckdb.connect() as database:
+        try:
+            for statement in EXTENSION:
+                database.execute(statement)
+        except duckdb.Error as error:
+            raise SettingError(
+                f"destination ducklake needs the extension ducklake of DuckDB {duckdb.__version__}, which cannot be loaded: "
+                f"{first_line(error)[:200]}"
+            ) from error
 
 
 def install_line(destination: str) -> str:

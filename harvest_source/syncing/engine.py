@@ -25,11 +25,10 @@ from harvest_source.reports.reader import Outcome, Where
 from harvest_source.resources import NO_ACCOUNT, Run, build_source
 from harvest_source.settings import SECTION
 from harvest_source.syncing import timers
-from harvest_source.syncing.abilities import can_merge, check_abilities
+from harvest_source.syncing.abilities import can_merge, check_abilities, settle_destination
 from harvest_source.syncing.alone import alone
 from harvest_source.syncing.callers import CALLERS, callers_after
 from harvest_source.syncing.changes import ChangeFilter, Tally
-from harvest_source.syncing.credentials import settle_credentials
 from harvest_source.syncing.database_file import Patience, kept_open, left_only_with_rows
 from harvest_source.syncing.deletions import deleted_rows_resource
 from harvest_source.syncing.history import (
@@ -53,6 +52,7 @@ from harvest_source.syncing.rewriting import RestOfTable, lost
 from harvest_source.syncing.summary import ReportResult, Summary
 from harvest_source.syncing.taken import KEPT_TABLES, refuse_tables_of_others
 from harvest_source.syncing.totals import Totals
+from harvest_source.syncing.trial import is_tested, try_out
 from harvest_source.syncing.warehouse import Warehouse
 
 GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
@@ -88,7 +88,7 @@ class Sync:
             LoadFailedError: the destination refused; the next run finishes what is pending.
             CancelledError: the run was interrupted.
         """
-        settle_credentials(self.pipeline)
+        settle_destination(self.pipeline)
         check_abilities(self.pipeline)
         if not can_merge(self.pipeline):
             self.run.rest_of = RestOfTable(self.pipeline)
@@ -119,6 +119,9 @@ class Sync:
         with self._kept_open():
             self.summary.pending_loaded = prepare(self.pipeline, self.listener, drop_pending=self.drop_pending)
             refuse_tables_of_others(self.pipeline, self._tables_not_loaded_yet())
+        if not is_tested(self.pipeline) and not states_of(self.pipeline):
+            self.listener.step("trying the destination")
+            try_out(self.pipeline)
         self._has_begun = True
         accounts = [look_up(self.run.reader.client, account) for account in self.run.accounts]
         wheres = [(account.id, name) for account in accounts for name in self.names if not self._is_off(account, name)]

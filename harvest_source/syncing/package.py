@@ -106,7 +106,7 @@ def explained(what_follows: str = "", has_begun: Callable[[], bool] = lambda: Fa
             raise SettingError(f"the destination refuses its credentials: {said}") from failure
         step = failure.step if isinstance(failure, PipelineStepFailed) else "sync"
         what = "cannot be used" if step == "sync" else f"could not be loaded ({step})"
-        follows = f"; {what_follows}" if what_follows and _says(failure, GONE) else ""
+        follows = f"; {what_follows}" if what_follows and is_gone(failure) else ""
         follows = FEWER_CONNECTIONS if _says(failure, NO_CONNECTION) else follows
         raise LoadFailedError(f"the destination {what}: {said}{follows}") from failure
 
@@ -124,6 +124,11 @@ def _is_of_destination(failure: BaseException) -> bool:
     """Returns whether an error is dlt's of a destination, or comes from a driver, which has classes of its own (PEP 249)."""
     names = {kind.__name__ for kind in type(failure).__mro__}
     return isinstance(failure, (PipelineStepFailed, DestinationException)) or bool(names & DRIVER_ERRORS)
+
+
+def is_gone(failure: BaseException) -> bool:
+    """Returns whether an error says that the destination is gone, or not reached now."""
+    return _says(failure, GONE)
 
 
 def _says(failure: BaseException, signs: Iterable[str]) -> bool:

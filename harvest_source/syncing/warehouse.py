@@ -13,12 +13,14 @@ from typing import Any, Self
 import dlt
 from dlt.common.destination.dataset import DBApiCursor
 from dlt.common.destination.exceptions import DestinationUndefinedEntity, SqlClientNotAvailable
+from dlt.common.schema import Schema
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.api.errors import SettingError
 from harvest_source.reports.catalogue import Report, parent_id_column
 from harvest_source.reports.hints import DELETED_AT
 from harvest_source.syncing.database_file import Patience, is_one_file, opened
+from harvest_source.syncing.declared import as_declared, column_names
 
 Row = dict[str, Any]
 
@@ -36,6 +38,7 @@ EVERYTHING = Scope()
 MARKED = Scope(f"{DELETED_AT} is not null", live=False)
 KEYS_PER_QUERY = 2000  # as many as a batch of rows: on BigQuery each query reads the whole table
 DOUBLED = datetime.min.replace(tzinfo=UTC)  # the change time of a key that stands twice
+SMALLER_THAN_ANY = "0.0000005"  # than any amount: SQLite adds up in binary floating point
 COMPLETED = 0  # dlt's status of a load in _dlt_loads
 
 
@@ -44,14 +47,8 @@ def without_dlt(row: Row) -> Row:
     return {name: value for name, value in row.items() if not name.startswith("_dlt")}
 
 
-def _as_rows(cursor: DBApiCursor, fetched: Iterable[tuple[Any, ...]]) -> list[Row]:
-    names = [column[0].lower() for column in cursor.description or ()]
-    return [dict(zip(names, values, strict=True)) for values in fetched]
-
-
-def _known_tables(pipeline: dlt.Pipeline) -> set[str]:
+def _known_tables(schema: Schema | None) -> set[str]:
     """Returns the tables that a pipeline has loaded rows into."""
-    schema = pipeline.schemas.get(pipeline.default_schema_name or "")
     return {table["name"] or "" for table in schema.data_tables(seen_data_only=True)} if schema else set()
 
 
@@ -90,7 +87,7 @@ class Warehouse:
         self._open_for_all = ExitStack()
         self._missing: set[str] = set()
         self._schema = pipeline.schemas.get(pipeline.default_schema_name or "")
-        self._known = _known_tables(pipeline)
+        self._known = _known_tables(self._schema)
         self._counted = set(counted) & self._known
         self._counts: dict[tuple[str, int], tuple[int, int]] | None = None  # rows there at Harvest, rows marked as gone
 
@@ -241,7 +238,7 @@ class Warehouse:
         texts = [self._text(query.format(name=name), name, account_id, scope) for (account_id, name), scope in known.items()]
         values = [value for scope in known.values() for value in scope.values]
         try:
-            rows = self._asked(" union all ".join(texts), values) if texts else []
+            rows = self._asked(" union all ".join(texts), values, next(iter(known))[1]) if texts else []
         except DestinationUndefinedEntity:
             each = (self._rows(query.format(name=name), name, account_id, scope) for (account_id, name), scope in known.items())
             rows = [row for some in each for row in some or ()]
@@ -252,8 +249,8 @@ class Warehouse:
 
     def sum(self, table: str, column: str, account_id: int, scope: Scope) -> Decimal:
         """Returns the sum of a column, 0 where there is no row."""
-        found = self._rows(f"select sum({column}) as total from {{table}} where {{scope}}", table, account_id, scope)
-        return Decimal(found[0]["total"] or 0) if found else Decimal(0)
+        found = self._rows(f"select sum({column}) as {column} from {{table}} where {{scope}}", table, account_id, scope)
+        return Decimal(found[0][column] or 0) if found else Decimal(0)
 
     def rows_per_day(self, table: str, column: str, account_id: int, scope: Scope) -> Counter[date | None]:
         """Returns how many rows stand under each date of a column; under `None` those without a date."""
@@ -261,8 +258,8 @@ class Warehouse:
 
     def count_by(self, table: str, column: str, account_id: int, scope: Scope = EVERYTHING) -> Counter[Any]:
         """Returns how many rows stand under each value of a column."""
-        query = f"select {column} as value, count(*) as n from {{table}} where {{scope}} group by {column}"
-        return Counter({row["value"]: int(row["n"]) for row in self._rows(query, table, account_id, scope) or []})
+        query = f"select {column}, count(*) as n from {{table}} where {{scope}} group by {column}"
+        return Counter({row[column]: int(row["n"]) for row in self._rows(query, table, account_id, scope) or []})
 
     def rows_by_id(self, table: str, account_id: int, id_column: str, ids: Iterable[int]) -> list[Row]:
         """Returns whole rows of an account whose `id_column` is one of `ids`; none where the table does not exist."""
@@ -302,7 +299,7 @@ class Warehouse:
         query = f"select * from {self._client.make_qualified_table_name(table)}"
         with suppress(DestinationUndefinedEntity), self._connected(), self._client.execute_query(query) as cursor:
             while batch := cursor.fetchmany(batch_rows):
-                yield _as_rows(cursor, batch)
+                yield self._as_rows(table, cursor, batch)
 
     def unmatched_invoices(self, account_id: int) -> list[int]:
         """Returns invoices of which amount less due_amount is not the sum of their payments: a payment may be missing.
@@ -316,7 +313,7 @@ class Warehouse:
                 where account_id = {int(account_id)} and {DELETED_AT} is null group by invoice_id
             ) p on p.invoice_id = i.id
             where i.account_id = {int(account_id)} and i.{DELETED_AT} is null and i.state <> 'closed'
-                and coalesce(i.amount, 0) - coalesce(i.due_amount, 0) <> coalesce(p.paid, 0)
+                and abs(coalesce(i.amount, 0) - coalesce(i.due_amount, 0) - coalesce(p.paid, 0)) > {SMALLER_THAN_ANY}
             order by i.id"""
         return [int(row["id"]) for row in self._rows(query, "invoices", account_id, EVERYTHING) or []]
 
@@ -355,11 +352,18 @@ class Warehouse:
                 lists.setdefault(row[column], []).append(row)
         return found
 
+    def _as_rows(self, table: str, cursor: DBApiCursor, fetched: Iterable[tuple[Any, ...]]) -> list[Row]:
+        """Returns rows of a result, their values in the types that a table's columns of the same names declare."""
+        columns = self._schema.tables.get(table, {}).get("columns", {}) if self._schema else {}
+        names = [name.lower() for name in column_names(cursor)]
+        types = [columns.get(name, {}).get("data_type") for name in names]
+        return [dict(zip(names, map(as_declared, values, types), strict=True)) for values in fetched]
+
     def _rows(self, query: str, table: str, account_id: int, scope: Scope) -> list[Row] | None:
         if table in self._missing:
             return None
         try:
-            return self._asked(self._text(query, table, account_id, scope), scope.values)
+            return self._asked(self._text(query, table, account_id, scope), scope.values, table)
         except DestinationUndefinedEntity:
             self._missing.add(table)
             return None
@@ -370,6 +374,6 @@ class Warehouse:
         conditions += [scope.condition] if scope.condition else []
         return query.format(table=self._client.make_qualified_table_name(table), scope=" and ".join(conditions))
 
-    def _asked(self, text: str, values: Iterable[Any]) -> list[Row]:
+    def _asked(self, text: str, values: Iterable[Any], table: str = "") -> list[Row]:
         with self._connected(), self._client.execute_query(text, *values) as cursor:
-            return _as_rows(cursor, cursor.fetchall())
+            return self._as_rows(table, cursor, cursor.fetchall())

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 import support
 from command_line import Done, Type
-from destinations import make_of, started_postgres
+from destinations import make_of, started_mariadb, started_postgres
+from mariadb_server import MariaDB
 from postgres_server import Postgres
 from support import TOKEN, Harvest, forget_dlt
 
@@ -19,6 +20,13 @@ from harvest_pipeline import main
 def postgres() -> Iterator[Postgres]:
     """Gives a running Postgres server, one per process of the tests."""
     with started_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """Gives a running MariaDB server, one per process of the tests."""
+    with started_mariadb() as server:
         yield server
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,20 +10,26 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import dlt
 import duckdb
 import pytest
-from command_line import SCRIPT, command, environment
+import support
+from command_line import SCRIPT, Type, command, environment
 from compare import account_rows, assert_equal, flat
 from destinations import on
+from dlt.destinations.impl.sqlalchemy.type_mapper import SqlalchemyTypeMapper
 from faults_support import edit_all, errors_of, tiny
 from postgres_server import Postgres
+from sqlalchemy import Date
 from support import make_pipeline, rows, serving, sync_once
 
 from harvest_sandbox import Sandbox
+from harvest_source.api.errors import SettingError
 from harvest_source.reports.catalogue import NAMES, REPORTS
 from harvest_source.reports.columns.types import Kind
 
-DESTINATIONS = ("duckdb", "postgres", "filesystem")
+LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("sqlite", "mariadb")]
+DESTINATIONS = ("duckdb", "postgres", "filesystem", *LONG)
 MEASURES = {report.name: [each.name for each in report.columns if each.kind is Kind.DECIMAL] for report in REPORTS}
 
 
@@ -33,7 +40,7 @@ def counts_and_sums(folder: Path) -> dict[str, tuple[Any, ...]]:
         for name, columns in MEASURES.items():
             sums = "".join(f", coalesce(sum({column}), 0)" for column in columns)
             ((count, *totals),) = client.execute_sql(f"select count(*){sums} from {name}") or []
-            found[name] = (count, *(Decimal(total).normalize() for total in totals))
+            found[name] = (count, *(round(Decimal(str(total)), 6).normalize() for total in totals))  # SQLite adds up floats
     return found
 
 
@@ -81,7 +88,8 @@ def test_first_and_later_runs_equal_the_account(tmp_path: Path, destination: str
         assert any("updated_since" in request.query for request in sandbox.requests)
         assert_equal(tmp_path, sandbox)
     assert rows(tmp_path, "select count(distinct run_id) from load_report") == [(3,)]
-    assert destination == make_pipeline(tmp_path).destination.destination_name
+    kind = make_pipeline(tmp_path).destination.destination_name
+    assert kind == {"sqlite": "sqlalchemy", "mariadb": "sqlalchemy"}.get(destination, destination)
 
 
 LINES = {
@@ -165,3 +173,56 @@ def test_files_are_plain_parquet_that_other_programs_read(tmp_path: Path) -> Non
         assert database.execute(query).fetchall() == [(39, Decimal("123.25"), "DECIMAL(20,6)", "DATE")]
         lines = sum(len(invoice["line_items"]) for invoice in account.rows["invoices"].values())
         assert database.execute(f"select count(*) from '{files}/invoices__line_items/*.parquet'").fetchall() == [(lines,)]
+
+
+class Days(SqlalchemyTypeMapper):
+    """A database whose instants are days."""
+
+    def db_type_from_timestamp_type(self, column: Any, table: Any) -> Any:  # noqa: ARG002 - as in the base class
+        """Returns a type that keeps the day only."""
+        return Date()
+
+
+def test_destination_that_gives_back_other_values_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The self-test of a first run finds it, and takes its tables away again."""
+    file = tmp_path / "warehouse.db"
+    lossy = dlt.destinations.sqlalchemy(f"sqlite:///{file}", type_mapper=Days)
+    monkeypatch.setattr(support, "make_destination", lambda _folder, _name: lossy)
+    with serving(tiny()) as sandbox:
+        with pytest.raises(SettingError, match=r"does not give back what a load writes.*a timestamp"):
+            sync_once(tmp_path, sandbox, "clients")
+        assert len(sandbox.requests) == 0
+    assert [path.name for path in tmp_path.glob("*trial*")] == []
+
+
+def test_sqlite_is_checked_loaded_and_shown(tmp_path: Path) -> None:
+    """What a user types, with SQLite's address: `check` leaves nothing, a second run changes nothing, others read."""
+    folder = tmp_path / "run"
+    account = tiny()
+    with serving(account) as sandbox:
+        env = {**environment(sandbox), "DESTINATION__SQLALCHEMY__CREDENTIALS": "sqlite:///warehouse.db"}
+        options = ("--destination", "sqlalchemy", "--quiet")
+        checked = command(folder, "check", *options, env=env)
+        assert checked.returncode == 0, checked.stderr
+        assert "the self-test of a load passed" in checked.stdout
+        assert [path.name for path in folder.glob("*trial*")] == []
+        for new in (len(account.rows["time_entries"]), 0):
+            done = command(folder, *options, "--reports", "time_entries,invoices", "--json", env=env)
+            assert (done.returncode, done.stderr) == (0, "")
+            found = {each["report"]: each for each in json.loads(done.stdout)["reports"]}
+            assert (found["time_entries"]["new"], found["time_entries"]["verified"]) == (new, "yes")
+            assert found["invoices"]["changed"] == 0
+        shown = command(folder, "show", "select count(*) as n from time_entries", *options, "--json", env=env)
+        assert json.loads(shown.stdout) == [{"n": len(account.rows["time_entries"])}], shown.stderr
+        assert "time_entries" in command(folder, "status", *options, env=env).stdout
+
+
+def test_ducklake_without_its_extension_is_refused_in_one_line(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read; the extension is not fetched here, since no test leaves the machine."""
+    monkeypatch.setattr("harvest_source.syncing.abilities.EXTENSION", ("load no_such_extension",))
+    with serving(tiny()) as sandbox:
+        done = type_command("run", "--destination", "ducklake", harvest=sandbox)
+        assert (done.code, done.err.count("\n"), len(sandbox.requests)) == (2, 1, 0)
+        assert "destination ducklake needs the extension ducklake of DuckDB" in done.err
