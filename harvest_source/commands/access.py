@@ -87,8 +87,10 @@ def _listed(ids: tuple[int, ...]) -> str:
 
 
 def notes_on_settings(place: Workplace) -> list[str]:
-    """Returns what a person should know about the settings: those that stand where they do not count."""
-    return [] if place.demo else stray_settings()
+    """Returns what a person should know of options and settings: a dataset of another name, keys where they do not count."""
+    stored = place.stored_dataset
+    renamed = [] if stored == place.dataset else [f"dataset {place.dataset} is stored as {stored}"]
+    return renamed + ([] if place.demo else stray_settings())
 
 
 @contextmanager

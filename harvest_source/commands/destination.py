@@ -68,7 +68,7 @@ def _try_sql(pipeline: dlt.Pipeline) -> str:
         finally:
             if not there:
                 client.drop_dataset()
-    return f"reached and writable, dataset {pipeline.dataset_name}"
+    return f"reached and writable, dataset {client.dataset_name}"
 
 
 def _make_table(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from harvest_source.api.errors import SettingError
 from harvest_source.api.tokens import DEFAULT_NAME
 from harvest_source.commands.workplace import Workplace
 from harvest_source.settings import DATASET_NAME
@@ -31,6 +32,8 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options of every command that reads or writes tables; hands them on as one `place`."""
 
     def with_place(**options: Any) -> Any:
+        if not options["dataset"].strip():
+            raise SettingError(f"--dataset is empty: leave it out for {DATASET_NAME}, or give a name")
         names = ("demo", "destination", "dataset", "account", "quiet", "verbose")
         return command(place=Workplace(**{name: options.pop(name) for name in names}), **options)
 

@@ -21,13 +21,14 @@ from dlt.common.storages import WithLocalFiles
 
 from harvest_source.api.errors import SettingError, first_line
 from harvest_source.commands.output import message
-from harvest_source.settings import DATASET_NAME, PIPELINE_NAME
+from harvest_source.settings import DATASET_NAME, PIPELINE_NAME, SECTION
 from harvest_source.settings_files import explained_files
 from harvest_source.syncing.abilities import install_line, settle_destination
 from harvest_source.syncing.damage import remove_unreadable
 
 DEMO_NAME = "harvest_demo"
 STATE_FOLDER = Path(".dlt") / "state"
+NORMALIZES = "enable_dataset_name_normalization"  # dlt's setting
 SETTINGS_PAGE = "docs/destinations.md"
 
 # dlt's settings as this product was measured with; each counts only where the user has not set it
@@ -72,7 +73,15 @@ class Workplace:
     def state_folder(self) -> Path:
         """Returns the folder of the working state: in the folder of the run, apart for each destination and dataset."""
         base = Path(get_dlt_pipelines_dir()) if os.environ.get("DLT_DATA_DIR") else STATE_FOLDER.absolute()
-        return base / f"{self.destination.replace('/', '_')}__{self.dataset}"
+        return base / f"{self.destination.replace('/', '_')}__{self.stored_dataset.replace('/', '_')}"
+
+    @property
+    def stored_dataset(self) -> str:
+        """Returns the name under which the destination keeps the dataset: dlt writes `My Data` as `my_data`."""
+        settings = (f"destination.{self.destination}.{NORMALIZES}", f"destination.{NORMALIZES}")
+        if any(dlt.config.get(name, bool) is False for name in settings):
+            return self.dataset
+        return dlt.Schema(SECTION).naming.normalize_table_identifier(self.dataset)
 
     def pipeline(self, folder: Path | None = None) -> dlt.Pipeline:
         """Returns the pipeline.
