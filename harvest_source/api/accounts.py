@@ -26,6 +26,12 @@ class Account:
         """Returns what the caller may do in the account; empty where Harvest does not say."""
         return tuple(sorted(self.caller.get("access_roles") or ()))
 
+    @property
+    def caller_name(self) -> str:
+        """Returns the name of the caller, as far as Harvest says it."""
+        names = (self.caller.get("first_name"), self.caller.get("last_name"))
+        return " ".join(str(name) for name in names if name) or "the token's user"
+
     def switched_off(self, module: str | None) -> bool:
         """Returns whether a module of Harvest is known to be switched off in this account."""
         return module is not None and self.company.get(module) is False

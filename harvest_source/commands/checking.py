@@ -13,12 +13,13 @@ from harvest_source.api.auth import Auth, build_auth, stored_sign_in
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import AccountNotFoundError, ApiError, HarvestError, SettingError, TokenRejectedError
 from harvest_source.api.tokens import oauth_client, stored_sign_ins
-from harvest_source.commands import permissions
 from harvest_source.commands.access import account_that_counts, notes_on_settings, open_settings, wanted_accounts
 from harvest_source.commands.destination import try_destination
 from harvest_source.commands.output import message, print_json, print_table
+from harvest_source.commands.permissions import OFF, permissions
 from harvest_source.commands.workplace import Workplace
 from harvest_source.reports.catalogue import by_name
+from harvest_source.reports.roles import FULL, OWN, REFUSED, UNKNOWN
 from harvest_source.settings import HarvestSettings
 
 CLOCK_SECONDS = 60  # more than that between the server's clock and ours is told
@@ -168,7 +169,7 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
         if abs(findings.clock_seconds) > CLOCK_SECONDS:
             ahead = "ahead of" if findings.clock_seconds > 0 else "behind"
             findings.add("clock", f"this machine is {abs(findings.clock_seconds):.0f} s {ahead} Harvest: set its time")
-    found = permissions.permissions(client, account)
+    found = permissions(client, account)
     findings.accounts.append(
         {
             "account_id": account.id,
@@ -178,7 +179,7 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
             "reports": found,
         }
     )
-    refused = [report for report, verdict in found.items() if verdict == permissions.REFUSED]
+    refused = [report for report, verdict in found.items() if verdict == REFUSED]
     if refused:
         needed = sorted({by_name(report).permission for report in refused})
         names = ",".join(refused)
@@ -187,13 +188,13 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
             f"account {account.id}: this user ({', '.join(account.access_roles) or 'role not known'}) may not read {names}; "
             f"needed is {' / '.join(needed)}. Have an administrator change the role, or run with --exclude {names}",
         )
-    unknown = [report for report, verdict in found.items() if verdict == permissions.UNKNOWN]
+    unknown = [report for report, verdict in found.items() if verdict == UNKNOWN]
     if unknown:
         findings.notes.append(
             f"account {account.id}: Harvest does not say this user's role, so it is not known whether all of "
             f"{', '.join(unknown)} is loaded; an administrator's token loads all"
         )
-    own = [report for report, verdict in found.items() if verdict == permissions.OWN]
+    own = [report for report, verdict in found.items() if verdict == OWN]
     if own:
         findings.notes.append(f"account {account.id}: of {', '.join(own)} only what this user may see is loaded, not all of it")
 
@@ -209,7 +210,7 @@ def _show(findings: Findings, *, quiet: bool) -> None:
         on = [name for name, state in account["modules"].items() if state]
         off = [name for name, state in account["modules"].items() if state is False]
         facts.append(["account", f"{account['account_id']} {account['name']}"])
-        facts.append(["role", ", ".join(account["access_roles"]) or permissions.UNKNOWN])
+        facts.append(["role", ", ".join(account["access_roles"]) or UNKNOWN])
         facts.append(["modules", "; ".join(f"{word}: {', '.join(names)}" for word, names in (("on", on), ("off", off)) if names)])
     facts += [["destination", findings.destination]] if findings.destination else []
     facts += [["clock", f"{findings.clock_seconds:.0f} s from Harvest's"]] if findings.clock_seconds is not None else []
@@ -224,7 +225,7 @@ def _show(findings: Findings, *, quiet: bool) -> None:
     if findings.problems or quiet:
         return
     verdicts = {verdict for account in findings.accounts for verdict in account["reports"].values()}
-    if verdicts <= {permissions.FULL, permissions.OFF}:
+    if verdicts <= {FULL, OFF}:
         message("all is well: a run would load everything")
     else:
         message("nothing is wrong: a run would load what this user may see, which may not be all")

@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from harvest_source.commands.output import message, stderr_console, visible
 from harvest_source.syncing.listener import Listener
 
+REFUSED = "(403"  # the end of the run names what is refused, in one line
 LONG_PLAN_SECONDS = 15
 PLAIN_LINE_SECONDS = 10.0  # without a terminal a sign of life no more often than this
 
@@ -63,6 +64,8 @@ class PlainLines(Notes):
     def read(self, report: str, rows: int, error: str | None) -> None:
         """Says what was read."""
         with self._lock:
+            if error and REFUSED in error:
+                return
             message(f"{report}: {error}" if error else f"{report}: {rows} rows read, {self._requests[report]} requests")
 
     def step(self, what: str) -> None:
@@ -111,7 +114,7 @@ class LiveLine(PlainLines):
     def read(self, report: str, rows: int, error: str | None) -> None:
         """Counts rows; an error stays above the line."""
         self._rows += rows
-        if error:
+        if error and REFUSED not in error:
             self.note(f"{report}: {error}")
 
     def step(self, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from harvest_source.reports.reader import Choice
 from harvest_source.settings import load_notify_url, parse_since
 from harvest_source.syncing import Summary, sync
 
+REFUSAL = re.compile(r"Harvest does not allow it \(403[^)]*\)")
 DUCKDB_INTERRUPTED = "Query interrupted"  # a RuntimeError without a cause (seen with DuckDB 2.0.1)
 
 
@@ -141,10 +143,8 @@ def _sync(place: Workplace, names: list[str], choice: Choice, options: RunOption
 
 def _tell(summary: Summary, *, quiet: bool) -> None:
     """Says on standard error what the table does not."""
-    for result in summary.results:
-        if result.error:
-            what = "not verified" if result.loaded else "not loaded"
-            message(f"{what}: {result.report} (account {result.account_id}): {result.error}", "red")
+    for line in error_lines(summary):
+        message(line, "red")
     if quiet:
         return
     if summary.new_fields:
@@ -153,6 +153,21 @@ def _tell(summary: Summary, *, quiet: bool) -> None:
         message(note)
     if summary.waits:
         message(f"Harvest asked {summary.waits} times to wait (429)")
+
+
+def error_lines(summary: Summary) -> Iterator[str]:
+    """Yields a line for every report that is not complete; reports of an account refused for one reason share theirs."""
+    groups: dict[tuple[int, str, str], list[str]] = {}
+    for result in summary.results:
+        if result.error:
+            what = "not verified" if result.loaded else "not loaded"
+            refusal = REFUSAL.search(result.error)
+            reason = f"{refusal[0]}; an administrator's token reads everything" if refusal else result.error
+            groups.setdefault((result.account_id, what, reason if refusal else result.report), []).append(result.report)
+    errors = {(result.account_id, result.report): result.error for result in summary.results}
+    for (account_id, what, reason), names in groups.items():
+        said = reason if len(names) > 1 else errors[account_id, names[0]]
+        yield f"{what}: {', '.join(names)} (account {account_id}): {said}"
 
 
 def chosen_reports(reports: str | None, exclude: str | None) -> list[str]:

@@ -25,6 +25,7 @@ from harvest_source.reports.reading import Pages, format_instant, list_params, o
 from harvest_source.reports.spool import Spool
 from harvest_source.settings import FREE_REQUESTS, HarvestSettings
 
+OPEN_TO_ONESELF = "project_assignments"  # whoever asks may read their own (Harvest API, permissions)
 Where = tuple[int, str]  # account id, report
 States = Callable[[int, str], dict[str, Any]]
 """Gives what is kept of an account and report between runs; empty before the first."""
@@ -209,20 +210,31 @@ class Reader:
 
     def _plan(self, account_id: int, name: str, state: ChildState) -> Outcome:
         report = self.report(name)
-        plan = plan_parents(
-            report,
-            account_id,
-            state,
-            lambda list_name: self._since(report, state, list_name),
-            lambda list_name, since: self._list(account_id, list_name, since),
-            known=frozenset() if self.choice.since else self.known_parents.get((account_id, name), frozenset()),
-            overlap_seconds=self.settings.overlap_seconds,
-            sweep_days=self.settings.sweep_days,
-            sweeps=self.choice.since is None and report.project_path is None,
-        )
+        try:
+            plan = plan_parents(
+                report,
+                account_id,
+                state,
+                lambda list_name: self._since(report, state, list_name),
+                lambda list_name, since: self._list(account_id, list_name, since),
+                known=frozenset() if self.choice.since else self.known_parents.get((account_id, name), frozenset()),
+                overlap_seconds=self.settings.overlap_seconds,
+                sweep_days=self.settings.sweep_days,
+                sweeps=self.choice.since is None and report.project_path is None,
+            )
+        except NotAllowedError:
+            if name != OPEN_TO_ONESELF or not isinstance(self._list_errors.get((account_id, "users")), NotAllowedError):
+                raise
+            return Outcome(plan=self._plan_oneself(report, account_id, state))
         if not self.choice.since:
             self._put_first(plan)
         return Outcome(plan=plan)
+
+    def _plan_oneself(self, report: Report, account_id: int, state: ChildState) -> ParentPlan:
+        """Returns the plan of somebody who may not list users, and may read what hangs on themselves."""
+        caller = self.client.get(account_id, "users/me", ("id",), label=report.name).data["id"]
+        read = {hour: list(ids) for hour, ids in state.get("read", {}).items()}
+        return ParentPlan(report, account_id, {caller: ""}, marks=dict(state.get("marks", {})), read=read)
 
     def _put_first(self, plan: ParentPlan) -> None:
         """Has parents not wait whose children stand twice; of those that may wait, puts the refused and the doubtful first."""

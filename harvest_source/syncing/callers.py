@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from harvest_source.api.accounts import Account
+from harvest_source.reports.catalogue import Report
+from harvest_source.reports.roles import FULL, UNKNOWN, expected
 from harvest_source.syncing.summary import ReportResult
 
 CALLERS = "callers"  # in dlt's state of the source
@@ -66,3 +68,12 @@ def callers_after(accounts: Iterable[Account], results: Iterable[ReportResult], 
         caller = now[result.account_id]
         reports[result.report] = former if caller in former else [*former, caller]
     return after
+
+
+def whose_rows(account: Account, report: Report) -> str:
+    """Returns whose rows a report has where the caller sees only some of them, else nothing."""
+    if expected(report, account) in {FULL, UNKNOWN}:
+        return ""
+    if "manager" in account.access_roles:
+        return f"only rows that {account.caller_name}, a manager, sees"
+    return f"only rows of {account.caller_name}"

@@ -12,7 +12,7 @@ from harvest_source.reports.parents import current_hour
 from harvest_source.reports.reader import Outcome, Where
 from harvest_source.reports.reading import Key
 from harvest_source.resources import Run
-from harvest_source.syncing.callers import ADMINISTRATOR, Callers, doubt_about
+from harvest_source.syncing.callers import ADMINISTRATOR, Callers, doubt_about, whose_rows
 from harvest_source.syncing.changes import Tally
 from harvest_source.syncing.compare import Comparison, Finding
 from harvest_source.syncing.deletions import CASCADES, Deletions, children_of, gone_children
@@ -36,14 +36,14 @@ class Verdict:
     repaired: int = 0
     gone: int = 0  # rows of the table that Harvest no longer has
     unseen: set[Key] = field(default_factory=set)  # rows of the table that Harvest has and does not show to the caller
+    whose: str = ""  # of whom the rows are, where the token does not show all
     older: int = 0  # rows from before start_date, which nobody follows
 
     @property
     def told(self) -> str:
         """Returns what the summary says; rows that are not followed are no part of what is proved."""
-        if self.error or not self.older:
-            return self.verified
-        return f"{self.verified}, {self.older:,} older row{'s' if self.older > 1 else ''} not followed"
+        older = f"{self.older:,} older row{'s' if self.older > 1 else ''} not followed" if self.older else ""
+        return self.verified if self.error else ", ".join(filter(None, (self.verified, self.whose, older)))
 
     def fail(self, error: str) -> None:
         """Says that the table does not equal Harvest, and why."""
@@ -74,11 +74,12 @@ class Reconciliation:
             LoadFailedError: the destination refused a repair.
         """
         self._sees_all = {account.id for account in accounts if ADMINISTRATOR in account.access_roles}
+        whose = {(account.id, name): whose_rows(account, by_name(name)) for account in accounts for name in self.names}
         loaded = [where for where in wheres if not self.run.reader.outcomes[where].error]
         hidden = {account.id: self._doubt(account, loaded) for account in accounts}
         compared = []
         for where in wheres:
-            verdict = self.verdicts[where] = Verdict()
+            verdict = self.verdicts[where] = Verdict(whose=whose.get(where, ""))
             if self.run.reader.outcomes[where].error:
                 continue
             if self._ignores:
