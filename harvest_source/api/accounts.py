@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.errors import AccessLostError, AccountNotFoundError, ApiError, NotFoundError, SettingError
+from harvest_source.api.errors import (
+    AccessLostError,
+    AccountNotFoundError,
+    ApiError,
+    HarvestError,
+    NotFoundError,
+    RefusedError,
+    SettingError,
+    TokenRejectedError,
+)
 from harvest_source.settings import COMPANY_FIELDS
 
 FEW_TRIES = 2  # for a look that somebody waits for
@@ -20,6 +29,7 @@ class Account:
     name: str = ""
     caller: dict[str, Any] = field(default_factory=dict)  # /users/me
     company: dict[str, Any] = field(default_factory=dict)  # /company
+    error: HarvestError | None = None  # why nothing of it can be read, while other accounts can
 
     @property
     def access_roles(self) -> tuple[str, ...]:
@@ -93,6 +103,30 @@ def look_up(client: HarvestClient, account: Account) -> Account:
         raise AccountNotFoundError(f"Harvest does not know account {account.id} for this token (404)")
     account.caller, account.company = caller or {}, company or {}
     return account
+
+
+def look_up_all(client: HarvestClient, accounts: list[Account]) -> list[Account]:
+    """Looks up each account. One that Harvest does not know, or that refuses the token, keeps that as its own error.
+
+    Raises:
+        TokenRejectedError: no account takes the token.
+        AccountNotFoundError: Harvest knows none of the accounts.
+    """
+    errors: list[HarvestError] = []
+    for account in accounts:
+        try:
+            look_up(client, account)
+        except TokenRejectedError as error:
+            account.error = RefusedError(
+                f"account {account.id} refuses the token (401), which other accounts take: does its user still belong to it?", 401
+            )
+            errors.append(error)
+        except AccountNotFoundError as error:
+            account.error = error
+            errors.append(error)
+    if errors and len(errors) == len(accounts):
+        raise errors[0]
+    return accounts
 
 
 def _look(client: HarvestClient, account: Account, path: str, holds: tuple[str, ...]) -> dict[str, Any] | None:

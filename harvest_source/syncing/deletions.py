@@ -62,7 +62,7 @@ class Deletions:
     """The rows that one run found gone."""
 
     warehouse: Warehouse
-    chosen: set[str]  # reports of this run: only their tables lose rows
+    chosen: set[Where]  # what this run is about: only these rows are taken out
     accept: bool = False
     gone: dict[Where, set[Key]] = field(default_factory=dict)
     marked: dict[Where, set[Key]] = field(default_factory=dict)  # gone since long, and kept until now
@@ -102,7 +102,7 @@ class Deletions:
         while left:
             account_id, name = place = left.pop()
             for child, column in CASCADES.get(name, ()):
-                if child not in self.chosen:
+                if (account_id, child) not in self.chosen:
                     continue
                 under = self._keys_under(by_name(child), column, account_id, {key[0] for key in found[place]})
                 fresh = under - self.gone.get((account_id, child), set()) - found.get((account_id, child), set())

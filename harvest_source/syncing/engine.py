@@ -17,7 +17,7 @@ from typing import Any
 
 import dlt
 
-from harvest_source.api.accounts import Account, look_up
+from harvest_source.api.accounts import Account, look_up_all
 from harvest_source.api.errors import AccessLostError, ApiError
 from harvest_source.reports.catalogue import NAMES, by_name
 from harvest_source.reports.parents import read_parents
@@ -123,11 +123,12 @@ class Sync:
             self.listener.step("trying the destination")
             try_out(self.pipeline)
         self._has_begun = True
-        accounts = [look_up(self.run.reader.client, account) for account in self.run.accounts]
+        accounts = look_up_all(self.run.reader.client, self.run.accounts)
         wheres = [(account.id, name) for account in accounts for name in self.names if not self._is_off(account, name)]
         self._states = states_of(self.pipeline)
         self._forget_lost(wheres)
-        self._read_and_load(wheres)
+        self._pass_over_failed(accounts)
+        self._read_and_load([where for where in wheres if where not in self.run.reader.outcomes])
         reconciliation = Reconciliation(
             self.run,
             self.names,
@@ -159,7 +160,8 @@ class Sync:
         self.listener.step("comparing sums with Harvest's reports")
         with self._warehouse(lets_go=True) as warehouse:
             for account in accounts:
-                results = {each.report: each for each in self.summary.results if each.account_id == account.id}
+                own = (each for each in self.summary.results if each.account_id == account.id)
+                results = {each.report: each for each in own if self._is_loaded(account.id, each.report)}
                 try:
                     months = list(Totals(self.run.reader, warehouse, account.id).differing_months())
                 except AccessLostError:
@@ -172,6 +174,10 @@ class Sync:
                     result = results[month.where[1]]
                     result.error = result.error or str(month)
                     result.verified = f"no: {result.error}"
+
+    def _is_loaded(self, account_id: int, name: str) -> bool:
+        outcome = self.run.reader.outcomes.get((account_id, name))
+        return bool(outcome and not outcome.error)
 
     def _forget_lost(self, wheres: list[Where]) -> None:
         """Has tables that lost rows outside a run, or list elements, read as if for the first time."""
@@ -198,6 +204,13 @@ class Sync:
             self.summary.results.append(ReportResult(name, account.id, verified="module off"))
             self.listener.note(f"{name}: skipped, the module is switched off in account {account.id}")
         return off
+
+    def _pass_over_failed(self, accounts: list[Account]) -> None:
+        """Keeps the error of an account of which nothing can be read as that of each of its reports."""
+        for account in accounts:
+            if account.error:
+                self.listener.note(str(account.error))
+                self.run.reader.outcomes |= {(account.id, name): Outcome(error=account.error) for name in self.names}
 
     def _read_and_load(self, wheres: list[Where]) -> None:
         """Loads the lists while the children are still being read."""
@@ -360,7 +373,8 @@ class Sync:
     def _write_history(self, accounts: list[Account], reconciliation: Reconciliation) -> None:
         """Writes the run's rows of `load_report`."""
         compared = reconciliation.compares_whole_tables
-        callers = callers_after(accounts, self.summary.results, self._kept(CALLERS), compared=compared)
+        loaded = [each for each in self.summary.results if self._is_loaded(each.account_id, each.report)]
+        callers = callers_after(accounts, loaded, self._kept(CALLERS), compared=compared)
         now = datetime.now(UTC)
         complete = {(each.account_id, each.report) for each in self.summary.results if not each.error}
         with self._warehouse() as warehouse:

@@ -144,7 +144,7 @@ class Reconciliation:
         warehouse = self.open_warehouse()
         with warehouse:
             accept = self.accept_deletions or self.run.reader.choice.replaces
-            deletions = Deletions(warehouse, set(self.names), accept=accept, doubts=self.doubts)
+            deletions = Deletions(warehouse, set(self.verdicts), accept=accept, doubts=self.doubts)
             self.comparison.use(warehouse, deletions.gone)
             findings = {where: self._find(where, warehouse, deletions, compare) for where in wheres}
             for account in accounts:

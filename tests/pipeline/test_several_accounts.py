@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from compare import assert_equal
 from faults_support import TINY, errors_of, tiny
-from support import make_pipeline, make_source, rows, serving, sync_once
+from support import Asked, HandMade, by_hand, make_pipeline, make_source, rows, serving, sync_once
 
 from harvest_sandbox import Account
+from harvest_source.api.errors import AccountNotFoundError, HarvestError, TokenRejectedError
 from harvest_source.reports.catalogue import REPORTS
 from harvest_source.reports.reader import Choice
 from harvest_source.syncing import sync
@@ -80,3 +82,82 @@ def test_rows_gone_in_one_account_are_marked_there_alone(tmp_path: Path) -> None
     for name in names:
         live = f"select account_id, count(*) from {name} where deleted_at is null group by account_id order by 1"
         assert rows(tmp_path, live) == [(each.id, len(each.rows[name])) for each in accounts], name
+
+
+FAILING, GOOD = 78, 77
+CHOSEN = ("clients", "invoices", "invoice_payments")
+
+
+def answers_of_two(harvest: HandMade, status: int, *failing: int) -> None:
+    """Has the server list two accounts with the same rows, some of which answer everything with a status."""
+    accounts = [{"id": each, "name": f"Account {each}", "product": "harvest"} for each in (GOOD, FAILING)]
+
+    def answer(asked: Asked) -> tuple[int, bytes] | None:
+        if asked.path == "api/v2/accounts":
+            return 200, json.dumps({"accounts": accounts}).encode()
+        own = int(asked.headers.get("harvest-account-id", "0"))
+        return (status, b'{"message": "no"}') if own in failing else None
+
+    harvest.spoil = answer
+
+
+@pytest.mark.parametrize(
+    "status", [401, 404, pytest.param(402, marks=LONG), pytest.param(403, marks=LONG), pytest.param(500, marks=LONG)]
+)
+def test_account_that_refuses_everything_fails_alone(tmp_path: Path, status: int) -> None:
+    """Its reports have the error, its rows stay; the other account is loaded and compared; then both are complete again."""
+    with by_hand(invoices=3, entries=0) as harvest:
+        answers_of_two(harvest, 200)
+        assert errors_of(sync_once(tmp_path, harvest, *CHOSEN)) == {}
+        before = rows(tmp_path, f"select * from clients where account_id = {FAILING} order by id")
+        harvest.now = "2026-07-02T08:30:00Z"
+        harvest.change("clients", harvest.tables["clients"][0]["id"], name="Renamed")
+        answers_of_two(harvest, status, FAILING)
+        summary = sync_once(tmp_path, harvest, *CHOSEN)
+        assert summary.exit_code == 1
+        assert {(each.account_id, each.report) for each in summary.results if each.error} == {(FAILING, name) for name in CHOSEN}
+        assert all(str(status) in (each.error or "") for each in summary.results if each.account_id == FAILING)
+        assert {each.report: each.changed for each in summary.results if each.account_id == GOOD}["clients"] == 1
+        assert rows(tmp_path, f"select * from clients where account_id = {FAILING} order by id") == before
+        answers_of_two(harvest, 200)
+        assert errors_of(sync_once(tmp_path, harvest, *CHOSEN)) == {}
+        assert rows(tmp_path, "select account_id from clients where name = 'Renamed' order by 1") == [(GOOD,), (FAILING,)]
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, TokenRejectedError), (404, AccountNotFoundError)])
+def test_run_ends_where_every_account_refuses(tmp_path: Path, status: int, error: type[HarvestError]) -> None:
+    """Then it is the token that is wrong, or the account ids."""
+    with by_hand(invoices=1, entries=0) as harvest:
+        answers_of_two(harvest, status, GOOD, FAILING)
+        with pytest.raises(error):
+            sync_once(tmp_path, harvest, *CHOSEN)
+
+
+@pytest.mark.parametrize("everywhere", [False, pytest.param(True, marks=LONG)])
+def test_module_that_is_off_in_an_account_is_not_asked_there(tmp_path: Path, *, everywhere: bool) -> None:
+    """Its rows stay, also when their project goes; the other account is compared. Off in all: later runs end as without it."""
+    north, south = tiny(), tiny()
+    south.id = north.id + 1
+    names = ("projects", "expenses", "expense_categories")
+    with serving(north, south) as sandbox:
+        sync_once(tmp_path, sandbox, *names)
+        of_south = f"select * from expenses where account_id = {south.id} order by id"
+        before = rows(tmp_path, of_south)
+        for account in (north, south) if everywhere else (south,):
+            account.company["expense_feature"] = False
+        project = next(iter(south.rows["expenses"].values()))["project"]["id"]
+        south.delete("projects", project)
+        if not everywhere:
+            north.delete("expenses", next(iter(north.rows["expenses"])))
+        source = make_source(sandbox, *names, folder=tmp_path / "spool")
+        summary = sync(make_pipeline(tmp_path), source, totals=True)
+        assert errors_of(summary) == {}
+        found = {(each.account_id, each.report): (each.verified, each.deleted) for each in summary.results}
+        off = ("module off", 0)
+        assert found[south.id, "projects"] == ("repaired 1", 1)
+        assert found[south.id, "expenses"] == found[south.id, "expense_categories"] == off
+        assert found[north.id, "expenses"] == (off if everywhere else ("repaired 1", 1))
+        asked = source.shared.reader.client.traffic.by_label
+        assert [label for label in asked if label[0] == south.id and label[1] in names[1:]] == []
+        assert rows(tmp_path, of_south) == before
+        assert errors_of(sync_once(tmp_path, sandbox, *names)) == {}
