@@ -8,7 +8,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import dlt
-from dlt.common.configuration.specs import ConnectionStringCredentials, configspec
+from dlt.common.configuration.specs import (
+    ConnectionStringCredentials,
+    GcpServiceAccountCredentialsWithoutDefaults,
+    configspec,
+)
 from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
@@ -46,8 +50,11 @@ def settle_credentials(pipeline: dlt.Pipeline) -> None:
     if destination is None:
         return
     config = pipeline.destination_client().config
-    keep_secret(config)
     credentials = config.credentials
+    if isinstance(credentials, GcpServiceAccountCredentialsWithoutDefaults) and credentials.private_key:
+        credentials.private_key = _in_lines(credentials.private_key)
+        destination.config_params["credentials"] = credentials
+    keep_secret(config)
     if not isinstance(credentials, ConnectionStringCredentials):
         return
     _refuse_misread(destination.destination_name, credentials)
@@ -58,6 +65,11 @@ def settle_credentials(pipeline: dlt.Pipeline) -> None:
         ours = LibpqCredentials()
         ours.update({**credentials, "client_encoding": ENCODING})
         destination.config_params["credentials"] = ours.resolve()
+
+
+def _in_lines(key: str) -> str:
+    """Returns a key in PEM format with its lines: files of environments have none within a value, and some keep quotes."""
+    return key.strip().strip("\"'").replace("\\n", "\n")
 
 
 def _refuse_misread(name: str, credentials: ConnectionStringCredentials) -> None:

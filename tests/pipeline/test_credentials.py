@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import psycopg2
 import pytest
+from bigquery_server import BigQuery
 from command_line import Done, Type
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from destinations import started_postgres
 from faults_support import tiny
+from google.oauth2 import service_account
 from postgres_server import PASSWORD, USER, Postgres
 from psycopg2.sql import SQL, Identifier, Literal
 from support import serving
+
+from harvest_source.commands.workplace import Workplace
 
 PASSWORDS = {
     "spaces": "made up pass word",
@@ -198,3 +206,86 @@ def test_tls_that_is_asked_for_is_used_by_both_drivers(type_command: Type, monke
                         patch.setenv(key, value)
                     done = type_command("run", "--reports", "clients", "--destination", "postgres", harvest=sandbox)
                 assert done.code == code, said_of(done)
+
+
+def google_key() -> str:
+    """Returns a made-up key, as Google's file of a service account has it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+ONE_LINE: dict[str, Callable[[str], str]] = {
+    "lines": str,
+    "one line, as in the key file": lambda key: key.replace("\n", "\\n"),
+    "in quotes, which Docker keeps": lambda key: f'"{key.replace(chr(10), chr(92) + "n")}"',
+}
+
+
+@pytest.mark.parametrize("name", ONE_LINE)
+def test_key_of_google_may_stand_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    """Files of environments, as Docker and systemd read them, have no lines within a value."""
+    key = google_key()
+    given = {"PROJECT_ID": "made-up", "CLIENT_EMAIL": "loader@made-up.example", "PRIVATE_KEY": ONE_LINE[name](key)}
+    for field, value in given.items():
+        monkeypatch.setenv(f"DESTINATION__BIGQUERY__CREDENTIALS__{field}", value)
+    monkeypatch.chdir(tmp_path)
+    client: Any = Workplace(destination="bigquery").pipeline().destination_client()
+    credentials = client.config.credentials.to_native_credentials()
+    assert credentials.signer.sign(b"x") == service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+        {"client_email": "x", "token_uri": "x", "private_key": key}
+    ).signer.sign(b"x")
+
+
+class NoBilling(BaseHTTPRequestHandler):
+    """BigQuery in a project without billing: tables are made and taken away, rows are not deleted."""
+
+    def answer(self, status: int, body: dict[str, Any]) -> None:
+        """Sends JSON."""
+        written = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(written)))
+        self.end_headers()
+        self.wfile.write(written)
+
+    def do_GET(self) -> None:
+        self.answer(404, {"error": {"code": 404, "message": "Not found: Dataset"}})
+
+    def do_DELETE(self) -> None:
+        self.answer(200, {})
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        query = str(asked.get("query", "")).strip().lower()
+        if query.startswith("delete"):
+            said = "Billing has not been enabled for this project. DML queries are not allowed in the free tier."
+            self.answer(
+                403, {"error": {"code": 403, "message": said, "errors": [{"reason": "billingNotEnabled", "message": said}]}}
+            )
+        elif query:
+            reference = {"projectId": "local", "jobId": "1", "location": "US"}
+            self.answer(
+                200, {"jobComplete": True, "jobReference": reference, "totalRows": "0", "schema": {"fields": []}, "rows": []}
+            )
+        else:
+            self.answer(200, asked)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
+        """Writes nothing to standard error."""
+
+
+def test_check_finds_bigquery_without_billing(type_command: Type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It takes tables and rows, and refuses what every later run does: to delete rows."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), NoBilling)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", address)
+        BigQuery(address).write_settings(tmp_path, monkeypatch)
+        with serving(tiny()) as sandbox:
+            done = type_command("check", "--destination", "bigquery", "--quiet", harvest=sandbox)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert done.code == 2
+    assert "Billing has not been enabled for this project" in done.err
