@@ -20,6 +20,7 @@ import requests
 from harvest_source.api.errors import NotAllowedError, NotFoundError, RefusedError
 
 PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
+SLOW_STATUSES = frozenset({408, 504, 524})  # somebody on the way waited for the answer in vain
 MAX_PAUSE_SECONDS = 900.0  # the longest wait the API's limits can call for (reports: 100 per 15 minutes)
 MESSAGE_LENGTH = 200
 
@@ -27,9 +28,12 @@ MESSAGE_LENGTH = 200
 class PassingFault(Exception):  # noqa: N818 - it is no error until it lasts
     """An answer, or its absence, that may be different the next time."""
 
-    def __init__(self, message: str, status: int | None = None, pause_seconds: float | None = None) -> None:
+    def __init__(
+        self, message: str, status: int | None = None, pause_seconds: float | None = None, *, too_slow: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.too_slow = too_slow or status in SLOW_STATUSES
         self.pause_seconds = pause_seconds  # what a 429 asks everybody to wait; None for other faults
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
 from harvest_source.api import network
 from harvest_source.api.answers import Answer, PassingFault, check, next_link, rows_of
 from harvest_source.api.auth import Auth
-from harvest_source.api.errors import ApiError, RefusedError, SettingError, TokenRejectedError, UnavailableError
+from harvest_source.api.errors import ApiError, RefusedError, SettingError, TokenRejectedError, TooSlowError, UnavailableError
 from harvest_source.api.limits import Budget, Budgets, Clock
 from harvest_source.api.outages import Outages
 from harvest_source.settings import PER_PAGE, USER_AGENT_NAME, HarvestSettings
@@ -78,6 +78,8 @@ class HarvestClient:
         self.outages = Outages(self.clock)
         self.traffic = Traffic()
         self.on_request: Callable[[int | None, str], None] = lambda _account_id, _label: None
+        self.on_slow: Callable[[str], None] = lambda _label: None  # told once of each list that is asked for in smaller parts
+        self.slow_lists: set[str] = set()
         self._auth = auth
         self._session = requests.Session()
         self._session.headers.update({"Accept": "application/json", "User-Agent": f"{USER_AGENT_NAME} ({settings.contact})"})
@@ -113,17 +115,36 @@ class HarvestClient:
         """
         return self._get(self.api_url + path, params or {}, account_id, label or path, tries, holds=holds)
 
-    def iter_pages(self, account_id: int, path: str, rows_key: str, params: Params, label: str) -> Iterator[Answer]:
-        """Yields all pages of a list, by `links.next`, 2,000 rows each (Harvest API, pagination).
+    def iter_pages(
+        self,
+        account_id: int,
+        path: str,
+        rows_key: str,
+        params: Params,
+        label: str,
+        *,
+        per_page: int | None = None,
+        slow_tries: int = TRIES,
+    ) -> Iterator[Answer]:
+        """Yields all pages of a list, by `links.next` (Harvest API, pagination).
+
+        Args:
+            account_id: whose list.
+            path: below the API address.
+            rows_key: under which a page holds its rows.
+            params: of the query.
+            label: the report that the requests count for.
+            per_page: rows of a page; default 2,000, the most.
+            slow_tries: how often to ask before giving up on what is not answered in time.
 
         Raises:
             ApiError: as `get`; also where the pages lead round in a circle.
         """
         url: str | None = self.api_url + path
-        query: Params = {**params, "per_page": str(PER_PAGE)}
+        query: Params = {**params, "per_page": str(per_page or PER_PAGE)}
         seen: set[str] = set()
         while url:
-            answer = self._get(url, query, account_id, label, TRIES, rows_key)
+            answer = self._get(url, query, account_id, label, TRIES, rows_key, slow_tries=slow_tries)
             yield answer
             url, query = next_link(answer.data, self.api_url), {}
             if url in seen:
@@ -139,6 +160,7 @@ class HarvestClient:
         tries: int,
         rows_key: str | None = None,
         holds: tuple[str, ...] = (),
+        slow_tries: int = TRIES,
     ) -> Answer:
         budget = self.budgets.of(url.removeprefix(self.api_url))
 
@@ -153,10 +175,15 @@ class HarvestClient:
                     raise PassingFault("the answer is JSON of another shape than expected")
                 return answer
 
+        def is_last(state: RetryCallState) -> bool:
+            fault = state.outcome.exception() if state.outcome else None
+            slow = isinstance(fault, PassingFault) and fault.too_slow
+            return state.attempt_number >= (min(tries, slow_tries) if slow else tries)
+
         retrying = Retrying(
             retry=retry_if_exception_type(PassingFault),
             wait=self._wait_seconds,
-            stop=stop_after_attempt(tries),
+            stop=is_last,
             sleep=self.clock.sleep,
             before_sleep=lambda state: self._pause_all(state, budget),
             reraise=True,
@@ -164,7 +191,9 @@ class HarvestClient:
         try:
             return retrying(attempt)
         except PassingFault as fault:
-            raise UnavailableError(f"{fault}, {tries} times in a row; try again later", fault.status) from fault
+            times = retrying.statistics["attempt_number"]
+            kind = TooSlowError if fault.too_slow else UnavailableError
+            raise kind(f"{fault}, {times} times in a row; try again later", fault.status) from fault
 
     @contextmanager
     def _noticing_outages(self) -> Iterator[None]:
@@ -185,7 +214,7 @@ class HarvestClient:
 
     def _wait_seconds(self, state: RetryCallState) -> float:
         fault = state.outcome.exception() if state.outcome else None
-        if isinstance(fault, PassingFault) and fault.pause_seconds is not None:
+        if isinstance(fault, PassingFault) and fault.pause_seconds:
             return 0.0  # the common pause of the budget holds it back, and every other request with it
         return float(wait_exponential_jitter(initial=1, max=LONGEST_WAIT_SECONDS, jitter=1)(state))
 
@@ -224,7 +253,8 @@ class HarvestClient:
                 )
             except network.FAULTS as error:
                 what, may_pass = network.explain(error)
-                raise (PassingFault(what) if may_pass else RefusedError(what)) from error
+                slow = network.is_too_slow(error)
+                raise (PassingFault(what, too_slow=slow) if may_pass else RefusedError(what)) from error
             except requests.RequestException as error:
                 raise RefusedError(f"the request cannot be sent: {type(error).__name__}") from error
             except OSError as error:  # of requests itself, before it sends: the bundle of certificates is not there

@@ -10,6 +10,7 @@ HarvestError
     ├── NotFoundError           404 on one report
     ├── RefusedError            another answer that will not change by asking again
     └── UnavailableError        what may pass did not pass, however often it was tried
+        └── TooSlowError            no answer in time, each time: less may be asked for at once
 """
 
 from __future__ import annotations
@@ -74,6 +75,10 @@ class RefusedError(ApiError):
 
 class UnavailableError(ApiError):
     """Tried again and again without an answer that can be used."""
+
+
+class TooSlowError(UnavailableError):
+    """Not answered in time, again and again: what was asked for may be too much at once."""
 
 
 class CancelledError(HarvestError):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import NameResolutionError
+from urllib3.exceptions import NameResolutionError, ReadTimeoutError
 
 from harvest_source.settings import LOOPBACK_HOSTS
 
@@ -65,6 +65,11 @@ def _explain_proxy(layers: list[BaseException]) -> tuple[str, bool]:
     status = int(found[1])
     wants_password = status == requests.codes.proxy_authentication
     return PROXY_WANTS_PASSWORD if wants_password else PROXY_REFUSES.format(status=status), False
+
+
+def is_too_slow(error: requests.RequestException) -> bool:
+    """Returns whether an answer did not come in time, or not its end, though Harvest was reached."""
+    return isinstance(error, requests.ReadTimeout) or any(isinstance(layer, ReadTimeoutError) for layer in _layers(error))
 
 
 def _layers(error: BaseException) -> Iterator[BaseException]:

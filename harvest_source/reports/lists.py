@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
+from harvest_source.api.answers import Answer
 from harvest_source.api.client import HarvestClient, Params
+from harvest_source.api.errors import TooSlowError
 from harvest_source.reports.catalogue import Paging, Report
 from harvest_source.reports.reading import Pages, bound_newest, new_pages, records_of
 from harvest_source.reports.spool import Spool
 from harvest_source.reports.windows import WindowReader
-from harvest_source.settings import COMPANY_FIELDS
+from harvest_source.settings import COMPANY_FIELDS, SMALL_PAGE
+
+WHOLE_TRIES = 4  # before less is asked for: with the tries of smaller parts a dead list costs less than four minutes
+SMALL_TRIES = 3
 
 
 def read_list(
@@ -30,26 +38,64 @@ def read_list(
         ApiError: a page could not be read; nothing of the list is then used.
     """
     began = time.monotonic()
-    pages, keep = new_pages(spool, report, account_id, since)
-    totals: set[int | None] = set()
-    answers = 0
-    if report.rows_key is None:
-        coming = iter([client.get(account_id, report.path, COMPANY_FIELDS, label=report.name)])
-    else:
-        coming = client.iter_pages(account_id, report.path, report.rows_key, params, report.name)
-    for answer in coming:
-        answers += 1
-        keep(answer.body)
-        pages.add(records_of(answer.data, report))
-        pages.started = pages.started or answer.server_time
-        totals.add(answer.data.get("total_entries"))
-    pages.total_entries = max((total for total in totals if total is not None), default=None)
-    if report.paging is Paging.PAGE and answers > 1 and may_have_shifted(pages, totals):
-        again, keep = new_pages(spool, report, account_id, since)
-        pages = WindowReader(client, pages, params, again, keep).read()
+    reading = _Reading(client, spool, account_id, report, params, since)
+    try:
+        pages = reading.in_smaller_parts() if report.name in client.slow_lists else reading.by_pages(WHOLE_TRIES)
+    except TooSlowError:
+        if report.rows_key is None or report.name in client.slow_lists:
+            raise
+        client.slow_lists.add(report.name)
+        client.on_slow(report.name)
+        pages = reading.in_smaller_parts()
     bound_newest(pages)
     pages.seconds = time.monotonic() - began
     return pages
+
+
+@dataclass(frozen=True)
+class _Reading:
+    client: HarvestClient
+    spool: Spool
+    account_id: int
+    report: Report
+    params: Params
+    since: datetime | None
+
+    def in_smaller_parts(self) -> Pages:
+        """Reads by windows of the list's date; where it has none, or that does not help, by smaller pages."""
+        if self.report.date_column:
+            pages, keep = self._new_pages()
+            with suppress(TooSlowError):
+                return WindowReader(self.client, pages, self.params, pages, keep).read_from_the_newest()
+        return self.by_pages(SMALL_TRIES, SMALL_PAGE)
+
+    def _new_pages(self) -> tuple[Pages, Callable[[bytes], None]]:
+        return new_pages(self.spool, self.report, self.account_id, self.since)
+
+    def _answers(self, slow_tries: int, per_page: int | None) -> Iterator[Answer]:
+        client, report = self.client, self.report
+        if report.rows_key is None:
+            return iter([client.get(self.account_id, report.path, COMPANY_FIELDS, label=report.name)])
+        return client.iter_pages(
+            self.account_id, report.path, report.rows_key, self.params, report.name, per_page=per_page, slow_tries=slow_tries
+        )
+
+    def by_pages(self, slow_tries: int, per_page: int | None = None) -> Pages:
+        """Reads page by page, and by windows where rows may have slipped from one page to another."""
+        pages, keep = self._new_pages()
+        totals: set[int | None] = set()
+        answers = 0
+        for answer in self._answers(slow_tries, per_page):
+            answers += 1
+            keep(answer.body)
+            pages.add(records_of(answer.data, self.report))
+            pages.started = pages.started or answer.server_time
+            totals.add(answer.data.get("total_entries"))
+        pages.total_entries = max((total for total in totals if total is not None), default=None)
+        if self.report.paging is Paging.PAGE and answers > 1 and may_have_shifted(pages, totals):
+            again, keep = self._new_pages()
+            pages = WindowReader(self.client, pages, self.params, again, keep).read()
+        return pages
 
 
 def may_have_shifted(pages: Pages, totals: set[int | None]) -> bool:

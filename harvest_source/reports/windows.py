@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from harvest_source.api.answers import Answer, next_link, rows_of
-from harvest_source.api.client import HarvestClient, Params
-from harvest_source.api.errors import UnavailableError
+from harvest_source.api.client import TRIES, HarvestClient, Params
+from harvest_source.api.errors import TooSlowError, UnavailableError
 from harvest_source.reports.reading import Pages, Record
+from harvest_source.settings import SMALL_PAGE
 
 WINDOW_ROWS = 1500  # a window may grow by a third before it no longer fits into one answer of 2,000
+WIDEST_DAYS = 366  # of the first window of a list that is not answered in time as a whole
+SLOW_TRIES = 2  # of a window, before a smaller one is asked for
+ALL_DAYS_FROM, ALL_DAYS_TO = date(1900, 1, 1), date(2999, 12, 31)
 ROUNDS = 5  # so often a day, or the rest, is read again before the report is given up for this run
 
 
@@ -102,6 +106,64 @@ class WindowReader:
             self._read_rest()
         raise self._too_fast()
 
+    def read_from_the_newest(self) -> Pages:
+        """Returns the complete list, for one that is not answered in time as a whole.
+
+        Windows go from the newest day back until all rows with a date are there. One that is not answered in time either is
+        halved, down to a day; that day is read by smaller pages.
+
+        Raises:
+            ApiError: an answer could not be read; `TooSlowError` where not even a small one came in time.
+        """
+        newest, total = self._newest_and_total({})
+        dated = self._newest_and_total(Window(ALL_DAYS_FROM, ALL_DAYS_TO).params())[1]
+        window, days = Window(newest - timedelta(days=WIDEST_DAYS - 1), None), WIDEST_DAYS
+        while window.end is None or window.end >= ALL_DAYS_FROM:
+            rows_before = len(self.pages.keys)
+            try:
+                self.read_window(window)
+            except TooSlowError:
+                if days > 1:
+                    days //= 2
+                    window = Window((window.end or newest) - timedelta(days=days - 1), window.end)
+                    continue
+                self._read_by_pages(window.params())
+            if dated is not None and len(self.pages.keys) >= dated:
+                break
+            if len(self.pages.keys) == rows_before:
+                days *= 2  # years without a row cost few requests
+            end = (window.start or ALL_DAYS_FROM) - timedelta(days=1)
+            window = Window(max(end - timedelta(days=days - 1), ALL_DAYS_FROM), end)
+        self.pages.total_entries = total
+        if total is not None and len(self.pages.keys) < total:
+            self._read_by_pages({})
+        return self.pages
+
+    def _newest_and_total(self, params: Params) -> tuple[date, int | None]:
+        """Returns the day of the first row, today where there is none, and the number of rows."""
+        rows_key = self._report.rows_key or ""
+        coming = self._client.iter_pages(
+            self._account_id,
+            self._report.path,
+            rows_key,
+            {**self._params, **params},
+            self._report.name,
+            per_page=1,
+            slow_tries=1,
+        )
+        data = next(coming).data
+        total = data.get("total_entries")
+        days = (day_of(row, self._report.date_column or "") for row in data[rows_key])
+        return next(filter(None, days), datetime.now(UTC).date()), total if isinstance(total, int) else None
+
+    def _read_by_pages(self, params: Params) -> None:
+        """Adds rows by pages of a quarter of the size."""
+        rows_key, params = self._report.rows_key or "", {**self._params, **params}
+        for answer in self._client.iter_pages(
+            self._account_id, self._report.path, rows_key, params, self._report.name, per_page=SMALL_PAGE, slow_tries=SLOW_TRIES
+        ):
+            self._add(answer)
+
     def _too_fast(self) -> UnavailableError:
         return UnavailableError(f"{self._report.name} changes faster than it can be read; the next run reads it again")
 
@@ -116,9 +178,9 @@ class WindowReader:
         total = answer.data.get("total_entries")
         return total if isinstance(total, int) else None
 
-    def _answers(self, params: Params) -> Iterator[Answer]:
-        rows_key = self._report.rows_key or ""
-        return self._client.iter_pages(self._account_id, self._report.path, rows_key, params, self._report.name)
+    def _answers(self, params: Params, slow_tries: int = TRIES) -> Iterator[Answer]:
+        rows_key, name = self._report.rows_key or "", self._report.name
+        return self._client.iter_pages(self._account_id, self._report.path, rows_key, params, name, slow_tries=slow_tries)
 
     def _add(self, answer: Answer) -> None:
         self._keep(answer.body)
@@ -127,7 +189,7 @@ class WindowReader:
 
     def read_window(self, window: Window) -> None:
         """Adds the rows of a window, each part of it read in one moment."""
-        answer = next(self._answers({**self._params, **window.params()}))
+        answer = next(self._answers({**self._params, **window.params()}, slow_tries=SLOW_TRIES))
         if next_link(answer.data, self._client.api_url) is None:
             self._add(answer)
             return

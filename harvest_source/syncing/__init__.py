@@ -44,6 +44,7 @@ def sync(
     client = source.shared.reader.client
     client.on_request = lambda _account_id, label: listener.request(label)
     client.budgets.listen(listener.waiting)
+    client.on_slow = lambda name: listener.note(f"{name}: Harvest does not answer in time, so it is asked for in smaller parts")
     names = [name for name in NAMES if name in source.selected_resources]
     try:
         with client.outages.told_to(listener.outage):

@@ -177,8 +177,8 @@ def http_date(seconds: int) -> str:
 @pytest.mark.parametrize(
     ("retry_after", "least", "most"),
     [
-        (lambda: "2", 2, 2), (lambda: "0", 0, 0), (lambda: "100000", 900, 900), (lambda: http_date(30), 28, 32),
-        (lambda: http_date(-30), 0, 0), (lambda: None, 15, 15),
+        (lambda: "2", 2, 2), (lambda: "0", 1, 2), (lambda: "100000", 900, 900), (lambda: http_date(30), 28, 32),
+        (lambda: http_date(-30), 1, 2), (lambda: None, 15, 15),
         (lambda: "soon", 15, 15), (lambda: "-5", 15, 15), (lambda: "1.5", 15, 15),
     ],
     ids=["seconds", "none", "a day", "a date", "a past date", "absent", "a word", "negative", "a fraction"],
@@ -194,6 +194,17 @@ def test_a_429_is_obeyed(
     assert least - 0.5 <= waited <= most + 0.5
     assert client.traffic.waits == 1
     assert [request.status for request in sandbox.requests] == [429, 200]
+
+
+@pytest.mark.parametrize("retry_after", [lambda: "0", lambda: http_date(-30)], ids=["none", "a past date"])
+def test_a_429_that_asks_for_no_wait_does_not_burn_all_tries_at_once(
+    sandbox: Sandbox, account: Account, clock: CountingClock, retry_after: Callable[[], str]
+) -> None:
+    """The growing waits hold then, as for any other fault that may pass."""
+    sandbox.faults.append(Fault("/clients$", status=429, retry_after=retry_after(), times=None))
+    with pytest.raises(UnavailableError, match="429, 7 times"):
+        client_of(sandbox, clock).get(account.id, "clients", ("clients",))
+    assert sum(clock.waits) >= 1 + 2 + 4 + 8 + 16 + 16
 
 
 def test_a_429_holds_every_other_request_back(sandbox: Sandbox, account: Account, clock: CountingClock) -> None:
