@@ -95,6 +95,7 @@ def test_first_and_later_runs_equal_the_account(tmp_path: Path, destination: str
 LINES = {
     "postgres": ("psycopg2", "pip install -r requirements-postgres.txt"),
     "bigquery": ("google.cloud.bigquery", "pip install -r requirements-bigquery.txt"),
+    "sqlalchemy": ("sqlalchemy", "pip install -r requirements-sqlalchemy.txt"),
     "snowflake": ("snowflake", "pip install 'dlt[snowflake]'"),
 }
 
