@@ -59,7 +59,7 @@ class Run:
     rest_of: RestOfTable | None = None  # set where the destination cannot merge: a changed table is then written anew
     chosen: frozenset[Where] | None = None  # what is loaded now, of what was read; None: everything
     removals: dict[Where, list[Row]] = field(default_factory=dict)  # rows gone at Harvest, as they were last known
-    placeholders: set[str] = field(default_factory=set)  # reports whose tables were made with a row of no account
+    makes_tables: bool = True  # tables without a row are made with the others; False where `sync` made them before
     notes: Notes = field(default_factory=Notes)
     _accounts: list[Account] | None = None
 
@@ -109,6 +109,13 @@ def build_resources(run: Run, report: Report) -> list[DltResource]:
     return [parents, rows.apply_hints(additional_table_hints=table_hints(report))]
 
 
+def empty_resource(run: Run, report: Report) -> DltResource:
+    """Returns a resource that makes the table of a report without a row, where the destination has no other way."""
+    hints = resource_hints(report, keep_deleted=run.keeps_deleted, merges=run.rest_of is None)
+    empty: DltResource = dlt.resource([_empty(report)], **hints)
+    return empty.apply_hints(additional_table_hints=table_hints(report))
+
+
 def _iter_accounts(run: Run, report: Report, account_ids: list[int]) -> Iterator[Any]:
     """Yields the rows of one report; where the destination cannot merge, all others of its table behind them."""
     written: set[FullKey] = set()
@@ -132,7 +139,7 @@ def _iter_items(run: Run, report: Report, account_id: int) -> Iterator[tuple[Any
     removed = run.removals.get((account_id, report.name), [])
     if outcome.error or (outcome.pages is None and not removed):
         return
-    if _lacks_tables(report, with_lists=run.rest_of is None):
+    if run.makes_tables and _lacks_tables(report, with_lists=run.rest_of is None):
         yield _placeholder(run, report), []
     shaper = Shaper(report, known_kinds, run.notes)
     described: Added = {}
@@ -209,13 +216,12 @@ def _lacks_tables(report: Report, *, with_lists: bool) -> bool:
 def _placeholder(run: Run, report: Report) -> Any:
     """Returns what makes the tables of a report exist, also where it has no row or all its lists are empty.
 
-    That is a row of no account, which dlt removes as it loads it, or `sync` afterwards: a file without rows makes no child
-    tables, and Postgres is given no such files (dlt 1.31 fails with them where rows go there as Arrow). Where nobody would
-    remove the row, it is a file without rows.
+    That is a row of no account, which dlt removes as it loads it: a file without rows makes no child tables, and Postgres is
+    given no such files (dlt 1.31 fails with them where rows go there as Arrow). Where nobody would remove the row, it is a file
+    without rows.
     """
-    if run.rest_of or (run.keeps_deleted and not run.keeps_errors):
+    if run.rest_of or run.keeps_deleted:
         return _empty(report)
-    run.placeholders.add(report.name)
     parents = {"account_id": NO_ACCOUNT, parent_id_column(report): 0}
     lists = {nested.name: [parents] for nested in report.lists}
     row = {"account_id": NO_ACCOUNT, **dict.fromkeys(report.key, 0), DELETED_AT: DUMMY_INSTANT, **lists}

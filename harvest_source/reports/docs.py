@@ -31,7 +31,11 @@ Generated from the catalogue of reports by `python -m harvest_source.reports.doc
 - One table per report. `account_id` is part of every key, so several Harvest accounts share a dataset.
 - A nested object stands flattened, with two underscores: `client` becomes `client__id` and `client__name`.
 - A list becomes a child table, named after its table and the list: `invoices__line_items`.
-- A declared column exists even if every row has null in it, or the table has no row. All but the keys may be null.
+- The tables of chosen reports exist after the first run, with the tables of their lists, also where a module is switched off or
+  the token may not read them (of Parquet files the report's own). So does every declared column, even if all its values are null.
+  All but the keys may be null.
+- A table or column that was taken away by hand is made anew by the next run, and its report is read from the beginning: the run
+  says so. What cannot be read again is lost: rows that Harvest no longer has, and what stood in the product's own tables.
 - A field that Harvest adds later becomes a new column by itself, and the run's summary names it.
 - `statement_key` and `client_key` open public pages without login: treat them as secrets.
 

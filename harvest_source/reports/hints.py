@@ -52,6 +52,15 @@ PARTITIONS: dict[Kind, str] = {
 }
 UPDATED_AT, CLIENT_ID = "updated_at", "client__id"
 
+LOAD_ID, ROW_ID, ROOT_ID, PARENT_ID, LIST_INDEX = "_dlt_load_id", "_dlt_id", "_dlt_root_id", "_dlt_parent_id", "_dlt_list_idx"
+_OF_DLT: dict[str, TColumnSchema] = {
+    LOAD_ID: {"data_type": "text", "nullable": False},
+    ROW_ID: {"data_type": "text", "nullable": False, "unique": True, "row_key": True},
+    ROOT_ID: {"data_type": "text", "nullable": False, "root_key": True},
+    PARENT_ID: {"data_type": "text", "nullable": False, "parent_key": True},
+    LIST_INDEX: {"data_type": "bigint", "nullable": False},
+}
+
 
 def deleted_at_column(*, keep: bool) -> TColumnSchema:
     """Returns the column that marks a row gone at Harvest; where rows are not kept, the mark removes the row."""
@@ -80,6 +89,12 @@ def added_hints(added: Added) -> Any:
         place: dlt.mark.make_nested_hints(columns=each) for place, each in columns.items() if place and each
     }
     return dlt.mark.make_hints(columns=columns.get("", {}), nested_hints=nested or None)
+
+
+def dlt_columns(*, of_list: bool) -> dict[str, TColumnSchema]:
+    """Returns the columns that dlt adds to a table of dicts, or to that of a list in it, as it describes them itself."""
+    names = (ROOT_ID, PARENT_ID, LIST_INDEX, ROW_ID) if of_list else (LOAD_ID, ROW_ID)
+    return {name: {"name": name, **_OF_DLT[name]} for name in names}
 
 
 def key_of(report: Report) -> tuple[str, ...]:

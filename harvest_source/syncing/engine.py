@@ -22,7 +22,7 @@ from harvest_source.api.errors import AccessLostError, ApiError
 from harvest_source.reports.catalogue import NAMES, by_name
 from harvest_source.reports.parents import read_parents
 from harvest_source.reports.reader import Outcome, Where
-from harvest_source.resources import NO_ACCOUNT, Run, build_source
+from harvest_source.resources import Run, build_source, empty_resource
 from harvest_source.settings import SECTION
 from harvest_source.syncing import timers
 from harvest_source.syncing.abilities import can_merge, check_abilities, settle_destination
@@ -50,6 +50,7 @@ from harvest_source.syncing.preparing import prepare, states_of
 from harvest_source.syncing.reconcile import Reconciliation, Verdict
 from harvest_source.syncing.rewriting import RestOfTable, lost
 from harvest_source.syncing.summary import ReportResult, Summary
+from harvest_source.syncing.tables import complete_tables, forget_bookmarks, was_loaded
 from harvest_source.syncing.taken import KEPT_TABLES, refuse_tables_of_others
 from harvest_source.syncing.totals import Totals
 from harvest_source.syncing.trial import is_tested, try_out
@@ -125,8 +126,11 @@ class Sync:
         self._has_begun = True
         accounts = look_up_all(self.run.reader.client, self.run.accounts)
         wheres = [(account.id, name) for account in accounts for name in self.names if not self._is_off(account, name)]
+        if self.repairs:
+            with self._kept_open():
+                self._complete_tables()
         self._states = states_of(self.pipeline)
-        self._forget_lost(wheres)
+        self._forget_lost(accounts, wheres)
         self._pass_over_failed(accounts)
         self._read_and_load([where for where in wheres if where not in self.run.reader.outcomes])
         reconciliation = Reconciliation(
@@ -155,6 +159,19 @@ class Sync:
         kept: dict[str, Any] = self.pipeline.state.get("sources", {}).get(SECTION, {}).get(name, {})
         return kept
 
+    def _complete_tables(self) -> None:
+        """Makes what the destination lacks of the chosen reports' tables, whatever becomes of the reports."""
+        reports = [self.run.reader.report(name) for name in self.names]
+        own = [deleted_rows_resource({}), accounts_resource([], None)]
+        own.append(load_report_resource("", self._started_at, self._started_at, [], {}))
+        self._check_alone()
+        when = " by the next run without a date" if self.run.reader.choice.since else ""
+        if not complete_tables(self.pipeline, build_source(self.run, reports, *own), self.listener.note, when):
+            lacking = [empty_resource(self.run, report) for report in reports if not was_loaded(self.pipeline, report)]
+            if lacking:
+                load(self.pipeline, build_source(self.run, [], *lacking))
+        self.run.makes_tables = False
+
     def _compare_totals(self, accounts: list[Account]) -> None:
         """Notes the months in which a sum differs from Harvest's report; a report that cannot be read is said."""
         self.listener.step("comparing sums with Harvest's reports")
@@ -179,19 +196,24 @@ class Sync:
         outcome = self.run.reader.outcomes.get((account_id, name))
         return bool(outcome and not outcome.error)
 
-    def _forget_lost(self, wheres: list[Where]) -> None:
+    def _forget_lost(self, accounts: list[Account], wheres: list[Where]) -> None:
         """Has tables that lost rows outside a run, or list elements, read as if for the first time."""
-        with self._warehouse() as warehouse:
-            found = lost(warehouse, wheres) if self.run.rest_of else set()
+        with self._warehouse(self.names) as warehouse:
+            found = lost(warehouse, self.names) if self.run.rest_of and self.repairs else set()
             others = with_other_elements(warehouse, wheres, self._kept(LIST_ELEMENTS)) - found
+        if found:
+            forget_bookmarks(self.pipeline, found.__contains__)
+            self._states = states_of(self.pipeline)
+        chosen = {account.id for account in accounts}
         for account_id, name in sorted(found):
-            self.listener.note(f"{name} of account {account_id} lost rows since the last run: it is read from the beginning")
-        for account_id, name in sorted(others):
+            what = f"{name} of account {account_id} lost rows since the last run"
+            when = "" if account_id in chosen else " when that account is loaded"
+            self.listener.note(f"{what}: it is read from the beginning{when}")
+        for account_id, name in sorted(others & self._states.keys()):  # of a table made anew it is said already
             self.listener.note(
                 f"{name} of account {account_id} has other list elements than after the last run: it is read from the beginning"
             )
-        for where in found | others:
-            self._states.pop(where, None)
+            self._states.pop((account_id, name), None)
         self._short_of_elements = others if self.run.reader.choice.since else set()
 
     def _state(self, account_id: int, name: str) -> dict[str, Any]:
@@ -308,23 +330,12 @@ class Sync:
             finish_pending(self.pipeline)
             with self._warehouse() as warehouse:
                 changes.own_columns.put_back(warehouse)
-            self._remove_placeholders()
         for where, rows in self.run.removals.items():
             self._deleted[where] += len(rows)
         self.run.removals = {}
         for account_id, name in good:
             if reader.report(name).parent:
                 reader.spool.drop_answers(account_id, name)
-
-    def _remove_placeholders(self) -> None:
-        """Removes the rows of no account where dlt does not, since it keeps what is marked as gone."""
-        if not self.run.keeps_deleted or not self.run.placeholders:
-            return
-        with self._warehouse() as warehouse:
-            for report in map(by_name, self.run.placeholders):
-                for table in (report.name, *(f"{report.name}__{each.name}" for each in report.lists)):
-                    warehouse.remove_account(table, NO_ACCOUNT)
-        self.run.placeholders.clear()
 
     def _finish(self, wheres: list[Where], verdicts: dict[Where, Verdict]) -> None:
         """Puts together what the run did."""

@@ -8,10 +8,9 @@ import dlt
 from dlt.common.schema import Schema
 
 from harvest_source.reports.catalogue import Report, by_name, parent_id_column
-from harvest_source.reports.hints import key_of, list_tables
+from harvest_source.reports.hints import ROOT_ID, key_of, list_tables
 
 DIALECT = "postgres"  # DuckDB, BigQuery and other column stores find rows without indexes
-ROOT_ID = "_dlt_root_id"  # by which dlt removes the list elements of rows that it replaces
 TABLES = "select tablename from pg_catalog.pg_tables where schemaname = %s"
 INDEXES = "select indexname from pg_catalog.pg_indexes where schemaname = %s"
 
@@ -44,4 +43,4 @@ def _wanted(report: Report, schema: Schema) -> Iterator[tuple[str, str, tuple[st
         yield report.name, f"{report.name}_by_date", ("account_id", report.date_column)
     for name in list_tables(report, schema):
         yield name, f"{name}_by_parent", ("account_id", parent_id_column(report))
-        yield name, f"{name}_by_root", (ROOT_ID,)
+        yield name, f"{name}_by_root", (ROOT_ID,)  # by which dlt removes the list elements of rows that it replaces

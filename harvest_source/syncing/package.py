@@ -51,25 +51,27 @@ def load_normalized(pipeline: dlt.Pipeline) -> None:
         signals.raise_if_signalled()
 
 
-def repair_interrupted(pipeline: dlt.Pipeline) -> bool:
+def tidy(pipeline: dlt.Pipeline) -> None:
     """Puts the working folder in order after a run that was killed, so that what is pending can be finished.
 
-    dlt moves a normalized package into place and only then removes what it was made of; killed in between, it would
-    normalize it again, and never get past that. And a load job that was killed may have been committed: run again, its
-    rows would stand twice in the staging table. Such a package is taken back, and with it the bookmarks: its rows are
-    read again.
-
-    Returns:
-        whether a package was taken back.
+    dlt moves a normalized package into place and only then removes what it was made of; killed in between, it would normalize it
+    again, and never get past that.
     """
     extracted = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001 - dlt has no public way to these folders
-    normalized = set(pipeline.list_normalized_load_packages())
-    for load_id in normalized & set(pipeline.list_extracted_load_packages()):
+    for load_id in set(pipeline.list_normalized_load_packages()) & set(pipeline.list_extracted_load_packages()):
         extracted.delete_package(load_id)
-    interrupted = any(pipeline.get_load_package_info(load_id).jobs["started_jobs"] for load_id in normalized)
-    if interrupted:
-        pipeline.abort_packages()
-    return interrupted
+
+
+def was_killed_in_a_job(pipeline: dlt.Pipeline) -> bool:
+    """Returns whether a pending package has a job that began and did not end: its rows may have been committed all the same."""
+    loads = pipeline.list_normalized_load_packages()
+    return any(pipeline.get_load_package_info(load_id).jobs["started_jobs"] for load_id in loads)
+
+
+def has_begun_to_load(pipeline: dlt.Pipeline) -> bool:
+    """Returns whether the destination was made ready for a pending package: of files, those that it replaces are gone."""
+    packages = pipeline._get_load_storage().normalized_packages  # noqa: SLF001 - dlt has no public way to these folders
+    return any(packages.get_schema_update_file(load_id) is None for load_id in pipeline.list_normalized_load_packages())
 
 
 def pending_snapshot(pipeline: dlt.Pipeline) -> str | None:

@@ -14,16 +14,20 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.reports.reader import Where
 from harvest_source.settings import SECTION
+from harvest_source.syncing.abilities import can_merge
 from harvest_source.syncing.listener import Listener
 from harvest_source.syncing.package import (
     LoadFailedError,
     finish_pending,
+    has_begun_to_load,
     is_passing,
     load_normalized,
     pending_snapshot,
     reason,
-    repair_interrupted,
+    tidy,
+    was_killed_in_a_job,
 )
+from harvest_source.syncing.tables import lack_by_hand
 from harvest_source.syncing.warehouse import Warehouse
 
 FIRST_FOLDER = "initial_cwd"  # dlt's name for where files of a relative path lie; not in the destination's state
@@ -41,12 +45,17 @@ def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -
         whether a pending load was finished.
     """
     knew = bool(states_of(pipeline))
-    if repair_interrupted(pipeline):
+    tidy(pipeline)
+    replaced = not can_merge(pipeline) and has_begun_to_load(pipeline)  # nobody else has the rows of other accounts
+    if not replaced and was_killed_in_a_job(pipeline):  # run again, its rows would stand twice in the staging table
+        pipeline.abort_packages()
         listener.note("an earlier run was killed in the middle of a load: that load is taken back and read again")
         load_normalized(pipeline)  # records that it was taken back
+    if replaced and drop_pending:
+        listener.note("the pending load is finished, not dropped: the files that it replaces are gone already")
     finishes = False
     if pipeline.has_pending_data:
-        finishes = _finish_or_drop(pipeline, listener, drop_pending=drop_pending)
+        finishes = _finish_or_drop(pipeline, listener, drop_pending=drop_pending and not replaced)
     beyond = not finishes and _is_beyond_destination(pipeline)
     if beyond:
         _forget_working_state(pipeline)
@@ -69,7 +78,7 @@ def states_of(pipeline: dlt.Pipeline) -> dict[Where, dict[str, Any]]:
 
 
 def _finish_or_drop(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -> bool:
-    """Finishes a pending load, or drops it where that is asked or its rows may be older than those in the destination.
+    """Finishes a pending load, or drops it where that is asked, its rows may be older than those there, or it could not succeed.
 
     Returns:
         whether it was finished.
@@ -78,6 +87,8 @@ def _finish_or_drop(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending:
         why = ""
     elif _is_made_before_another_load(pipeline):
         why = ": the destination was loaded by another, or is another one; its rows are read again"
+    elif lack_by_hand(pipeline):
+        why = ": tables were changed in the destination; its rows are read again"
     else:
         listener.note("an earlier run left a pending load: it is loaded first, then today's data")
         failed = _finish(pipeline)

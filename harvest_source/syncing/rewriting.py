@@ -39,19 +39,23 @@ class RestOfTable:
                     yield _with_lists(of_lists, report, rows)
 
 
-def lost(warehouse: Warehouse, wheres: list[Where]) -> set[Where]:
-    """Returns the reports whose tables a run that was killed left short.
+def lost(warehouse: Warehouse, names: list[str]) -> set[Where]:
+    """Returns the accounts and reports whose tables a run that was killed left short; all accounts that were ever loaded.
 
     A table is written anew by taking its files away first, those of its lists too; the bookmark, which lies in the destination
     as well, knows nothing of that. Then the table has fewer rows than the last complete run left, or rows of a load that
     was never completed, whose list elements may be missing.
     """
-    left = {(row["account_id"], row["report"]): row["rows_here"] or 0 for row in last_runs(warehouse, complete=True)}
-    halves = {name for name in {name for _, name in wheres} if by_name(name).lists and warehouse.has_unfinished_load(name)}
+    left = {
+        (row["account_id"], row["report"]): row["rows_here"] or 0
+        for row in last_runs(warehouse, complete=True)
+        if row["report"] in names
+    }
+    halves = {name for name in names if by_name(name).lists and warehouse.has_unfinished_load(name)}
     return {
         (account_id, name)
-        for account_id, name in wheres
-        if name in halves or (warehouse.count(name, account_id) or 0) < left.get((account_id, name), 0)
+        for (account_id, name), rows in left.items()
+        if name in halves or (warehouse.count(name, account_id) or 0) < rows
     }
 
 

@@ -19,6 +19,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from harvest_source.api.errors import SettingError
 from harvest_source.reports.catalogue import Report, parent_id_column
 from harvest_source.reports.hints import DELETED_AT
+from harvest_source.settings import SECTION
 from harvest_source.syncing.database_file import Patience, is_one_file, opened
 from harvest_source.syncing.declared import as_declared, column_names
 
@@ -48,8 +49,8 @@ def without_dlt(row: Row) -> Row:
 
 
 def _known_tables(schema: Schema | None) -> set[str]:
-    """Returns the tables that a pipeline has loaded rows into."""
-    return {table["name"] or "" for table in schema.data_tables(seen_data_only=True)} if schema else set()
+    """Returns the tables that a pipeline made."""
+    return {table["name"] or "" for table in schema.data_tables()} if schema else set()
 
 
 class Warehouse:
@@ -86,7 +87,7 @@ class Warehouse:
         self._per_question = lets_go and is_one_file(pipeline)
         self._open_for_all = ExitStack()
         self._missing: set[str] = set()
-        self._schema = pipeline.schemas.get(pipeline.default_schema_name or "")
+        self._schema = pipeline.schemas.get(pipeline.default_schema_name or SECTION)
         self._known = _known_tables(self._schema)
         self._counted = set(counted) & self._known
         self._counts: dict[tuple[str, int], tuple[int, int]] | None = None  # rows there at Harvest, rows marked as gone
@@ -158,13 +159,6 @@ class Warehouse:
                 where = f"{found} and k.{name} is not null{f' and t.{name} is null' if only_empty else ''}"
                 self._client.execute_sql(f"update {target} as t set {name} = k.{name} from {source} as k where {where}")
             self._client.execute_sql(f"drop table {source}")
-
-    def remove_account(self, table: str, account_id: int) -> None:
-        """Removes all rows of an account; nothing happens where the table does not exist."""
-        name = self._client.make_qualified_table_name(table)
-        self._counts = None
-        with suppress(DestinationUndefinedEntity), self._connected():
-            self._client.execute_sql(f"delete from {name} where account_id = {int(account_id)}")
 
     def count(self, table: str, account_id: int, scope: Scope = EVERYTHING) -> int | None:
         """Returns the number of rows of an account that are there at Harvest, `None` where the table does not exist."""

@@ -183,3 +183,21 @@ def assert_commands_work(server: BigQuery, account: Account) -> None:
     oldest = date.fromisoformat(min(entry["spent_date"] for entry in entries))
     found = query(Workplace(destination="bigquery"), "select sum(hours) as hours, min(spent_date) as oldest from time_entries")
     assert found == (["hours", "oldest"], [[hours, oldest]])
+
+
+@pytest.mark.long
+def test_what_a_hand_took_away_is_made_anew(tmp_path: Path, bigquery: BigQuery) -> None:
+    """A table, a child table, columns, a link of dlt's: the next run ends equal, and so does the one after it, with changes."""
+    account, names = tiny(), ("clients", "users", "estimates")
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox, *names)
+        client = bigquery.client()
+        for table in ("clients", "estimates__line_items"):
+            client.delete_table(f"{PROJECT}.harvest.{table}")
+        for table, column in (("users", "telephone"), ("users", "_dlt_id"), ("estimates", "notes")):
+            client.query_and_wait(f"alter table `{PROJECT}.harvest.{table}` drop column {column}")
+        assert errors_of(sync_once(tmp_path, sandbox, *names)) == {}
+        assert_equal(tmp_path, sandbox, *names)
+        edit(account)
+        assert errors_of(sync_once(tmp_path, sandbox, *names)) == {}
+        assert_equal(tmp_path, sandbox, *names)
