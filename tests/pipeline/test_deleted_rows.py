@@ -7,16 +7,20 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pytest
 from compare import assert_equal
-from destinations import on
 from faults_support import TINY, errors_of, tiny
 from support import rows, serving, sync_once
 
+LONG = pytest.mark.long
 NAMES = ("time_entries", "invoices", "invoice_payments")
 MARKED = " union all ".join(f"select '{name}', id, deleted_at from {name} where deleted_at is not null" for name in NAMES)
 
 
-@on("duckdb", "postgres", "filesystem")
+@pytest.mark.parametrize(
+    "destination", ["duckdb", pytest.param("postgres", marks=LONG), pytest.param("filesystem", marks=LONG)], indirect=True
+)
+@pytest.mark.usefixtures("destination")
 def test_rows_marked_as_gone_are_taken_out_when_none_are_to_be_kept(tmp_path: Path) -> None:
     """From `keep` over `ignore` to `remove`: no mark is lost, all goes with its lists and children, and is written down once."""
     account = tiny(size=replace(TINY, invoices=8))
