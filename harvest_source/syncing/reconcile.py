@@ -198,7 +198,8 @@ class Reconciliation:
         found = findings.get((account.id, USERS))
         readings = [*self.run.reader.readings, *([found.pages] if found and found.pages else [])]
         of_users = [each for each in readings if (each.account_id, each.report.name, each.since) == (account.id, USERS, None)]
-        if any((caller_id,) not in each.keys for each in of_users):
+        is_gone = bool(found and (caller_id,) in found.gone)
+        if is_gone or any((caller_id,) not in each.keys for each in of_users):
             doubt = deletions.doubts.setdefault(account.id, "Harvest's list of users lacks the token's own user")
             if found:
                 self.verdicts[account.id, USERS].fail(doubt)

@@ -97,6 +97,8 @@ def test_list_of_users_without_the_administrator_who_asks_is_no_proof(tmp_path: 
             summary = sync_once(tmp_path, sandbox, *chosen, choice=Choice(full_refresh=True, replaces=True))
             assert all("lacks the token's own user" in errors_of(summary)[name] for name in chosen)
             assert tables_of(tmp_path) == before
+        assert "lacks the token's own user" in errors_of(sync_once(tmp_path, sandbox, "users"))["users"]
+        assert tables_of(tmp_path) == before
 
 
 def test_list_of_users_never_holds_the_manager_who_asks(tmp_path: Path) -> None:
