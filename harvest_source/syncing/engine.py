@@ -23,7 +23,7 @@ from harvest_source.reports.catalogue import NAMES, by_name
 from harvest_source.reports.parents import read_parents
 from harvest_source.reports.reader import Outcome, Where
 from harvest_source.resources import Run, build_source, empty_resource
-from harvest_source.settings import SECTION
+from harvest_source.settings import PER_PAGE, SECTION
 from harvest_source.syncing import timers
 from harvest_source.syncing.abilities import can_merge, check_abilities, settle_destination
 from harvest_source.syncing.alone import alone
@@ -44,6 +44,7 @@ from harvest_source.syncing.indexes import add_indexes
 from harvest_source.syncing.late_parents import known_parents
 from harvest_source.syncing.list_elements import elements_to_keep, with_other_elements
 from harvest_source.syncing.listener import Listener
+from harvest_source.syncing.looking_back import MOST_REQUESTS
 from harvest_source.syncing.package import GOES_ON, explained, finish_pending, load
 from harvest_source.syncing.postgres import only_machine
 from harvest_source.syncing.preparing import prepare, states_of
@@ -241,7 +242,9 @@ class Sync:
         children = [where for where in wheres if reader.report(where[1]).parent]
         reader.on_planned = lambda requests: self.listener.planned(requests, requests * GENERAL_PACE_SECONDS)
         reader.on_read = self._tell_read
-        reader.reserved_requests = len(lists)  # one count each
+        with self._warehouse(self.names) as warehouse:
+            longer = [where for where in lists if (warehouse.count(where[1], where[0]) or 0) > PER_PAGE]
+        reader.reserved_requests = len(lists) + MOST_REQUESTS * len(longer)  # one count each, and a look back
         self.run.keeps_errors = True
         self.listener.step("reading")
         reader.collect_lists(wheres, self._state)

@@ -18,6 +18,7 @@ from harvest_source.syncing.compare import Comparison, Finding
 LATE = timedelta(days=1)  # so late a row may come and be found by the next run
 LOOK_HOURS = 20  # so long after the last look comes the next: a daily run takes one each day, be it early or late
 WHOLE_ROWS = 10_000  # a list of up to so many rows is read whole, with five requests
+MOST_REQUESTS = 7  # for one list, but where something is found
 INSTANTS = 6  # since so many a longer one is counted
 STEP, TURN = 4.0, 0.618  # each so many times as far back as the one before, on each day somewhere else in between
 

@@ -96,3 +96,17 @@ def test_looking_back_costs_nothing_for_short_lists_and_little_for_long_ones(tmp
         sync_once(tmp_path, sandbox, *names)
         requests = {each.report: each.requests for each in sync_once(tmp_path, sandbox, *names).results}
     assert requests == {"clients": 2, "expenses": 2, "time_entries": 4}  # of entries that change now, those running are asked for
+
+
+@pytest.mark.long
+def test_first_run_of_a_quiet_day_stays_below_100_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking back comes out of what is free: what may wait is read with the rest."""
+    size = Size(projects=20, users=10, invoices=300, estimates=20, time_entries=5000, expenses=300, clients=20)
+    account = build_account(size, seed=1)
+    stop_timers(account)
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox)
+        sandbox.clear()
+        monkeypatch.setattr(parents, "time", SimpleNamespace(time=lambda: time.time() + 24 * 3600))
+        assert sync_once(tmp_path, sandbox).exit_code == 0
+        assert 50 < len(sandbox.requests) < 100
