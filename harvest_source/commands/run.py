@@ -156,14 +156,14 @@ def _tell(summary: Summary, *, quiet: bool) -> None:
 
 
 def error_lines(summary: Summary) -> Iterator[str]:
-    """Yields a line for every report that is not complete; reports of an account refused for one reason share theirs."""
+    """Yields a line for every report that is not complete; those of an account that have one reason share theirs."""
     groups: dict[tuple[int, str, str], list[str]] = {}
     for result in summary.results:
         if result.error:
             what = "not verified" if result.loaded else "not loaded"
             refusal = REFUSAL.search(result.error)
             reason = f"{refusal[0]}; an administrator's token reads everything" if refusal else result.error
-            groups.setdefault((result.account_id, what, reason if refusal else result.report), []).append(result.report)
+            groups.setdefault((result.account_id, what, reason), []).append(result.report)
     errors = {(result.account_id, result.report): result.error for result in summary.results}
     for (account_id, what, reason), names in groups.items():
         said = reason if len(names) > 1 else errors[account_id, names[0]]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command_line import Type
 from compare import assert_equal
 from faults_support import TINY, errors_of, tiny
 from support import Asked, HandMade, by_hand, make_pipeline, make_source, rows, serving, sync_once
@@ -161,3 +162,20 @@ def test_module_that_is_off_in_an_account_is_not_asked_there(tmp_path: Path, *, 
         assert [label for label in asked if label[0] == south.id and label[1] in names[1:]] == []
         assert rows(tmp_path, of_south) == before
         assert errors_of(sync_once(tmp_path, sandbox, *names)) == {}
+
+
+def test_reports_of_an_account_that_fails_share_one_line(type_command: Type) -> None:
+    """On the command line: which reports, which account and why, once; the same where nobody says who the token's user is."""
+    with by_hand(invoices=1, entries=0) as harvest:
+        choice = ("--account", "all", "--reports", "clients,contacts,tasks")
+        answers_of_two(harvest, 404, FAILING)
+        done = type_command(*choice, harvest=harvest)
+        assert done.code == 1
+        (line,) = (line for line in done.err.splitlines() if line.startswith("not "))
+        reason = f"Harvest does not know account {FAILING} for this token (404)"
+        assert line == f"not loaded: clients, contacts, tasks (account {FAILING}): {reason}"
+        harvest.spoil = lambda asked: (403, b"{}") if asked.path == "users/me" else None
+        done = type_command(*choice, harvest=harvest)
+        assert done.code == 1
+        (line,) = (line for line in done.err.splitlines() if line.startswith("not "))
+        assert line.startswith(f"not verified: clients, contacts, tasks (account {GOOD}): the token's user was")
