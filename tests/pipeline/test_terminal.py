@@ -56,14 +56,14 @@ def test_message_about_a_setting_does_not_repeat_what_may_be_a_token(type_comman
 def test_name_of_a_report_stands_once_in_its_message(type_command: Type) -> None:
     """In progress and in the end; that of the list which a report hangs on is said as well."""
     with serving(tiny()) as sandbox:
-        sandbox.faults.append(Fault("/invoices$", status=403, times=None))
+        sandbox.faults.append(Fault("/invoices$", status=422, times=None))
         done = type_command("--reports", "invoices,invoice_messages", harvest=sandbox)
     assert done.code == 1
     assert "invoices: invoices:" not in done.err
     lines = done.err.splitlines()
-    assert any(line.startswith("invoices: Harvest does not allow it (403") for line in lines)
-    assert any(line.startswith("invoice_messages: invoices: Harvest does not allow it (403") for line in lines)
-    assert any(line.startswith("not loaded: invoices (account") and "): Harvest does not" in line for line in lines)
+    assert any(line.startswith("invoices: Harvest refused the request (422") for line in lines)
+    assert any(line.startswith("invoice_messages: invoices: Harvest refused the request (422") for line in lines)
+    assert any(line.startswith("not loaded: invoices (account") and "): Harvest refused" in line for line in lines)
 
 
 ROLES: dict[str, tuple[list[str], dict[str, str]]] = {
