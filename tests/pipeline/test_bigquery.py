@@ -42,7 +42,7 @@ TYPES = {
     Kind.TIMESTAMP: "TIMESTAMP",
 }
 MOST_CLUSTERS = 4  # that BigQuery allows a table
-MOST_QUERIES = 80  # that a first run, or a day with few changes, may ask; each takes BigQuery about a second
+MOST_QUERIES = 90  # that a first run, or a day with few changes, may ask; each takes BigQuery about a second
 
 
 @pytest.fixture
