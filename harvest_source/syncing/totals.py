@@ -38,11 +38,6 @@ class Total:
     path: str
     field: str
 
-    @property
-    def expression(self) -> str:
-        """Returns what is summed, in SQL."""
-        return f"coalesce({self.column}, {self.instead})"
-
     def value_of(self, record: dict[str, Any]) -> Decimal:
         """Returns what a record of the API adds to the sum."""
         value = record.get(self.column)
@@ -139,4 +134,4 @@ class Totals:
     def _sum(self, total: Total, first: date, last: date, without: dict[int, Any] | None = None) -> Decimal:
         others = f" and id not in ({', '.join(str(int(each)) for each in without)})" if without else ""
         scope = Scope(f"spent_date >= %s and spent_date <= %s{others}", (first, last))
-        return self.warehouse.sum(total.table, total.expression, self.account_id, scope)
+        return self.warehouse.sum(total.table, total.column, total.instead, self.account_id, scope)

@@ -241,9 +241,10 @@ class Warehouse:
             versions[key] = DOUBLED if key in versions else row["updated_at"]
         return found
 
-    def sum(self, table: str, column: str, account_id: int, scope: Scope) -> Decimal:
-        """Returns the sum of a column, 0 where there is no row."""
-        found = self._rows(f"select sum({column}) as {column} from {{table}} where {{scope}}", table, account_id, scope)
+    def sum(self, table: str, column: str, instead: str, account_id: int, scope: Scope) -> Decimal:
+        """Returns the sum of a column, or of another one's value where a row has none; 0 where there is no row."""
+        query = f"select sum(coalesce({column}, {instead})) as {column} from {{table}} where {{scope}}"
+        found = self._rows(query, table, account_id, scope)
         return Decimal(found[0][column] or 0) if found else Decimal(0)
 
     def rows_per_day(self, table: str, column: str, account_id: int, scope: Scope) -> Counter[date | None]:
