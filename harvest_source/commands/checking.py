@@ -18,7 +18,6 @@ from harvest_source.commands.destination import try_destination
 from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.permissions import OFF, permissions
 from harvest_source.commands.workplace import Workplace
-from harvest_source.reports.catalogue import by_name
 from harvest_source.reports.roles import FULL, OWN, REFUSED, UNKNOWN
 from harvest_source.settings import HarvestSettings
 
@@ -181,12 +180,12 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
     )
     refused = [report for report, verdict in found.items() if verdict == REFUSED]
     if refused:
-        needed = sorted({by_name(report).permission for report in refused})
-        names = ",".join(refused)
+        role = ", ".join(account.access_roles) or "role not known"
         findings.add(
             "permission",
-            f"account {account.id}: this user ({', '.join(account.access_roles) or 'role not known'}) may not read {names}; "
-            f"needed is {' / '.join(needed)}. Have an administrator change the role, or run with --exclude {names}",
+            f"account {account.id}: this user ({role}) may not read all reports, a run ends with 1: use an administrator's "
+            "token, have the role changed (docs/tables.md says who may read what), or run with "
+            f"--exclude {','.join(refused)}",
         )
     unknown = [report for report, verdict in found.items() if verdict == UNKNOWN]
     if unknown:

@@ -162,7 +162,7 @@ def error_lines(summary: Summary) -> Iterator[str]:
         if result.error:
             what = "not verified" if result.loaded else "not loaded"
             refusal = REFUSAL.search(result.error)
-            reason = f"{refusal[0]}; an administrator's token reads everything" if refusal else result.error
+            reason = f"{refusal[0]}; an administrator's token reads them, --exclude leaves them out" if refusal else result.error
             groups.setdefault((result.account_id, what, reason), []).append(result.report)
     errors = {(result.account_id, result.report): result.error for result in summary.results}
     for (account_id, what, reason), names in groups.items():

@@ -126,7 +126,7 @@ class Sync:
             try_out(self.pipeline)
         self._has_begun = True
         accounts = look_up_all(self.run.reader.client, self.run.accounts)
-        wheres = [(account.id, name) for account in accounts for name in self.names if not self._is_off(account, name)]
+        wheres = [where for account in accounts for where in self._wheres_of(account)]
         if self.repairs:
             with self._kept_open():
                 self._complete_tables()
@@ -220,13 +220,13 @@ class Sync:
     def _state(self, account_id: int, name: str) -> dict[str, Any]:
         return self._states.get((account_id, name), {})
 
-    def _is_off(self, account: Account, name: str) -> bool:
-        """Notes a report whose module is switched off; it is complete, since there is nothing to load."""
-        off = account.switched_off(by_name(name).module)
+    def _wheres_of(self, account: Account) -> list[Where]:
+        """Returns what is read of an account; a report whose module is off is complete, since there is nothing to load."""
+        off = [name for name in self.names if account.switched_off(by_name(name).module)]
         if off:
-            self.summary.results.append(ReportResult(name, account.id, verified="module off"))
-            self.listener.note(f"{name}: skipped, the module is switched off in account {account.id}")
-        return off
+            self.summary.results += [ReportResult(name, account.id, verified="module off") for name in off]
+            self.summary.notes.append(f"skipped, since their module is switched off in account {account.id}: {', '.join(off)}")
+        return [(account.id, name) for name in self.names if name not in off]
 
     def _pass_over_failed(self, accounts: list[Account]) -> None:
         """Keeps the error of an account of which nothing can be read as that of each of its reports."""

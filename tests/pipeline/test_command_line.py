@@ -229,16 +229,21 @@ def test_json_is_one_document_with_the_fields_of_the_contract(tmp_path: Path, ty
 
 
 def test_quiet_says_nothing_and_a_plain_run_tells_what_it_does(type_command: Type) -> None:
-    """The summary stands on standard output either way, progress on standard error."""
-    with serving(tiny()) as sandbox:
-        loud = type_command("--reports", "clients,roles", harvest=sandbox)
-        quiet = type_command("--reports", "clients,roles", "--quiet", harvest=sandbox)
+    """The summary stands on standard output either way, progress on standard error; a module that is off is no mail every day."""
+    account = tiny()
+    account.company["expense_feature"] = False
+    arguments = ("--reports", "clients,roles,expenses,expense_categories")
+    with serving(account) as sandbox:
+        loud = type_command(*arguments, harvest=sandbox)
+        quiet = type_command(*arguments, "--quiet", harvest=sandbox)
     assert (loud.code, quiet.code, quiet.err) == (0, 0, "")
     assert "clients: 3 rows read, 1 requests" in loud.err
+    skipped = f"skipped, since their module is switched off in account {account.id}: expenses, expense_categories"
+    assert loud.err.splitlines().count(skipped) == 1
     for done in (loud, quiet):
         head, *lines = done.out.splitlines()
         assert head.split() == ["report", "new", "changed", "deleted", "total", "requests", "seconds", "verified"]
-        assert [line.split()[0] for line in lines] == ["clients", "roles"]
+        assert [line.split()[0] for line in lines] == ["clients", "expenses", "roles", "expense_categories"]
 
 
 def test_verbose_shows_where_an_error_came_from(type_command: Type) -> None:
