@@ -104,16 +104,12 @@ class Deletions:
             for child, column in CASCADES.get(name, ()):
                 if (account_id, child) not in self.chosen:
                     continue
-                under = self._keys_under(by_name(child), column, account_id, {key[0] for key in found[place]})
+                under = keys_under(self.warehouse, by_name(child), account_id, column, {key[0] for key in found[place]})
                 fresh = under - self.gone.get((account_id, child), set()) - found.get((account_id, child), set())
                 if fresh:
                     found.setdefault((account_id, child), set()).update(fresh)
                     left.append((account_id, child))
         return found
-
-    def _keys_under(self, report: Report, column: str, account_id: int, ids: set[int]) -> set[Key]:
-        rows = self.warehouse.rows_by_id(report.name, account_id, column, ids)
-        return {tuple(row[name] for name in report.key) for row in rows if row.get("deleted_at") is None}
 
     def last_known(self) -> dict[Where, list[Row]]:
         """Returns the rows to remove, whole, with their lists; none of an account that is doubted."""
@@ -142,8 +138,13 @@ def gone_children(warehouse: Warehouse, report: Report, account_id: int, parents
 def children_of(warehouse: Warehouse, report: Report, account_id: int, parents: Iterable[int]) -> set[Key]:
     """Returns the keys of the children in the table of some parents."""
     column = report.parent.column if report.parent and report.parent.column else "project__id"
-    rows = warehouse.rows_by_id(report.name, account_id, column, parents)
-    return {tuple(row[name] for name in report.key) for row in rows if row.get("deleted_at") is None}
+    return keys_under(warehouse, report, account_id, column, parents)
+
+
+def keys_under(warehouse: Warehouse, report: Report, account_id: int, column: str, ids: Iterable[int]) -> set[Key]:
+    """Returns the keys of a table's rows, but for those marked as gone, that have one of some ids in a column."""
+    rows = warehouse.rows_by_id(report.name, account_id, column, ids)
+    return {tuple(row[name] for name in report.key) for row in rows if row.get(DELETED_AT) is None}
 
 
 def deleted_rows_resource(removals: dict[Where, list[Row]]) -> DltResource:

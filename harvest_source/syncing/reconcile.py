@@ -15,7 +15,7 @@ from harvest_source.resources import Run
 from harvest_source.syncing.callers import ADMINISTRATOR, Callers, doubt_about, whose_rows
 from harvest_source.syncing.changes import Tally
 from harvest_source.syncing.compare import Comparison, Finding
-from harvest_source.syncing.deletions import CASCADES, Deletions, children_of, gone_children
+from harvest_source.syncing.deletions import CASCADES, Deletions, children_of, gone_children, keys_under
 from harvest_source.syncing.looking_back import is_due, look_back
 from harvest_source.syncing.unseen import not_seen, unseen_among
 from harvest_source.syncing.warehouse import MARKED, Scope, Warehouse
@@ -89,7 +89,7 @@ class Reconciliation:
             else:
                 compared.append(where)
         self._ask_ahead(compared)
-        parents = [where for where in compared if where[1] in CASCADES]
+        parents = [where for name in CASCADES for where in compared if where[1] == name]
         self._mend([*parents, *(where for where in compared if where not in parents)], accounts)
         if any(self.verdicts[where].repaired for where in parents):
             self.read_late_parents([where for where in compared if self.run.reader.report(where[1]).parent])
@@ -221,21 +221,33 @@ class Reconciliation:
         elif report.parent and outcome.pages:
             gone = gone_children(warehouse, report, where[0], outcome.parents, outcome.pages.keys)
         if not self._is_list(where):
-            return Finding(gone=gone)
-        finding = self._without_unseen(where, self.comparison.compare(where, outcome))
+            return Finding(gone=gone - self._under_unseen(where, warehouse))
+        finding = self._without_unseen(where, self.comparison.compare(where, outcome), warehouse)
         return Finding(finding.at_harvest, finding.equal, finding.gone | gone - self.verdicts[where].unseen, finding.pages)
 
-    def _without_unseen(self, where: Where, finding: Finding) -> Finding:
+    def _without_unseen(self, where: Where, finding: Finding, warehouse: Warehouse) -> Finding:
         """Takes out of what is gone what Harvest has and does not show to the caller."""
-        unseen = unseen_among(self.run.reader, where, finding.gone, sees_all=where[0] in self._sees_all)
+        unseen = finding.gone & self._under_unseen(where, warehouse)
+        unseen |= unseen_among(self.run.reader, where, finding.gone - unseen, sees_all=where[0] in self._sees_all)
         self.verdicts[where].unseen |= unseen
         finding.gone = finding.gone - unseen
         return finding
 
-    def _look_back(self, where: Where, _warehouse: Warehouse) -> Finding:
+    def _under_unseen(self, where: Where, warehouse: Warehouse) -> set[Key]:
+        """Returns the keys of rows that hang on a row which is hidden from the caller: they may be hidden with it."""
+        account_id, name = where
+        found: set[Key] = set()
+        for parent, tables in CASCADES.items():
+            above = self.verdicts.get((account_id, parent))
+            for column in [column for table, column in tables if table == name] if above and above.unseen else ():
+                found |= keys_under(warehouse, by_name(name), account_id, column, (key[0] for key in above.unseen))
+        return found
+
+    def _look_back(self, where: Where, warehouse: Warehouse) -> Finding:
         pages = self.run.reader.outcomes[where].pages
         found = look_back(self.comparison, where, pages.since if pages else None, whole=is_due(where, self.looked))
-        return self._without_unseen(where, found) if found else Finding(self.verdicts[where].at_harvest, equal=True)
+        equal = Finding(self.verdicts[where].at_harvest, equal=True)
+        return self._without_unseen(where, found, warehouse) if found else equal
 
     def _covers_all(self, report: Report, outcome: Outcome) -> bool:
         """Returns whether the children of every parent there is were read: others in the table have lost theirs."""

@@ -144,6 +144,29 @@ def test_rows_out_of_a_managers_sight_are_asked_for_before_they_go(tmp_path: Pat
 
 
 @pytest.mark.long
+def test_what_hangs_on_rows_out_of_a_managers_sight_stays(tmp_path: Path) -> None:
+    """A project and a teammate were taken from a manager: assignments and rates of theirs are in no list; none can be asked for."""
+    names = ("projects", "users", "task_assignments", "user_assignments", "project_assignments", "billable_rates")
+    with by_hand(users=3, invoices=1, entries=0) as harvest:
+        with_role(harvest, "manager")
+        verified(tmp_path, harvest, *names)
+        before = {name: count(tmp_path, name) for name in names}
+        project, user = harvest.tables["projects"][1]["id"], harvest.tables["users"][2]["id"]
+        hide(harvest, "projects", project)
+        hide(harvest, "users", user)
+        refuse(harvest, f"projects/{project}", f"users/{user}")
+        with_role(harvest, "manager")
+        for name in ("task_assignments", "user_assignments"):
+            rows_left = [each for each in harvest.tables[name] if each["project"]["id"] != project]
+            harvest.tables[name] = [each for each in rows_left if each.get("user", {}).get("id") != user]
+        for choice in (None, Choice(full_refresh=True, replaces=True)):
+            told = verified(tmp_path, harvest, *names, choice=choice)
+            assert told["projects"] == "yes, 1 project not seen, only rows that the token's user, a manager, sees"
+            assert "assignments not seen" in told["user_assignments"]
+            assert {name: count(tmp_path, name) for name in names} == before
+
+
+@pytest.mark.long
 def test_report_of_which_every_parent_is_refused_is_refused(tmp_path: Path) -> None:
     """As a whole, on a first run and on later ones, with few requests; one refused invoice alone does not make it so."""
     names = ("invoices", "invoice_messages")
