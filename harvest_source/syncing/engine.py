@@ -79,7 +79,7 @@ class Sync:
     _tallies: dict[Where, Tally] = field(default_factory=dict)
     _deleted: Counter[Where] = field(default_factory=Counter)
     _states: dict[Where, dict[str, Any]] = field(default_factory=dict)
-    _short_of_elements: set[Where] = field(default_factory=set)  # seen, and not read whole in this run
+    _other_elements: set[Where] = field(default_factory=set)  # reports whose lists are not as the last run left them
 
     def execute(self) -> Summary:
         """Runs, and returns the summary.
@@ -215,7 +215,7 @@ class Sync:
                 f"{name} of account {account_id} has other list elements than after the last run: it is read from the beginning"
             )
             self._states.pop((account_id, name), None)
-        self._short_of_elements = others if self.run.reader.choice.since else set()
+        self._other_elements = others
 
     def _state(self, account_id: int, name: str) -> dict[str, Any]:
         return self._states.get((account_id, name), {})
@@ -390,9 +390,10 @@ class Sync:
         loaded = [each for each in self.summary.results if self._is_loaded(each.account_id, each.report)]
         callers = callers_after(accounts, loaded, self._kept(CALLERS), compared=compared)
         now = datetime.now(UTC)
-        complete = {(each.account_id, each.report) for each in self.summary.results if not each.error}
+        mended = {(each.account_id, each.report) for each in loaded if not each.error and not self.run.reader.choice.since}
+        settled = {(each.account_id, each.report) for each in loaded} - (self._other_elements - mended)
         with self._warehouse() as warehouse:
-            elements = elements_to_keep(warehouse, complete - self._short_of_elements, self._kept(LIST_ELEMENTS))
+            elements = elements_to_keep(warehouse, settled, self._kept(LIST_ELEMENTS))
         kept: dict[str, dict[str, Any]] = {CALLERS: callers, LIST_ELEMENTS: elements, LOOKED: reconciliation.looks()}
         history = load_report_resource(uuid.uuid4().hex, self._started_at, now, self.summary.results, kept)
         present = None

@@ -36,9 +36,12 @@ def elements_to_keep(warehouse: Warehouse, wheres: Collection[Where], kept: Elem
     """Returns how many elements each list has, now of the given accounts and reports, else as it was kept."""
     numbers = {account_id: dict(each) for account_id, each in kept.items()}
     now = warehouse.count_elements({name for _, name in wheres})
-    for (table, account_id), number in now.items() if now is not None else ():
+    if now is None:
+        return numbers
+    emptied = {(table, int(account_id)) for account_id, each in kept.items() for table in each}  # no row is counted there
+    for table, account_id in now.keys() | emptied:
         if (account_id, _report_of(table)) in wheres:
-            numbers.setdefault(str(account_id), {})[table] = number
+            numbers.setdefault(str(account_id), {})[table] = now[table, account_id]
     return numbers
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from compare import assert_equal
 from destinations import on
-from support import make_pipeline, serving, sync_once
+from faults_support import errors_of
+from support import by_hand, make_pipeline, rows, serving, sync_once
 
 from harvest_sandbox import Size, build_account
 from harvest_source.reports.reader import Choice
@@ -38,3 +39,27 @@ def test_elements_taken_out_by_hand_come_back(tmp_path: Path) -> None:
         sandbox.clear()
         assert sum(each.changed + each.new for each in sync_once(tmp_path, sandbox, *NAMES).results) == 0
         assert not [request for request in sandbox.requests if request.path.endswith("/project_assignments")]
+
+
+def test_lists_that_change_at_harvest_are_not_read_from_the_beginning(tmp_path: Path) -> None:
+    """Not where the last element of a table goes, and not where the run's rows are not compared, since the role was lowered."""
+    names = ("invoices", "invoice_messages")
+    with by_hand(invoices=6, entries=0) as harvest:
+        sync_once(tmp_path, harvest, *names)
+        member = (200, b'{"id": 4711, "access_roles": ["member"]}')
+        for day, compared in ((2, True), (3, True), (4, False), (5, False)):
+            harvest.spoil = lambda asked, compared=compared: None if compared or asked.path != "users/me" else member
+            harvest.now = f"2026-07-0{day}T08:30:00Z"
+            invoice = harvest.tables["invoices"][0]["id"]
+            harvest.change("invoices", invoice, notes=harvest.now)
+            recipients = [{"name": None, "email": f"{number}@example.com"} for number in range(day)]
+            harvest.tables[f"invoices/{invoice}/messages"][0].update(recipients=recipients, updated_at=harvest.now)
+            for each in [row for row in harvest.tables["invoices"] if row["line_items"]]:
+                harvest.change("invoices", each["id"], line_items=[])
+            harvest.requests.clear()
+            assert bool(errors_of(sync_once(tmp_path, harvest, *names))) is not compared
+            asked = {each.path for each in harvest.requests if each.path.endswith("/messages")}
+            assert 0 < len(asked) < 6
+            first = next(each for each in harvest.requests if each.path == "invoices")
+            assert "updated_since" in first.query
+        assert rows(tmp_path, "select count(*) from invoices__line_items") == [(0,)]
