@@ -365,7 +365,7 @@ class Sync:
         error = str(outcome.error) if outcome.error else verdict.error
         differing = tally.new + tally.changed - tally.grown + max(self._deleted[where], verdict.gone)
         if not self.repairs and differing and not error:
-            error = f"{differing} rows differ from Harvest; without --no-repair they are read again"
+            verdict.fail(error := f"{differing} rows differ from Harvest; without --no-repair they are read again")
         if self.totals and self.repairs and differing and not error:
             verdict.verified = f"repaired {differing}"
         return ReportResult(

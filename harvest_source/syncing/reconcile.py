@@ -239,8 +239,9 @@ class Reconciliation:
         found: set[Key] = set()
         for parent, tables in CASCADES.items():
             above = self.verdicts.get((account_id, parent))
-            for column in [column for table, column in tables if table == name] if above and above.unseen else ():
-                found |= keys_under(warehouse, by_name(name), account_id, column, (key[0] for key in above.unseen))
+            ids = {key[0] for key in above.unseen} if above else set()
+            for column in [column for table, column in tables if table == name and ids]:
+                found |= keys_under(warehouse, by_name(name), account_id, column, ids)
         return found
 
     def _look_back(self, where: Where, warehouse: Warehouse) -> Finding:

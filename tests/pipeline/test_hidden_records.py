@@ -145,7 +145,7 @@ def test_rows_out_of_a_managers_sight_are_asked_for_before_they_go(tmp_path: Pat
 
 @pytest.mark.long
 def test_what_hangs_on_rows_out_of_a_managers_sight_stays(tmp_path: Path) -> None:
-    """A project and a teammate were taken from a manager: assignments and rates of theirs are in no list; none can be asked for."""
+    """A project and a teammate were taken from a manager: what hangs on them is in no list, and is not asked for."""
     names = ("projects", "users", "task_assignments", "user_assignments", "project_assignments", "billable_rates")
     with by_hand(users=3, invoices=1, entries=0) as harvest:
         with_role(harvest, "manager")
