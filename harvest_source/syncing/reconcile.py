@@ -180,7 +180,7 @@ class Reconciliation:
         deletions.add(where, finding.gone)
         deletions.marked[where] = self._marked(where, finding, warehouse)
         verdict.at_harvest = finding.at_harvest
-        verdict.gone = max(verdict.gone, len(deletions.gone.get(where, ())))
+        verdict.gone = max(verdict.gone, len(deletions.gone.get(where, set()) | deletions.marked[where]))
         return finding
 
     def _marked(self, where: Where, finding: Finding, warehouse: Warehouse) -> set[Key]:

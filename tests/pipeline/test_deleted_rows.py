@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from compare import assert_equal
 from faults_support import TINY, errors_of, tiny
-from support import rows, serving, sync_once
+from support import make_pipeline, make_source, rows, serving, sync_once
+
+from harvest_source.syncing import sync
 
 LONG = pytest.mark.long
 NAMES = ("time_entries", "invoices", "invoice_payments")
@@ -48,6 +50,9 @@ def test_rows_marked_as_gone_are_taken_out_when_none_are_to_be_kept(tmp_path: Pa
         run(deleted_rows="ignore")
         assert sorted(rows(tmp_path, MARKED)) == sorted(marked)
         account.put("time_entries", restored)
+        source = make_source(sandbox, *NAMES, folder=tmp_path / "spool", deleted_rows="remove")
+        told = sync(make_pipeline(tmp_path), source, repairs=False)
+        assert {each.report for each in told.results if each.verified.startswith("no: ")} == set(NAMES)
         summary = run(deleted_rows="remove")
         assert errors_of(summary) == {}
         assert_equal(tmp_path, sandbox, *NAMES)
