@@ -210,6 +210,8 @@ class Reader:
 
     def _plan(self, account_id: int, name: str, state: ChildState) -> Outcome:
         report = self.report(name)
+        if self.choice.since:
+            state = {**state, "followed": {}}  # what hangs on every change since then is asked for
         try:
             plan = plan_parents(
                 report,

@@ -18,6 +18,8 @@ from support import Asked, HandMade, by_hand, like, make_pipeline, rows, sync_on
 from harvest_sandbox import Sandbox, Size
 from harvest_source.reports import parents
 from harvest_source.reports.catalogue import NAMES, REPORTS
+from harvest_source.reports.reader import Choice
+from harvest_source.settings import parse_since
 from harvest_source.syncing.history import last_runs
 from harvest_source.syncing.warehouse import Warehouse
 
@@ -135,13 +137,16 @@ def test_children_of_changed_parents_are_read_again(tmp_path: Path) -> None:
 
 
 def test_bulk_change_is_followed_up_once(tmp_path: Path) -> None:
-    """The lists give its rows again within the overlap; what hangs on them is asked again only where it may have changed."""
+    """The lists give its rows again within the overlap; what hangs on them is asked again only where it may have changed.
+
+    A run from a date on asks for what hangs on every change since then.
+    """
     names = ("invoices", "invoice_payments", "project_assignments")
     with by_hand(invoices=6, entries=0) as harvest:
 
-        def asked_by_a_run() -> set[str]:
+        def asked_by_a_run(since: str | None = None) -> set[str]:
             harvest.requests.clear()
-            sync_once(tmp_path, harvest, *names)
+            sync_once(tmp_path, harvest, *names, choice=Choice(since=parse_since("since", since) if since else None))
             return {asked.path for asked in harvest.requests if asked.path.endswith(("/payments", "/project_assignments"))}
 
         sync_once(tmp_path, harvest, *names)
@@ -152,6 +157,7 @@ def test_bulk_change_is_followed_up_once(tmp_path: Path) -> None:
         harvest.now = "2026-07-02T08:40:00Z"
         assert len(asked_by_a_run()) == len(harvest.tables["invoices"]) + len(harvest.tables["users"])
         assert asked_by_a_run() == set()
+        assert len(asked_by_a_run(LATER)) == len(harvest.tables["invoices"]) + len(harvest.tables["users"])
         harvest.now = "2026-07-02T08:44:00Z"
         path = f"invoices/{harvest.tables['invoices'][2]['id']}/payments"
         harvest.change("invoices", harvest.tables["invoices"][2]["id"])
