@@ -45,7 +45,7 @@ from harvest_source.commands import checking, listings, signing
 from harvest_source.commands import run as run_command
 from harvest_source.commands import show as show_command
 from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, place_options, with_command_first
-from harvest_source.commands.output import flush, message, replace_what_cannot_be_shown
+from harvest_source.commands.output import flush, make_outputs_writable, message
 from harvest_source.commands.workplace import Workplace
 from harvest_source.secrecy import without_secrets
 from harvest_source.settings_files import pass_over_marks
@@ -183,7 +183,7 @@ def interrupted(command: str, error: BaseException) -> int:
 
 if __name__ == "__main__":
     on_signal(interrupt)
-    replace_what_cannot_be_shown()
+    make_outputs_writable()
     exit_code = main(sys.argv[1:])
     flush()
     if exit_code == INTERRUPTED:

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harvest_source.api.errors import HarvestError
 from harvest_source.syncing.summary import Summary
 
 PIPE_WIDTH = 200  # a pipe has no width: tables are not wrapped
@@ -27,8 +29,24 @@ STEERING = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2
 VISIBLE = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in STEERING if chr(code) not in "\n\t"}  # noqa: PLR2004
 
 
+class OutputLostError(HarvestError):
+    """Standard output takes nothing more: its disk is full, for example."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(f"standard output cannot be written: {cause.strerror}")
+
+
 class PatientConsole(Console):
     """A console whose reader may go away (`run | head`): what was loaded decides how a command ends, not who looked on."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Prints; messages that cannot be written are lost and end nothing, results that cannot are an `OutputLostError`."""
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            self.on_broken_pipe()
+            if not self.stderr:
+                raise OutputLostError(error) from error
 
     def on_broken_pipe(self) -> None:
         """Writes nothing more, where rich would end the program."""
@@ -48,20 +66,30 @@ def visible(text: str) -> str:
     return text.translate(VISIBLE)
 
 
-def replace_what_cannot_be_shown() -> None:
-    """Has `?` stand for signs that the encoding of an output lacks, where Python would end the program."""
+def make_outputs_writable() -> None:
+    """Has `?` stand for signs that an output's encoding lacks, and a closed output go nowhere, where Python would fail."""
+    nowhere = Path(os.devnull)
+    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")  # `None` where it is closed (`>&-`)
+    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def write(text: str) -> None:
-    """Writes to standard output, as long as somebody reads it."""
+    """Writes to standard output, as long as somebody reads it.
+
+    Raises:
+        OutputLostError: it cannot be written.
+    """
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         write_nowhere(sys.stdout)
+    except OSError as error:
+        write_nowhere(sys.stdout)
+        raise OutputLostError(error) from error
 
 
 def flush() -> None:

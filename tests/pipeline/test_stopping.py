@@ -131,6 +131,21 @@ def test_reader_that_goes_away_changes_no_exit_code(tmp_path: Path, gone: str, a
         assert_equal(tmp_path, sandbox, "clients", "tasks")
 
 
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_output_that_cannot_be_written_is_one_line(tmp_path: Path, how: tuple[str, ...]) -> None:
+    """A full disk under `> file` ends with 1; standard output that was closed (`>&-`) is nobody who looks on."""
+    program = (sys.executable, str(SCRIPT), "reports", *how)
+    said = {}
+    for end in (">/dev/full", ">&-", ">&- 2>&-"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'"$@" {end}', "sh", *program],
+            cwd=tmp_path, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        said[end] = (done.returncode, done.stderr)
+    lost = "error: standard output cannot be written: No space left on device\n"
+    assert said == {">/dev/full": (1, lost), ">&-": (0, ""), ">&- 2>&-": (0, "")}
+
+
 def test_rows_that_nobody_reads_to_the_end(tmp_path: Path, type_command: Type) -> None:
     """`show … | head`: 0, and no word of it, as a table and as CSV."""
     with serving(tiny()) as sandbox:
