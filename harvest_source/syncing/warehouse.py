@@ -199,10 +199,13 @@ class Warehouse:
         return self._counts
 
     def count_elements(self, names: Collection[str]) -> Counter[tuple[str, int]] | None:
-        """Returns the number of rows of the child tables of reports, by table and account; `None` where one was taken away."""
+        """Returns the number of rows of the child tables of reports, by table and account; `None` where one was taken away.
+
+        Rows without an account, whose column a hand took away, count for none.
+        """
         queries = [
             f"select '{table}' as name, account_id, count(*) as n from {self._client.make_qualified_table_name(table)} "
-            "group by account_id"
+            "where account_id is not null group by account_id"
             for table in sorted(self._known)
             if "__" in table and table.partition("__")[0] in names
         ]
