@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import dlt
 from dlt.common.destination.client import WithStagingDataset
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchema
 from dlt.destinations.job_client_impl import SqlJobClientBase
@@ -91,8 +93,9 @@ def complete_tables(pipeline: dlt.Pipeline, source: DltSource, say: Callable[[st
     with pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientBase):
             return False
-    known = _known_of(pipeline.schemas.get(SECTION))
-    pipeline.schemas.save_schema(_with_declared(pipeline, source))
+        told = pipeline.schemas.get(SECTION) or _stored_schema(client)  # the second where dlt's state was taken away there
+    known = _known_of(told)
+    pipeline.schemas.save_schema(_with_declared(told, source))
     with _client_of(pipeline) as client:
         client.initialize_storage()
         lacks = _lacks(client, _tables_of(client.schema, source))
@@ -148,16 +151,16 @@ def _client_of(pipeline: dlt.Pipeline) -> SqlJobClientBase:
     return client
 
 
-def _with_declared(pipeline: dlt.Pipeline, source: DltSource) -> Schema:
-    """Returns the schema of the pipeline with all that a source declares, and with the columns that dlt will add."""
+def _with_declared(told: Schema | None, source: DltSource) -> Schema:
+    """Returns the schema of earlier runs with all that a source declares, and with the columns that dlt will add."""
     declared = source.discover_schema()
     for table in declared.data_tables():
         name = str(table["name"])
         if name not in NAMES or not by_name(name).arrow:
             table["columns"] |= dlt_columns(of_list="parent" in table)
-    if SECTION not in pipeline.schemas:
+    if told is None:
         return declared
-    schema = pipeline.schemas[SECTION].clone()
+    schema = told.clone()
     schema.update_schema(declared)
     return schema
 
@@ -169,9 +172,11 @@ def _tables_of(schema: Schema, source: DltSource) -> list[TTableSchema]:
 
 
 def _stored_schema(client: SqlJobClientBase) -> Schema | None:
-    """Returns the schema that the destination was told last."""
-    stored = client.get_stored_schema(SECTION)
-    return Schema.from_dict(json.loads(stored.schema)) if stored else None
+    """Returns the schema that the destination was told last, `None` where it was told none, or keeps none any more."""
+    with suppress(DestinationUndefinedEntity):
+        stored = client.get_stored_schema(SECTION)
+        return Schema.from_dict(json.loads(stored.schema)) if stored else None
+    return None
 
 
 def _known_of(schema: Schema | None) -> Known:

@@ -56,6 +56,8 @@ HANDS: dict[str, dict[str, str]] = {
         "drop table _dlt_version": "",
     },
     "dlt's state": {"drop table _dlt_pipeline_state": "", "drop table clients": "clients was taken away"},
+    "dlt's state alone": {"drop table _dlt_pipeline_state": "this is a first load"},
+    "dlt's state once more": {"drop table _dlt_pipeline_state": "this is a first load"},
 }
 """What a hand does: SQL, and what a note of the next run says of it."""
 WHY_DROPPED = "tables were changed in the destination; its rows are read again"
