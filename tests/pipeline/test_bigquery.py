@@ -66,6 +66,7 @@ def test_layout_names_columns_that_the_table_has(report: Report) -> None:
     assert 1 <= len(hints["x-bigquery-cluster-columns"]) <= MOST_CLUSTERS
 
 
+@pytest.mark.long
 def test_runs_equal_the_account(tmp_path: Path, bigquery: BigQuery) -> None:
     """All reports; the next day, on another machine, changes, deletions and a new field; then what other commands ask."""
     account = tiny()

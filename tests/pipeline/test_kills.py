@@ -51,7 +51,8 @@ def kill_at(process: subprocess.Popen[str], sandbox: Sandbox, requests: int, sec
     process.wait(PATIENCE_SECONDS)
 
 
-@pytest.mark.parametrize("seed", range(1, 2))
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1, 4))
 def test_kills_of_a_first_load_and_of_a_second_run(tmp_path: Path, seed: int) -> None:
     """SIGKILL at random moments, while it reads and while it loads: the run after it ends equal, nothing twice, no lock."""
     chance = random.Random(seed)  # noqa: S311 - moments of kills
@@ -70,6 +71,7 @@ def test_kills_of_a_first_load_and_of_a_second_run(tmp_path: Path, seed: int) ->
             assert_equal(tmp_path, sandbox)
 
 
+@pytest.mark.long
 def test_requests_after_a_kill_late_in_a_long_first_load_are_few(tmp_path: Path) -> None:
     """A first load of 300 invoices that is killed at nine tenths goes on from there, not from the start."""
     account = build_account(Size(projects=4, users=3, invoices=300, estimates=2, time_entries=60, expenses=6, clients=3), seed=8)
@@ -89,6 +91,7 @@ def test_requests_after_a_kill_late_in_a_long_first_load_are_few(tmp_path: Path)
         assert_equal(tmp_path, sandbox, *names)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("left", ["extracted", "new"])
 def test_kill_between_normalize_and_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str) -> None:
     """A package that dlt had moved on, whose first copy a kill left behind, or that it had only half made, is no obstacle."""
@@ -161,6 +164,7 @@ def test_kill_after_a_table_was_committed(tmp_path: Path, monkeypatch: pytest.Mo
             assert rows(tmp_path, twice) == [(0,)], table
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", [True, False])
 def test_kill_while_the_history_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, first: bool) -> None:
     """The rows of `load_report` are not doubled by a kill after they were committed."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from compare import assert_equal
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -128,10 +129,10 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 AnyOrder.TestCase.settings = settings(
-    max_examples=3,
+    max_examples=8,
     stateful_step_count=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-test_any_order_ends_in_the_accounts_state = AnyOrder.TestCase
+test_any_order_ends_in_the_accounts_state = pytest.mark.long(AnyOrder.TestCase)

@@ -24,6 +24,8 @@ DAG = ROOT / "schedules" / "airflow" / "harvest_dag.py"
 HOW_TO_GET_AIRFLOW = "bash .ci/install-airflow TARGET, then set AIRFLOW_PYTHON=TARGET/bin/python"
 SECONDS = 240  # after so long a process is stopped
 
+pytestmark = pytest.mark.long
+
 
 @dataclass
 class Airflow:
