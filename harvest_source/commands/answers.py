@@ -22,7 +22,7 @@ MORE = 'Ask more: python harvest_pipeline.py show --demo "select name, currency 
 
 def print_answers(place: Workplace) -> None:
     """Prints the answers and the command to ask more."""
-    for question, sql in ANSWERS.items():
+    for question, answer in zip(ANSWERS, query(place, *ANSWERS.values()), strict=True):
         stdout_console().print()
-        print_table(*query(place, sql), title=question)
+        print_table(*answer, title=question)
     stdout_console().print(f"\n{MORE}", markup=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import dlt
 from dlt.common.destination.exceptions import DestinationException
 
 from harvest_source.api.errors import SettingError, first_line
@@ -11,14 +13,19 @@ from harvest_source.commands.output import hide_secrets, print_csv, print_json, 
 from harvest_source.commands.queries import check_reads_only, forbid_writing
 from harvest_source.commands.reading import reading
 from harvest_source.commands.workplace import Workplace
+from harvest_source.syncing.clients import client_to_ask
 from harvest_source.syncing.database_file import user_of_file
 from harvest_source.syncing.declared import column_names
 
 NOTHING_LOADED = "nothing is loaded yet: run the pipeline first"
 
 
-def query(place: Workplace, sql: str) -> tuple[list[str], list[list[Any]]]:
-    """Returns the columns and rows of a query; tables stand in it without their dataset.
+Answer = tuple[list[str], list[list[Any]]]
+"""The columns and rows of a query."""
+
+
+def query(place: Workplace, *queries: str) -> Iterator[Answer]:
+    """Yields the columns and rows of each query; tables stand in it without their dataset.
 
     Raises:
         SettingError: it does not only read, nothing is loaded yet, or the destination does not understand the query.
@@ -26,18 +33,23 @@ def query(place: Workplace, sql: str) -> tuple[list[str], list[list[Any]]]:
     with reading(place) as pipeline:
         if pipeline is None:
             raise SettingError(NOTHING_LOADED)
-        check_reads_only(sql, pipeline.destination_client().capabilities.sqlglot_dialect)
-        try:
-            with pipeline.sql_client() as client:
-                forbid_writing(pipeline, client)
-                with client.execute_query(sql) as cursor:
-                    columns = column_names(cursor)
-                    rows = cursor.fetchall() if columns else []
-        except DestinationException as error:
-            if user_of_file(error):
-                raise
-            hint = "" if pipeline.state.get("sources") else f"; {NOTHING_LOADED}"
-            raise SettingError(f"{first_line(error)}{hint}") from error
+        for sql in queries:
+            yield _answer(pipeline, sql)
+
+
+def _answer(pipeline: dlt.Pipeline, sql: str) -> Answer:
+    check_reads_only(sql, client_to_ask(pipeline).capabilities.sqlglot_dialect)
+    try:
+        with pipeline.sql_client() as client:
+            forbid_writing(pipeline, client)
+            with client.execute_query(sql) as cursor:
+                columns = column_names(cursor)
+                rows = cursor.fetchall() if columns else []
+    except DestinationException as error:
+        if user_of_file(error):
+            raise
+        hint = "" if pipeline.state.get("sources") else f"; {NOTHING_LOADED}"
+        raise SettingError(f"{first_line(error)}{hint}") from error
     return columns, hide_secrets(columns, rows)
 
 
@@ -47,7 +59,7 @@ def show(place: Workplace, sql: str, *, as_csv: bool, as_json: bool) -> int:
     Raises:
         SettingError: as `query`.
     """
-    columns, rows = query(place, sql)
+    ((columns, rows),) = query(place, sql)
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif as_csv:

@@ -9,6 +9,7 @@ import duckdb
 from dlt.common.schema.typing import TTableSchema
 
 from harvest_source.api.errors import SettingError, first_line
+from harvest_source.syncing.clients import client_to_ask, forget_client
 from harvest_source.syncing.credentials import settle_credentials
 from harvest_source.syncing.places import refuse_folders
 from harvest_source.syncing.taken import refuse_name_of_file
@@ -28,10 +29,11 @@ def settle_destination(pipeline: dlt.Pipeline) -> None:
         SettingError: see `settle_credentials`.
     """
     settle_credentials(pipeline)
-    if pipeline.destination and pipeline.destination_client().capabilities.sqlglot_dialect in MYSQL_FAMILY:
+    if pipeline.destination and client_to_ask(pipeline).capabilities.sqlglot_dialect in MYSQL_FAMILY:
         from harvest_source.syncing.mariadb import ExactTexts  # noqa: PLC0415 - only these need the package SQLAlchemy
 
         pipeline.destination.caps_params["type_mapper"] = ExactTexts
+        forget_client(pipeline)
 
 
 def check_abilities(pipeline: dlt.Pipeline) -> None:
@@ -47,7 +49,7 @@ def check_abilities(pipeline: dlt.Pipeline) -> None:
     if pipeline.destination and pipeline.destination.destination_type == DUCKLAKE:
         _check_extension()
     Warehouse(pipeline)
-    capabilities = pipeline.destination_client().capabilities
+    capabilities = client_to_ask(pipeline).capabilities
     preferred, formats = capabilities.preferred_loader_file_format, capabilities.supported_loader_file_formats or []
     if preferred and capabilities.loader_file_format_selector:
         table: TTableSchema = {"name": "any", "file_format": "parquet"}
@@ -82,7 +84,7 @@ def install_line(destination: str) -> str:
 
 def can_merge(pipeline: dlt.Pipeline) -> bool:
     """Returns whether a destination lets rows take the place of those with the same key."""
-    capabilities = pipeline.destination_client().capabilities
+    capabilities = client_to_ask(pipeline).capabilities
     strategies = capabilities.supported_merge_strategies or []
     if capabilities.merge_strategies_selector:
         strategies = list(capabilities.merge_strategies_selector(strategies, table_schema={"name": "any"}))

@@ -18,6 +18,7 @@ from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from harvest_source.api.errors import SettingError
 from harvest_source.secrecy import keep_secret
+from harvest_source.syncing.clients import client_to_ask, forget_client
 from harvest_source.syncing.postgres import ENCODING, is_postgres
 
 # seconds and tries of a connection on which nothing is sent: firewalls forget it, and the system asks after hours only
@@ -49,11 +50,12 @@ def settle_credentials(pipeline: dlt.Pipeline) -> None:
     destination = pipeline.destination
     if destination is None:
         return
-    config = pipeline.destination_client().config
+    config = client_to_ask(pipeline).config
     credentials = config.credentials
     if isinstance(credentials, GcpServiceAccountCredentialsWithoutDefaults) and credentials.private_key:
         credentials.private_key = _in_lines(credentials.private_key)
         destination.config_params["credentials"] = credentials
+        forget_client(pipeline)
     keep_secret(config)
     if not isinstance(credentials, ConnectionStringCredentials):
         return
@@ -65,6 +67,7 @@ def settle_credentials(pipeline: dlt.Pipeline) -> None:
         ours = LibpqCredentials()
         ours.update({**credentials, "client_encoding": ENCODING})
         destination.config_params["credentials"] = ours.resolve()
+        forget_client(pipeline)
 
 
 def _in_lines(key: str) -> str:

@@ -15,6 +15,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixe
 
 from harvest_source.api.errors import causes, first_line
 from harvest_source.api.limits import Clock
+from harvest_source.syncing.clients import client_to_ask
 
 DUCKDB = "dlt.destinations.duckdb"  # dlt's name of the kind of destination
 IN_USE = "Conflicting lock is held"
@@ -39,8 +40,7 @@ def database_file(pipeline: dlt.Pipeline) -> Path | None:
     """Returns the file of a DuckDB destination; `None` where it is none, in memory or at a service."""
     if not is_one_file(pipeline):
         return None
-    config: Any = pipeline.destination_client().config
-    path = config.credentials.database
+    path = client_to_ask(pipeline).config.credentials.database
     return None if not isinstance(path, str) or path.startswith((":", "md:")) else Path(path)
 
 

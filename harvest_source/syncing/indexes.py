@@ -9,6 +9,7 @@ from dlt.common.schema import Schema
 
 from harvest_source.reports.catalogue import Report, by_name, parent_id_column
 from harvest_source.reports.hints import ROOT_ID, key_of, list_tables
+from harvest_source.syncing.clients import client_to_ask
 
 DIALECT = "postgres"  # DuckDB, BigQuery and other column stores find rows without indexes
 TABLES = "select tablename from pg_catalog.pg_tables where schemaname = %s"
@@ -19,7 +20,7 @@ def add_indexes(pipeline: dlt.Pipeline, names: list[str]) -> None:
     """Makes the indexes that tables of the given reports still lack; nothing happens outside Postgres."""
     if not pipeline.default_schema_name:
         return  # before the first load there is no table
-    if pipeline.destination_client().capabilities.sqlglot_dialect != DIALECT:
+    if client_to_ask(pipeline).capabilities.sqlglot_dialect != DIALECT:
         return
     with pipeline.sql_client() as client:
         schema = client.fully_qualified_dataset_name(quote=False)

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import dlt
 
 from harvest_source.api.errors import SettingError
+from harvest_source.syncing.clients import client_to_ask
 from harvest_source.syncing.database_file import database_file
 
 DUCKDB_DIALECT = "duckdb"
@@ -36,7 +37,7 @@ def refuse_folders(pipeline: dlt.Pipeline) -> None:
 
 def _places(pipeline: dlt.Pipeline) -> Iterator[tuple[str, str, str]]:
     """Yields paths, the signs that may not be in them, and what to do."""
-    client = pipeline.destination_client()
+    client = client_to_ask(pipeline)
     reads_by_duckdb = client.capabilities.sqlglot_dialect == DUCKDB_DIALECT
     state = str(Path(pipeline.working_dir).absolute())
     yield state, OF_DLT + (OF_QUERIES if reads_by_duckdb else ""), f"{ELSEWHERE}, or set DLT_DATA_DIR"

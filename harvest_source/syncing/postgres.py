@@ -12,6 +12,7 @@ import pyarrow as pa
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.api.errors import SettingError, first_line
+from harvest_source.syncing.clients import client_to_ask
 from harvest_source.syncing.package import GOES_ON, LoadFailedError
 
 POSTGRES = "dlt.destinations.postgres"  # dlt's name of the kind of destination
@@ -48,7 +49,7 @@ def write_by_adbc(pipeline: dlt.Pipeline, table: str) -> None:
     from adbc_driver_manager import dbapi  # noqa: PLC0415 - only Postgres needs the package
     from dlt.destinations.impl.postgres.factory import get_adbc_driver_location  # noqa: PLC0415 - as above
 
-    client: Any = pipeline.destination_client()
+    client = client_to_ask(pipeline)
     address = client.config.credentials.to_native_representation()
     with dbapi.connect(driver=get_adbc_driver_location(), db_kwargs={"uri": address}) as connection:
         with connection.cursor() as cursor:

@@ -9,6 +9,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from harvest_source.api.errors import SettingError
 from harvest_source.syncing import deletions, history
+from harvest_source.syncing.clients import client_to_ask
 from harvest_source.syncing.database_file import database_file
 
 KEPT_TABLES = (history.TABLE, history.ACCOUNTS_TABLE, deletions.TABLE)  # beside those of reports
@@ -25,7 +26,7 @@ def refuse_name_of_file(pipeline: dlt.Pipeline) -> None:
     if file is None:
         return
     catalog = file.name.lstrip(".").split(".")[0]  # as DuckDB names what it finds in a file (seen with 2.0.1)
-    client = pipeline.sql_client()
+    client = client_to_ask(pipeline).sql_client
     for dataset in (client.dataset_name, client.staging_dataset_name):
         if catalog.lower() == dataset.lower():
             raise SettingError(

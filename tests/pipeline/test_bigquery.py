@@ -182,7 +182,7 @@ def assert_commands_work(server: BigQuery, account: Account) -> None:
     entries = account.rows["time_entries"].values()
     hours = sum(Decimal(str(entry["hours"])) for entry in entries)
     oldest = date.fromisoformat(min(entry["spent_date"] for entry in entries))
-    found = query(Workplace(destination="bigquery"), "select sum(hours) as hours, min(spent_date) as oldest from time_entries")
+    (found,) = query(Workplace(destination="bigquery"), "select sum(hours) as hours, min(spent_date) as oldest from time_entries")
     assert found == (["hours", "oldest"], [[hours, oldest]])
 
 
