@@ -129,7 +129,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 AnyOrder.TestCase.settings = settings(
-    max_examples=8,
+    max_examples=4,
     stateful_step_count=8,
     deadline=None,
     derandomize=True,
