@@ -213,7 +213,7 @@ def test_early_end_is_posted(
     assert f"(exit code {done.code})" in said
     (text,) = webhook.texts
     assert text.startswith(f"Harvest run: {said}\n")
-    assert len(done.err.splitlines()) == 1
+    assert len(done.err.splitlines()) in {1, 2}  # a missing token says in a second line where it was looked for
     assert account.name not in text
     assert "planted" not in text + done.err
 
