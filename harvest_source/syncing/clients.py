@@ -1,6 +1,6 @@
 """What a pipeline's destination is, asked once: dlt resolves all settings of a destination anew for each client that it makes.
 
-That takes 10 to 20 ms of work, and a run asks some twenty times (measured with dlt 1.31 and DuckDB).
+Each took 46 ms of processor time on two busy cores (measured with dlt 1.31 and DuckDB).
 """
 
 from __future__ import annotations
