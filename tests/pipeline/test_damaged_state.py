@@ -33,6 +33,21 @@ def address(folder: Path) -> str | None:
     return found[0] if found else None
 
 
+STEPS: dict[str, tuple[type, str, int]] = {
+    "normalize": (Pipeline, "normalize", NOT_WRITABLE),
+    "load": (Load, "initialize_package", 1),
+}
+"""Of dlt, by the folder in which rows wait for it: what takes the step, and the exit code of a run that ends there."""
+
+
+def leave_waiting(type_command: Type, harvest: HandMade, step: str) -> None:
+    """Ends a run in a step of dlt's: its rows wait for it."""
+    owner, name, code = STEPS[step]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, _fail)
+        assert type_command(*FEW, harvest=harvest).code == code
+
+
 def _fail(*_: object, **__: object) -> None:
     raise OSError("gone")
 
@@ -68,21 +83,14 @@ def test_state_that_cannot_be_read_is_made_anew_from_the_destination(tmp_path: P
         "normalize/extracted/*/new_jobs/clients.*",
     ],
 )
-def test_load_that_waits_and_cannot_be_read_is_read_again(
-    tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_load_that_waits_and_cannot_be_read_is_read_again(tmp_path: Path, type_command: Type, name: str) -> None:
     """An empty file of rows is a table without rows to dlt, whose bookmark then moves for good."""
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         assert type_command(*FEW, harvest=harvest).code == 0
         new = change(harvest, 10)
         harvest.now = "2026-07-11T08:00:00Z"  # a day later: the overlap of the bookmark does not reach the first change
         harvest.change("clients", harvest.tables["clients"][1]["id"], address="newest")
-        with monkeypatch.context() as patch:
-            if name.startswith("load"):
-                patch.setattr(Load, "initialize_package", _fail)
-            else:
-                patch.setattr(Pipeline, "normalize", _fail)
-            assert type_command(*FEW, harvest=harvest).code != 0
+        leave_waiting(type_command, harvest, Path(name).parts[0])
         (file,) = (tmp_path / STATE).glob(name)
         file.write_bytes(b"")
         done = type_command(*FEW, "--quiet", harvest=harvest)
@@ -97,16 +105,12 @@ def spoil_rows(folder: Path) -> None:
     file.write_bytes(b"nonsense")
 
 
-def test_load_that_waits_and_can_never_be_loaded_is_dropped_and_read_again(
-    tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_load_that_waits_and_can_never_be_loaded_is_dropped_and_read_again(tmp_path: Path, type_command: Type) -> None:
     """It fails on this machine already, before the destination: every later run would fail like that."""
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         assert type_command(*FEW, harvest=harvest).code == 0
         new = change(harvest, 10)
-        with monkeypatch.context() as patch:
-            patch.setattr(Pipeline, "normalize", _fail)
-            assert type_command(*FEW, harvest=harvest).code == NOT_WRITABLE
+        leave_waiting(type_command, harvest, "normalize")
         spoil_rows(tmp_path / STATE / "normalize/extracted")
         done = type_command(*FEW, "--quiet", harvest=harvest)
         assert done.code == 0, done.err
@@ -115,14 +119,12 @@ def test_load_that_waits_and_can_never_be_loaded_is_dropped_and_read_again(
 
 
 def test_load_that_the_destination_refuses_again_is_said_with_the_option_that_drops_it(
-    tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, type_command: Type
 ) -> None:
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         assert type_command(*FEW, harvest=harvest).code == 0
         new = change(harvest, 10)
-        with monkeypatch.context() as patch:
-            patch.setattr(Load, "initialize_package", _fail)
-            assert type_command(*FEW, harvest=harvest).code == 1
+        leave_waiting(type_command, harvest, "load")
         spoil_rows(tmp_path / STATE / "load/normalized")
         done = type_command(*FEW, "--quiet", harvest=harvest)
         assert done.code == 1
