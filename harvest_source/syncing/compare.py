@@ -244,7 +244,7 @@ class Comparison:
             `None` where rows without a date differ: they are in no window.
         """
         column = report.date_column or ""
-        per_day = self._warehouse.rows_per_day(report.name, column, account_id, self.scope(report))
+        per_day: Counter[date | None] = self._warehouse.count_by(report.name, column, account_id, self.scope(report))
         for row in self._pending_rows(report, account_id):
             per_day[row[column]] -= 1
         undated = per_day.pop(None, 0)

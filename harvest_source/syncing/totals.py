@@ -89,7 +89,7 @@ class Totals:
                     yield from self._months(total, year)
 
     def _years(self, total: Total) -> range:
-        days = [day for day in self.warehouse.rows_per_day(total.table, "spent_date", self.account_id, Scope()) if day]
+        days = [day for day in self.warehouse.count_by(total.table, "spent_date", self.account_id) if day]
         return range(min(days).year, max(days).year + 1) if days else range(0)
 
     def _months(self, total: Total, year: int) -> Iterator[Difference]:

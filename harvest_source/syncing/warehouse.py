@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Self
 
@@ -250,12 +250,8 @@ class Warehouse:
         found = self._rows(query, table, account_id, scope)
         return Decimal(found[0][column] or 0) if found else Decimal(0)
 
-    def rows_per_day(self, table: str, column: str, account_id: int, scope: Scope) -> Counter[date | None]:
-        """Returns how many rows stand under each date of a column; under `None` those without a date."""
-        return self.count_by(table, column, account_id, scope)
-
     def count_by(self, table: str, column: str, account_id: int, scope: Scope = EVERYTHING) -> Counter[Any]:
-        """Returns how many rows stand under each value of a column."""
+        """Returns how many rows stand under each value of a column; under `None` those without a value."""
         query = f"select {column}, count(*) as n from {{table}} where {{scope}} group by {column}"
         return Counter({row[column]: int(row["n"]) for row in self._rows(query, table, account_id, scope) or []})
 
