@@ -118,11 +118,11 @@ def test_two_days_end_equal_to_harvest_and_a_failing_account_fails_alone(tmp_pat
     invoice = min(set(unlucky.rows["invoices"]) - set(well.rows["invoices"]))
     unlucky.update("expenses", next(iter(unlucky.rows["expenses"])), notes="nobody's business")
     with serving(well, unlucky) as sandbox:
-        sandbox.faults.append(Fault(f"/v2/invoices/{invoice}/payments$", status=403, times=None))
+        sandbox.faults.append(Fault(f"/v2/invoices/{invoice}/payments$", status=422, times=None))
         answer, said = airflow.call(sandbox, runs=True)
         children = asked_by_parent(sandbox)
         assert answer["states"] == {task_of(well.id): "success", task_of(unlucky.id): "failed"}
-        assert re.search(rf"account {unlucky.id} is not complete; invoice_payments: .*403", said)
+        assert re.search(rf"account {unlucky.id} is not complete; invoice_payments: .*422", said)
         assert "nobody's business" not in said
         assert TOKEN not in said
         assert_equal(tmp_path, sandbox, leave_out=("invoice_payments",))
