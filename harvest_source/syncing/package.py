@@ -10,6 +10,7 @@ from typing import Any
 import dlt
 from dlt.common.destination.exceptions import DestinationException
 from dlt.common.runtime import signals
+from dlt.common.storages import LoadStorage, NormalizeStorage
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.api.errors import HarvestError, SettingError, causes, first_line
@@ -55,9 +56,12 @@ def tidy(pipeline: dlt.Pipeline) -> None:
     """Puts the working folder in order after a run that was killed, so that what is pending can be finished.
 
     dlt moves a normalized package into place and only then removes what it was made of; killed in between, it would normalize it
-    again, and never get past that.
+    again, and never get past that. Killed while it makes its folders, it would miss the rest of them ever after.
     """
-    extracted = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001 - dlt has no public way to these folders
+    # dlt has no public way to these folders
+    NormalizeStorage(is_owner=True, config=pipeline._normalize_storage_config())  # noqa: SLF001
+    LoadStorage(is_owner=True, supported_file_formats=[], config=pipeline._load_storage_config())  # noqa: SLF001
+    extracted = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001
     for load_id in set(pipeline.list_normalized_load_packages()) & set(pipeline.list_extracted_load_packages()):
         extracted.delete_package(load_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -72,6 +73,18 @@ def test_state_that_cannot_be_read_is_made_anew_from_the_destination(tmp_path: P
             assert address(tmp_path) == new
             assert any("updated_since" in each.query for each in harvest.requests if each.path == "clients")
         assert type_command(*FEW, "--quiet", harvest=harvest).err == ""
+
+
+def test_folder_that_a_kill_left_unmade_is_made(tmp_path: Path, type_command: Type) -> None:
+    """A kill may come while dlt makes its folders, one after another: the next run is complete."""
+    with by_hand(users=2, invoices=1, entries=1) as harvest:
+        assert type_command(*FEW, harvest=harvest).code == 0
+        for day, missing in enumerate(["load/normalized", "load/new", "normalize/extracted", "load"], 20):
+            shutil.rmtree(tmp_path / STATE / missing)
+            text = change(harvest, day)
+            typed = type_command(*FEW, harvest=harvest)
+            assert typed.code == 0, typed.err
+            assert address(tmp_path) == text
 
 
 @pytest.mark.parametrize(
