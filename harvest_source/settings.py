@@ -30,7 +30,7 @@ CONTACT = "https://harvest-pipeline.example"
 USER_AGENT_NAME = "harvest-pipeline"
 
 PER_PAGE = 2000  # the most a page may hold (API, pagination); more answers 422
-SMALL_PAGE = PER_PAGE // 4  # of a list that is not answered in time
+SMALL_PAGE = PER_PAGE // 4  # of a list that is not answered in time, or whose pages are too large
 OVERLAP_SECONDS = 300  # timestamps have whole seconds and ties: a run asks again from a little before the bookmark
 SWEEP_DAYS = 7  # within so many days every child row is read again
 SWEEP_REST_HOURS = 12  # a child that was read so recently is not swept again: a second run on one day costs nothing

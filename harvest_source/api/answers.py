@@ -6,10 +6,8 @@ first, a body is read as JSON only where it should be JSON.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,11 +16,15 @@ import orjson
 import requests
 
 from harvest_source.api.errors import NotAllowedError, NotFoundError, RefusedError
+from harvest_source.api.parsing import UnreadableError, parse_quick
 
 PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
 SLOW_STATUSES = frozenset({408, 504, 524})  # somebody on the way waited for the answer in vain
 MAX_PAUSE_SECONDS = 900.0  # the longest wait the API's limits can call for (reports: 100 per 15 minutes)
 MESSAGE_LENGTH = 200
+REASON_BYTES = 10_000  # of an error's body that is no JSON: enough for a message
+LONGEST_LINK = 10_000  # characters; a cursor has a hundred or so
+MOST_ROWS = 10**12  # a count beyond it is none
 
 
 class PassingFault(Exception):  # noqa: N818 - it is no error until it lasts
@@ -46,29 +48,12 @@ class Answer:
     server_time: datetime | None  # the server's clock when it answered
 
 
-def parse_quick(body: bytes) -> Any:
-    """Reads JSON with every fraction as a float: for ids, links and change times.
-
-    Raises:
-        ValueError: it is no JSON.
-    """
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return json.loads(body)  # reads half surrogate pairs and NaN, which orjson refuses
-
-
-def parse_exact(body: bytes) -> dict[str, Any]:
-    """Reads JSON with every fraction as an exact Decimal."""
-    parsed: dict[str, Any] = json.loads(body, parse_float=Decimal)
-    return parsed
-
-
-def check(response: requests.Response, default_pause_seconds: float) -> Answer:
+def check(response: requests.Response, body: bytes, default_pause_seconds: float) -> Answer:
     """Returns the answer of a response whose status and body are good.
 
     Args:
-        response: with its body wholly read.
+        response: its status and headers.
+        body: as it was read.
         default_pause_seconds: the pause after a 429 that names none.
 
     Raises:
@@ -82,17 +67,17 @@ def check(response: requests.Response, default_pause_seconds: float) -> Answer:
     if 300 <= status < 400:  # noqa: PLR2004 - the range of redirects
         raise RefusedError(f"Harvest answered with a redirect ({status}), which is not followed", status)
     if not response.ok:
-        raise _lasting_error(response)
-    return Answer(response.content, _parse_object(response), _server_time(response))
+        raise _lasting_error(response, body)
+    return Answer(body, _parse_object(body, status), _server_time(response))
 
 
-def _parse_object(response: requests.Response) -> dict[str, Any]:
+def _parse_object(body: bytes, status: int) -> dict[str, Any]:
     try:
-        data = parse_quick(response.content)
-    except ValueError:
-        raise PassingFault("the answer is no JSON (a web page, or cut off)", response.status_code) from None
+        data = parse_quick(body)
+    except UnreadableError as error:
+        raise (PassingFault if error.may_pass else RefusedError)(str(error), status) from None
     if not isinstance(data, dict):
-        raise PassingFault("the answer is JSON of another shape than expected", response.status_code)
+        raise PassingFault("the answer is JSON of another shape than expected", status)
     return data
 
 
@@ -106,6 +91,12 @@ def rows_of(data: dict[str, Any], rows_key: str) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise PassingFault(f"the answer has no list of {rows_key}", requests.codes.ok)
     return rows
+
+
+def total_of(data: dict[str, Any]) -> int | None:
+    """Returns how many rows an answer says that its list has; `None` where it does not say, or no number of rows."""
+    total = data.get("total_entries")
+    return total if type(total) is int and 0 <= total < MOST_ROWS else None
 
 
 def next_link(data: dict[str, Any], api_url: str) -> str | None:
@@ -122,7 +113,7 @@ def next_link(data: dict[str, Any], api_url: str) -> str | None:
         raise RefusedError("the answer's links are not of the documented shape")
     home = _origin(api_url)
     for link in links.values():
-        if link and (not isinstance(link, str) or _origin(link) != home):
+        if link and (not isinstance(link, str) or len(link) > LONGEST_LINK or _origin(link) != home):
             raise RefusedError("an answer links to another host than the configured API address; it is not followed")
     following = links.get("next")
     if not following and data.get("next_page"):
@@ -130,13 +121,17 @@ def next_link(data: dict[str, Any], api_url: str) -> str | None:
     return following or None
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+    """Returns scheme, host and port of an address; `None` where they cannot be read."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return None
 
 
-def _lasting_error(response: requests.Response) -> NotAllowedError | NotFoundError | RefusedError:
-    status, said = response.status_code, _said(response)
+def _lasting_error(response: requests.Response, body: bytes) -> NotAllowedError | NotFoundError | RefusedError:
+    status, said = response.status_code, _said(response, body)
     if status == requests.codes.forbidden:
         return NotAllowedError(f"Harvest does not allow it (403: {said})", status)
     if status == requests.codes.not_found:
@@ -144,44 +139,44 @@ def _lasting_error(response: requests.Response) -> NotAllowedError | NotFoundErr
     return RefusedError(f"Harvest refused the request ({status}: {said})", status)
 
 
-def _said(response: requests.Response) -> str:
-    """Returns the reason in an error's body, without the token, which an answer may repeat."""
+def _said(response: requests.Response, body: bytes) -> str:
+    """Returns the reason in an error's body on one line, without the token, which an answer may repeat."""
     token = response.request.headers.get("Authorization", "").removeprefix("Bearer ")
-    reason = _reason(response)
-    return (reason.replace(token, "…") if token else reason)[:MESSAGE_LENGTH]
+    reason = " ".join(_reason(response, body).split())
+    return (reason.replace(token, "…") if token else reason)[:MESSAGE_LENGTH] or "no reason given"
 
 
-def _reason(response: requests.Response) -> str:
+def _reason(response: requests.Response, body: bytes) -> str:
     """Returns message, else error_description, else error, else the first characters of a body."""
     try:
-        data = orjson.loads(response.content)
+        data = orjson.loads(body)
     except orjson.JSONDecodeError:
         data = None
     if isinstance(data, dict):
         for name in ("message", "error_description", "error"):
-            if data.get(name):
+            if data.get(name) and not isinstance(data[name], (dict, list)):
                 return str(data[name])
     if "html" in response.headers.get("Content-Type", ""):
         return "a web page"
-    return response.text.strip() or "no reason given"
+    return body[:REASON_BYTES].decode(errors="replace")
 
 
 def _server_time(response: requests.Response) -> datetime | None:
     text = response.headers.get("Date")
     try:
         return parsedate_to_datetime(text).astimezone(UTC) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
 def _retry_after_seconds(response: requests.Response, default: float) -> float:
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         seconds = float(text)
     else:
         try:
-            until = parsedate_to_datetime(text)
-        except ValueError:
+            until = parsedate_to_datetime(text).astimezone(UTC)
+        except (ValueError, OverflowError):
             return default
-        seconds = (until.astimezone(UTC) - (_server_time(response) or datetime.now(UTC))).total_seconds()
+        seconds = (until - (_server_time(response) or datetime.now(UTC))).total_seconds()
     return min(max(seconds, 0.0), MAX_PAUSE_SECONDS)

@@ -17,10 +17,20 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exp
 from harvest_source.api import network
 from harvest_source.api.answers import Answer, PassingFault, check, next_link, rows_of
 from harvest_source.api.auth import Auth
-from harvest_source.api.errors import ApiError, RefusedError, SettingError, TokenRejectedError, TooSlowError, UnavailableError
+from harvest_source.api.bodies import ACCEPTED, read_body
+from harvest_source.api.errors import (
+    ApiError,
+    RefusedError,
+    SettingError,
+    TokenRejectedError,
+    TooLargeError,
+    TooSlowError,
+    UnavailableError,
+)
 from harvest_source.api.limits import Budget, Budgets, Clock
 from harvest_source.api.outages import Outages
-from harvest_source.settings import PER_PAGE, USER_AGENT_NAME, HarvestSettings
+from harvest_source.api.page_bounds import PageBound
+from harvest_source.settings import PER_PAGE, SMALL_PAGE, USER_AGENT_NAME, HarvestSettings
 
 TRIES = 7  # the first and six more
 LONGEST_WAIT_SECONDS = 16.0
@@ -82,7 +92,8 @@ class HarvestClient:
         self.slow_lists: set[str] = set()
         self._auth = auth
         self._session = requests.Session()
-        self._session.headers.update({"Accept": "application/json", "User-Agent": f"{USER_AGENT_NAME} ({settings.contact})"})
+        self._session.headers.update({"Accept": "application/json", "Accept-Encoding": ACCEPTED})
+        self._session.headers["User-Agent"] = f"{USER_AGENT_NAME} ({settings.contact})"
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=THREADS))
 
@@ -128,6 +139,8 @@ class HarvestClient:
     ) -> Iterator[Answer]:
         """Yields all pages of a list, by `links.next` (Harvest API, pagination).
 
+        Where the first is larger than what is read of an answer, pages of a quarter of the size are asked for.
+
         Args:
             account_id: whose list.
             path: below the API address.
@@ -138,18 +151,38 @@ class HarvestClient:
             slow_tries: how often to ask before giving up on what is not answered in time.
 
         Raises:
-            ApiError: as `get`; also where the pages lead round in a circle.
+            TooLargeError: a page is too large; `by_smaller` tells whether the list may be asked for by smaller pages.
+            ApiError: as `get`; also where the pages lead round in a circle, or do not end.
         """
         url: str | None = self.api_url + path
-        query: Params = {**params, "per_page": str(per_page or PER_PAGE)}
+        rows = per_page or PER_PAGE
+        query: Params = {**params, "per_page": str(rows)}
+        bound = PageBound(rows)
         seen: set[str] = set()
         while url:
-            answer = self._get(url, query, account_id, label, TRIES, rows_key, slow_tries=slow_tries)
+            try:
+                answer = self._get(url, query, account_id, label, TRIES, rows_key, slow_tries=slow_tries)
+            except TooLargeError as error:
+                error.by_smaller = rows > SMALL_PAGE
+                if bound.pages or not error.by_smaller:
+                    raise
+                rows, query = SMALL_PAGE, {**query, "per_page": str(SMALL_PAGE)}
+                continue
+            bound.count(answer.data)
             yield answer
             url, query = next_link(answer.data, self.api_url), {}
             if url in seen:
                 raise RefusedError("the pages of a list lead round in a circle")
             seen.add(url or "")
+
+    def get_pages(self, account_id: int, path: str, rows_key: str, params: Params, label: str) -> list[Answer]:
+        """Returns all pages of a list, read anew by pages of a quarter of the size where one is too large; see `iter_pages`."""
+        try:
+            return list(self.iter_pages(account_id, path, rows_key, params, label))
+        except TooLargeError as error:
+            if not error.by_smaller:
+                raise
+            return list(self.iter_pages(account_id, path, rows_key, params, label, per_page=SMALL_PAGE))
 
     def _get(
         self,
@@ -166,7 +199,8 @@ class HarvestClient:
 
         def attempt() -> Answer:
             with self._noticing_outages():
-                answer = check(self._send(url, params, account_id, label, budget), budget.limit.seconds)
+                response, body = self._send(url, params, account_id, label, budget)
+                answer = check(response, body, budget.limit.seconds)
                 if account_id is not None:
                     next_link(answer.data, self.api_url)
                 if rows_key is not None:
@@ -224,18 +258,20 @@ class HarvestClient:
             budget.pause(fault.pause_seconds)
             self.traffic.add_wait()
 
-    def _send(self, url: str, params: Params, account_id: int | None, label: str, budget: Budget) -> requests.Response:
-        """Sends once, and once more with a renewed token where Harvest refused the first."""
-        response, token = self._send_once(url, params, account_id, label, budget)
+    def _send(
+        self, url: str, params: Params, account_id: int | None, label: str, budget: Budget
+    ) -> tuple[requests.Response, bytes]:
+        """Sends once, and once more with a renewed token where Harvest refused the first; returns the answer and its body."""
+        response, body, token = self._send_once(url, params, account_id, label, budget)
         if response.status_code == requests.codes.unauthorized and self._auth.renew(token):
-            response, _token = self._send_once(url, params, account_id, label, budget)
+            response, body, _token = self._send_once(url, params, account_id, label, budget)
         if response.status_code == requests.codes.unauthorized:
             raise TokenRejectedError("Harvest refuses the token (401): it is wrong, expired or revoked; set a new one", 401)
-        return response
+        return response, body
 
     def _send_once(
         self, url: str, params: Params, account_id: int | None, label: str, budget: Budget
-    ) -> tuple[requests.Response, str]:
+    ) -> tuple[requests.Response, bytes, str]:
         headers = {} if account_id is None else {"Harvest-Account-Id": str(account_id)}
         with budget.permit(), self.outages.sending():
             token = self._auth.token()  # not before: the wait for a permit may outlast it
@@ -250,7 +286,9 @@ class HarvestClient:
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
                     allow_redirects=False,
                     proxies=network.past_proxies(url),
+                    stream=True,
                 )
+                body = read_body(response)
             except network.FAULTS as error:
                 what, may_pass = network.explain(error)
                 slow = network.is_too_slow(error)
@@ -259,4 +297,4 @@ class HarvestClient:
                 raise RefusedError(f"the request cannot be sent: {type(error).__name__}") from error
             except OSError as error:  # of requests itself, before it sends: the bundle of certificates is not there
                 raise SettingError(network.NO_BUNDLE) from error
-        return response, token
+        return response, body, token

@@ -9,6 +9,7 @@ HarvestError
     ├── NotAllowedError         403 on one report
     ├── NotFoundError           404 on one report
     ├── RefusedError            another answer that will not change by asking again
+    │   └── TooLargeError           larger than what is read of one answer: less may be asked for at once
     └── UnavailableError        what may pass did not pass, however often it was tried
         └── TooSlowError            no answer in time, each time: less may be asked for at once
 """
@@ -71,6 +72,12 @@ class NotFoundError(ApiError):
 
 class RefusedError(ApiError):
     """An answer that stays the same however often it is asked for (400, 422, a foreign link, a redirect)."""
+
+
+class TooLargeError(RefusedError):
+    """An answer is larger than what is read of one."""
+
+    by_smaller = False  # whether the list may be asked for by smaller pages
 
 
 class UnavailableError(ApiError):

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from harvest_source.api.answers import parse_exact
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import HarvestError, NotAllowedError, NotFoundError, RefusedError
+from harvest_source.api.parsing import parse_exact
 from harvest_source.reports.parents import ParentPlan, current_hour, note_read
 from harvest_source.reports.reading import Pages, record_key, records_of
 from harvest_source.reports.spool import KEPT_HOURS, Spool
@@ -113,7 +113,7 @@ class ChildReading:
         report, account_id = self.plan.report, self.plan.account_id
         path = report.path.format(parent_id=parent_id)
         try:
-            answers = list(client.iter_pages(account_id, path, report.rows_key or "", {}, report.name))
+            answers = client.get_pages(account_id, path, report.rows_key or "", {}, report.name)
             for record in records_of([answer.data for answer in answers], report):
                 record_key(report, record, parent_id)  # an answer that cannot be loaded is not kept for the next run
             return b"[" + b",".join(answer.body for answer in answers) + b"]"

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from harvest_source.api.answers import Answer
+from harvest_source.api.answers import Answer, total_of
 from harvest_source.api.client import HarvestClient, Params
-from harvest_source.api.errors import TooSlowError
+from harvest_source.api.errors import TooLargeError, TooSlowError
 from harvest_source.reports.catalogue import Paging, Report
 from harvest_source.reports.reading import Pages, bound_newest, new_pages, records_of
 from harvest_source.reports.spool import Spool
@@ -47,6 +47,10 @@ def read_list(
         client.slow_lists.add(report.name)
         client.on_slow(report.name)
         pages = reading.in_smaller_parts()
+    except TooLargeError as error:
+        if not error.by_smaller:
+            raise
+        pages = reading.by_pages(SMALL_TRIES, SMALL_PAGE)
     bound_newest(pages)
     pages.seconds = time.monotonic() - began
     return pages
@@ -90,7 +94,7 @@ class _Reading:
             keep(answer.body)
             pages.add(records_of(answer.data, self.report))
             pages.started = pages.started or answer.server_time
-            totals.add(answer.data.get("total_entries"))
+            totals.add(total_of(answer.data))
         pages.total_entries = max((total for total in totals if total is not None), default=None)
         if self.report.paging is Paging.PAGE and answers > 1 and may_have_shifted(pages, totals):
             again, keep = self._new_pages()

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harvest_source.api.answers import parse_exact, parse_quick, rows_of
+from harvest_source.api.answers import rows_of
 from harvest_source.api.client import Params
 from harvest_source.api.errors import RefusedError
+from harvest_source.api.parsing import clean_text, needs_cleaning, parse_exact, parse_quick
 from harvest_source.reports.catalogue import Report
 from harvest_source.reports.spool import Spool
-from harvest_source.reports.values import WIDEST_ID, Unfit, clean_text, needs_cleaning, to_id
+from harvest_source.reports.values import WIDEST_ID, Unfit, to_id
 
 Key = tuple[Any, ...]
 Record = dict[str, Any]

@@ -137,24 +137,3 @@ def kind_of_undocumented(name: str, value: Any) -> Kind:
     if isinstance(value, (int, Decimal)):
         return Kind.DECIMAL
     return Kind.TEXT
-
-
-def clean_text(value: Any) -> Any:
-    """Replaces what no database stores: NUL, and halves of surrogate pairs; each by U+FFFD.
-
-    Args:
-        value: a whole JSON value; looked through to any depth.
-    """
-    if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [clean_text(element) for element in value]
-    if isinstance(value, dict):
-        return {clean_text(key): clean_text(element) for key, element in value.items()}
-    return value
-
-
-def needs_cleaning(body: bytes) -> bool:
-    """Returns whether a JSON text may hold what `clean_text` replaces; a quick look at the bytes."""
-    lowered = body.lower() if b"\\u" in body or b"\\U" in body else b""
-    return b"\\u0000" in lowered or b"\\ud" in lowered or b"\0" in body

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from harvest_source.api.answers import Answer, next_link, rows_of
+from harvest_source.api.answers import Answer, next_link, rows_of, total_of
 from harvest_source.api.client import TRIES, HarvestClient, Params
 from harvest_source.api.errors import TooSlowError, UnavailableError
 from harvest_source.reports.reading import Pages, Record
@@ -152,9 +152,8 @@ class WindowReader:
             slow_tries=1,
         )
         data = next(coming).data
-        total = data.get("total_entries")
         days = (day_of(row, self._report.date_column or "") for row in data[rows_key])
-        return next(filter(None, days), datetime.now(UTC).date()), total if isinstance(total, int) else None
+        return next(filter(None, days), datetime.now(UTC).date()), total_of(data)
 
     def _read_by_pages(self, params: Params) -> None:
         """Adds rows by pages of a quarter of the size."""
@@ -175,8 +174,7 @@ class WindowReader:
             {**self._params, "per_page": "1"},
             self._report.name,
         )
-        total = answer.data.get("total_entries")
-        return total if isinstance(total, int) else None
+        return total_of(answer.data)
 
     def _answers(self, params: Params, slow_tries: int = TRIES) -> Iterator[Answer]:
         rows_key, name = self._report.rows_key or "", self._report.name
@@ -217,7 +215,7 @@ class WindowReader:
         for _ in range(ROUNDS):
             answers = list(self._answers({**self._params, **window.params()}))
             ids = {row.get("id") for answer in answers for row in rows_of(answer.data, self._report.rows_key or "")}
-            totals = {answer.data.get("total_entries") for answer in answers}
+            totals = {total_of(answer.data) for answer in answers}
             for answer in answers:
                 self._add(answer)
             if totals in ({len(ids)}, {None}):

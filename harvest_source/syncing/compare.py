@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from harvest_source.api.answers import next_link
+from harvest_source.api.answers import next_link, total_of
 from harvest_source.api.client import THREADS, Params
 from harvest_source.api.errors import AccessLostError
 from harvest_source.reports.catalogue import Paging, Report, by_name
@@ -149,12 +149,12 @@ class Comparison:
         reader, bound = self._reader, self._since(report, since)
         params = list_params(report, bound, None)
         answer = next(reader.client.iter_pages(account_id, report.path, report.rows_key or "", params, report.name))
-        total = answer.data.get("total_entries")
+        total = total_of(answer.data)
         pages, keep = new_pages(reader.spool, report, account_id, since)
         keep(answer.body)
         pages.add(records_of(answer.data, report))
         if next_link(answer.data, reader.client.api_url) or total not in {None, len(pages.keys)}:
-            return Asked(total if isinstance(total, int) else None)
+            return Asked(total)
         return Asked(len(pages.keys), pages)
 
     def total(
@@ -166,10 +166,7 @@ class Comparison:
     ) -> int | None:
         """Returns Harvest's count of a list's rows, `None` where it gives none."""
         params = {**list_params(report, self._since(report, since), None), **window.params(), "per_page": "1"}
-        total = self._reader.client.get(account_id, report.path, (report.rows_key or "",), params, report.name).data.get(
-            "total_entries"
-        )
-        return total if isinstance(total, int) else None
+        return total_of(self._reader.client.get(account_id, report.path, (report.rows_key or "",), params, report.name).data)
 
     def _look_closer(self, report: Report, account_id: int, total: int) -> Finding:
         if report.paging is Paging.PAGE and total > PER_PAGE:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from harvest_source.api.answers import parse_quick
 from harvest_source.api.errors import NotAllowedError, NotFoundError
+from harvest_source.api.parsing import parse_quick
 from harvest_source.reports.catalogue import Report, by_name
 from harvest_source.reports.reader import Reader
 from harvest_source.reports.reading import Pages, list_params, records_of
@@ -34,7 +34,7 @@ def add_timers(reader: Reader, pages: Pages, ran_before: Iterable[int]) -> None:
     """
     report = pages.report
     params = {**list_params(report, None, reader.settings.start_date), "is_running": "true"}
-    bodies = [answer.body for answer in reader.client.iter_pages(pages.account_id, report.path, REPORT, params, REPORT)]
+    bodies = [answer.body for answer in reader.client.get_pages(pages.account_id, report.path, REPORT, params, REPORT)]
     _prepend(pages, report, bodies)
     for entry_id in sorted({*ran_before} - {key[0] for key in pages.keys}):
         try:

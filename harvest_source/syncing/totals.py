@@ -17,8 +17,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from harvest_source.api.answers import parse_exact
 from harvest_source.api.client import Params
+from harvest_source.api.parsing import parse_exact
 from harvest_source.reports.catalogue import by_name
 from harvest_source.reports.reader import Reader, Where
 from harvest_source.reports.reading import list_params
@@ -128,7 +128,7 @@ class Totals:
         return {row["id"]: {**row, "ran": row["is_running"] or row["id"] in ran_before} for row in [*changed, *running]}
 
     def _rows(self, total: Total, path: str, rows_key: str, params: Params) -> Iterator[dict[str, Any]]:
-        for answer in self.reader.client.iter_pages(self.account_id, path, rows_key, params, total.table):
+        for answer in self.reader.client.get_pages(self.account_id, path, rows_key, params, total.table):
             yield from parse_exact(answer.body)[rows_key]
 
     def _sum(self, total: Total, first: date, last: date, without: dict[int, Any] | None = None) -> Decimal:

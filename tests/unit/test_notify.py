@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -193,9 +192,9 @@ def caught(act: Callable[[], object]) -> HarvestError:
 def answered(status: int, said: str) -> HarvestError:
     """Returns the error of an answer."""
     response = requests.Response()
-    response.status_code, response.raw = status, io.BytesIO(json.dumps({"message": said}).encode())
+    response.status_code = status
     response.request = requests.Request("GET", "https://api.example.com/").prepare()
-    return caught(lambda: check(response, 15.0))
+    return caught(lambda: check(response, json.dumps({"message": said}).encode(), 15.0))
 
 
 class Knows:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import like
 
-from harvest_source.api.answers import parse_exact
+from harvest_source.api.parsing import parse_exact
 from harvest_source.reports.catalogue import NAMES, REPORTS, Report, by_name
 from harvest_source.reports.columns.types import Kind
 from harvest_source.reports.shape import MISFIT_SUFFIX, Notes, Row, Shaper
@@ -37,7 +37,8 @@ def shaper_of(name: str, known: Mapping[str, Mapping[str, Kind]] | None = None) 
 
 def exact(record: Row) -> Row:
     """Returns a record as it is read from the wire."""
-    return parse_exact(json.dumps(record).encode())
+    found: Row = parse_exact(json.dumps(record).encode())
+    return found
 
 
 def leaves(record: Row, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -11,15 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.api.answers import parse_exact
+from harvest_source.api.parsing import clean_text, needs_cleaning, parse_exact
 from harvest_source.reports.columns.types import Kind
 from harvest_source.reports.values import (
     CONVERTERS,
     Rounded,
     Unfit,
-    clean_text,
     kind_of_undocumented,
-    needs_cleaning,
     to_bool,
     to_date,
     to_decimal,

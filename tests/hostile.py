@@ -1,0 +1,98 @@
+"""A server on the loopback interface that answers with whatever bytes a test gives, status line and headers included."""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qsl
+
+from support import Asked, FastClock
+
+from harvest_source.api.auth import PersonalToken
+from harvest_source.api.client import HarvestClient
+from harvest_source.api.limits import Budgets, Limit
+from harvest_source.settings import HarvestSettings
+
+MIB = 1024 * 1024
+Raw = Iterable[bytes]
+
+
+@dataclass
+class Hostile:
+    """Answers each request with what `answer` gives, and then ends the connection."""
+
+    answer: Callable[[Asked], Raw]
+    requests: list[Asked] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def id_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.id_url}v2/"
+
+    def __enter__(self) -> Self:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, hostile: Hostile, *arguments: Any) -> None:
+        self.hostile = hostile
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        asked = Asked(path.lstrip("/").removeprefix("v2/"), dict(parse_qsl(query)), dict(self.headers.items()))
+        self.hostile.requests.append(asked)
+        self.close_connection = True
+        try:
+            for part in self.hostile.answer(asked):
+                self.wfile.write(part)
+        except OSError:
+            pass  # whoever asked has seen enough
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
+        """Writes nothing to standard error."""
+
+
+def http(body: bytes, *headers: str, status: str = "200 OK") -> Raw:
+    """Returns an answer with a body."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return ["\r\n".join([*lines, "", ""]).encode("latin-1") + body]
+
+
+def page(rows_key: str, rows: list[Any], following: Any = None, **others: Any) -> bytes:
+    """Returns a page of a list."""
+    return json.dumps({rows_key: rows, "links": {"next": following}, **others}).encode()
+
+
+def bomb(mib: int, packing: str = "gzip") -> bytes:
+    """Returns the beginning of a page of clients that unpacks to so many MiB; one block of blanks is packed once."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, {"gzip": 31, "deflate": 15}[packing])
+    first = packer.compress(b'{"clients": [') + packer.flush(zlib.Z_FULL_FLUSH)
+    return first + mib * (packer.compress(b" " * MIB) + packer.flush(zlib.Z_FULL_FLUSH))
+
+
+def client_of(harvest: Hostile) -> HarvestClient:
+    """Returns a client that never waits."""
+    clock = FastClock()
+    settings = HarvestSettings(api_url=harvest.api_url, id_url=harvest.id_url)
+    return HarvestClient(settings, PersonalToken("T"), clock, Budgets(clock, Limit(1_000_000, 15), Limit(1_000_000, 900)))

@@ -1,0 +1,122 @@
+"""No answer fills the machine, and no list leads on for ever."""
+
+from __future__ import annotations
+
+import gzip
+import resource
+from typing import Any
+
+import pytest
+from hostile import MIB, Hostile, bomb, client_of, http, page
+from support import Asked
+
+from harvest_source.api import page_bounds
+from harvest_source.api.errors import RefusedError, TooLargeError, UnavailableError
+
+ACCOUNT = 7
+
+
+def read(harvest: Hostile, **options: Any) -> list[Any]:
+    """Returns all pages of clients."""
+    return list(client_of(harvest).iter_pages(ACCOUNT, "clients", "clients", {}, "clients", **options))
+
+
+def peak_mib() -> float:
+    """Returns the most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def chunked(body: bytes) -> list[bytes]:
+    """Returns an answer that does not say how long it is."""
+    return [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)]
+
+
+def endless() -> Any:
+    """Yields an answer that has no end."""
+    yield b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"clients": ['
+    while True:
+        yield b" " * MIB
+
+
+TOO_LARGE = {
+    "gzip": lambda: http(bomb(3000), "Content-Encoding: gzip"),
+    "deflate": lambda: http(bomb(3000, "deflate"), "Content-Encoding: deflate"),
+    "announced": lambda: http(b" " * (65 * MIB)),
+    "not announced": lambda: chunked(b" " * (65 * MIB)),
+    "without an end": endless,
+}
+
+
+@pytest.mark.parametrize("answer", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_answer_that_is_too_large_is_asked_for_once_more_at_a_quarter_and_then_refused(answer: Any) -> None:
+    """Whatever its length says; it is not held whole, and not asked for a third time."""
+    with Hostile(lambda _asked: answer()) as harvest:
+        before = peak_mib()
+        with pytest.raises(TooLargeError, match=r"^an answer is larger than 64 MiB$"):
+            read(harvest)
+    assert [asked.query["per_page"] for asked in harvest.requests] == ["2000", "500"]
+    assert peak_mib() - before < 400
+
+
+@pytest.mark.parametrize("packing", ["br", "zstd", "gzip, gzip", "br, gzip"])
+def test_packing_that_was_not_asked_for_is_not_unpacked(packing: str) -> None:
+    """Only gzip and deflate are asked for, and one of them at a time: a bomb within a bomb grows a million times."""
+    body = gzip.compress(bomb(100))
+    told = pytest.raises(UnavailableError, match="packed in a way that was not asked for, 7 times")
+    with Hostile(lambda _asked: http(body, f"Content-Encoding: {packing}")) as harvest, told:
+        read(harvest)
+    assert {asked.headers["Accept-Encoding"] for asked in harvest.requests} == {"gzip, deflate"}
+
+
+def test_page_that_is_not_too_large_at_a_quarter_is_read() -> None:
+    """The first page and those that follow come by 500 rows."""
+
+    def answer(asked: Asked) -> Any:
+        if asked.query["per_page"] != "500":
+            return http(bomb(100), "Content-Encoding: gzip")
+        last = asked.query.get("cursor") == "2"
+        return http(
+            page("clients", [{"id": 2 if last else 1}], None if last else f"{harvest.api_url}clients?cursor=2&per_page=500")
+        )
+
+    with Hostile(answer) as harvest:
+        assert [each.data["clients"][0]["id"] for each in read(harvest)] == [1, 2]
+    assert [asked.query["per_page"] for asked in harvest.requests] == ["2000", "500", "500"]
+
+
+def test_list_in_memory_whose_later_page_is_too_large_is_read_anew_at_a_quarter() -> None:
+    """No row is there twice."""
+
+    def answer(asked: Asked) -> Any:
+        if asked.query.get("cursor") == "2" and asked.query["per_page"] == "2000":
+            return http(bomb(100), "Content-Encoding: gzip")
+        last, size = "cursor" in asked.query, asked.query["per_page"]
+        following = None if last else f"{harvest.api_url}clients?cursor=2&per_page={size}"
+        return http(page("clients", [{"id": 2 if last else 1}], following))
+
+    with Hostile(answer) as harvest:
+        pages = client_of(harvest).get_pages(ACCOUNT, "clients", "clients", {}, "clients")
+    assert [each.data["clients"][0]["id"] for each in pages] == [1, 2]
+    assert [asked.query["per_page"] for asked in harvest.requests] == ["2000", "2000", "500", "500"]
+
+
+@pytest.mark.parametrize(
+    ("told", "pages"),
+    [
+        ({"total_entries": 4001, "per_page": 2000}, 6), ({"total_entries": 4001}, 6), ({"total_entries": 0}, 2),
+        ({"total_entries": 7, "per_page": 5}, 4), ({"total_entries": 10**30}, 50), ({"total_entries": "4001"}, 50),
+        ({"total_entries": -1}, 50), ({"total_entries": [1]}, 50), ({}, 50), ({"total_entries": 10**11, "per_page": 1}, 50),
+    ],
+)  # fmt: skip
+def test_pages_that_do_not_end_are_refused(monkeypatch: pytest.MonkeyPatch, told: dict[str, Any], pages: int) -> None:
+    """At twice as many as the first page announces, else at a fixed number, though every cursor is a new one."""
+    assert page_bounds.MOST_PAGES == 100_000
+    monkeypatch.setattr(page_bounds, "MOST_PAGES", 50)
+
+    def answer(_asked: Asked) -> Any:
+        return http(page("clients", [], f"{harvest.api_url}clients?cursor={len(harvest.requests)}", **told))
+
+    refused = pytest.raises(RefusedError, match=f"pages of a list do not end: {pages + 1} came, {pages} are the most")
+    with Hostile(answer) as harvest, refused:
+        read(harvest)
+    assert len(harvest.requests) == pages + 1
