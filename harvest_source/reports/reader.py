@@ -20,9 +20,9 @@ from harvest_source.api.errors import AccessLostError, ApiError, CancelledError,
 from harvest_source.reports.catalogue import Parent, Report, by_name
 from harvest_source.reports.children import ChildReading, ask_all, start_child_reading
 from harvest_source.reports.lists import read_list
-from harvest_source.reports.parents import ChildState, ParentPlan, lists_needed, mark_of, plan_parents
+from harvest_source.reports.parents import ChildState, ParentPlan, current_hour, lists_needed, mark_of, plan_parents
 from harvest_source.reports.reading import Pages, format_instant, list_params, overlapped
-from harvest_source.reports.spool import Spool
+from harvest_source.reports.spool import KEPT_HOURS, Spool
 from harvest_source.settings import FREE_REQUESTS, HarvestSettings
 
 OPEN_TO_ONESELF = "project_assignments"  # whoever asks may read their own (Harvest API, permissions)
@@ -84,6 +84,7 @@ class Reader:
         """Returns where answers wait on disk."""
         if self._spool is None:
             self._spool = Spool(self.folder)
+            self._spool.drop_old_answers(current_hour() - KEPT_HOURS)
         return self._spool
 
     @property

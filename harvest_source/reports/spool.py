@@ -1,6 +1,7 @@
 """Answers wait on disk until their report is read completely, so that large accounts need little memory.
 
-The answers of child requests outlive the run: after a kill the next run goes on from them instead of asking again.
+The answers of child requests outlive a run that is not complete: the next one goes on from them instead of asking again.
+Answers hold all that Harvest sent, keys of public pages among it, so none stays on disk once it is loaded.
 """
 
 from __future__ import annotations
@@ -82,10 +83,6 @@ class Spool:
             yield found[0][0]
             page += 1
 
-    def drop_reading(self, reading: int) -> None:
-        """Forgets the pages of a reading."""
-        self._run("delete from pages where reading = ?", reading)
-
     def keep_answer(self, account_id: int, report: str, parent_id: int, version: str, read_hour: int, body: bytes) -> None:
         """Keeps the children of one parent, across runs, until `drop_answers`."""
         values = (account_id, report, parent_id, version, read_hour, body)
@@ -107,12 +104,31 @@ class Spool:
         """Forgets the kept children of a report, once they are loaded."""
         self._run("delete from answers where account_id = ? and report = ?", account_id, report)
 
+    def drop_old_answers(self, since_hour: int) -> None:
+        """Forgets the kept children that were read before `since_hour`: nobody goes on from them any more."""
+        self._run("delete from answers where read_at < ?", since_hour)
+
     def close(self) -> None:
-        """Closes the file, and removes it where it was temporary; threads that still work get an error."""
+        """Closes the file, and removes it unless the next run goes on from it; threads that still work get an error."""
         with self._lock:
+            keeps = not self._remove and self._leave_only_answers()
             self._db.close()
         if self._remove:
             self._remove()
+        elif not keeps:
+            for path in self._path.parent.glob(f"{self._path.name}*"):
+                path.unlink(missing_ok=True)
+
+    def _leave_only_answers(self) -> bool:
+        """Takes the pages out, also of the places that SQLite keeps for new ones; returns whether answers are left."""
+        try:
+            ((keeps,),) = self._db.execute("select exists (select 1 from answers)").fetchall()
+            if keeps:
+                self._db.execute("delete from pages")
+                self._db.execute("vacuum")
+        except sqlite3.Error:  # a full disk: the next run takes them out
+            return True
+        return bool(keeps)
 
     def _run(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Returns the rows of a statement.

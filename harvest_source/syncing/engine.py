@@ -326,16 +326,17 @@ class Sync:
                 self.pipeline.extract(source)
                 if self.repairs:
                     changes.own_columns.keep()
-            if not self.repairs:
+            if self.repairs:
+                self._check_alone()
+                finish_pending(self.pipeline)
+                with self._warehouse() as warehouse:
+                    changes.own_columns.put_back(warehouse)
+            else:
                 self.pipeline.abort_packages()
-                return
-            self._check_alone()
-            finish_pending(self.pipeline)
-            with self._warehouse() as warehouse:
-                changes.own_columns.put_back(warehouse)
-        for where, rows in self.run.removals.items():
-            self._deleted[where] += len(rows)
-        self.run.removals = {}
+        if self.repairs:
+            for where, rows in self.run.removals.items():
+                self._deleted[where] += len(rows)
+            self.run.removals = {}
         for account_id, name in good:
             if reader.report(name).parent:
                 reader.spool.drop_answers(account_id, name)

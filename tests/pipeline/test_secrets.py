@@ -5,28 +5,25 @@ from __future__ import annotations
 import base64
 import gzip
 import os
-import re
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import pytest
 from command_line import ROOT, command, environment
-from faults_support import tiny
+from planted import CLIENT_KEY, STATEMENT, contents, keyed, unpacked
 from support import TOKEN, serving
 
-from harvest_sandbox import Account, Fault, Sandbox
+from harvest_sandbox import Fault, Sandbox
 
 ACCESS = "planted-access-token-7Q2"
 REFRESH = "planted-refresh-token-8R3"
 CLIENT = "planted-client-secret-9S4"
 PASSWORD = "planted-database-password-1T5"
 SECRETS = (ACCESS, REFRESH, CLIENT, PASSWORD)
-STATEMENT, CLIENT_KEY = "planted-statement-key-2U6", "planted-client-key-3V7"
 LOG = "every-logger.log"
 
 LISTENER = f"""
@@ -55,32 +52,6 @@ def planted(folder: Path, sandbox: Sandbox, **settings: str) -> dict[str, str]:
         "DESTINATION__POSTGRES__CREDENTIALS": f"postgresql://loader:{PASSWORD}@127.0.0.1:9/warehouse",
     }
     return {**environment(sandbox, **named), **more}
-
-
-def keyed() -> Account:
-    """Returns an account whose public keys can be searched for."""
-    account = tiny()
-    account.update("clients", next(iter(account.rows["clients"])), statement_key=STATEMENT)
-    for report in ("invoices", "estimates"):
-        account.update(report, next(iter(account.rows[report])), client_key=CLIENT_KEY)
-    return account
-
-
-def contents(path: Path) -> bytes:
-    """Returns what a file holds, unpacked where it is packed, and what it holds packed in base64."""
-    found = path.read_bytes()
-    if found[:2] == b"\x1f\x8b":
-        found += gzip.decompress(found)
-    return found + unpacked(found)
-
-
-def unpacked(held: bytes) -> bytes:
-    """Returns what stands packed in base64 in some text, as dlt writes its state."""
-    found = b""
-    for text in re.findall(rb"eJ[A-Za-z0-9+/]{40,}={0,2}", held):
-        with suppress(ValueError, zlib.error):
-            found += zlib.decompressobj().decompress(base64.b64decode(text[: len(text) // 4 * 4]))
-    return found
 
 
 def leaks(said: str, folder: Path, secrets: Iterable[str] = SECRETS) -> list[tuple[str, str]]:

@@ -19,9 +19,6 @@ def test_pages_come_back_in_their_order(tmp_path: Path) -> None:
     spool.add_page(second, 0, b"other")
     assert list(spool.iter_pages(first)) == [b"0", b"1", b"2"]
     assert list(spool.iter_pages(second)) == [b"other"]
-    spool.drop_reading(first)
-    assert list(spool.iter_pages(first)) == []
-    assert list(spool.iter_pages(second)) == [b"other"]
     spool.close()
 
 
@@ -90,5 +87,25 @@ def test_without_a_folder_nothing_is_left_behind(tmp_path: Path, monkeypatch: py
     spool = Spool()
     spool.add_page(spool.new_reading(), 0, b"page")
     assert list(tmp_path.iterdir())
+    spool.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_goes_with_the_last_answer_and_keeps_nothing_but_answers_before(tmp_path: Path) -> None:
+    """Neither pages nor answers that are loaded or old stay in free places of the file."""
+    spool = Spool(tmp_path)
+    spool.add_page(spool.new_reading(), 0, b"a-page" * 999)
+    for report, hour in (("cost_rates", 10), ("invoice_payments", 20), ("billable_rates", 20)):
+        spool.keep_answer(77, report, 5, "", hour, report.encode() * 999)
+    spool.drop_old_answers(11)
+    spool.drop_answers(77, "invoice_payments")
+    spool.close()
+    (file,) = tmp_path.iterdir()
+    held = file.read_bytes()
+    assert b"billable_rates" in held
+    assert [text for text in (b"a-page", b"cost_rates", b"invoice_payments") if text in held] == []
+    spool = Spool(tmp_path)
+    spool.add_page(spool.new_reading(), 0, b"a-page")
+    spool.drop_answers(77, "billable_rates")
     spool.close()
     assert list(tmp_path.iterdir()) == []
