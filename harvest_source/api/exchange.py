@@ -10,10 +10,14 @@ comes on standard input, for arguments can be read by every user of the machine;
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
 import sys
+import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TooLateError
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +27,14 @@ from requests_oauthlib import OAuth2Session
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 25.0
-LOCK_SECONDS = 60.0
+LOCK_SECONDS = 90.0  # longer than whoever holds the lock may take to ask and to store
+LONGEST_BYTES = 65_536  # of an answer; tokens take less than one per cent of it
 PRIVATE = 0o600
 OK = "ok"
 REFUSED = "refused"
 PASSING = "passing"
+TOO_SLOW = "too_slow"
+NO_ROOM = "no_room"
 UNAUTHORIZED = 401
 PASSING_STATUSES = frozenset({408, 425, 429})
 LASTING_FAULTS = {  # words of the libraries: what is said of them
@@ -44,15 +51,38 @@ class _UnusableError(Exception):
         self.response = response
 
 
+class _ToTheTokensAdapter(requests.adapters.HTTPAdapter):
+    """Reads an answer no further than to the end of its tokens: they count, though the rest drips, or is cut off."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        """Sends a request; returns its answer, received."""
+        with super().send(request, *args, **{**options, "stream": True}) as response:
+            received = requests.Response()
+            received.status_code, received.headers = response.status_code, response.headers
+            received.request, received.url = request, response.url
+            received.raw = io.BytesIO(_read(response))
+        return received
+
+
+def _read(response: requests.Response) -> bytes:
+    body = bytearray()
+    for byte in response.iter_content(1):  # more at once would wait until so much is there
+        body += byte
+        if len(body) >= LONGEST_BYTES or (byte == b"}" and _holds_tokens(body)):
+            break
+    return bytes(body)
+
+
+def _holds_tokens(body: bytes | bytearray) -> bool:
+    try:
+        return bool(json.loads(body)["access_token"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
 def _judge(response: requests.Response) -> requests.Response:
     """Lets only good answers through to the library, which would look at no status."""
-    if response.status_code != requests.codes.ok:
-        raise _UnusableError(response)
-    try:
-        good = bool(response.json()["access_token"])
-    except (ValueError, KeyError, TypeError):
-        good = False
-    if not good:
+    if response.status_code != requests.codes.ok or not _holds_tokens(response.content):
         raise _UnusableError(response)
     return response
 
@@ -67,7 +97,7 @@ def ask(order: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         order: `token_url`, `client_id`, `client_secret`, `user_agent`, and either `refresh_token`, or `code` with its
-            `redirect_uri`; `sent_at`, from which the lifetime of the tokens counts.
+            `redirect_uri`; `sent_at`, from which the lifetime of the tokens counts; `seconds`, how long it may take.
     """
     for name in ("requests_oauthlib", "oauthlib"):  # at DEBUG both write secrets and tokens to the log
         logging.getLogger(name).setLevel(logging.INFO)
@@ -80,6 +110,8 @@ def ask(order: dict[str, Any]) -> dict[str, Any]:
     }
     with OAuth2Session(order["client_id"], redirect_uri=order.get("redirect_uri")) as session:
         session.max_redirects = 0  # the secret goes to the configured address only
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, _ToTheTokensAdapter())
         for kind in ("access_token_response", "refresh_token_response"):
             session.register_compliance_hook(kind, _judge)
         if "code" in order:
@@ -91,12 +123,43 @@ def ask(order: dict[str, Any]) -> dict[str, Any]:
         )
 
 
+def ask_in_time(order: dict[str, Any]) -> dict[str, Any]:
+    """Does as `ask`, and gives up after the order's `seconds`, whatever is still dripping in.
+
+    Raises:
+        TooLateError: the tokens have not come by then.
+    """
+    tokens: Future[dict[str, Any]] = Future()
+
+    def work() -> None:
+        try:
+            tokens.set_result(ask(order))
+        except BaseException as error:  # noqa: BLE001 - raised where the tokens are waited for
+            tokens.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()  # ends with the program, wherever it hangs
+    return tokens.result(order["seconds"])
+
+
 def exchange(order: dict[str, Any], answer_path: Path) -> dict[str, Any]:
     """Asks for tokens, stores them, and returns what became of it: `outcome`, `status`, `error`; never a token."""
+    room = answer_path.with_name(answer_path.name + ".room")
     try:
-        tokens = ask(order)
+        write_private(room, bytes(LONGEST_BYTES))  # on a full disk nothing is asked: the answer could not be kept
+        return _exchange(order, answer_path, room)
+    except OSError:
+        return {"outcome": REFUSED, "status": None, "error": NO_ROOM}
+    finally:
+        room.unlink(missing_ok=True)
+
+
+def _exchange(order: dict[str, Any], answer_path: Path, room: Path) -> dict[str, Any]:
+    try:
+        tokens = ask_in_time(order)
     except _UnusableError as unusable:
         return describe(unusable.response)
+    except TooLateError:
+        return {"outcome": PASSING, "status": None, "error": TOO_SLOW}
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         lasting = next((said for words, said in LASTING_FAULTS.items() if words in str(error)), None)
         return {"outcome": REFUSED if lasting else PASSING, "status": None, "error": lasting or type(error).__name__}
@@ -109,6 +172,7 @@ def exchange(order: dict[str, Any], answer_path: Path) -> dict[str, Any]:
         "used": order.get("refresh_token"),
         "sent_at": order["sent_at"],
     }
+    room.unlink()
     write_private(answer_path, json.dumps(answer).encode())
     return {"outcome": OK, "status": requests.codes.ok, "error": None}
 
@@ -117,8 +181,8 @@ def describe(response: requests.Response) -> dict[str, Any]:
     """Returns what an answer without tokens means."""
     status = response.status_code
     try:
-        error = str(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
+        error = str(json.loads(response.content)["error"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         error = ""
     error = error if error.isascii() and error.replace("_", "").isalnum() else ""
     refused = status < requests.codes.server_error and (bool(error) or status >= requests.codes.bad_request)

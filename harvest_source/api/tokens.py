@@ -6,6 +6,7 @@ asks through `exchange.py`, a process of its own, so that no kill loses a refres
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -30,7 +31,8 @@ APP_NAME = "harvest-pipeline"
 DEFAULT_NAME = "default"
 FOLDER_MODE = 0o700
 LOCK_SECONDS = 240.0  # another process may be renewing, and try some times
-EXCHANGE_SECONDS = exchange.CONNECT_SECONDS + exchange.READ_SECONDS + 25.0
+EXCHANGE_SECONDS = 60.0  # one request for tokens, as a whole
+TOO_SLOW = "Harvest did not answer the request for tokens in time; try again later"
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ class TokenFile:
     def __init__(self, stem: str, blank: Tokens | None = None) -> None:
         self.path = folder() / f"{stem}.json"
         self._answer_path = folder() / f"{stem}.answer"
-        self._blank = blank or Tokens()
+        self.blank = blank or Tokens()  # what is known before there are tokens
 
     def __repr__(self) -> str:
         return f"TokenFile({self.path.name})"
@@ -231,7 +233,8 @@ class TokenFile:
 
         Raises:
             SettingError: the folder cannot be written.
-            UnavailableError: no process can be started.
+            RefusedError: no process can be started.
+            UnavailableError: Harvest did not answer in time.
         """
         order = {
             "token_url": client.token_url,
@@ -239,11 +242,16 @@ class TokenFile:
             "client_secret": client.client_secret,
             "user_agent": client.user_agent,
             "sent_at": now,
+            "seconds": EXCHANGE_SECONDS,
             **grant,
         }
         result = _run(json.dumps(order), self._answer_path)
         with self._setting_errors():
+            if result["error"] == exchange.NO_ROOM:
+                raise OSError(errno.ENOSPC, "no room, or not allowed to write")
             self._adopt()
+        if result["error"] == exchange.TOO_SLOW:  # not asked again: the lock has been held long enough
+            raise UnavailableError(TOO_SLOW)
         return result
 
     def _adopt(self) -> None:
@@ -253,7 +261,7 @@ class TokenFile:
                 answer = json.loads(self._answer_path.read_bytes())
             except FileNotFoundError:
                 return
-            before = (self.read() if answer["used"] else None) or self._blank  # a new sign-in begins anew
+            before = (self.read() if answer["used"] else None) or self.blank  # a new sign-in begins anew
             exchange.write_private(self.path, json.dumps(asdict(before.renewed(answer))).encode())
             self._answer_path.unlink()
 
@@ -286,10 +294,10 @@ def _run(order: str, answer_path: Path) -> dict[str, Any]:
         ) as process:
             if process.stdout is None or process.stdout.readline() != "ready\n":
                 raise RefusedError("the process that asks Harvest for tokens does not start")
-            said, _ = process.communicate(order, timeout=EXCHANGE_SECONDS)
+            said, _ = process.communicate(order)  # it ends by itself; never killed, since it may be storing tokens
         result: dict[str, Any] = json.loads(said)
-    except (subprocess.SubprocessError, ValueError) as error:
-        raise UnavailableError("Harvest did not answer the request for tokens in time; try again later") from error
+    except ValueError as error:
+        raise UnavailableError("the process that asks Harvest for tokens ended early; try again later") from error
     except OSError as error:
         raise RefusedError(f"the process that asks Harvest for tokens does not start ({error.strerror})") from error
     return result

@@ -356,6 +356,7 @@ def test_nothing_secret_is_logged_at_debug(
         "token_url": place.sandbox.id_url + TOKEN_PATH[1:],
         "refresh_token": place.sandbox.oauth.issued[-1]["refresh_token"],
         "sent_at": 0.0,
+        "seconds": 60.0,
     }
     assert exchange.exchange(order, tmp_path / "answer")["outcome"] == "ok"
     assert "GET /api/v2/accounts" in caplog.text

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +24,7 @@ from signing import environment, identity, oauth_settings, token_requests
 
 from harvest_sandbox import Sandbox
 from harvest_source.api import exchange
-from harvest_source.api.auth import build_auth, sign_in_with_code
+from harvest_source.api.auth import Auth, build_auth, sign_in_with_code
 from harvest_source.api.errors import RefusedError, SettingError, UnavailableError
 from harvest_source.api.tokens import (
     OAuthClient,
@@ -31,6 +37,7 @@ from harvest_source.api.tokens import (
     sign_in_file,
     stored_sign_ins,
 )
+from harvest_source.settings import HarvestSettings
 
 RENEW = """
 from harvest_source.api.auth import build_auth
@@ -38,6 +45,12 @@ from harvest_source.settings import load_settings
 auth, _ = build_auth(load_settings())
 auth.renew(auth.token())
 print(auth.token())
+"""
+
+FULL_DISK = """
+import os, resource, sys
+sys.dont_write_bytecode, os.environ["PYTHONDONTWRITEBYTECODE"] = True, "1"  # else Python leaves cut files of its own
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 """
 
 
@@ -56,10 +69,10 @@ def signed_in(sandbox: Sandbox, name: str = "default") -> TokenFile:
     return file
 
 
-def program(sandbox: Sandbox, config: Path) -> subprocess.Popen[str]:
-    """Starts a program that renews the stored token once and prints it."""
+def program(sandbox: Sandbox, config: Path, first: str = "") -> subprocess.Popen[str]:
+    """Starts a program that renews the stored token once and prints it; `first` is run before that."""
     return subprocess.Popen(
-        [sys.executable, "-c", RENEW],
+        [sys.executable, "-c", first + RENEW],
         cwd=SCRIPT.parent,
         env=environment(sandbox, config),
         stdout=subprocess.PIPE,
@@ -153,7 +166,13 @@ def test_an_answer_left_by_a_killed_program_is_taken_over(monkeypatch: pytest.Mo
         stored = file.read()
         assert stored
         client = oauth_client(oauth_settings(sandbox), "")
-        order = {**vars(client), "token_url": client.token_url, "refresh_token": stored.refresh_token, "sent_at": time.time()}
+        order = {
+            **vars(client),
+            "token_url": client.token_url,
+            "refresh_token": stored.refresh_token,
+            "sent_at": time.time(),
+            "seconds": 60,
+        }
         result = exchange.exchange(order, file.path.with_suffix(".answer"))
         assert result == {"outcome": "ok", "status": 200, "error": None}
         auth, _ = build_auth(oauth_settings(sandbox))
@@ -238,6 +257,121 @@ def test_a_program_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
     with identity() as sandbox, pytest.raises(RefusedError, match="does not start"):
         signed_in(sandbox)
+
+
+@contextmanager
+def odd_token_endpoint(*parts: bytes, then: Callable[[socket.socket, threading.Event], None]) -> Iterator[int]:
+    """Answers each request for tokens with these bytes, then does what it is told; yields the port."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection, suppress(OSError):
+                        connection.recv(65536)
+                        for part in parts:
+                            connection.sendall(part)
+                        then(connection, over)
+
+        threading.Thread(target=serve, daemon=True).start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            over.set()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def drip(byte: bytes) -> Callable[[socket.socket, threading.Event], None]:
+    """Returns what sends a byte again and again."""
+
+    def dripping(connection: socket.socket, over: threading.Event) -> None:
+        while not over.wait(0.05):
+            connection.sendall(byte)
+
+    return dripping
+
+
+def hang_up(_connection: socket.socket, _over: threading.Event) -> None:
+    """Says no more."""
+
+
+WHOLE = json.dumps({"access_token": "at-new", "refresh_token": "rt-{new", "token_type": "bearer", "expires_in": 1209600}).encode()
+LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n"
+ENDLESS = {
+    "body": ((LENGTH, b'{"access_token": "at-new", "x": "'), b"x"),
+    "headers": ((b"HTTP/1.1 200 OK\r\nX-Slow: ",), b"x"),
+    "100 Continue": ((), b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+RECEIVED = {
+    "then drips on": ((LENGTH, WHOLE), drip(b" ")),
+    "then is cut off": ((LENGTH, WHOLE), hang_up),
+    "without its last chunk": ((CHUNKED % (len(WHOLE), WHOLE),), drip(b"")),
+    "in two parts": ((LENGTH, WHOLE[:-1], WHOLE[-1:]), drip(b"")),
+}
+
+
+def renewal_at(port: int, monkeypatch: pytest.MonkeyPatch, seconds: float) -> tuple[TokenFile, Auth]:
+    """Returns a sign-in whose token endpoint is at that port, and what renews it."""
+    monkeypatch.setattr("harvest_source.api.tokens.EXCHANGE_SECONDS", seconds)
+    settings = HarvestSettings(client_id="id", client_secret="secret", id_url=f"http://127.0.0.1:{port}/")
+    file = sign_in_file(oauth_client(settings, ""), "default")
+    with file.locked():
+        file.write(replace(file.blank, access_token="at-old", refresh_token="rt-old"))
+    return file, build_auth(settings)[0]
+
+
+@pytest.mark.parametrize(("parts", "byte"), ENDLESS.values(), ids=ENDLESS)
+def test_a_token_endpoint_that_drips_frees_the_lock_in_time(
+    monkeypatch: pytest.MonkeyPatch, parts: tuple[bytes, ...], byte: bytes
+) -> None:
+    """The process that asks ends by itself, and the sign-in is not lost."""
+    with odd_token_endpoint(*parts, then=drip(byte)) as port:
+        file, auth = renewal_at(port, monkeypatch, 1.0)
+        with pytest.raises(UnavailableError, match="did not answer the request for tokens in time"):
+            auth.renew("at-old")
+        with exchange.sending_lock(file.path.with_suffix(".answer")).acquire(timeout=0):
+            stored = file.read()
+    assert stored
+    assert stored.refresh_tokens == ["rt-old"]
+
+
+@pytest.mark.parametrize(("parts", "then"), RECEIVED.values(), ids=RECEIVED)
+def test_tokens_that_have_come_are_kept_however_their_answer_ends(
+    monkeypatch: pytest.MonkeyPatch, parts: tuple[bytes, ...], then: Callable[[socket.socket, threading.Event], None]
+) -> None:
+    """The old refresh token is gone at Harvest by then."""
+    with odd_token_endpoint(*parts, then=then) as port:
+        file, auth = renewal_at(port, monkeypatch, 20.0)
+        auth.renew("at-old")
+    stored = file.read()
+    assert stored
+    assert (stored.access_token, stored.refresh_token, stored.lifetime_seconds) == ("at-new", "rt-{new", 1209600.0)
+
+
+def test_an_endless_answer_without_tokens_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    with odd_token_endpoint(LENGTH.replace(b"100000", b"100000000"), b"{" * 200_000, then=drip(b" ")) as port:
+        _, auth = renewal_at(port, monkeypatch, 20.0)
+        monkeypatch.setattr("harvest_source.api.auth.TRIES", 1)
+        with pytest.raises(UnavailableError, match="answered 200"):
+            auth.renew("at-old")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit on files")
+def test_on_a_full_disk_no_refresh_token_is_spent(config: Path) -> None:
+    """No file may hold more than 1000 bytes: Harvest is not asked, and the next run with room renews."""
+    with identity() as sandbox:
+        sandbox.oauth.rotating = True
+        signed_in(sandbox)
+        with program(sandbox, config, FULL_DISK) as process:
+            _, said = process.communicate(timeout=60)
+        assert "cannot keep tokens in" in said
+        assert token_requests(sandbox) == 1
+        with program(sandbox, config) as process:
+            printed, said = process.communicate(timeout=60)
+        assert printed.strip() == sandbox.oauth.issued[-1]["access_token"], said
 
 
 def test_an_order_cut_short_is_never_sent(tmp_path: Path) -> None:
