@@ -175,6 +175,7 @@ def test_wrong_state(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None
     assert len(sandbox.oauth.issued) == 1
 
 
+@pytest.mark.long
 def test_back_button(browser: Browser, held: Sandbox, tmp_path: Path) -> None:
     """It leads to Harvest's page; consenting once more changes nothing, and going forward shows the last page again."""
     with Login(tmp_path, held) as login:

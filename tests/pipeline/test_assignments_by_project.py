@@ -37,6 +37,7 @@ def load_both_ways(folder: Path, harvest: Sandbox | HandMade) -> None:
     assert_equal(folder / "project", cast("Sandbox", harvest), *NAMES)
 
 
+@pytest.mark.long
 def test_both_ways_give_the_same_tables_of_a_hand_made_server(tmp_path: Path) -> None:
     """After the first run, after changes that leave their project alone, and after one in a project that is new."""
     with by_hand() as harvest:
@@ -52,6 +53,7 @@ def test_both_ways_give_the_same_tables_of_a_hand_made_server(tmp_path: Path) ->
         load_both_ways(tmp_path, harvest)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ways", [("account", "project"), ("project", "account")])
 def test_changing_the_way_later_keeps_the_tables_equal(tmp_path: Path, ways: tuple[str, str]) -> None:
     """The setting may be changed between two runs; a third run changes nothing."""

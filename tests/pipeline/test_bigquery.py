@@ -100,6 +100,7 @@ def test_runs_equal_the_account(tmp_path: Path, bigquery: BigQuery) -> None:
         assert_verify_tells(tmp_path, sandbox, list(account.rows["time_entries"])[5])
 
 
+@pytest.mark.long
 def test_tables_of_an_older_version_take_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The layout is BigQuery's: elsewhere, tables that were made before there was one go on taking rows."""
     account = tiny()

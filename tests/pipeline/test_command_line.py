@@ -269,6 +269,7 @@ def test_reports_are_listed_without_credentials(type_command: Type) -> None:
     assert listed["invoice_payments"]["endpoint"] == "/invoices/{id}/payments"
 
 
+@pytest.mark.long
 def test_status_tells_the_last_run_of_each_report(type_command: Type) -> None:
     """Before anything is loaded it says how to; afterwards when, bookmark, rows, verified or not."""
     before = type_command("status")
@@ -345,6 +346,7 @@ def bookmarks_of(type_command: Type) -> dict[str, str]:
     return {each["report"]: each["bookmark"] for each in type_command("status", "--json").json()}
 
 
+@pytest.mark.long
 def test_part_of_a_report_leaves_its_bookmark_alone(type_command: Type) -> None:
     """Without a bookmark the next plain run is still a whole first load; reports that take no date load whole."""
     option = ("--days-back", "10")
@@ -403,6 +405,7 @@ def test_fraction_of_a_second_in_a_date_is_no_difference(type_command: Type, rep
     assert done.json()["reports"][0]["verified"] == "part"
 
 
+@pytest.mark.long
 def test_since_earlier_than_the_bookmark_reads_those_rows_again(type_command: Type) -> None:
     """What changed quietly since that date is brought; what changed before it is not looked at."""
     with by_hand(users=2, invoices=1, entries=6) as harvest:
@@ -424,6 +427,7 @@ def change_here(folder: Path, sql: str) -> None:
         database.execute(sql)
 
 
+@pytest.mark.long
 def test_full_refresh_replaces_the_rows_of_the_chosen_accounts_and_reports_only(tmp_path: Path, type_command: Type) -> None:
     """What was spoiled here is as at Harvest again; another account's rows and other reports stay as they are, spoiled or not."""
     north, south = tiny(5), tiny(6)
@@ -490,6 +494,7 @@ def test_load_report_keeps_a_row_of_every_run_and_report(type_command: Type) -> 
     ]
 
 
+@pytest.mark.long
 def test_several_accounts_without_a_choice_are_listed(tmp_path: Path) -> None:
     """A token that reaches several accounts and no choice: exit 2 and the list; `all` loads them all."""
     north, south = tiny(5), tiny(6)
@@ -512,6 +517,7 @@ def test_token_pasted_with_more_than_itself_is_trimmed(tmp_path: Path, pasted: s
     assert "was trimmed" in done.stderr
 
 
+@pytest.mark.long
 def test_deleted_database_means_a_first_load_and_is_said(tmp_path: Path) -> None:
     """The working state does not outlive the database it belongs to; two folders never meet."""
     with serving(tiny()) as sandbox:

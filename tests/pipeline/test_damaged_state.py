@@ -53,6 +53,7 @@ def _fail(*_: object, **__: object) -> None:
     raise OSError("gone")
 
 
+@pytest.mark.long
 def test_state_that_cannot_be_read_is_made_anew_from_the_destination(tmp_path: Path, type_command: Type) -> None:
     """Every file that dlt needs, empty or of zeros: the run is complete, says so once, and goes on from the bookmarks."""
     with by_hand(users=2, invoices=1, entries=1) as harvest:
@@ -118,6 +119,7 @@ def spoil_rows(folder: Path) -> None:
     file.write_bytes(b"nonsense")
 
 
+@pytest.mark.long
 def test_load_that_waits_and_can_never_be_loaded_is_dropped_and_read_again(tmp_path: Path, type_command: Type) -> None:
     """It fails on this machine already, before the destination: every later run would fail like that."""
     with by_hand(users=2, invoices=1, entries=1) as harvest:
@@ -131,6 +133,7 @@ def test_load_that_waits_and_can_never_be_loaded_is_dropped_and_read_again(tmp_p
         assert address(tmp_path) == new
 
 
+@pytest.mark.long
 def test_load_that_the_destination_refuses_again_is_said_with_the_option_that_drops_it(
     tmp_path: Path, type_command: Type
 ) -> None:

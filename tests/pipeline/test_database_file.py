@@ -123,6 +123,7 @@ def test_file_is_free_whenever_a_run_asks_harvest(tmp_path: Path) -> None:
         assert_equal(tmp_path, sandbox, "clients", "time_entries", "expenses", "tasks")
 
 
+@pytest.mark.long
 def test_file_in_use_for_five_seconds_is_waited_for_and_said_once(tmp_path: Path) -> None:
     """At the start of a run, and in the middle of it, when another program took the file while Harvest was asked."""
     account = tiny()
@@ -193,6 +194,7 @@ sys.exit(main(["--quiet", "--reports", "clients,tasks"]))
 """
 
 
+@pytest.mark.long
 def test_show_and_status_work_while_a_run_waits_and_name_it_while_it_holds_the_file(tmp_path: Path, type_command: Type) -> None:
     """While Harvest is waited for they show what is loaded; while rows are loaded they end with 1 and say since when."""
     account = tiny()

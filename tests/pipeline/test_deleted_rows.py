@@ -19,6 +19,7 @@ NAMES = ("time_entries", "invoices", "invoice_payments")
 MARKED = " union all ".join(f"select '{name}', id, deleted_at from {name} where deleted_at is not null" for name in NAMES)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "destination", ["duckdb", pytest.param("postgres", marks=LONG), pytest.param("filesystem", marks=LONG)], indirect=True
 )

@@ -28,8 +28,8 @@ from harvest_source.api.errors import SettingError
 from harvest_source.reports.catalogue import NAMES, REPORTS
 from harvest_source.reports.columns.types import Kind
 
-LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("sqlite", "mariadb")]
-DESTINATIONS = ("duckdb", "postgres", "filesystem", *LONG)
+LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("filesystem", "sqlite", "mariadb")]
+DESTINATIONS = ("duckdb", "postgres", *LONG)
 MEASURES = {report.name: [each.name for each in report.columns if each.kind is Kind.DECIMAL] for report in REPORTS}
 
 
@@ -158,6 +158,7 @@ def test_destination_that_cannot_be_read_back_is_said_before_anything_is_asked(t
         assert len(sandbox.requests) == 0
 
 
+@pytest.mark.long
 @on("filesystem")
 def test_files_are_plain_parquet_that_other_programs_read(tmp_path: Path) -> None:
     """DuckDB reads the folder of a table by itself, with the declared types; after a change no old file is left in it."""
@@ -198,6 +199,7 @@ def test_destination_that_gives_back_other_values_is_refused_before_anything_is_
     assert [path.name for path in tmp_path.glob("*trial*")] == []
 
 
+@pytest.mark.long
 def test_sqlite_is_checked_loaded_and_shown(tmp_path: Path) -> None:
     """What a user types, with SQLite's address: `check` leaves nothing, a second run changes nothing, others read."""
     folder = tmp_path / "run"

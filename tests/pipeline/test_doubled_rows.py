@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from compare import assert_equal
-from destinations import on
+from destinations import long, on
 from support import make_pipeline, rows, serving, stop_timers, sync_once
 
 from harvest_sandbox import Size, build_account
@@ -36,7 +36,7 @@ def double(folder: Path) -> None:
             client.execute_sql("drop table copied")
 
 
-@on("duckdb", "postgres")
+@on("duckdb", long("postgres"))
 def test_doubled_rows_are_mended_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a quiet day, in lists of every length and in children, whose parents did not change either."""
     account = build_account(SMALL, seed=7)
@@ -52,6 +52,7 @@ def test_doubled_rows_are_mended_by_the_next_run(tmp_path: Path, monkeypatch: py
         assert sum(each.changed for each in sync_once(tmp_path, sandbox, *NAMES).results) == 0
 
 
+@pytest.mark.long
 def test_doubled_rows_are_mended_by_a_full_refresh(tmp_path: Path) -> None:
     """Which is what `verify` does as well."""
     account = build_account(SMALL, seed=7)

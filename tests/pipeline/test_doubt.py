@@ -86,6 +86,7 @@ def test_doubt_about_one_table_is_its_accounts(tmp_path: Path) -> None:
         assert_equal(tmp_path, sandbox, *names)
 
 
+@pytest.mark.long
 def test_list_of_users_without_the_administrator_who_asks_is_no_proof(tmp_path: Path) -> None:
     """Nothing is removed, also by a full refresh, and where the list is read for the rates alone."""
     names = ("users", "billable_rates")

@@ -57,6 +57,7 @@ STEPS: dict[Callable[[HandMade, str], None], tuple[int, int, int]] = {
 }
 
 
+@pytest.mark.long
 def test_what_came_an_hour_late_is_found_by_the_next_run(tmp_path: Path) -> None:
     """Counts stay equal; what is missing is loaded and what is gone is removed, in one run that ends well."""
     with with_marks() as harvest:
@@ -71,6 +72,7 @@ def test_what_came_an_hour_late_is_found_by_the_next_run(tmp_path: Path) -> None
         assert {each.verified for each in sync_once(tmp_path, harvest, *LISTS).results} == {"yes"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("whole_rows", [looking_back.WHOLE_ROWS, 4], ids=["read whole once a day", "counted since instants"])
 def test_what_came_months_late_is_found_a_day_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_rows: int) -> None:
     """Beside it a newer row is deleted, so that the counts stay equal, those of the last day too."""
@@ -87,6 +89,7 @@ def test_what_came_months_late_is_found_a_day_later(tmp_path: Path, monkeypatch:
         assert_equal(tmp_path, cast("Sandbox", harvest), *LISTS)
 
 
+@pytest.mark.long
 def test_looking_back_costs_nothing_for_short_lists_and_little_for_long_ones(tmp_path: Path) -> None:
     """A list that one answer holds is read instead of counted; a longer one takes one request more, once a day its pages."""
     account = build_account(Size(projects=4, users=4, invoices=8, estimates=4, time_entries=2100, expenses=40, clients=3), seed=3)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from compare import assert_equal
-from destinations import on
+from destinations import long, on
 from support import make_pipeline, rows, serving, stop_timers, sync_once
 
 from harvest_sandbox import Account, Size, build_account
@@ -28,7 +28,7 @@ LINKED = (
 )
 
 
-@on("duckdb", "postgres")
+@on("duckdb", long("postgres"))
 def test_deleted_rows_go_with_all_that_hangs_on_them(tmp_path: Path) -> None:
     """One plain run after deletions and cascades makes ids and child rows equal, and writes down what went."""
     account = small()
@@ -49,6 +49,7 @@ def test_deleted_rows_go_with_all_that_hangs_on_them(tmp_path: Path) -> None:
     assert rows(tmp_path, "select count(*) from deleted_rows where \"row\" like '%_key%'") == [(0,)]
 
 
+@pytest.mark.long
 @on("duckdb", "postgres", "filesystem")
 def test_kept_rows_are_marked_when_they_are_gone(tmp_path: Path) -> None:
     """`deleted_rows = "keep"` leaves the row with its values and says when it was noticed."""
@@ -68,6 +69,7 @@ def test_kept_rows_are_marked_when_they_are_gone(tmp_path: Path) -> None:
     assert rows(tmp_path, "select count(*) from invoices where account_id = 0") == [(0,)]
 
 
+@pytest.mark.long
 @on("duckdb", "postgres")
 def test_more_than_half_of_a_table_does_not_go_unasked(tmp_path: Path) -> None:
     """Doubt: exit 1 and nothing removed, until a person accepts it."""
@@ -81,6 +83,7 @@ def test_more_than_half_of_a_table_does_not_go_unasked(tmp_path: Path) -> None:
         assert rows(tmp_path, "select count(*) from expenses") == [(40,)]
 
 
+@pytest.mark.long
 @on("duckdb", "postgres")
 def test_since_leaves_bookmarks_alone(tmp_path: Path) -> None:
     """A `--since` run loads a part, called `part`; the next plain run is still a whole first load."""
@@ -95,6 +98,7 @@ def test_since_leaves_bookmarks_alone(tmp_path: Path) -> None:
         assert (whole.total, whole.verified) == (200, "yes")
 
 
+@pytest.mark.long
 @on("duckdb", "postgres", "filesystem")
 def test_two_accounts_with_the_same_ids_stay_apart(tmp_path: Path) -> None:
     """Rows, bookmarks and deletions of one account leave the other untouched."""
@@ -140,6 +144,7 @@ def test_every_report_of_the_catalogue_has_a_table(tmp_path: Path, destination: 
     assert {name: types[name] for name in TYPES[destination]} == TYPES[destination]
 
 
+@pytest.mark.long
 @on("duckdb", "postgres")
 def test_payments_that_do_not_add_up_are_read_again(tmp_path: Path) -> None:
     """`amount - due_amount` of an invoice against its payments shows one that is missing, without any change time."""

@@ -42,6 +42,7 @@ FOUR_MINUTES = 240.0
 PAIRS = list(zip(list(PASSING)[:6], list(PASSING)[6:], strict=True))
 
 
+@pytest.mark.long
 def test_passing_faults_at_every_endpoint_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three spoiled answers of one kind and three of another at every endpoint, each kind at several, then good ones.
 
@@ -68,6 +69,7 @@ SOME_LISTS = ("clients", "time_entries", "expenses", "user_assignments", "task_a
 PAGED = ("time_entries", "user_assignments", "task_assignments")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["429, seconds", "cut body"])
 def test_passing_fault_of_comparing_and_of_later_pages_leaves_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -193,6 +195,7 @@ def test_groups_hold_every_report() -> None:
     assert sorted(itertools.chain.from_iterable(GROUPS)) == sorted(NAMES)
 
 
+@pytest.mark.long
 def test_lasting_fault_stays_its_reports_own(tmp_path: Path) -> None:
     """Only the reports that fail, and what hangs on them, have an error; their tables and bookmarks stay as they were.
 
@@ -224,6 +227,7 @@ def test_lasting_fault_stays_its_reports_own(tmp_path: Path) -> None:
         assert_equal(tmp_path, sandbox)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["500", "404, a page"])
 @pytest.mark.parametrize("report", ["clients", "invoice_payments"])
 def test_lasting_fault_of_one_report_from_the_first_run_on(tmp_path: Path, name: str, report: str) -> None:
@@ -316,6 +320,7 @@ def test_company_of_another_shape_is_no_company(tmp_path: Path) -> None:
 SOME = ("clients", "time_entries", "invoices", "invoice_messages", "invoice_payments")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [0, 7])
 def test_dead_token_ends_the_run_at_once(tmp_path: Path, after: int) -> None:
     """401 from the first request on, or from a later one: it names the token, and asks no more; tables as before (R12)."""
@@ -338,6 +343,7 @@ def test_dead_token_ends_the_run_at_once(tmp_path: Path, after: int) -> None:
         assert_equal(tmp_path, sandbox, *SOME)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [4])
 def test_dead_token_on_the_command_line(tmp_path: Path, after: int) -> None:
     """Exit 1, one line that names the token and what to do; also in JSON."""
@@ -380,6 +386,7 @@ def test_account_that_answers_404_everywhere_ends_the_run(tmp_path: Path) -> Non
         assert tables_of(tmp_path) == before
 
 
+@pytest.mark.long
 def test_account_that_vanishes_during_a_run_touches_no_table(tmp_path: Path) -> None:
     """404 from the middle of a run on: every report still to be read has an error, nothing is taken for deleted."""
     with serving(tiny()) as sandbox:
@@ -457,6 +464,7 @@ def test_failed_report_is_named_with_its_cause_on_the_command_line(tmp_path: Pat
     assert results["clients"]["verified"] == "yes"
 
 
+@pytest.mark.long
 def test_waits_stand_in_the_summary_of_the_command_line(tmp_path: Path) -> None:
     """A 429 with a web page as its body (R16): all rows, once each; the waits are said and stand in `--json`."""
     with serving(tiny()) as sandbox:

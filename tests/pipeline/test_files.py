@@ -49,6 +49,7 @@ def load_both_then_die(folder: Path, sandbox: Sandbox, ours: Account, theirs: Ac
             file.unlink()  # as if the kill had come a moment before they were written
 
 
+@pytest.mark.long
 @on("filesystem")
 def test_killed_run_of_one_account_costs_no_row_of_another(tmp_path: Path) -> None:
     """What was interrupted is finished, even if told to drop it: no other place has the other account's rows."""
@@ -61,6 +62,7 @@ def test_killed_run_of_one_account_costs_no_row_of_another(tmp_path: Path) -> No
         assert_equal(tmp_path, sandbox, *NAMES)
 
 
+@pytest.mark.long
 @on("filesystem")
 def test_rows_that_went_with_a_machine_are_read_again_for_every_account(tmp_path: Path) -> None:
     """The working state is gone as well: the run of one account says what the other one lost, whose own run brings it all."""

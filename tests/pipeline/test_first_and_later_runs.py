@@ -58,6 +58,7 @@ def large_hand_made() -> Iterator[HandMade]:
         yield harvest
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("counts", "strict"), [(False, True)], ids=["uncounted and strictly later"])
 def test_runs_against_a_hand_made_server_equal_it_value_by_value(tmp_path: Path, *, counts: bool, strict: bool) -> None:
     """Every column, list element and null; the API promises no counts, nor whether `updated_since` includes its own second."""
@@ -77,6 +78,7 @@ def test_runs_against_a_hand_made_server_equal_it_value_by_value(tmp_path: Path,
         equal(tmp_path, harvest, "time_entries", "clients")
 
 
+@pytest.mark.long
 def test_later_runs_bring_changes_with_few_requests_and_a_third_changes_no_row(tmp_path: Path) -> None:
     """About 1 % of the rows change: less than a third of the requests, `updated_since` in each list that takes it."""
     with large_hand_made() as harvest:
@@ -109,6 +111,7 @@ def test_later_runs_bring_changes_with_few_requests_and_a_third_changes_no_row(t
         assert rows(tmp_path, "select account_id, name, currency, week_start_day from accounts") == accounts
 
 
+@pytest.mark.long
 def test_children_of_changed_parents_are_read_again(tmp_path: Path) -> None:
     """A payment, a message and a line that come, change and go with their parent's change; only those parents are asked."""
     names = ("invoices", "invoice_payments", "invoice_messages", "estimates", "estimate_messages")
@@ -136,6 +139,7 @@ def test_children_of_changed_parents_are_read_again(tmp_path: Path) -> None:
         equal(tmp_path, harvest, *names)
 
 
+@pytest.mark.long
 def test_bulk_change_is_followed_up_once(tmp_path: Path) -> None:
     """The lists give its rows again within the overlap; what hangs on them is asked again only where it may have changed.
 
@@ -188,6 +192,7 @@ def test_payments_know_their_invoice_where_the_api_does_not_say_it(tmp_path: Pat
     assert rows(tmp_path, "select distinct account_id, user_id from users__roles") == [(77, 72)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "names", [("project_assignments",), ("task_assignments", "user_assignments", "project_assignments", "users")]
 )
@@ -214,6 +219,7 @@ def in_hours(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
     monkeypatch.setattr(parents, "time", SimpleNamespace(time=lambda: time.time() + hours * 3600))
 
 
+@pytest.mark.long
 def test_rates_come_with_their_user_and_quiet_ones_half_a_day_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rates take no `updated_since`, and may leave their user as it is: they are read again when requests are free."""
     with by_hand() as harvest:
@@ -230,6 +236,7 @@ def test_rates_come_with_their_user_and_quiet_ones_half_a_day_later(tmp_path: Pa
         equal(tmp_path, harvest, *RATES)
 
 
+@pytest.mark.long
 def test_clock_that_was_a_year_ahead_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hours of reading that lie in the future are none: quiet changes come with the next run, and `status` shows that run."""
     with by_hand(invoices=0, entries=0) as harvest:
@@ -251,6 +258,7 @@ def test_clock_that_was_a_year_ahead_holds_nothing_up(tmp_path: Path, monkeypatc
         assert not [asked for asked in harvest.requests if asked.path.endswith("_rates")]
 
 
+@pytest.mark.long
 def test_quiet_rates_of_many_users_come_within_the_sweep_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where free requests are not enough for everybody, nobody waits longer than `sweep_days`."""
     with by_hand(users=60, invoices=0, entries=0) as harvest:
@@ -270,6 +278,7 @@ def test_quiet_rates_of_many_users_come_within_the_sweep_days(tmp_path: Path, mo
 CHILDREN = {"invoice_payments": "invoices", "estimate_messages": "estimates", "project_assignments": "users"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("chosen", "parent"), CHILDREN.items(), ids=CHILDREN)
 def test_report_chosen_without_its_parent_is_whole_and_leaves_other_bookmarks(tmp_path: Path, chosen: str, parent: str) -> None:
     """Parents are read for their ids only: neither their rows nor their bookmarks move, so none of their changes is lost."""
@@ -305,6 +314,7 @@ def test_edit_within_the_bookmarks_second_is_not_lost(tmp_path: Path, report: st
         equal(tmp_path, harvest, report)
 
 
+@pytest.mark.long
 def test_edit_long_before_the_bookmark_is_not_asked_again(tmp_path: Path) -> None:
     """The overlap is the setting's: so many seconds before the newest row, no more."""
     with by_hand(invoices=4, entries=12) as harvest:
@@ -352,6 +362,7 @@ def test_pages_are_followed_by_their_links_alone(tmp_path: Path) -> None:
         equal(tmp_path, harvest, "time_entries", "clients")
 
 
+@pytest.mark.long
 def test_broken_second_page_costs_no_row_later(tmp_path: Path) -> None:
     """R27: the newest change stands on page 1; page 2 fails for ever; the bookmark stays until all pages were stored."""
     with by_hand(entries=9) as harvest:
@@ -368,6 +379,7 @@ def test_broken_second_page_costs_no_row_later(tmp_path: Path) -> None:
         equal(tmp_path, harvest, "time_entries", "expenses")
 
 
+@pytest.mark.long
 def test_broken_second_page_of_a_later_run_costs_no_row_either(tmp_path: Path) -> None:
     """The same with a bookmark: it does not move, and the rows of before stay as they are."""
     with by_hand(entries=20) as harvest:

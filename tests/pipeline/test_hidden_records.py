@@ -42,6 +42,7 @@ def count(folder: Path, table: str, condition: str = "true") -> int:
     return int(number)
 
 
+@pytest.mark.long
 def test_what_hangs_on_a_refused_invoice_stays_and_the_others_go_on(tmp_path: Path) -> None:
     """From the run that first meets the 403, in later ones and in one that loads anew, until Harvest shows it again."""
     with by_hand(invoices=6, entries=0) as harvest:

@@ -99,6 +99,7 @@ def small() -> HandMade:
     return by_hand(users=2, invoices=4, entries=8)
 
 
+@pytest.mark.long
 @on("duckdb", long("postgres"), long("filesystem"))
 def test_backup_put_back_is_brought_up_to_date(tmp_path: Path, put_back: Callable[[], None]) -> None:
     """Rows changed and loaded since the backup was made are read again, though the working state knows them as loaded."""
@@ -118,6 +119,7 @@ def test_backup_put_back_is_brought_up_to_date(tmp_path: Path, put_back: Callabl
         assert notes == []
 
 
+@pytest.mark.long
 def test_two_databases_in_turn_from_one_folder_are_both_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each database's own state counts: what was loaded into one was not loaded into the other."""
     with small() as harvest:
@@ -128,6 +130,7 @@ def test_two_databases_in_turn_from_one_folder_are_both_whole(tmp_path: Path, mo
             equal(tmp_path, harvest)
 
 
+@pytest.mark.long
 @on("duckdb", long("filesystem"))
 def test_bookmarks_move_on_after_a_load_made_while_the_clock_was_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To dlt the load of the latest date is the newest: a state that came after it is not given up for that."""
@@ -145,6 +148,7 @@ def test_bookmarks_move_on_after_a_load_made_while_the_clock_was_ahead(tmp_path:
         equal(tmp_path, harvest)
 
 
+@pytest.mark.long
 @on("duckdb", "postgres", long("filesystem"))
 def test_load_finished_late_does_not_undo_a_newer_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Machine A's rows wait in its folder, B loads newer ones: A drops what it has and reads it again."""
@@ -173,6 +177,7 @@ def test_load_finished_late_does_not_undo_a_newer_one(tmp_path: Path, monkeypatc
         equal(a, harvest)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("there", ["nothing", "a first load"])
 def test_load_that_waits_for_one_database_is_not_finished_in_another(tmp_path: Path, there: str) -> None:
     """Rows that changed would make a table of them alone there, and the bookmarks would call it whole."""

@@ -126,6 +126,7 @@ def _note_nothing(*_: Any, **__: Any) -> None:
     """Stands for the note that dlt had no time to make after the destination committed."""
 
 
+@pytest.mark.long
 @on("duckdb", "postgres", "filesystem")
 @pytest.mark.parametrize(("first", "number"), [(False, 0)])
 def test_kill_after_a_table_was_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, first: bool) -> None:
@@ -193,6 +194,7 @@ def test_kill_while_the_history_is_written(tmp_path: Path, monkeypatch: pytest.M
     assert rows(tmp_path, twice) == [(0,)]
 
 
+@pytest.mark.long
 def test_answers_kept_of_a_killed_run_are_not_used_once_their_invoice_changed(tmp_path: Path) -> None:
     """Children of a parent that changed between the kill and the next run are read anew."""
     account = build_account(Size(projects=4, users=3, invoices=40, estimates=2, time_entries=60, expenses=6, clients=3), seed=8)
@@ -208,6 +210,7 @@ def test_answers_kept_of_a_killed_run_are_not_used_once_their_invoice_changed(tm
         assert_equal(tmp_path, sandbox, *names)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("held", ["list", "child", "wait"])
 def test_ctrl_c_ends_at_once_with_130(tmp_path: Path, held: str) -> None:
     """Ctrl-C while an answer is awaited, or a pause that Harvest asked for: 130 within seconds, one line, no traceback."""
@@ -235,6 +238,7 @@ def test_ctrl_c_ends_at_once_with_130(tmp_path: Path, held: str) -> None:
         assert_equal(tmp_path, sandbox, *LOADED)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("ctrl_c_heard")
 def test_ctrl_c_during_the_last_file_of_a_load_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a load ends in good order dlt holds the signal back, and then forgets it."""
@@ -296,6 +300,7 @@ def test_pending_load_is_finished_first_and_said_then_new_data_comes(tmp_path: P
         assert_equal(tmp_path, sandbox, *NAMES)
 
 
+@pytest.mark.long
 def test_pending_load_can_be_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--drop-pending`: what was pending is dropped, its bookmark too: the same run reads it again."""
     account = tiny()
@@ -319,6 +324,7 @@ def _fail(*_: Any, **__: Any) -> None:
     raise OSError("gone")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("megabytes", [0.02, 1.5])
 def test_full_disk_loses_nothing(tmp_path: Path, megabytes: float) -> None:
     """Files cannot grow beyond some size, wherever that strikes: 0 only where all is there; with room the next run completes."""
@@ -343,6 +349,7 @@ def test_full_disk_loses_nothing(tmp_path: Path, megabytes: float) -> None:
 # two at once
 
 
+@pytest.mark.long
 def test_second_run_at_once_says_so_and_the_first_completes(tmp_path: Path) -> None:
     """The second exits 2 and asks Harvest nothing more than it must; the first ends well; a kill leaves no lock."""
     account = tiny()

@@ -46,6 +46,7 @@ def add_old(harvest: HandMade, parent: str, row_id: int) -> Json:
     return row
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("parent", ["users", pytest.param("invoices", marks=LONG), pytest.param("estimates", marks=LONG)])
 def test_children_of_a_row_that_came_late_are_read_in_the_same_run(tmp_path: Path, parent: str) -> None:
     """A row committed late, or seen since the role was raised: its count tells it, and what hangs on it comes along, once."""
@@ -91,6 +92,7 @@ def test_parent_in_the_table_without_a_reading_is_overdue(tmp_path: Path, chosen
         equal(tmp_path, harvest, "invoices", "invoice_messages")
 
 
+@pytest.mark.long
 def test_parent_that_only_the_parents_bookmark_brings_is_read(tmp_path: Path) -> None:
     """The children's mark is ahead of the parents': a row between the two comes by the list of parents."""
     both = ("invoices", "invoice_payments")
@@ -128,6 +130,7 @@ def test_late_parents_of_one_account_leave_the_other_alone(tmp_path: Path) -> No
         assert_equal(tmp_path, sandbox, *names)
 
 
+@pytest.mark.long
 def test_late_parent_whose_children_cannot_be_read_is_said_and_read_next_time(tmp_path: Path) -> None:
     """The run that found it is not complete: never "read 0 days ago" while an invoice was not read."""
     both = ("invoices", "invoice_messages")

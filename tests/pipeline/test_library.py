@@ -118,6 +118,7 @@ def test_sync_does_what_the_command_does(harvest: HandMade) -> None:
     equal(harvest, *SOME)
 
 
+@pytest.mark.long
 def test_plain_dlt_and_sync_may_take_turns(harvest: HandMade) -> None:
     """Both keep the same bookmarks and the same tables."""
     pipeline().run(some())
@@ -148,6 +149,7 @@ def test_plain_dlt_raises_where_a_report_fails_and_loads_nothing(harvest: HandMa
     equal(harvest, *SOME)
 
 
+@pytest.mark.long
 def test_failing_report_of_a_later_plain_run_leaves_rows_and_bookmarks(harvest: HandMade) -> None:
     """Bookmarks of reports that were read well stay too, since their rows were not loaded."""
     pipeline().run(some())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from compare import assert_equal
 from destinations import on
 from faults_support import errors_of
@@ -23,6 +24,7 @@ TAKEN = (
 )
 
 
+@pytest.mark.long
 @on("duckdb", "postgres")
 def test_elements_taken_out_by_hand_come_back(tmp_path: Path) -> None:
     """In a run of everything; one of a late part does not forget that they are missing, and one after the mend is quiet."""
@@ -41,6 +43,7 @@ def test_elements_taken_out_by_hand_come_back(tmp_path: Path) -> None:
         assert not [request for request in sandbox.requests if request.path.endswith("/project_assignments")]
 
 
+@pytest.mark.long
 def test_lists_that_change_at_harvest_are_not_read_from_the_beginning(tmp_path: Path) -> None:
     """Not where the last element of a table goes, and not where the run's rows are not compared, since the role was lowered."""
     names = ("invoices", "invoice_messages")

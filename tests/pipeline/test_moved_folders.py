@@ -81,6 +81,7 @@ def test_copied_folder_works_on_its_own_and_a_moved_one_goes_on(
         assert found["destination"].startswith(f"{name}: reached")
 
 
+@pytest.mark.long
 def test_folders_that_share_their_working_state_have_a_file_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, type_command: Type
 ) -> None:

@@ -169,6 +169,7 @@ def test_row_lost_here_is_posted_when_it_comes_back(told_after: ToldAfter) -> No
     assert f"• clients (account {account_id}): rows repaired: 1" in text.splitlines()
 
 
+@pytest.mark.long
 def test_verify_posts_what_it_repaired(told_after: ToldAfter) -> None:
     """Values that were changed here, which a run does not look for."""
     account_id, text = told_after("update harvest.clients set name = 'spoiled'", "verify")

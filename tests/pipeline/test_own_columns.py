@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from destinations import on
+from destinations import long, on
 from support import make_pipeline, rows, serving, stop_timers, sync_once
 
 from harvest_sandbox import Size, build_account
@@ -22,7 +22,7 @@ def own_values(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     return {table: rows(folder, f"select note, score, approved from {table}") for table in TABLES}
 
 
-@on("duckdb", "postgres")
+@on("duckdb", long("postgres"))
 def test_values_of_an_own_column_stay(tmp_path: Path) -> None:
     """By a quiet run, one in which every row changes, a full refresh, and for rows that are kept though they are gone."""
     account = build_account(SMALL, seed=7)

@@ -64,6 +64,7 @@ ENDS: dict[str, Callable[[subprocess.Popen[str], Postgres], Any]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ENDS)
 def test_load_that_breaks_in_the_middle_is_complete_after_the_next_run(
     tmp_path: Path, own_postgres: tuple[Postgres, str], name: str
@@ -165,6 +166,7 @@ def test_first_run_in_which_nothing_can_be_read_says_why(tmp_path: Path) -> None
         assert "403" in errors_of(sync_once(tmp_path, sandbox, "clients"))["clients"]
 
 
+@pytest.mark.long
 @on("postgres")
 def test_keys_and_parents_are_indexed(tmp_path: Path) -> None:
     """Merges and comparisons look rows up by key, list elements by their row; a second run makes no index anew."""
@@ -191,6 +193,7 @@ def run_elsewhere(folder: Path, sandbox: Sandbox, address: str, *options: str) -
     return command(folder, "--destination", "postgres", "--reports", "clients", "--quiet", *options, env=env)
 
 
+@pytest.mark.long
 def test_second_machine_is_kept_out_until_the_first_has_ended(tmp_path: Path, own_postgres: tuple[Postgres, str]) -> None:
     """Exit 2 and one line, Harvest is asked nothing; another dataset is another matter; after the first run it loads."""
     _, address = own_postgres

@@ -111,6 +111,7 @@ RUNS: dict[str, tuple[int, list[Fault]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", RUNS)
 def test_run_leaks_no_secret(tmp_path: Path, name: str) -> None:
     """Every logger at DEBUG, with --verbose: nothing in output, logs, traces, state, spool or tables."""
@@ -159,6 +160,7 @@ def run_script(folder: Path, script: str, env: dict[str, str]) -> tuple[int, str
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_database_password_is_not_in_the_error_of_a_destination(tmp_path: Path) -> None:
     """A destination that cannot be reached is named without its credentials, on every command that opens it."""
     folder = tmp_path / "run"

@@ -102,6 +102,7 @@ def answers_of_two(harvest: HandMade, status: int, *failing: int) -> None:
     harvest.spoil = answer
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "status", [401, 404, pytest.param(402, marks=LONG), pytest.param(403, marks=LONG), pytest.param(500, marks=LONG)]
 )
@@ -134,6 +135,7 @@ def test_run_ends_where_every_account_refuses(tmp_path: Path, status: int, error
             sync_once(tmp_path, harvest, *CHOSEN)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("everywhere", [False, pytest.param(True, marks=LONG)])
 def test_module_that_is_off_in_an_account_is_not_asked_there(tmp_path: Path, *, everywhere: bool) -> None:
     """Its rows stay, also when their project goes; the other account is compared. Off in all: later runs end as without it."""

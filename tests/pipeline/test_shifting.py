@@ -70,6 +70,7 @@ def change_before_second_pages(
 CHANGES: list[Callable[[Account, str], None]] = [go, move, come, go_and_come]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_row_that_moves_costs_no_other_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Account, str], None]
@@ -100,6 +101,7 @@ def assert_only_it_may_be_missing(folder: Path, account: Account, report: str, b
     assert (before & set(account.rows[report])) - moved <= set(found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", [go, go_and_come])
 def test_drafts_without_a_date_are_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Account, str], None]

@@ -211,6 +211,7 @@ def test_several_accounts_need_a_choice(two_accounts: Sandbox, tmp_path: Path) -
     assert json.loads(checked.stdout)["exit_code"] == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["option", "setting"])
 def test_chosen_account_is_the_default_of_later_runs(two_accounts: Sandbox, tmp_path: Path, how: str) -> None:
     second = two_accounts.accounts[1].id
@@ -227,6 +228,7 @@ def test_chosen_account_is_the_default_of_later_runs(two_accounts: Sandbox, tmp_
     assert [each["account_id"] for each in json.loads(loaded.stdout)["reports"]] == [second]
 
 
+@pytest.mark.long
 def test_configured_account_counts_before_the_one_chosen_at_sign_in(
     two_accounts: Sandbox, tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,6 +280,7 @@ def test_an_account_that_is_not_reached(sandbox: Sandbox, tmp_path: Path) -> Non
     assert f"account 999 is not one of: {sandbox.accounts[0].id}" in login.output
 
 
+@pytest.mark.long
 def test_several_sign_ins_side_by_side(two_accounts: Sandbox, tmp_path: Path) -> None:
     """Each reaches its account; `run --account` finds the right one by itself."""
     first, second = (str(account.id) for account in two_accounts.accounts)
@@ -429,6 +432,7 @@ def test_check_tells_troubles_apart(
     assert len(found["problems"][0].splitlines()) == 1
 
 
+@pytest.mark.long
 def test_check_leaves_nothing_in_the_database(sandbox: Sandbox, tmp_path: Path) -> None:
     env = environment(sandbox, tmp_path / "config", ACCESS_TOKEN="sandbox-token")
     assert check(tmp_path, sandbox)[0] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from command_line import Type
 from support import rows, serving, stop_timers
 
@@ -19,6 +20,7 @@ def middle(account: Account) -> str:
     return sorted(str(row["updated_at"]) for row in account.rows["time_entries"].values())[100]
 
 
+@pytest.mark.long
 def test_older_rows_stay_and_are_said_not_to_be_followed(tmp_path: Path, type_command: Type) -> None:
     """By a plain run, a full refresh and `verify` alike: an older row deleted at Harvest is no part of what is proved."""
     account = build_account(SMALL, seed=7)

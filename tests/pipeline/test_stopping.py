@@ -50,6 +50,7 @@ def child_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stop", [signal.SIGTERM])
 def test_process_1_of_a_container_hears_the_signal_that_stops_it(tmp_path: Path, stop: signal.Signals) -> None:
     """`docker stop` sends SIGTERM to process 1, which hears of a signal only what it asked for; the next run completes."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from compare import assert_equal
 from faults_support import errors_of, tiny
 from support import rows, serving, sync_once
@@ -42,6 +43,7 @@ def ids_of(account: Account, report: str) -> list[Any]:
     return list(account.rows[report])
 
 
+@pytest.mark.long
 def test_text_arrives_as_it_is(tmp_path: Path) -> None:
     """In flat tables, in others, in children and in the lists inside a row; the second run sees no change."""
     account = tiny(size=Size(projects=4, users=4, invoices=24, estimates=3, time_entries=40, expenses=9, clients=9))
@@ -99,6 +101,7 @@ SHAPED = frozenset({"company", "project_assignments", "teammates"})
 """One bare object, and what is made of other tables."""
 
 
+@pytest.mark.long
 def test_every_nullable_field_may_be_null(tmp_path: Path) -> None:
     """One row of each list with null in every field: it arrives, and the others beside it."""
     account = tiny()
@@ -115,6 +118,7 @@ def test_every_nullable_field_may_be_null(tmp_path: Path) -> None:
         assert errors_of(sync_once(tmp_path, sandbox, *names)) == {}
 
 
+@pytest.mark.long
 def test_every_field_may_be_missing(tmp_path: Path) -> None:
     """One row of each list with little but its id: it arrives, and the others beside it."""
     account = tiny()
@@ -148,6 +152,7 @@ OTHER_TYPES: dict[str, tuple[str, str, Any, str]] = {
 }
 
 
+@pytest.mark.long
 def test_row_whose_type_changed_is_kept_and_said(tmp_path: Path) -> None:
     """Loaded rows come back with a value of another type: no error, each value is kept somewhere, and it is said."""
     account = tiny()

@@ -115,6 +115,7 @@ def test_what_a_hand_took_away_is_made_anew_and_filled(tmp_path: Path, loaded: t
         assert_equal(tmp_path, sandbox, *NAMES)
 
 
+@pytest.mark.long
 @on("duckdb")
 def test_table_of_an_invoice_and_a_column_taken_away(tmp_path: Path) -> None:
     """The short form of the test above: rows, lists and values are there again, and a load left pending is no hindrance."""
@@ -143,6 +144,7 @@ def interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("destination", ["duckdb", "postgres", "filesystem"], indirect=True)
 def test_tables_of_chosen_reports_exist_whatever_may_be_read(tmp_path: Path, destination: str) -> None:
     """After the first load: invoices are switched off, clients are refused, tasks have no row; and after a second one."""
@@ -168,6 +170,7 @@ def test_tables_of_chosen_reports_exist_whatever_may_be_read(tmp_path: Path, des
         assert_equal(tmp_path, sandbox, *names)
 
 
+@pytest.mark.long
 @on("duckdb")
 def test_bookmarks_of_all_accounts_go_with_a_table(tmp_path: Path) -> None:
     """The table is made anew in a run of one account; the other's rows, those of old parents too, come with its own run."""
@@ -192,6 +195,7 @@ def declare_without(patch: pytest.MonkeyPatch, name: str, left_out: set[str]) ->
     patch.setitem(vars(catalogue)["_BY_NAME"], name, replace(report, fields=fields))
 
 
+@pytest.mark.long
 @on("duckdb", "postgres")
 def test_column_declared_later_comes_at_once_and_is_filled(tmp_path: Path) -> None:
     """Reports with rows are read from the beginning, which is said; a table without a row has its new column without a word."""
@@ -231,6 +235,7 @@ def test_table_of_another_tool_is_left_alone(tmp_path: Path) -> None:
         assert rows(tmp_path, "select * from tasks") == [(1, "theirs")]
 
 
+@pytest.mark.long
 @on("duckdb")
 def test_rows_that_are_kept_stay_where_a_column_was_taken_away(tmp_path: Path) -> None:
     """Rows gone at Harvest cannot be read again: they stay and are marked again; what the column held of them is lost."""

@@ -129,6 +129,7 @@ def test_escape_sequences_of_names_are_seen_and_not_obeyed(type_command: Type) -
     assert "\x1b" not in type_command("show", f'select 1 as "{COLOURED}"').out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_output_that_is_not_utf_8(tmp_path: Path, encoding: str) -> None:
     """What it cannot show is replaced, in tables and messages; JSON stays exact; CSV says what became of it."""

@@ -26,6 +26,7 @@ def start_timers(harvest: HandMade) -> tuple[int, int, str]:
     return by_change[0]["id"], by_change[-1]["id"], by_change[len(by_change) // 2]["updated_at"]
 
 
+@pytest.mark.long
 def test_timer_not_changed_since_the_date_is_not_loaded(tmp_path: Path) -> None:
     """`--since` loads and counts what changed since, whatever runs; a plain run brings the grown hours."""
     with by_hand(invoices=0, entries=12) as harvest:
@@ -88,6 +89,7 @@ class Growing:
         return 200, f'{{"results": [{{"total_hours": {total}}}], "links": {{"next": null}}}}'.encode()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("holds_running_time", [True, False])
 def test_verify_finds_nothing_wrong_while_timers_run(tmp_path: Path, *, holds_running_time: bool) -> None:
     """Hours grow between two looks, one timer stops, old entries have no rounded hours; a sum that is wrong is still found."""

@@ -30,6 +30,7 @@ ORDERS = [[8, 7.5, None, 100.0], [None, 100.0, 7.5, 8], [7.5, 8, 100.0, None]]
 NUMBER_FIELDS = {"time_entries": "hours", "invoices": "tax", "expenses": "total_cost"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", ORDERS)
 def test_numbers_stay_in_one_exact_column(tmp_path: Path, order: list[Any]) -> None:
     """8, then 7.5, then null (R45): documented or not, in one run or the next; no column is doubled."""
@@ -52,6 +53,7 @@ def test_numbers_stay_in_one_exact_column(tmp_path: Path, order: list[Any]) -> N
     assert doubled_columns(tmp_path) == []
 
 
+@pytest.mark.long
 def test_large_and_fine_numbers_lose_no_digit(tmp_path: Path) -> None:
     """Ids above 2^31, 99999999.99, 0.535; more than six decimals are rounded half-even and said once."""
     account = build_account(TINY, seed=5)
@@ -66,6 +68,7 @@ def test_large_and_fine_numbers_lose_no_digit(tmp_path: Path) -> None:
     assert summary.notes == ["values more than six decimals, rounded: time_entries.billable_rate"]
 
 
+@pytest.mark.long
 def test_undocumented_fields_become_columns_and_are_named_once(tmp_path: Path) -> None:
     """A scalar, an object and a list nobody documented (R03), in Arrow tables and in others."""
     account = build_account(TINY, seed=5)
@@ -115,6 +118,7 @@ def doubled_columns(folder: Path) -> list[tuple[Any, ...]]:
     return rows(folder, "select table_name, column_name from information_schema.columns where contains(column_name, '__v_')")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shapes", [({"a": 1}, [1, 2], "word"), ([1, 2], "word", {"a": 1}), ("word", {"a": 1}, [1, 2])])
 def test_field_that_changes_its_shape_loses_nothing_and_stops_nothing(tmp_path: Path, shapes: tuple[Any, ...]) -> None:
     """An undocumented field that is an object, a list and a word, within one run and from run to run."""

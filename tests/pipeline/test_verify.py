@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from compare import assert_equal
 from destinations import on
 from support import make_pipeline, make_source, rows, serving, stop_timers
@@ -21,6 +22,7 @@ def verify(folder: Path, sandbox: Sandbox, *, repairs: bool = True) -> Summary:
     return sync(make_pipeline(folder), source, repairs=repairs, totals=True)
 
 
+@pytest.mark.long
 @on("duckdb", "postgres", "filesystem")
 def test_quiet_changes_are_told_and_then_repaired(tmp_path: Path) -> None:
     """A changed rounding setting rewrites the past without a change time (R33); a payment goes quietly."""

@@ -182,6 +182,7 @@ def test_an_answer_left_by_a_killed_program_is_taken_over(monkeypatch: pytest.Mo
         assert not file.path.with_suffix(".answer").exists()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 def test_single_use_tokens_survive_twenty_runs_and_kills_at_the_worst_moment(
     config: Path, monkeypatch: pytest.MonkeyPatch
