@@ -72,7 +72,7 @@ def passing_fault(name: str, path: str, **more: Any) -> Fault:
     """Returns a passing fault of the table above."""
     options = {**PASSING[name], **more}
     if options.get("retry_after") == "date":
-        options["retry_after"] = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
+        options["retry_after"] = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
     return Fault(path=path, **options)
 
 
