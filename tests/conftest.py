@@ -13,7 +13,18 @@ import pytest
 from support import forget_dlt
 
 FOLDERS_OF_RUNS = {"pipeline", "properties"}  # their tests load: they work in a folder of their own
-SETTINGS = ("DLT_", "SOURCES__", "DESTINATION__", "RUNTIME__", "LOAD__", "NORMALIZE__", "EXTRACT__", "CREDENTIALS", "HARVEST_")
+SETTINGS = (
+    "DLT_",
+    "SOURCES__",
+    "DESTINATION__",
+    "RUNTIME__",
+    "LOAD__",
+    "NORMALIZE__",
+    "EXTRACT__",
+    "CREDENTIALS",
+    "HARVEST_",
+    "PG",
+)
 Connect = Any
 
 

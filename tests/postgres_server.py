@@ -69,16 +69,22 @@ class Postgres:
             connection.close()
         return self.address(name, USER if owner_limit is None else name)
 
-    def speak_tls_only(self) -> None:
-        """Gives the server a certificate of its own, and has it refuse connections without TLS."""
+    def speak_tls_only(self, name: str = "localhost") -> Path:
+        """Has the server refuse connections without TLS; returns the certificate of who signed for its name."""
         data = self._folder / "data"
-        subject = ["-subj", "/CN=localhost", "-keyout", "data/server.key", "-out", "data/server.crt"]
-        self._run_here("openssl", "req", "-new", "-x509", "-days", "3650", "-nodes", *subject)
+        (self._folder / "names").write_text(f"subjectAltName=DNS:{name}", encoding="utf-8")
+        authority = ["-CA", "authority.crt", "-CAkey", "authority.key", "-CAcreateserial"]
+        new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj"]
+        self._run_here(*new, "/CN=nobody", "-x509", "-days", "30", "-keyout", "authority.key", "-out", "authority.crt")
+        self._run_here(*new, f"/CN={name}", "-keyout", "data/server.key", "-out", "server.csr")
+        signing = ["-in", "server.csr", "-days", "30", "-extfile", "names", "-out", "data/server.crt"]
+        self._run_here("openssl", "x509", "-req", *authority, *signing)
         with (data / "postgresql.conf").open("a", encoding="utf-8") as settings:
             settings.write("ssl = on\n")
         (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n", encoding="utf-8")
         self.stop()
         self.start()
+        return self._folder / "authority.crt"
 
     def address(self, database: str, user: str = USER) -> str:
         """Returns a database's address, as users write it into their settings."""

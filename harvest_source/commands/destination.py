@@ -20,6 +20,7 @@ from harvest_source.syncing.database_file import database_file, user_of_file
 from harvest_source.syncing.package import LoadFailedError, reason
 from harvest_source.syncing.postgres import WRITTEN, check_server, is_postgres, write_by_adbc
 from harvest_source.syncing.taken import KEPT_TABLES, refuse_tables_of_others
+from harvest_source.syncing.tls import tls_of
 from harvest_source.syncing.trial import is_tested, try_out
 
 
@@ -55,9 +56,11 @@ def _try_sql(pipeline: dlt.Pipeline) -> str:
     if not is_tested(pipeline):
         try_out(pipeline)
         return f"reached and writable, the self-test of a load passed; dataset {pipeline.dataset_name}"
+    way = ""
     with pipeline.sql_client() as client:
         if is_postgres(pipeline):
             check_server(client)
+            way = f", {tls_of(client.native_connection)}"
         there = client.has_dataset()
         if there:
             refuse_tables_of_others(pipeline, (*NAMES, *KEPT_TABLES))
@@ -68,7 +71,7 @@ def _try_sql(pipeline: dlt.Pipeline) -> str:
         finally:
             if not there:
                 client.drop_dataset()
-    return f"reached and writable, dataset {client.dataset_name}"
+    return f"reached and writable, dataset {client.dataset_name}{way}"
 
 
 def _make_table(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:

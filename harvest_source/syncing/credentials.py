@@ -20,6 +20,7 @@ from harvest_source.api.errors import SettingError
 from harvest_source.secrecy import keep_secret
 from harvest_source.syncing.clients import client_to_ask, forget_client
 from harvest_source.syncing.postgres import ENCODING, is_postgres
+from harvest_source.syncing.tls import with_sslmode
 
 # seconds and tries of a connection on which nothing is sent: firewalls forget it, and the system asks after hours only
 KEEP_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
@@ -42,10 +43,10 @@ class LibpqCredentials(PostgresCredentials):
 
 
 def settle_credentials(pipeline: dlt.Pipeline) -> None:
-    """Resolves the credentials of a pipeline's destination: those of Postgres get an address that every driver reads.
+    """Resolves the credentials of a pipeline's destination: those of Postgres get an address that every driver reads, and TLS.
 
     Raises:
-        SettingError: the address was read otherwise than it was meant, or a key beside it has no effect.
+        SettingError: the address was read otherwise than it was meant, a key beside it has no effect, or see `with_sslmode`.
     """
     destination = pipeline.destination
     if destination is None:
@@ -61,6 +62,10 @@ def settle_credentials(pipeline: dlt.Pipeline) -> None:
         return
     _refuse_misread(destination.destination_name, credentials)
     _refuse_without_effect(pipeline, destination.destination_name, config)
+    if isinstance(credentials, PostgresCredentials):  # or Redshift's, which the same driver opens
+        credentials.query = with_sslmode(credentials.host, credentials.query or {}, os.environ)
+        destination.config_params["credentials"] = credentials
+        forget_client(pipeline)
     if is_postgres(pipeline) and type(credentials) is PostgresCredentials:
         if (credentials.client_encoding or ENCODING).upper() not in (ENCODING, "UTF-8"):
             raise SettingError(f"client_encoding is always {ENCODING}, as rows come: take it out of the credentials")

@@ -15,12 +15,13 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.api.errors import HarvestError, SettingError, causes, first_line
 from harvest_source.syncing.database_file import IN_USE
-from harvest_source.syncing.signs import CREDENTIALS_REFUSED, DRIVER_ERRORS, GONE, NO_CONNECTION
+from harvest_source.syncing.signs import CREDENTIALS_REFUSED, DRIVER_ERRORS, GONE, NO_CONNECTION, NO_TLS
 
 FEWER_CONNECTIONS = (
     "; a run needs three connections, and two more for each worker beyond the first: raise the limit, close other connections, "
     "or set load.workers (LOAD__WORKERS=1)"
 )
+WITHOUT_TLS = '; where nobody can listen on the way, query = { sslmode = "disable" } in the credentials does without TLS'
 GOES_ON = "what was complete is loaded, the next run goes on from there"
 
 
@@ -154,7 +155,9 @@ def _interruptions(failure: BaseException) -> Iterator[BaseException]:
 
 
 def reason(failure: BaseException) -> str:
-    """Returns the first line of the innermost cause, which is the database's own; of a DuckDB file in use also what to do."""
+    """Returns the first line of the innermost cause, which is the database's own, and what to do where that is known."""
     *_, innermost = (cause for cause in causes(failure) if not isinstance(cause, StopIteration))  # of a loop, no reason
     said = first_line(innermost)[:300]
-    return f"{said.partition(' See also')[0]} Wait until that program has ended." if IN_USE in said else said
+    if IN_USE in said:
+        return f"{said.partition(' See also')[0]} Wait until that program has ended."
+    return said + WITHOUT_TLS if _says(failure, (NO_TLS,)) else said

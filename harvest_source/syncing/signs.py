@@ -5,6 +5,9 @@ from __future__ import annotations
 # names of classes: PEP 249 has every driver define the first two; Google's client has its own
 DRIVER_ERRORS = frozenset({"DatabaseError", "InterfaceError", "GoogleAPICallError", "GoogleAuthError"})
 
+# a server without TLS, of which libpq was told to require it
+NO_TLS = "does not support ssl"
+
 # wrong credentials, or a name or an option in them that does not exist
 CREDENTIALS_REFUSED = (
     # Postgres, its server and libpq
@@ -15,10 +18,16 @@ CREDENTIALS_REFUSED = (
     'fatal:  role "',
     'fatal:  database "',
     "permission denied for database",
-    "does not support ssl",
-    "root certificate file",
+    NO_TLS,
+    "certificate file",
+    "private key file",
     "certificate verify failed",
+    "does not match host name",
+    "alert certificate required",
+    "alert unknown ca",
+    "valid client certificate",
     "invalid sslmode value",
+    "weak sslmode",
     "invalid uri query parameter",
     "invalid connection option",
     # MariaDB and MySQL, SQL Server, Snowflake

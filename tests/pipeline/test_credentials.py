@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -188,6 +189,116 @@ def test_key_without_effect_is_found_in_a_file_too(type_command: Type, tmp_path:
     assert "sslrotcert in destination.postgres.credentials has no effect" in done.err
     assert 'query = { sslrotcert = "…" }' in done.err
     assert "/made/up" not in done.err
+
+
+# another machine, for whoever judges by the address; Linux connects to this one
+ELSEWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it
+
+
+@contextmanager
+def server_without_tls(heard: list[bytes]) -> Iterator[int]:
+    """Gives the port of a server that says no to TLS and keeps what it hears."""
+
+    class SaysNo(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            heard.append(self.request.recv(8))
+            self.request.sendall(b"N")
+            heard.append(self.request.recv(1000))
+
+    with socketserver.TCPServer(("127.0.0.1", 0), SaysNo) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_nothing_is_sent_in_clear_to_another_machine(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither name nor password: exit 2 and one line that names the setting, and Harvest is asked nothing."""
+    heard = list[bytes]()
+    with server_without_tls(heard) as port, serving(tiny()) as sandbox:
+        for given in (
+            as_keys(host=ELSEWHERE, port=port, username=USER, password=PASSWORD, database="postgres"),
+            {SECTION: f"postgresql://{USER}:{PASSWORD}@{ELSEWHERE}:{port}/postgres"},
+            {SECTION: f"postgresql://{USER}:{PASSWORD}@localhost:{port}/postgres?host={ELSEWHERE}"},
+        ):
+            with monkeypatch.context() as patch:
+                for key, value in given.items():
+                    patch.setenv(key, value)
+                for arguments in (["run"], ["status"], ["show", "select 1"], ["check", "--quiet"]):
+                    done = type_command(*arguments, "--destination", "postgres", harvest=sandbox)
+                    assert done.code == 2, said_of(done)
+                    assert done.err.count("\n") == 1
+                    assert "server does not support SSL" in done.err
+                    assert 'query = { sslmode = "disable" }' in done.err
+                    assert arguments == ["check", "--quiet"] or len(sandbox.requests) == 0
+            sandbox.requests.clear()
+    assert len(heard) >= 2 * 3 * 4
+    assert {*heard[0::2]} == {b"\x00\x00\x00\x08\x04\xd2\x16\x2f"}, "libpq's question whether there is TLS"
+    assert {*heard[1::2]} == {b""}
+
+
+@pytest.mark.parametrize("how", ["query", "PGSSLMODE"])
+def test_server_without_tls_is_loaded_where_somebody_said_so(
+    postgres: Postgres, type_command: Type, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """`check` tells that the way is open, also on the machine itself, where nothing has to be said."""
+    where = {"host": ELSEWHERE, "port": postgres.port, "username": USER, "password": PASSWORD, "database": "postgres"}
+    for key, value in as_keys(**where).items():
+        monkeypatch.setenv(key, value)
+    with serving(tiny()) as sandbox:
+        with monkeypatch.context() as patch:
+            patch.setenv(*(("PGSSLMODE", "disable") if how == "PGSSLMODE" else (f"{SECTION}__QUERY", '{"sslmode": "disable"}')))
+            done = type_command("check", "--destination", "postgres", "--json", harvest=sandbox)
+        assert (done.code, done.json()["destination"].partition("dataset harvest, ")[2]) == (0, "without TLS (sslmode=disable)")
+        monkeypatch.setenv(f"{SECTION}__HOST", "127.0.0.1")
+        done = type_command("check", "--destination", "postgres", "--json", harvest=sandbox)
+        assert (done.code, done.json()["destination"].partition("dataset harvest, ")[2]) == (0, "without TLS (sslmode=prefer)")
+
+
+def test_certificate_of_the_server_is_checked_as_the_example_says(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By both drivers: `verify-full` takes the name that was signed, and refuses others, or another authority, with a line."""
+    with started_postgres() as server, serving(tiny()) as sandbox:
+        authority = server.speak_tls_only("warehouse.example")
+        full = {"sslmode": "verify-full", "sslrootcert": str(authority), "hostaddr": "127.0.0.1"}
+        nobody = {**full, "sslrootcert": "/etc/ssl/certs/ca-certificates.crt"}
+
+        def ask(command: str, option: str, host: str, query: dict[str, str]) -> Done:
+            where = {"host": host, "port": server.port, "username": USER, "password": PASSWORD, "database": "postgres"}
+            for key, value in as_keys(**where, query=json.dumps(query)).items():
+                monkeypatch.setenv(key, value)
+            return type_command(command, "--destination", "postgres", option, harvest=sandbox)
+
+        for host, query, tells in (
+            ("warehouse.example", full, "sslmode=verify-full: the server's certificate and name are checked"),
+            (
+                "other.example",
+                {**full, "sslmode": "verify-ca"},
+                "sslmode=verify-ca: the server's certificate is checked, its name",
+            ),
+            (ELSEWHERE, {}, "sslmode=require: that it is the right server is not checked"),
+        ):
+            done = ask("check", "--json", host, query)
+            assert done.code == 0, said_of(done)
+            assert re.search(rf"dataset harvest, TLSv1\.\d \({tells}", done.json()["destination"])
+        for host, query, tells in (
+            ("other.example", full, 'certificate for "warehouse.example" does not match host name "other.example"'),
+            ("warehouse.example", nobody, "certificate verify failed"),
+            ("warehouse.example", {**full, "sslrootcert": "/made/up"}, 'root certificate file "/made/up" does not exist'),
+            ("127.0.0.1", {"sslmode": "disable"}, "no encryption"),
+        ):
+            for command in ("check", "run"):
+                done = ask(command, "--quiet", host, query)
+                assert done.code == 2, said_of(done)
+                assert tells in done.err
+                assert done.err.count("\n") == 1
+
+
+def test_redshift_is_asked_for_tls_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same driver opens it."""
+    monkeypatch.setenv("DESTINATION__REDSHIFT__CREDENTIALS", "redshift://loader:made-up@cluster.example:5439/warehouse")
+    client: Any = Workplace(destination="redshift").pipeline().destination_client()
+    assert "sslmode=require" in client.config.credentials.to_native_representation()
 
 
 @pytest.mark.long
