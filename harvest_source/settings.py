@@ -49,7 +49,14 @@ class NotifySettings(BaseConfiguration):
 
 
 @configspec
-class HarvestSettings(NotifySettings):
+class FileSettings(BaseConfiguration):
+    """Who may read what a run leaves on this machine; read apart as well, by commands that ask Harvest for nothing."""
+
+    share_with_group: bool = False
+
+
+@configspec
+class HarvestSettings(NotifySettings, FileSettings):
     """The settings of section `sources.harvest`; docs and README describe each for a user."""
 
     access_token: TSecretStrValue | None = None
@@ -115,6 +122,15 @@ def load_notify_url(option: str | None) -> str | None:
         return parse_notify_url("--notify", option)
     configured = fill(NotifySettings(), SECTION, PIPELINE_NAME).notify_url
     return parse_notify_url("notify_url", configured) if configured else None
+
+
+def load_share_with_group() -> bool:
+    """Returns whether the group may read database file and working state.
+
+    Raises:
+        SettingError: it is neither true nor false, or a `.dlt` file cannot be read.
+    """
+    return fill(FileSettings(), SECTION, PIPELINE_NAME).share_with_group
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:

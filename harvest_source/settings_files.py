@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import dlt
 import tomlkit
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import ConfigurationException
@@ -24,6 +25,7 @@ from harvest_source.api.errors import SettingError
 
 MARK = codecs.BOM_UTF8
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+SECRETS = "secrets.toml"
 SAVE_AS = "save it as UTF-8"
 NO_TEXT = ("Invalid value", "Expected newline or end of document after a statement")
 QUOTES = '; text stands in quotes: key = "text"'
@@ -58,7 +60,7 @@ def pass_over_marks() -> None:
     Where no file has one, dlt's own way to read them is left alone.
     """
     folder = Path(RunContext(None).settings_dir)
-    if not any(_begins_with_mark(folder / name) for name in ("secrets.toml", "config.toml")):
+    if not any(_begins_with_mark(folder / name) for name in (SECRETS, "config.toml")):
         return
     with suppress(ConfigurationException):  # of another line: whoever reads a setting is told
         Container()[PluggableRunContext] = PluggableRunContext(_Context(None))
@@ -83,6 +85,12 @@ def explained_files() -> Iterator[None]:
     except TomlProviderReadException as error:
         reasons = [f"{shown_path(path)}{reason}" for path in error.full_paths if (reason := _reason(Path(path)))]
         raise SettingError("; ".join(reasons) or f"{error.file_name} cannot be read") from error
+
+
+def secrets_files() -> list[Path]:
+    """Returns the files of secrets that are read: of the folder of the run, and of dlt's own folder."""
+    context = dlt.current.run_context()
+    return [file for folder in (context.settings_dir, context.global_dir) if (file := Path(folder, SECRETS)).is_file()]
 
 
 def shown_path(path: str) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 from harvest_source.api.accounts import choose_accounts
 from harvest_source.api.auth import Auth, build_auth, chosen_account
 from harvest_source.api.client import HarvestClient
+from harvest_source.commands.exposure import notes_on_secrets
 from harvest_source.commands.workplace import Workplace
 from harvest_source.reports.reader import Choice, Reader
 from harvest_source.resources import HarvestSource, Run, build_source
@@ -87,10 +88,13 @@ def _listed(ids: tuple[int, ...]) -> str:
 
 
 def notes_on_settings(place: Workplace) -> list[str]:
-    """Returns what a person should know of options and settings: a dataset of another name, keys where they do not count."""
+    """Returns what a person should know of options and settings.
+
+    That is a dataset of another name, keys where they do not count, and files of secrets that others can read.
+    """
     stored = place.stored_dataset
     renamed = [] if stored == place.dataset else [f"dataset {place.dataset} is stored as {stored}"]
-    return renamed + ([] if place.demo else stray_settings())
+    return renamed + ([] if place.demo else [*stray_settings(), *notes_on_secrets()])
 
 
 @contextmanager

@@ -199,7 +199,9 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
 
 
 def _check_destination(findings: Findings, place: Workplace) -> None:
-    findings.destination = f"{place.destination}: {try_destination(place)}"
+    seen, notes = try_destination(place)
+    findings.destination = f"{place.destination}: {seen}"
+    findings.notes += notes
 
 
 def _show(findings: Findings, *, quiet: bool) -> None:

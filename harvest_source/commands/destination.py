@@ -12,11 +12,13 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.api.errors import SettingError
+from harvest_source.commands.exposure import notes_on_readers
 from harvest_source.commands.reading import run_named
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.reports.catalogue import NAMES
 from harvest_source.syncing.abilities import check_abilities
 from harvest_source.syncing.database_file import database_file, user_of_file
+from harvest_source.syncing.file_modes import run_made_for_owner
 from harvest_source.syncing.package import LoadFailedError, reason
 from harvest_source.syncing.postgres import WRITTEN, check_server, is_postgres, write_by_adbc
 from harvest_source.syncing.taken import KEPT_TABLES, refuse_tables_of_others
@@ -24,28 +26,33 @@ from harvest_source.syncing.tls import tls_of
 from harvest_source.syncing.trial import is_tested, try_out
 
 
-def try_destination(place: Workplace) -> str:
-    """Returns what was seen of the destination; leaves nothing behind.
+def try_destination(place: Workplace) -> tuple[str, list[str]]:
+    """Returns what was seen of the destination, and what a person should know of who may read it; leaves nothing behind.
 
     Raises:
         SettingError: it is not known, not set up, not reached or not writable.
         LoadFailedError: another program has the database file open.
     """
     pipeline = place.pipeline()
-    with setting_errors(place.destination), run_named(place):
+    shares = place.shares_with_group
+    with setting_errors(place.destination), run_named(place), run_made_for_owner(pipeline, share_with_group=shares):
         check_abilities(pipeline)
-        file = database_file(pipeline)
-        if file is not None and not file.exists():
-            with tempfile.TemporaryFile(dir=file.parent):
-                return f"{file.name} will be made on the first run; the folder is writable"
-        try:
-            return _try_sql(pipeline)
-        except (ConfigurationException, ImportError, SettingError):
-            raise
-        except Exception as error:  # of dlt, or of the database's own client, which has classes of its own
-            passes = user_of_file(error) is not None  # once that program has ended: no setting is wrong
-            kind = LoadFailedError if passes else SettingError
-            raise kind(f"{place.destination} cannot be reached or written: {reason(error)}") from error
+        return _try(place, pipeline), notes_on_readers(place, pipeline)
+
+
+def _try(place: Workplace, pipeline: dlt.Pipeline) -> str:
+    file = database_file(pipeline)
+    if file is not None and not file.exists():
+        with tempfile.TemporaryFile(dir=file.parent):
+            return f"{file.name} will be made on the first run; the folder is writable"
+    try:
+        return _try_sql(pipeline)
+    except (ConfigurationException, ImportError, SettingError):
+        raise
+    except Exception as error:  # of dlt, or of the database's own client, which has classes of its own
+        passes = user_of_file(error) is not None  # once that program has ended: no setting is wrong
+        kind = LoadFailedError if passes else SettingError
+        raise kind(f"{place.destination} cannot be reached or written: {reason(error)}") from error
 
 
 def _try_sql(pipeline: dlt.Pipeline) -> str:

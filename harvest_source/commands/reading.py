@@ -13,6 +13,7 @@ from harvest_source.api.errors import HarvestError
 from harvest_source.commands.workplace import Workplace, setting_errors
 from harvest_source.syncing.alone import under_way
 from harvest_source.syncing.database_file import database_file, user_of_file
+from harvest_source.syncing.file_modes import run_made_for_owner
 from harvest_source.syncing.package import LoadFailedError, explained
 
 
@@ -33,7 +34,8 @@ def reading(place: Workplace) -> Iterator[dlt.Pipeline | None]:
         if file is not None and not file.exists():
             yield None
             return
-        with setting_errors(place.destination), run_named(place), explained():
+        files = run_made_for_owner(pipeline, share_with_group=place.shares_with_group)
+        with setting_errors(place.destination), run_named(place), explained(), files:
             pipeline.sync_destination()
             yield pipeline
 

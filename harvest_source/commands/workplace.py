@@ -21,10 +21,11 @@ from dlt.common.storages import WithLocalFiles
 
 from harvest_source.api.errors import SettingError, first_line
 from harvest_source.commands.output import message
-from harvest_source.settings import DATASET_NAME, PIPELINE_NAME, SECTION
+from harvest_source.settings import DATASET_NAME, PIPELINE_NAME, SECTION, load_share_with_group
 from harvest_source.settings_files import explained_files
 from harvest_source.syncing.abilities import install_line, settle_destination
 from harvest_source.syncing.damage import remove_unreadable
+from harvest_source.syncing.file_modes import made_for_owner, set_modes
 
 DEMO_NAME = "harvest_demo"
 STATE_FOLDER = Path(".dlt") / "state"
@@ -72,8 +73,20 @@ class Workplace:
     @property
     def state_folder(self) -> Path:
         """Returns the folder of the working state: in the folder of the run, apart for each destination and dataset."""
-        base = Path(get_dlt_pipelines_dir()) if os.environ.get("DLT_DATA_DIR") else STATE_FOLDER.absolute()
-        return base / f"{self.destination.replace('/', '_')}__{self.stored_dataset.replace('/', '_')}"
+        return self._state_base / f"{self.destination.replace('/', '_')}__{self.stored_dataset.replace('/', '_')}"
+
+    @property
+    def _state_base(self) -> Path:
+        return Path(get_dlt_pipelines_dir()) if os.environ.get("DLT_DATA_DIR") else STATE_FOLDER.absolute()
+
+    @property
+    def shares_with_group(self) -> bool:
+        """Returns whether the group may read what a command leaves on this machine; the demo takes no settings.
+
+        Raises:
+            SettingError: as `load_share_with_group`.
+        """
+        return not self.demo and load_share_with_group()
 
     @property
     def stored_dataset(self) -> str:
@@ -96,13 +109,16 @@ class Workplace:
         with setting_errors(self.destination):
             apply_dlt_defaults(self.destination, verbose=self.verbose)
             destination = self._destination()  # one that there is not leaves no folder behind
-            if folder is None:
-                folder = self.state_folder
-                self._mend(folder)
-            folder.mkdir(parents=True, exist_ok=True)
-            pipeline = dlt.pipeline(
-                self.pipeline_name, destination=destination, dataset_name=self.dataset, pipelines_dir=str(folder)
-            )
+            shares = self.shares_with_group
+            with made_for_owner(share_with_group=shares):
+                if folder is None:
+                    folder = self.state_folder
+                    self._mend(folder)
+                    folder.mkdir(parents=True, exist_ok=True)
+                    set_modes(folder if os.environ.get("DLT_DATA_DIR") else self._state_base, share_with_group=shares)
+                pipeline = dlt.pipeline(
+                    self.pipeline_name, destination=destination, dataset_name=self.dataset, pipelines_dir=str(folder)
+                )
             settle_destination(pipeline)
         return pipeline
 

@@ -31,6 +31,7 @@ from harvest_source.syncing.callers import CALLERS, callers_after
 from harvest_source.syncing.changes import ChangeFilter, Tally
 from harvest_source.syncing.database_file import Patience, kept_open, left_only_with_rows
 from harvest_source.syncing.deletions import deleted_rows_resource
+from harvest_source.syncing.file_modes import run_made_for_owner
 from harvest_source.syncing.history import (
     ACCOUNTS_TABLE,
     LIST_ELEMENTS,
@@ -96,6 +97,7 @@ class Sync:
             self.run.rest_of = RestOfTable(self.pipeline)
         with (
             explained(GOES_ON, lambda: self._has_begun),
+            run_made_for_owner(self.pipeline, share_with_group=self.run.reader.settings.share_with_group),
             alone(self.pipeline),
             only_machine(self.pipeline) as self._check_alone,
             left_only_with_rows(self.pipeline),

@@ -176,8 +176,8 @@ def assert_columns(table: Table, columns: tuple[Column, ...]) -> None:
 
 def assert_commands_work(server: BigQuery, account: Account) -> None:
     """Asserts that `check` and `show` work with the settings of a user, and that `check` leaves nothing behind."""
-    assert try_destination(Workplace(destination="bigquery")) == "reached and writable, dataset harvest"
-    assert try_destination(Workplace(destination="bigquery", dataset="elsewhere")) == "reached and writable, dataset elsewhere"
+    assert try_destination(Workplace(destination="bigquery"))[0] == "reached and writable, dataset harvest"
+    assert try_destination(Workplace(destination="bigquery", dataset="elsewhere"))[0] == "reached and writable, dataset elsewhere"
     assert {dataset.dataset_id for dataset in server.client().list_datasets()} >= {"harvest"}
     assert "elsewhere" not in {dataset.dataset_id for dataset in server.client().list_datasets()}
     entries = account.rows["time_entries"].values()

@@ -163,6 +163,7 @@ SET = {
     "api_url": "https://set.example/", "id_url": "https://set.example/",
     "contact": "me", "start_date": "2024-05-06", "overlap_seconds": "1", "assignments": "project",
     "deleted_rows": "keep", "sweep_days": "1", "report_period": "week", "redirect_port": "1", "notify_url": "https://set.example/x",
+    "share_with_group": "true",
 }  # fmt: skip
 SECRET = ("access_token", "client_secret", "refresh_token", "notify_url")
 SOMEBODY_ELSES = ("", "SOURCES__", "HARVEST__", "HARVEST_PIPELINE__", "HARVEST_PIPELINE__SOURCES__", "OTHER__SOURCES__HARVEST__")

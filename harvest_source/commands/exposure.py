@@ -1,0 +1,37 @@
+"""Tells which files of this product others on the machine can read, and how that ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dlt
+
+from harvest_source.commands.workplace import Workplace
+from harvest_source.settings_files import secrets_files, shown_path
+from harvest_source.syncing.file_modes import EVERYBODY, place_on_this_machine, readers_of
+
+
+def notes_on_secrets() -> list[str]:
+    """Returns a line for each file of secrets that somebody else can read."""
+    return [
+        f"{shown_path(str(file))} can be read by {readers}: chmod 600 {shown_path(str(file))}"
+        for file in secrets_files()
+        if (readers := readers_of(file))
+    ]
+
+
+def notes_on_readers(place: Workplace, pipeline: dlt.Pipeline) -> list[str]:
+    """Returns a line for the working state and the destination each, where somebody else can read it than is meant to."""
+    shares = place.shares_with_group
+    return [
+        f"{shown_path(str(path))} can be read by {readers}: {_remedy(path, readers, shares=shares)}"
+        for path in (Path(pipeline.working_dir), place_on_this_machine(pipeline))
+        if path is not None and (readers := readers_of(path, share_with_group=shares))
+    ]
+
+
+def _remedy(path: Path, readers: str, *, shares: bool) -> str:
+    if shares:
+        return f"chmod o-rwx {shown_path(str(path))}"
+    only = f"chmod {700 if path.is_dir() else 600} {shown_path(str(path))}"
+    return only if readers == EVERYBODY else f"{only}, or set share_with_group = true if that is meant"
