@@ -141,12 +141,13 @@ def verify(place: Workplace, no_repair: bool, as_json: bool, **options: Any) -> 
 
 @cli.command("show")
 @click.argument("sql", metavar="SQL")
-@click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
+@click.option("--csv", "as_csv", is_flag=True, help="As CSV for programs: exact, also where a text looks like a formula.")
+@click.option("--spreadsheet", "as_spreadsheet", is_flag=True, help="As CSV for Excel and the like: no text becomes a formula.")
 @JSON
 @place_options
-def show(place: Workplace, sql: str, as_csv: bool, as_json: bool) -> int:  # noqa: FBT001 - click names them
+def show(place: Workplace, sql: str, **form: bool) -> int:
     """Show a query's rows as a table."""
-    return show_command.show(place, sql, as_csv=as_csv, as_json=as_json)
+    return show_command.show(place, sql, **form)
 
 
 def main(arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
@@ -23,6 +24,7 @@ COMMON = [
     click.option("--quiet", is_flag=True, help="Less on standard error."),
     click.option("--verbose", is_flag=True, help="More on standard error, tracebacks too."),
 ]
+OF_PATHS = re.compile(r"[/\\]|\.\.")  # a dataset is a folder's name too: of the working state, and where files are loaded
 NAME = click.option("--name", metavar="N", help="The stored sign-in of this name.")
 LOGIN_NAME = click.option("--name", metavar="N", default=DEFAULT_NAME, show_default=True, help="Keeps several sign-ins apart.")
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else there.")
@@ -34,6 +36,10 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_place(**options: Any) -> Any:
         if not options["dataset"].strip():
             raise SettingError(f"--dataset is empty: leave it out for {DATASET_NAME}, or give a name")
+        if OF_PATHS.search(options["dataset"]) or not options["dataset"].isprintable():
+            raise SettingError(
+                f"--dataset {options['dataset']!r} reads like a path: give a name without / \\ .. and control signs"
+            )
         names = ("demo", "destination", "dataset", "account", "quiet", "verbose")
         return command(place=Workplace(**{name: options.pop(name) for name in names}), **options)
 

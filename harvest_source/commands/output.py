@@ -143,13 +143,19 @@ def hide_secrets(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Prints rows as CSV."""
+    text = csv_of(columns, rows)
+    if not _can_hold(text):
+        message(f"some signs are not in {sys.stdout.encoding}, the encoding of this output, and stand as ?: set PYTHONUTF8=1")
+    write(text)
+
+
+def csv_of(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Returns rows as CSV."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns)
     writer.writerows([["" if value is None else plain(value) for value in row] for row in rows])
-    if not _can_hold(text.getvalue()):
-        message(f"some signs are not in {sys.stdout.encoding}, the encoding of this output, and stand as ?: set PYTHONUTF8=1")
-    write(text.getvalue())
+    return text.getvalue()
 
 
 def print_json(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""The command `show`: a query's rows as a table, CSV or JSON."""
+"""The command `show`: a query's rows as a table, CSV or JSON, or as CSV for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from harvest_source.api.errors import SettingError, first_line
 from harvest_source.commands.output import hide_secrets, print_csv, print_json, print_table
 from harvest_source.commands.queries import check_reads_only, forbid_writing
 from harvest_source.commands.reading import reading
+from harvest_source.commands.spreadsheet import print_spreadsheet
 from harvest_source.commands.workplace import Workplace
 from harvest_source.syncing.clients import client_to_ask
 from harvest_source.syncing.database_file import user_of_file
@@ -53,17 +54,21 @@ def _answer(pipeline: dlt.Pipeline, sql: str) -> Answer:
     return columns, hide_secrets(columns, rows)
 
 
-def show(place: Workplace, sql: str, *, as_csv: bool, as_json: bool) -> int:
+def show(place: Workplace, sql: str, *, as_csv: bool, as_spreadsheet: bool, as_json: bool) -> int:
     """Prints a query's rows.
 
     Raises:
-        SettingError: as `query`.
+        SettingError: as `query`, or more than one form is asked for.
     """
+    if as_csv + as_spreadsheet + as_json > 1:
+        raise SettingError("--csv, --spreadsheet and --json are three forms of the same rows: give one of them")
     ((columns, rows),) = query(place, sql)
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif as_csv:
         print_csv(columns, rows)
+    elif as_spreadsheet:
+        print_spreadsheet(columns, rows)
     else:
         print_table(columns, rows)
     return 0

@@ -73,7 +73,7 @@ class Workplace:
     @property
     def state_folder(self) -> Path:
         """Returns the folder of the working state: in the folder of the run, apart for each destination and dataset."""
-        return self._state_base / f"{self.destination.replace('/', '_')}__{self.stored_dataset.replace('/', '_')}"
+        return self._state_base / f"{self.destination.replace('/', '_')}__{self.stored_dataset}"
 
     @property
     def _state_base(self) -> Path:

@@ -129,6 +129,40 @@ def test_escape_sequences_of_names_are_seen_and_not_obeyed(type_command: Type) -
     assert "\x1b" not in type_command("show", f'select 1 as "{COLOURED}"').out
 
 
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1"]
+
+
+def test_spreadsheet_shows_what_csv_hands_on(type_command: Type) -> None:
+    """Texts and names of columns that begin like a formula get a `'`; numbers and days, and all of `--csv`, stay as they are."""
+    account = tiny()
+    with serving(account) as sandbox:
+        for client, name in zip(account.rows["clients"], FORMULAS, strict=False):
+            account.update("clients", client, name=name, address="Größe;=1")
+        assert type_command("--reports", "clients", harvest=sandbox).code == 0
+    names = (
+        'select name, address, -1 as number, -1.50::decimal(9, 2) as exact, -1e0 as rough, current_date as day, null as "=none"'
+    )
+    sql = f"{names} from clients order by id"
+    exact = type_command("show", sql, "--csv").out
+    shown = type_command("show", sql, "--spreadsheet").out
+    assert shown.startswith("\ufeffname,"), "Excel reads what lacks the mark in the system's old encoding"
+    head, *rows = csv.reader(io.StringIO(shown.removeprefix("\ufeff")))
+    told, *values = csv.reader(io.StringIO(exact))
+    assert told[-1] == "=none"
+    assert head == [*told[:-1], "'=none"]
+    assert [row[0] for row in values] == FORMULAS[: len(rows)]
+    assert [row[:2] for row in rows] == [[f"'{name}", "Größe;'=1"] for name in FORMULAS[: len(rows)]]
+    assert [row[2:] for row in rows] == [row[2:] for row in values]
+    assert values[0][2:5] == ["-1", "-1.50", "-1.0"]
+
+
+@pytest.mark.parametrize("others", [["--csv"], ["--json"], ["--csv", "--json"]])
+def test_rows_are_shown_in_one_form(type_command: Type, others: list[str]) -> None:
+    done = type_command("show", "select 1", "--spreadsheet", *others)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "--csv, --spreadsheet and --json" in done.err
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_output_that_is_not_utf_8(tmp_path: Path, encoding: str) -> None:
@@ -158,6 +192,11 @@ def test_output_that_is_not_utf_8(tmp_path: Path, encoding: str) -> None:
         code, out, err = typed("show", sql, "--csv")
         assert (code, out.splitlines()[1]) == (0, f"{zoe} ? ?")
         assert "PYTHONUTF8=1" in err
+        for_excel = subprocess.run(
+            [sys.executable, str(SCRIPT), "show", sql, "--spreadsheet"], cwd=tmp_path, env=env, capture_output=True, check=True
+        )
+        assert for_excel.stdout == "\ufeffname\r\nZoë → Ж\r\n".encode(), "whatever the output's encoding"
+        assert for_excel.stderr == b""
 
 
 def test_ctrl_c_while_the_sign_in_is_waited_for(tmp_path: Path) -> None:
