@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import stat
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -114,10 +116,16 @@ def test_example_of_secrets_sets_nothing_as_shipped() -> None:
     assert tomllib.loads(SECRETS) == {"sources": {"harvest": {}}}
 
 
-def test_git_ignores_secrets_but_not_their_example() -> None:
-    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
-    assert ".dlt/secrets.toml" in ignored
-    assert ".dlt/state/" in ignored
+def test_line_that_copies_the_example_of_secrets_makes_a_file_for_its_owner(tmp_path: Path) -> None:
+    """Whatever the umask; over a copy that others can read as well."""
+    (line,) = {line.removeprefix("#   ") for line in (*README.splitlines(), *SECRETS.splitlines()) if "install -m" in line}
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "secrets.toml.example").write_text(SECRETS, encoding="utf-8")
+    for umask in (0, 0o022, 0o077):
+        subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, check=True, umask=umask)
+        copy = tmp_path / ".dlt" / "secrets.toml"
+        assert (stat.S_IMODE(copy.stat().st_mode), copy.read_text(encoding="utf-8")) == (0o600, SECRETS)
+        copy.chmod(0o644)
 
 
 @pytest.mark.parametrize("code", [0, INCOMPLETE, USAGE, INTERRUPTED])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,66 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
         unit.write_text(TEXTS[unit.name].replace("/opt/harvest-pipeline", str(clone)), encoding="utf-8")
     code, said = call(systemd_analyze, "verify", "--man=no", *units)
     assert (code, [line for line in said.splitlines() if "harvest" in line]) == (0, [])
-    assert_pleased(systemd_analyze, "security", "--offline=true", "--threshold=17", "--no-pager", units[0])
+    assert_pleased(systemd_analyze, "security", "--offline=true", "--threshold=11", "--no-pager", units[0])
+
+
+def test_unit_ends_what_takes_too_long_or_too_much() -> None:
+    """A unit of this type takes no `RuntimeMaxSec`; no token stands in a dump of the memory."""
+    set_to = dict(re.findall(r"^(\w+)=(.*)$", TEXTS["harvest.service"], re.MULTILINE))
+    assert (set_to["Type"], set_to["TimeoutStartSec"], set_to["LimitCORE"]) == ("oneshot", "6h", "0")
+    assert int(set_to["MemoryMax"].removesuffix("G")) >= 2  # gigabytes
+
+
+def test_unit_shares_with_the_group_what_its_umask_lets_the_group_read() -> None:
+    set_to = dict(re.findall(r"^(\w+)=(.*)$", TEXTS["harvest.service"], re.MULTILINE))
+    assert (set_to["UMask"], set_to["StateDirectoryMode"]) == ("0027", "0750")
+    assert set_to["Environment"] == "SOURCES__HARVEST__SHARE_WITH_GROUP=true"
+
+
+REFUSES_CODE_IN_MEMORY = """
+import ctypes, os, sys
+
+PR_SET_MDWE, REFUSE_EXEC_GAIN, NOT_KNOWN = 65, 1, 3
+if ctypes.CDLL(None).prctl(PR_SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0):
+    sys.exit(NOT_KNOWN)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+@pytest.mark.long
+def test_load_works_where_no_memory_can_be_written_and_executed(tmp_path: Path) -> None:
+    """As `MemoryDenyWriteExecute` of the unit has it: no library of a load makes code as it goes."""
+    demo = [str(ROOT / "harvest_pipeline.py"), "--demo", "--quiet", "--reports", "clients,time_entries,invoices,invoice_payments"]
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSES_CODE_IN_MEMORY, *demo],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if done.returncode == 3:
+        do_without("Linux knows this since 6.3")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_crontab_ends_a_run_after_six_hours_where_there_is_a_program_for_it(tmp_path: Path, *, there: bool) -> None:
+    """The line as cron's shell reads it, with stand-ins for both programs."""
+    (line,) = re.findall(r"^0 6 \* \* \*  (.+)$", TEXTS["crontab"], re.MULTILINE)
+    for name in [".venv/bin/python", *(["bin/timeout"] if there else [])]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {Path(name).name} "$@" >&2\n')
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", "-c", line.replace("/opt/harvest-pipeline", str(tmp_path))],
+        env={"PATH": str(tmp_path / "bin")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    program = "harvest_pipeline.py --quiet\n"
+    assert done.stderr == (f"timeout -k 60 6h .venv/bin/python {program}" if there else f"python {program}")
 
 
 def test_github_takes_the_workflow() -> None:
@@ -89,7 +149,9 @@ def test_image_gets_what_runs_and_nothing_else(tmp_path: Path) -> None:
     wanted = {"requirements.txt", "requirements-postgres.txt", "harvest_pipeline.py", "harvest_source/api/auth.py"}
     others = {
         ".dlt/secrets.toml", ".dlt/config.toml", ".dlt/state/duckdb__harvest/state.json", "harvest_pipeline.duckdb",
-        "a.duckdb.wal", ".git/config", ".venv/bin/python", "harvest.env", "tests/support.py", "harvest_source/__pycache__/a.pyc",
+        "a.duckdb.wal", "harvest_source/secrets.toml", "harvest_source/.env",
+        "harvest_sandbox/.dlt/prod.secrets.toml~",
+        ".git/config", ".venv/bin/python", "harvest.env", "tests/support.py", "harvest_source/__pycache__/a.pyc",
     }  # fmt: skip
     for name in wanted | others:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
