@@ -90,7 +90,14 @@ def explained_files() -> Iterator[None]:
 def secrets_files() -> list[Path]:
     """Returns the files of secrets that are read: of the folder of the run, and of dlt's own folder."""
     context = dlt.current.run_context()
-    return [file for folder in (context.settings_dir, context.global_dir) if (file := Path(folder, SECRETS)).is_file()]
+    return [file for folder in (context.settings_dir, context.global_dir) if _is_seen(file := Path(folder, SECRETS))]
+
+
+def _is_seen(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # in the home of another user
+        return False
 
 
 def shown_path(path: str) -> str:

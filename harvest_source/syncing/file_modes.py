@@ -62,7 +62,8 @@ def made_for_owner(beside: Path | None = None, *, share_with_group: bool) -> Ite
 
 
 def _mask(beside: Path | None, users: int, *, share_with_group: bool) -> int:
-    granted = beside.stat().st_mode if beside is not None and beside.exists() else 0
+    there = _seen(beside) if beside is not None else None
+    granted = there.st_mode if there else 0
     mask = users & NOT_FOR_OTHERS
     for read, write, enter in ((stat.S_IRGRP, stat.S_IWGRP, stat.S_IXGRP), (stat.S_IROTH, stat.S_IWOTH, stat.S_IXOTH)):
         mask |= 0 if granted & read else read | enter
@@ -121,15 +122,16 @@ def _set_mode(path: Path, *, share_with_group: bool) -> None:
 
 
 def readers_of(path: Path, *, share_with_group: bool = False) -> str | None:
-    """Returns who beside the owner and root may read a file or folder; `None` where nobody may, or it is not there.
+    """Returns who beside the owner and root may read a file or folder; `None` where nobody may, or it is not seen.
 
     Args:
         path: of the file or folder.
         share_with_group: the group is meant to read it, and so not named.
     """
-    if not HAS_MODES or not path.exists():
+    info = _seen(path)
+    if not HAS_MODES or info is None:
         return None
-    info, above = path.stat(), [each.stat() for each in path.resolve().parents]
+    above = [each.stat() for each in path.resolve().parents]
     if info.st_mode & stat.S_IROTH and all(each.st_mode & stat.S_IXOTH for each in above):
         return EVERYBODY
     enters = all(each.st_mode & (stat.S_IXGRP if each.st_gid == info.st_gid else stat.S_IXOTH) for each in above)
@@ -137,6 +139,14 @@ def readers_of(path: Path, *, share_with_group: bool = False) -> str | None:
         return None
     group = _group_of_several(info)
     return f"the group {group}" if group else None
+
+
+def _seen(path: Path) -> os.stat_result | None:
+    """Returns what is known of a path, `None` where nothing is there or one may not look: whoever opens it says why."""
+    try:
+        return path.stat()
+    except OSError:
+        return None
 
 
 def _group_of_several(info: os.stat_result) -> str | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dlt
 import duckdb
 import pytest
 from command_line import Type, command, environment
@@ -19,7 +21,8 @@ from support import serving, sync_once
 
 from harvest_sandbox import Fault
 from harvest_source.commands.workplace import Workplace
-from harvest_source.syncing.file_modes import made_for_owner, readers_of
+from harvest_source.settings_files import secrets_files
+from harvest_source.syncing.file_modes import made_for_owner, place_on_this_machine, readers_of
 
 NOBODY = 65534
 FEW = ("--reports", "clients,invoice_messages")
@@ -240,9 +243,47 @@ def test_reader_is_named_only_where_the_way_is_open(open_place: Path) -> None:
     assert readers_of(file) is None
     assert readers_of(inner / "missing") is None
     if os.geteuid() == 0:
-        os.chown(file, -1, 1)
-        assert readers_of(file) == "the group daemon"
+        group = grp.getgrgid(1)
+        os.chown(file, -1, group.gr_gid)
+        assert readers_of(file) == f"the group {group.gr_name}"
         assert readers_of(file, share_with_group=True) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_place_that_cannot_be_looked_into_is_left_to_whoever_opens_it(open_place: Path) -> None:
+    """A home of another user, as `sudo -u` leaves it in the environment: nothing is noted, and nothing ends."""
+    home = open_place / "home"
+    (home / ".dlt").mkdir(parents=True)
+    secrets = home / ".dlt" / "secrets.toml"
+    secrets.touch()
+    home.chmod(0o700)
+    os.seteuid(NOBODY)
+    try:
+        with made_for_owner(secrets, share_with_group=False):
+            assert readers_of(secrets) is None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(dlt.current.run_context()), "global_dir", str(secrets.parent))
+            assert secrets_files() == []
+    finally:
+        os.seteuid(0)
+    assert secrets.exists()
+
+
+@pytest.mark.parametrize(
+    ("destination", "expected"),
+    [
+        (lambda folder: dlt.destinations.duckdb(f"{folder}/a.duckdb"), "a.duckdb"),
+        (lambda folder: dlt.destinations.sqlalchemy(f"sqlite:///{folder}/a.db"), "a.db"),
+        (lambda folder: dlt.destinations.filesystem(f"file://{folder}/some%20files"), "some files"),
+        (lambda folder: dlt.destinations.filesystem(f"{folder}/files"), "files"),
+        (lambda _folder: dlt.destinations.filesystem("memory://files"), None),
+        (lambda _folder: dlt.destinations.duckdb(duckdb.connect()), None),
+        (lambda _folder: dlt.destinations.postgres("postgresql://loader:password@localhost/warehouse"), None),
+    ],
+)
+def test_place_of_the_tables_on_this_machine(tmp_path: Path, destination: Callable[[Path], Any], expected: str | None) -> None:
+    pipeline = dlt.pipeline("places", destination=destination(tmp_path), dataset_name="harvest", pipelines_dir=str(tmp_path))
+    assert place_on_this_machine(pipeline) == (None if expected is None else tmp_path / expected)
 
 
 def test_folder_of_the_state_is_made_for_the_owner_before_anything_is_in_it(open_place: Path) -> None:
