@@ -23,7 +23,7 @@ def ask(sandbox: Sandbox, query: Mapping[str, str]) -> Answer:
         return _page(400, wrong)
     kept = "".join(
         f'<input type="hidden" name="{name}" value="{escape(query.get(name, ""))}">'
-        for name in ("client_id", "redirect_uri", "state", "response_type")
+        for name in ("client_id", "redirect_uri", "state", "response_type", "code_challenge", "code_challenge_method")
     )
     choices = [(str(account.id), account.name) for account in sandbox.accounts]
     if len(choices) > 1:
@@ -57,7 +57,7 @@ def decide(sandbox: Sandbox, fields: Mapping[str, str]) -> Answer:
     reached = ids if chosen == ALL else [account_id for account_id in ids if str(account_id) == chosen]
     if not reached:
         return _page(400, "There is no such account")
-    code = sandbox.oauth.issue_code(Caller(accounts=None if chosen == ALL else reached))
+    code = sandbox.oauth.issue_code(Caller(accounts=None if chosen == ALL else reached), fields.get("code_challenge", ""))
     return _redirect(fields, {"code": code, "scope": "harvest:all" if chosen == ALL else f"harvest:{chosen}", **back})
 
 
@@ -68,6 +68,8 @@ def _wrong(sandbox: Sandbox, fields: Mapping[str, str]) -> str:
     redirect = fields.get("redirect_uri", "")
     if not redirect.startswith(("http://", "https://")) or not redirect.startswith(sandbox.oauth.redirect_url):
         return "The redirect address is not the registered one"
+    if fields.get("code_challenge") and fields.get("code_challenge_method") != "S256":
+        return "The code challenge method is not supported"
     return "" if fields.get("response_type") == "code" else "The response type is not supported"
 
 

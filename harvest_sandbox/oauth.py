@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -28,6 +30,7 @@ class OAuth:
         rotating: A refresh returns a new refresh token and ends the old one. Whether Harvest does is not documented.
         clock: Seconds from any beginning.
         codes: Authorization code -> who allowed it; each works once.
+        challenges: Authorization code -> the code challenge (PKCE, S256) that its verifier must answer, where one was sent.
         refresh_tokens: Refresh token -> who it is.
         issued: Every answer with tokens, in order.
     """
@@ -40,14 +43,17 @@ class OAuth:
     rotating: bool = False
     clock: Callable[[], float] = time.monotonic
     codes: dict[str, Caller] = field(default_factory=dict)
+    challenges: dict[str, str] = field(default_factory=dict)
     refresh_tokens: dict[str, Caller] = field(default_factory=dict)
     issued: list[dict[str, Any]] = field(default_factory=list)
     expiry: dict[str, float] = field(default_factory=dict)
 
-    def issue_code(self, caller: Caller | None = None) -> str:
+    def issue_code(self, caller: Caller | None = None, challenge: str = "") -> str:
         """Return an authorization code, as if a person had consented."""
         code = secrets.token_urlsafe(16)
         self.codes[code] = caller or Caller()
+        if challenge:
+            self.challenges[code] = challenge
         return code
 
     def issue(self, caller: Caller | None = None, *, refresh_token: str | None = None) -> dict[str, Any]:
@@ -93,8 +99,10 @@ class OAuth:
             return _error(401, "invalid_client", "Client authentication failed.")
         grant = fields.get("grant_type")
         if grant == "authorization_code":
-            caller = self.codes.pop(fields.get("code", ""), None)
-            return Answer(200, encode(self.issue(caller))) if caller else _bad_grant("code")
+            code = fields.get("code", "")
+            caller, challenge = self.codes.pop(code, None), self.challenges.pop(code, None)
+            good = caller and challenge in {None, challenge_of(fields.get("code_verifier", ""))}
+            return Answer(200, encode(self.issue(caller))) if good else _bad_grant("code")
         if grant == "refresh_token":
             return self._refresh(fields.get("refresh_token", ""))
         return _error(400, "unsupported_grant_type", "The grant type is not supported.")
@@ -106,6 +114,11 @@ class OAuth:
         if self.rotating:
             del self.refresh_tokens[token]
         return Answer(200, encode(self.issue(caller, refresh_token=None if self.rotating else token)))
+
+
+def challenge_of(verifier: str) -> str:
+    """Return the code challenge that a verifier answers (RFC 7636, S256)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 def _bad_grant(what: str) -> Answer:

@@ -50,7 +50,9 @@ def oauth_settings(sandbox: Sandbox, **changes: Any) -> HarvestSettings:
 def secrets_of(sandbox: Sandbox) -> set[str]:
     """Returns everything that must never be seen: tokens, the secret of the application, codes."""
     tokens = {str(answer[name]) for answer in sandbox.oauth.issued for name in ("access_token", "refresh_token")}
-    codes = {request.fields["code"] for request in sandbox.requests if request.fields.get("code")}
+    codes = {
+        request.fields[name] for request in sandbox.requests for name in ("code", "code_verifier") if request.fields.get(name)
+    }
     return tokens | codes | {sandbox.oauth.client_secret}
 
 
@@ -73,19 +75,25 @@ def environment(sandbox: Sandbox, config: Path, port: int = 8484, **settings: st
 
 
 class Login:
-    """A running `login --no-browser`, with an open standard input that is no terminal; use it in a `with`."""
+    """A running `login --no-browser`, with an open standard input that is no terminal; use it in a `with`.
 
-    def __init__(self, folder: Path, sandbox: Sandbox, *arguments: str, port: int | None = None, **settings: str) -> None:
+    With a `browser`, the command line of one, it opens the start page in that.
+    """
+
+    def __init__(
+        self, folder: Path, sandbox: Sandbox, *arguments: str, port: int | None = None, browser: str = "", **settings: str
+    ) -> None:
         self.port = port or free_port()
         self.config = folder / "config"
         self.env = environment(sandbox, self.config, self.port, **settings)
         self._folder = folder
-        self._arguments = arguments
+        self._arguments = arguments if browser else ("--no-browser", *arguments)
+        self.env |= {"BROWSER": browser} if browser else {}
         self.output = ""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), "login", "--no-browser", *self._arguments],
+            [sys.executable, str(SCRIPT), "login", *self._arguments],
             cwd=self._folder,
             env=self.env,
             stdin=subprocess.PIPE,
@@ -107,7 +115,7 @@ class Login:
         while True:
             line = self._process.stdout.readline()
             self.output += line
-            if line.startswith("http") and "redirect_uri" in line:
+            if line.startswith("http") and ("redirect_uri" in line or "/start?key=" in line):
                 return line.removesuffix("\n")
             if not line:
                 raise AssertionError(self.output)

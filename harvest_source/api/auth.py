@@ -193,15 +193,25 @@ def _early_seconds(tokens: Tokens) -> float:
     return min((tokens.lifetime_seconds or 0.0) * EARLY, LONGEST_EARLY_SECONDS)
 
 
-def sign_in_with_code(client: OAuthClient, file: TokenFile, code: str, redirect: str, timing: Timing | None = None) -> None:
+def sign_in_with_code(
+    client: OAuthClient, file: TokenFile, code: str, redirect: str, *, verifier: str = "", timing: Timing | None = None
+) -> None:
     """Exchanges the code that a person brought back from Harvest for tokens, and stores them.
+
+    Args:
+        client: the application.
+        file: where the tokens are kept.
+        code: from Harvest.
+        redirect: the address that Harvest sent the browser back to.
+        verifier: answers the code challenge (PKCE) that the code was asked for with; empty: without one.
+        timing: the passing of time.
 
     Raises:
         ApiError: Harvest gives none.
         SettingError: they cannot be stored.
     """
     with file.locked():
-        result = file.exchange(client, (timing or Timing()).now(), code=code, redirect_uri=redirect)
+        result = file.exchange(client, (timing or Timing()).now(), code=code, redirect_uri=redirect, code_verifier=verifier)
     if result["outcome"] == exchange.PASSING:
         raise UnavailableError("Harvest could not be asked for tokens; sign in again in a moment")
     if result["outcome"] != exchange.OK:

@@ -97,7 +97,8 @@ def ask(order: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         order: `token_url`, `client_id`, `client_secret`, `user_agent`, and either `refresh_token`, or `code` with its
-            `redirect_uri`; `sent_at`, from which the lifetime of the tokens counts; `seconds`, how long it may take.
+            `redirect_uri` and `code_verifier`; `sent_at`, from which the lifetime of the tokens counts; `seconds`, how
+            long it may take.
     """
     for name in ("requests_oauthlib", "oauthlib"):  # at DEBUG both write secrets and tokens to the log
         logging.getLogger(name).setLevel(logging.INFO)
@@ -115,7 +116,8 @@ def ask(order: dict[str, Any]) -> dict[str, Any]:
         for kind in ("access_token_response", "refresh_token_response"):
             session.register_compliance_hook(kind, _judge)
         if "code" in order:
-            return dict(session.fetch_token(order["token_url"], code=order["code"], include_client_id=True, **common))
+            given = {"code": order["code"], "code_verifier": order["code_verifier"]}
+            return dict(session.fetch_token(order["token_url"], include_client_id=True, **given, **common))
         return dict(
             session.refresh_token(
                 order["token_url"], refresh_token=order["refresh_token"], client_id=order["client_id"], **common
@@ -190,9 +192,14 @@ def describe(response: requests.Response) -> dict[str, Any]:
     return {"outcome": REFUSED if lasting else PASSING, "status": status, "error": error}
 
 
+def part_of(path: Path) -> Path:
+    """Returns the file in which the new content of another one is made."""
+    return path.with_name(path.name + ".part")
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Replaces a file in one step, readable for its owner only; after it returns, the content survives a power cut."""
-    beside = path.with_name(path.name + ".part")
+    beside = part_of(path)
     beside.unlink(missing_ok=True)  # left by a killed program; made anew, so that its mode is ours
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
     with os.fdopen(descriptor, "wb") as file:

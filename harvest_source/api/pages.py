@@ -40,7 +40,26 @@ WRONG_STATE = Page(
     next_step="Open the address that the terminal shows now.",
     status=400,
 )
+NO_COOKIE = Page(
+    BAD,
+    "Not from the browser that began",
+    "This answer came without the cookie of the start page. It was ignored, and nothing was stored.",
+    next_step=(
+        "Open the address that the terminal shows in this browser, and allow it cookies for 127.0.0.1; "
+        "or start again with login --no-browser."
+    ),
+    status=403,
+)
+OPENED_TWICE = Page(
+    BAD,
+    "Opened twice",
+    "This start page was opened before, by another browser or program. From either of them the sign-in does not go on.",
+    next_step="Open the address that the terminal shows, or start again with login --no-browser.",
+    status=403,
+)
 NOTHING_HERE = Page(CALM, "Nothing here", "There is no page at this address.", status=404)
+NOT_HERE = Page(CALM, "Nothing here", "This address leads to another place.", status=421)
+NOT_FETCHED_AHEAD = Page(CALM, "Not fetched ahead", "This page is there once it is opened.", next_step="Open it.", status=503)
 
 
 def signed_in_page(user: str, accounts: list[str], *, choose: bool) -> Page:

@@ -1,27 +1,27 @@
-"""The browser sign-in: the address to open, and the listener on this machine that takes Harvest's answer.
+"""The browser sign-in: the address to open, and the answer that Harvest's redirect brings to the listener on this machine.
 
 Used by a command, never by a load. Prints nothing; exchanging the code and keeping the tokens is the work of `tokens.py`.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
-import os
 import secrets
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from harvest_source.api.errors import RefusedError, SettingError, UnavailableError
-from harvest_source.api.pages import AGAIN, BODY_POLICY, NOTHING_HERE, WAITING, WRONG_STATE, Page, render
+from harvest_source.api.listener import HOST, START_PATH, Listener
+from harvest_source.api.pages import WAITING, Page
+from harvest_source.api.start import Starts
 from harvest_source.settings import DEVELOPERS_URL
 
-HOST = "127.0.0.1"
 TIMEOUT_SECONDS = 300.0
 LOOK_SECONDS = 0.2  # between two looks at a pasted answer
 OUTCOME_SECONDS = 120.0  # the browser waits so long for what became of the sign-in
@@ -51,19 +51,32 @@ def redirect_uri(port: int) -> str:
     return f"http://{HOST}:{port}/"
 
 
-def authorize_url(id_url: str, client_id: str, redirect: str, state: str) -> str:
-    """Returns the address at Harvest where a person signs in and consents (Harvest API, OAuth2)."""
+def authorize_url(id_url: str, client_id: str, redirect: str, state: str, challenge: str) -> str:
+    """Returns the address at Harvest where a person signs in and consents (Harvest API, OAuth2).
+
+    The code challenge (PKCE) is untried with Harvest, whose description is silent on it: servers ignore what they do not know.
+    """
     fields = {"response_type": "code", "client_id": client_id, "redirect_uri": redirect, "state": state}
+    fields |= {"code_challenge": challenge, "code_challenge_method": "S256"}
     return f"{id_url}oauth2/authorize?{urlencode(fields)}"
+
+
+def code_challenge(verifier: str) -> str:
+    """Returns what Harvest may know of a code verifier before the code comes back (RFC 7636, S256)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 class SignIn:
     """One sign-in: a secret `state`, which the answer must bring back, and a listener that takes one answer."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, id_url: str, client_id: str) -> None:
         self.redirect_uri = redirect_uri(port)
         self._port = port
         self.state = secrets.token_urlsafe(32)
+        self.verifier = secrets.token_urlsafe(48)  # only this process and the request for tokens know it
+        self.authorize_url = authorize_url(id_url, client_id, self.redirect_uri, self.state, code_challenge(self.verifier))
+        self.starts = Starts(port)
+        self.done_key = secrets.token_urlsafe(32)
         self._lock = threading.Lock()
         self._redirect: Redirect | None = None
         self._by_browser = False
@@ -79,7 +92,7 @@ class SignIn:
             SettingError: the port is taken.
         """
         try:
-            self._listener = _Listener((HOST, self._port), self)
+            self._listener = Listener(self._port, self)
         except OSError as error:
             raise SettingError(
                 f"port {self._port} is taken on this machine ({error.strerror or error}): end what uses it, or set "
@@ -95,6 +108,15 @@ class SignIn:
         self._decided.set()
         self._listener.shutdown()
         self._listener.server_close()
+
+    def start_url(self) -> str:
+        """Returns the address of a start page for one browser; from then on an answer must come from such a one."""
+        return f"{self.redirect_uri.removesuffix('/')}{START_PATH}?key={self.starts.new_key()}"
+
+    @property
+    def is_answered(self) -> bool:
+        """Returns whether the answer has come."""
+        return self._arrived.is_set()
 
     def wait(self, read_line: ReadLine, wrong_line: Callable[[], None], seconds: float = TIMEOUT_SECONDS) -> str:
         """Waits for the answer, from the browser or pasted; returns the code that Harvest exchanges for tokens.
@@ -145,6 +167,10 @@ class SignIn:
         """Returns whether an answer belongs to this sign-in."""
         return hmac.compare_digest(_only(parse_qs(query), "state").encode(), self.state.encode())
 
+    def may_see_the_end(self, key: str) -> bool:
+        """Returns whether a key is the one that the browser was given in return for the answer."""
+        return hmac.compare_digest(key.encode(), self.done_key.encode())
+
     def last_page(self) -> Page:
         """Returns the page that says how it ended; waits until that is known."""
         self._decided.wait(OUTCOME_SECONDS if self._arrived.is_set() else 0)
@@ -165,67 +191,3 @@ def _only(fields: dict[str, list[str]], name: str) -> str:
 def _plain(error: str) -> str:
     """Returns an error of the redirect address as it may be printed: it comes from outside."""
     return error if error.isascii() and error.replace("_", "").isalnum() else "unknown error" if error else ""
-
-
-class _Listener(ThreadingHTTPServer):
-    """The socket; a browser opens connections ahead that it may never use, so each has its thread."""
-
-    daemon_threads = True
-    allow_reuse_address = os.name == "posix"  # on Windows it would let two programs share a port
-
-    def __init__(self, address: tuple[str, int], sign_in: SignIn) -> None:
-        self.sign_in = sign_in
-        super().__init__(address, _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing: a browser that hangs up is no matter, and a traceback could show the answer."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Serves the pages of one sign-in."""
-
-    server: _Listener
-    server_version = "harvest-pipeline"
-    sys_version = ""
-    timeout = 30.0
-    wbufsize = -1
-
-    def do_GET(self) -> None:
-        """Takes the answer and sends the browser on to an address without it; or serves the page there."""
-        path, _, query = self.path.partition("?")
-        if path == "/" and query:
-            self._take(query)
-            return
-        pages = {"/": WAITING, "/done": None, "/already": AGAIN, "/other": WRONG_STATE}
-        page = pages.get(path, NOTHING_HERE)
-        self._send(page or self.server.sign_in.last_page())
-        if path == "/done":
-            self.server.sign_in.page_was_shown()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
-        """Writes no log: the address of a request holds the code."""
-
-    def _take(self, query: str) -> None:
-        sign_in = self.server.sign_in
-        other = "/already" if sign_in.is_mine(query) else "/other"
-        target = "/done" if sign_in.take(query, by_browser=True) else other
-        self.send_response(HTTPStatus.SEE_OTHER)
-        self._send_headers(0)
-        self.send_header("Location", target)
-        self.end_headers()
-
-    def _send(self, page: Page) -> None:
-        body = render(page).encode()
-        self.send_response(page.status)
-        self._send_headers(len(body))
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
-
-    def _send_headers(self, length: int) -> None:
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(length))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Referrer-Policy", "no-referrer")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Content-Security-Policy", BODY_POLICY)

@@ -60,14 +60,15 @@ def oauth_client(settings: HarvestSettings, register: str) -> OAuthClient:
     Raises:
         SettingError: one of the two is missing.
     """
-    values = {name: _trimmed(getattr(settings, name)) for name in ("client_id", "client_secret")}
+    values = {name: trimmed(getattr(settings, name)) for name in ("client_id", "client_secret")}
     missing = [name for name, value in values.items() if not value]
     if missing:
         raise SettingError(f"{' and '.join(missing)} not set: {register}\n{where_looked(missing[0], SECTION)}")
     return OAuthClient(**values, id_url=settings.id_url, user_agent=f"{USER_AGENT_NAME} ({settings.contact})")
 
 
-def _trimmed(value: object) -> str:
+def trimmed(value: object) -> str:
+    """Returns a part of the application's credentials without the spaces and quotes that get pasted along."""
     return str(value or "").strip().strip("\"'").strip()
 
 
@@ -118,26 +119,39 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
+def checked_name(name: str) -> str:
+    """Returns the name of a sign-in.
+
+    Raises:
+        SettingError: it is none that a file can have.
+    """
+    if not re.fullmatch(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
+        raise SettingError(f"--name {name!r}: use up to 60 letters, digits, single dots, hyphens and underscores")
+    return name
+
+
 def sign_in_file(client: OAuthClient, name: str) -> TokenFile:
     """Returns the file of a sign-in.
 
     Raises:
         SettingError: the name is none that a file can have.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
-        raise SettingError(f"--name {name!r}: use up to 60 letters, digits, dots, hyphens and underscores")
+    checked_name(name)
     blank = Tokens(name=name, client_id=client.client_id, id_url=client.id_url)
-    return TokenFile(f"sign-in-{name}-{_slug(client)}-{_digest(client.id_url, client.client_id, name)}", blank)
+    return TokenFile(f"sign-in-{name}-{client_slug(client.client_id)}-{_digest(client.id_url, client.client_id, name)}", blank)
 
 
 def configured_file(client: OAuthClient, refresh_token: str) -> TokenFile:
     """Returns the file of what became of a configured refresh token; a new one there means a new file here."""
     blank = Tokens(client_id=client.client_id, id_url=client.id_url)
-    return TokenFile(f"configured-{_slug(client)}-{_digest(client.id_url, client.client_id, refresh_token)}", blank)
+    return TokenFile(
+        f"configured-{client_slug(client.client_id)}-{_digest(client.id_url, client.client_id, refresh_token)}", blank
+    )
 
 
-def _slug(client: OAuthClient) -> str:
-    return re.sub(r"[^A-Za-z0-9-]", "_", client.client_id)[:40]
+def client_slug(client_id: str) -> str:
+    """Returns what of an application's id stands in the names of its files."""
+    return re.sub(r"[^A-Za-z0-9-]", "_", client_id)[:40]
 
 
 def stored_sign_ins(client: OAuthClient) -> list[Tokens]:
@@ -145,23 +159,6 @@ def stored_sign_ins(client: OAuthClient) -> list[Tokens]:
     found = [TokenFile(path.stem).read() for path in sorted(folder().glob("sign-in-*.json"))]
     mine = [each for each in found if each and (each.client_id, each.id_url) == (client.client_id, client.id_url)]
     return sorted(mine, key=lambda each: each.name)
-
-
-def forget_sign_in(name: str, client_id: str | None) -> bool:
-    """Removes the sign-in of a name; returns whether there was one.
-
-    Args:
-        name: of the sign-in.
-        client_id: only that of this application; None: of any.
-    """
-    removed = False
-    for path in sorted(folder().glob("sign-in-*.json")):
-        file = TokenFile(path.stem)
-        stored = file.read()
-        if stored is not None and stored.name == name and client_id in (None, stored.client_id):
-            with file.locked():
-                removed = file.remove() or removed
-    return removed
 
 
 class TokenFile:
@@ -191,6 +188,13 @@ class TokenFile:
             SettingError: the folder cannot be written.
             UnavailableError: another process holds the lock too long.
         """
+        with self._alone():
+            with self._setting_errors():
+                self._adopt()
+            yield
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         with self._setting_errors():
             self.path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             if os.name == "posix" and self.path.parent.stat().st_mode & 0o077:
@@ -198,8 +202,6 @@ class TokenFile:
             lock = FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=exchange.PRIVATE, thread_local=False)
             lock.acquire(poll_interval=0.02)
         try:
-            with self._setting_errors():
-                self._adopt()
             yield
         finally:
             lock.release()
@@ -213,12 +215,45 @@ class TokenFile:
         with self._setting_errors():
             exchange.write_private(self.path, json.dumps(asdict(tokens)).encode())
 
-    def remove(self) -> bool:
-        """Forgets the tokens; returns whether there were any. To be called under the lock."""
-        there = self.path.exists()
-        for path in (self.path, self._answer_path):
-            path.unlink(missing_ok=True)
-        return there
+    def forget(self) -> bool:
+        """Removes the tokens, also those that are still on their way; returns whether there were any.
+
+        Raises:
+            SettingError: the folder cannot be written.
+            UnavailableError: another process holds the lock too long.
+        """
+        kept = (self.path, self._answer_path)
+        with self._alone(), self._setting_errors(), exchange.sending_lock(self._answer_path):
+            there = [path for path in (*kept, *map(exchange.part_of, kept)) if path.exists()]
+            for path in there:
+                path.unlink()
+        return bool(there)
+
+    @contextmanager
+    def anew(self, port: int) -> Iterator[TokenFile]:
+        """Yields a file beside this one for a new sign-in, so that this one stays until all is well; it is gone afterwards.
+
+        Args:
+            port: which the new sign-in listens at, and so nobody else at the same time.
+        """
+        new = TokenFile(f"new-{port}-{self.path.stem}", self.blank)
+        new.forget()  # what a killed program left
+        try:
+            yield new
+        finally:
+            new.forget()
+
+    def replace(self, new: TokenFile, **known: Any) -> None:
+        """Takes over a new sign-in in place of this one, with what is known of it.
+
+        Raises:
+            SettingError: the folder cannot be written, or the new sign-in is gone.
+        """
+        with self.locked():
+            tokens = new.read()
+            if tokens is None:
+                raise SettingError("the new sign-in was removed meanwhile, by a logout; start again")
+            self.write(replace(tokens, **known))
 
     def exchange(self, client: OAuthClient, now: float, **grant: str) -> dict[str, Any]:
         """Asks Harvest for new tokens and stores them; to be called under the lock.
@@ -226,7 +261,7 @@ class TokenFile:
         Args:
             client: the application.
             now: from when the lifetime of the tokens counts, in seconds since 1970.
-            grant: `refresh_token`, or `code` and `redirect_uri`.
+            grant: `refresh_token`, or `code`, `redirect_uri` and `code_verifier`.
 
         Returns:
             what became of it: `outcome`, `status` and `error`, never a token.

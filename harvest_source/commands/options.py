@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from harvest_source.api.errors import SettingError
-from harvest_source.api.tokens import DEFAULT_NAME
+from harvest_source.api.tokens import DEFAULT_NAME, checked_name
 from harvest_source.commands.workplace import Workplace
 from harvest_source.settings import DATASET_NAME
 
@@ -25,8 +25,16 @@ COMMON = [
     click.option("--verbose", is_flag=True, help="More on standard error, tracebacks too."),
 ]
 OF_PATHS = re.compile(r"[/\\]|\.\.")  # a dataset is a folder's name too: of the working state, and where files are loaded
-NAME = click.option("--name", metavar="N", help="The stored sign-in of this name.")
-LOGIN_NAME = click.option("--name", metavar="N", default=DEFAULT_NAME, show_default=True, help="Keeps several sign-ins apart.")
+
+
+def _check_name(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    return None if name is None else checked_name(name)
+
+
+NAME = click.option("--name", metavar="N", callback=_check_name, help="The stored sign-in of this name.")
+LOGIN_NAME = click.option(
+    "--name", metavar="N", default=DEFAULT_NAME, show_default=True, callback=_check_name, help="Keeps several sign-ins apart."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else there.")
 
 

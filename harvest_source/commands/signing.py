@@ -10,24 +10,17 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import click
 
-from harvest_source.api.auth import build_auth, sign_in_with_code, stored_sign_in
+from harvest_source.api.auth import OAuthToken, build_auth, sign_in_with_code, stored_sign_in
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import AccountNotFoundError, CancelledError, HarvestError, SettingError
+from harvest_source.api.forgetting import forget, names_left
 from harvest_source.api.pages import failed_page, signed_in_page
-from harvest_source.api.sign_in import TIMEOUT_SECONDS, ReadLine, SignIn, authorize_url, redirect_uri
-from harvest_source.api.tokens import (
-    OAuthClient,
-    TokenFile,
-    Tokens,
-    configured_file,
-    folder,
-    forget_sign_in,
-    oauth_client,
-    sign_in_file,
-)
+from harvest_source.api.sign_in import TIMEOUT_SECONDS, ReadLine, SignIn, redirect_uri
+from harvest_source.api.tokens import OAuthClient, TokenFile, folder, oauth_client, sign_in_file, trimmed
 from harvest_source.commands.checking import check, introduce
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
@@ -36,6 +29,8 @@ from harvest_source.settings import DEVELOPERS_URL, HarvestSettings, load_settin
 
 def login(place: Workplace, *, name: str, no_browser: bool) -> int:
     """Signs in with the browser, stores the tokens and the chosen account, and runs `check`.
+
+    A sign-in of before stays until the new one is whole: its tokens tried, its account chosen.
 
     Returns:
         0: what `check` finds is told, but the sign-in itself worked.
@@ -54,18 +49,20 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
         "then set client_id and client_secret (see .dlt/secrets.toml.example)",
     )
     file = sign_in_file(client, name)
-    with _telling_what_stays(file), SignIn(settings.redirect_port) as sign_in:
+    listener = SignIn(settings.redirect_port, client.id_url, client.client_id)
+    with _telling_what_stays(file), listener as sign_in, file.anew(settings.redirect_port) as new:
         try:
-            signed_in = _sign_in(sign_in, settings, client, name, no_browser=no_browser)
+            _sign_in(sign_in, client, new, no_browser=no_browser)
+            user, reached = _try(settings, client, new, place.account)
         except HarvestError as error:
             sign_in.show(failed_page(str(error)))
             raise
-        only = len(signed_in.accounts) == 1
-        sign_in.show(signed_in_page(signed_in.user, list(signed_in.accounts.values()), choose=not only and place.account is None))
-        account_id = _choose_account(signed_in.accounts, place.account, settings.account_id)
-        with file.locked():
-            file.write(replace(file.read() or signed_in, account_id=account_id))
-        message(f"signed in{' as ' + signed_in.user if signed_in.user else ''}; the tokens are kept in {folder()}")
+        sign_in.show(signed_in_page(user, list(reached.values()), choose=len(reached) > 1 and place.account is None))
+        known = {"user": user, "accounts": {str(key): text for key, text in reached.items()}}
+        with _keeping_the_first(file, new, known):
+            account_id = _choose_account(reached, place.account, settings.account_id)
+        file.replace(new, **known, account_id=account_id)
+        message(f"signed in{' as ' + user if user else ''}; the tokens are kept in {folder()}")
         _tell_what_counts_first(settings)
         _tell_what_runs_need(settings, name, account_id)
         account = place.account if settings.account_id is None and account_id is None else None  # as a run without --account
@@ -84,7 +81,23 @@ def _telling_what_stays(file: TokenFile) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, click.Abort) as error:
-        raise CancelledError("not signed in" if file.read() == before else "the sign-in is kept") from error
+        stays = "the sign-in of before stays" if before else "not signed in"
+        raise CancelledError(stays if file.read() == before else "the sign-in is kept") from error
+
+
+@contextmanager
+def _keeping_the_first(file: TokenFile, new: TokenFile, known: dict[str, Any]) -> Iterator[None]:
+    """Keeps a sign-in whose account is still to be chosen where there is no other one that it would take the place of."""
+    try:
+        yield
+    except (HarvestError, KeyboardInterrupt, click.Abort) as error:
+        kept = file.read() is None
+        if kept:
+            file.replace(new, **known)
+        if isinstance(error, HarvestError):
+            what_stays = "the sign-in is kept" if kept else "the sign-in of before stays"
+            raise SettingError(f"{what_stays}, {error}") from error
+        raise
 
 
 def _tell_what_counts_first(settings: HarvestSettings) -> None:
@@ -116,12 +129,12 @@ def logout(*, name: str) -> int:
         SettingError: a setting is malformed, or the folder cannot be written.
     """
     settings = load_settings()
-    removed = forget_sign_in(name, settings.client_id or None)
-    if settings.client_id and settings.client_secret and settings.refresh_token:
-        file = configured_file(oauth_client(settings, ""), settings.refresh_token)
-        with file.locked():
-            removed = file.remove() or removed
+    client_id = trimmed(settings.client_id) or None
+    removed = forget(name, client_id)
     message(f"the tokens of sign-in {name} are removed from this computer" if removed else f"no sign-in {name} is stored here")
+    left = names_left(client_id)
+    if left:
+        message(f"note: other sign-ins stay: {', '.join(left)} (logout --name {left[0]})")
     message(f"Harvest still allows the access until you revoke it there: {DEVELOPERS_URL}")
     for setting in ("access_token", "refresh_token"):
         if getattr(settings, setting):
@@ -129,46 +142,54 @@ def logout(*, name: str) -> int:
     return 0
 
 
-def _sign_in(sign_in: SignIn, settings: HarvestSettings, client: OAuthClient, name: str, *, no_browser: bool) -> Tokens:
-    """Leads through the sign-in; returns who signed in, and the accounts that are reached."""
-    file = sign_in_file(client, name)
-    url = authorize_url(client.id_url, client.client_id, sign_in.redirect_uri, sign_in.state)
+def _sign_in(sign_in: SignIn, client: OAuthClient, new: TokenFile, *, no_browser: bool) -> None:
+    """Leads through the sign-in, and exchanges what it brings for tokens."""
     message(f"Your application at {DEVELOPERS_URL} must have this redirect URL: {sign_in.redirect_uri}")
     opens = not no_browser and _has_browser()
-    message("Your browser opens Harvest. If it does not, open this address:" if opens else "Open this address in a browser:")
-    click.echo(url, err=True)
-    pasted = _can_paste()
+    if opens:
+        message("Your browser opens Harvest. If it does not, open this address in a browser on this computer;")
+        message("for a browser on another computer end this with Ctrl-C and use login --no-browser.")
+    else:
+        message("Open this address in a browser:")
+    click.echo(sign_in.start_url() if opens else sign_in.authorize_url, err=True)
+    pasted = not opens and _can_paste()
     if pasted:
         message("If the browser runs on another computer, its last page does not load: paste that page's address here.")
     message(f"waiting for the sign-in, up to {TIMEOUT_SECONDS / 60:.0f} minutes (Ctrl-C ends it)")
     if opens:  # in a thread, since some browsers return only when they are closed
-        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        threading.Thread(target=webbrowser.open, args=(sign_in.start_url(),), daemon=True).start()
     code = sign_in.wait(_pasted_lines() if pasted else lambda: None, lambda: message("that is no answer to this sign-in"))
-    sign_in_with_code(client, file, code, sign_in.redirect_uri)
-    auth, _note = build_auth(settings, name=name)
-    user, reached = introduce(HarvestClient(settings, auth))
-    with file.locked():
-        if not reached:
-            file.remove()
-            raise SettingError("this user has no Harvest account (Forecast alone does not count); sign in with another one")
-        signed_in = replace(file.read() or Tokens(), user=user, accounts={str(key): text for key, text in reached.items()})
-        file.write(signed_in)
-    return signed_in
+    sign_in_with_code(client, new, code, sign_in.redirect_uri, verifier=sign_in.verifier)
 
 
-def _choose_account(reached: dict[str, str], asked: str | None, configured: object) -> int | None:
+def _try(settings: HarvestSettings, client: OAuthClient, new: TokenFile, asked: str | None) -> tuple[str, dict[int, str]]:
+    """Asks Harvest with the new tokens; returns who signed in, and the accounts that are reached.
+
+    Raises:
+        SettingError: there is none.
+        AccountNotFoundError: the one asked for is not among them.
+        ApiError: Harvest does not say.
+    """
+    user, reached = introduce(HarvestClient(settings, OAuthToken(client, new)))
+    if not reached:
+        raise SettingError("this user has no Harvest account (Forecast alone does not count); sign in with another one")
+    for account_id in parse_account_ids(asked) or ():
+        if account_id not in reached:
+            raise AccountNotFoundError(f"account {account_id} is not one of: {_listed(reached)}")
+    return user, reached
+
+
+def _listed(names: dict[int, str]) -> str:
+    return ", ".join(f"{account_id} {name}" for account_id, name in sorted(names.items()))
+
+
+def _choose_account(names: dict[int, str], asked: str | None, configured: object) -> int | None:
     """Returns the account that later runs take; None where the person asked for several or all.
 
     Raises:
         SettingError: an account is to be chosen, and there is no terminal to ask at.
-        AccountNotFoundError: the sign-in does not reach the one asked for.
     """
-    names = {int(account_id): name for account_id, name in reached.items()}
-    listed = ", ".join(f"{account_id} {name}" for account_id, name in sorted(names.items()))
     wanted = parse_account_ids(asked)
-    for account_id in wanted or ():
-        if account_id not in names:
-            raise AccountNotFoundError(f"account {account_id} is not one of: {listed}")
     if wanted is not None:
         return wanted[0] if len(wanted) == 1 else None
     if len(names) == 1:
@@ -178,7 +199,7 @@ def _choose_account(reached: dict[str, str], asked: str | None, configured: obje
         return preset[0] if len(preset) == 1 else None
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
         raise SettingError(
-            f"no account is chosen, the sign-in is kept: it reaches several, choose with --account or account_id: {listed}"
+            f"no account is chosen: it reaches several, choose an account with --account or account_id: {_listed(names)}"
         )
     return _ask_for_account(names)
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -127,7 +131,7 @@ def test_consent_and_choice_of_an_account(browser: Browser, sandbox: Sandbox, tm
         assert login.finish() == 0, login.output
     assert account.name in text
     assert sandbox.accounts[0].name not in text
-    assert browser.driver.current_url == f"http://127.0.0.1:{login.port}/done"
+    assert browser.driver.current_url.startswith(f"http://127.0.0.1:{login.port}/done?key=")
     assert browser.driver.execute_script("return document.referrer") == ""
     assert stored(login)["account_id"] == account.id
     for secret in secrets_of(sandbox):
@@ -213,3 +217,44 @@ def test_second_tab(browser: Browser, held: Sandbox, tmp_path: Path) -> None:
         held.closing.set()
         assert login.finish() == 0, login.output
     assert str(stored(login)["account_id"]) == second
+
+
+def test_start_page(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
+    """The program opens it, by an address without secrets; its cookie comes back with the answer of another site.
+
+    Harvest is another site than this machine, as `localhost` is one than `127.0.0.1`. A reload and the address that the
+    terminal shows lead the same browser on.
+    """
+    opened = tmp_path / "opened"
+    recorder = f"{shlex.quote(sys.executable)} -c 'import sys; open(sys.argv[1], \"w\").write(sys.argv[2])' {opened} %s"
+    id_url = sandbox.id_url.replace("127.0.0.1", "localhost")
+    with Login(tmp_path, sandbox, "--account", "all", browser=recorder, ID_URL=id_url) as login:
+        shown = login.address
+        WebDriverWait(browser.driver, PATIENCE_SECONDS).until(lambda _driver: opened.exists() and opened.read_text())
+        for address in (opened.read_text(), opened.read_text(), shown):
+            browser.open(address)
+            browser.wait_for("Allow access to your Harvest data?")
+            assert browser.driver.current_url.startswith(id_url)
+        browser.decide("allow", "all")
+        browser.wait_for("You are signed in")
+        assert login.finish() == 0, login.output
+    assert browser.driver.execute_script("return document.cookie") == ""
+    for secret in secrets_of(sandbox):
+        assert secret not in browser.history() + browser.driver.page_source + opened.read_text()
+
+
+def test_answer_without_the_start_page(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Another browser's answer is ignored, with a page that says what to do."""
+    with Login(tmp_path, sandbox, "--account", "all", browser="true") as login, requests.Session() as other:
+        shown = login.address
+        consent_page = other.get(shown, timeout=10).url
+        browser.open(consent_page)
+        browser.decide("allow", "all")
+        assert "login --no-browser" in browser.wait_for("Not from the browser that began")
+        browser.picture("no-cookie")
+        browser.open(shown)
+        browser.wait_for("Opened twice")
+        browser.picture("opened-twice")
+        login.stop(signal.SIGINT)
+        assert login.finish() == 130
+    assert not list(login.config.rglob("*.json"))

@@ -23,6 +23,7 @@ from signing import Login, environment, identity, secrets_of, tiny
 from support import free_port
 
 from harvest_sandbox import Caller, Fault, Sandbox
+from harvest_sandbox.oauth import challenge_of
 from harvest_source.api.errors import RefusedError, SettingError, UnavailableError
 from harvest_source.api.sign_in import SignIn, redirect_uri
 
@@ -52,6 +53,11 @@ def consent(sandbox: Sandbox, address: str, **chosen: str) -> str:
     return answer.headers["Location"]
 
 
+def a_sign_in() -> SignIn:
+    """Returns a sign-in that waits for its answer."""
+    return SignIn(free_port(), "https://id.example/", "client")
+
+
 def visit(url: str) -> requests.Response:
     """Follows a redirect address to its last page."""
     return requests.get(url, timeout=30)
@@ -66,9 +72,12 @@ def test_whole_sign_in_then_every_command_works(sandbox: Sandbox, tmp_path: Path
         fields = parse_qs(urlsplit(address).query)
         assert fields["redirect_uri"] == [sandbox.oauth.redirect_url]
         assert (fields["response_type"], fields["client_id"]) == (["code"], [sandbox.oauth.client_id])
+        assert fields["code_challenge_method"] == ["S256"]  # the sandbox then gives tokens for the right verifier only
         page = visit(consent(sandbox, address))
         assert login.finish() == 0, login.output
-    assert page.url == f"http://127.0.0.1:{login.port}/done"
+    asked = next(request for request in sandbox.requests if request.fields.get("code"))
+    assert challenge_of(asked.fields["code_verifier"]) == fields["code_challenge"][0]
+    assert page.url.startswith(f"http://127.0.0.1:{login.port}/done?key=")
     assert [step.status_code for step in page.history] == [303]
     for answer in (page, *page.history):
         assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -305,13 +314,13 @@ def test_forecast_alone_is_no_account(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_nobody_comes() -> None:
-    with SignIn(free_port()) as sign_in, pytest.raises(UnavailableError, match="nobody signed in within 0 seconds"):
+    with a_sign_in() as sign_in, pytest.raises(UnavailableError, match="nobody signed in within 0 seconds"):
         sign_in.wait(lambda: None, lambda: None, 0.05)
 
 
 def test_answer_is_taken_when_pasted_and_a_wrong_one_is_told() -> None:
     wrong: list[bool] = []
-    with SignIn(free_port()) as sign_in:
+    with a_sign_in() as sign_in:
         pasted = iter(
             [
                 "nonsense",
@@ -326,7 +335,7 @@ def test_answer_is_taken_when_pasted_and_a_wrong_one_is_told() -> None:
 
 @pytest.mark.parametrize("error", ["server_error", "<script>", "unauthorized_client", ""])
 def test_other_answers_of_harvest_are_told(error: str) -> None:
-    with SignIn(free_port()) as sign_in:
+    with a_sign_in() as sign_in:
         sign_in.take(urlencode({"error": error, "state": sign_in.state}))
         with pytest.raises(RefusedError, match="Harvest did not sign in") as caught:
             sign_in.wait(lambda: None, lambda: None, 1)
@@ -334,7 +343,7 @@ def test_other_answers_of_harvest_are_told(error: str) -> None:
 
 
 def test_listener_says_nothing_to_other_requests() -> None:
-    with SignIn(free_port()) as sign_in:
+    with a_sign_in() as sign_in:
         assert requests.get(sign_in.redirect_uri + "favicon.ico", timeout=5).status_code == 404
         waiting = requests.get(sign_in.redirect_uri, timeout=5)
         assert (waiting.status_code, "Waiting for Harvest" in waiting.text) == (200, True)

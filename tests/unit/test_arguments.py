@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_pipeline import cli
+from harvest_pipeline import cli, main
 from harvest_source.commands.options import with_command_first
 
 CASES: dict[str, tuple[list[str], list[str]]] = {
@@ -61,3 +61,14 @@ def test_options_mean_the_same_on_either_side(data: st.DataObject, command: str)
     before = [word for group in groups[:place] for word in group]
     after = [word for group in groups[place:] for word in group]
     assert with_command_first(cli, [*before, command, *after]) == [command, *before, *after]
+
+
+@pytest.mark.parametrize("command", ["login", "logout", "check", "accounts"])
+@pytest.mark.parametrize("name", ["../x", "a..b", "a/b", "a\\b", "a\x1b[2J", ""])
+def test_a_name_that_leads_elsewhere_is_refused(command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the command; the line that says so holds no control signs."""
+    assert main([command, "--name", name]) == 2
+    said = capsys.readouterr().err
+    assert "--name" in said
+    assert "\x1b" not in said.strip("\x1b[031m\n")
+    assert len(said.splitlines()) == 1

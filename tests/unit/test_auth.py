@@ -69,7 +69,7 @@ class Place:
         client = oauth_client(oauth_settings(self.sandbox), "")
         code = self.sandbox.oauth.issue_code()
         file = sign_in_file(client, name)
-        sign_in_with_code(client, file, code, "http://127.0.0.1:8484/", self.wall.timing)
+        sign_in_with_code(client, file, code, "http://127.0.0.1:8484/", timing=self.wall.timing)
 
     def revoke_access(self) -> str:
         """Ends the newest access token at Harvest; returns it."""
@@ -182,8 +182,7 @@ def test_of_several_sign_ins_the_one_that_reaches_the_account_is_taken(place: Pl
     assert build_auth(settings, name="home", timing=place.wall.timing)[0].token() == tokens["3"]
     with pytest.raises(SettingError, match=r"no sign-in named away.*there are: default, home, work"):
         build_auth(settings, name="away")
-    with sign_in_file(client, "default").locked():
-        sign_in_file(client, "default").remove()
+    sign_in_file(client, "default").forget()
     with pytest.raises(SettingError, match="several sign-ins"):
         build_auth(settings)
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,14 @@ from harvest_sandbox import Sandbox
 from harvest_source.api import exchange
 from harvest_source.api.auth import Auth, build_auth, sign_in_with_code
 from harvest_source.api.errors import RefusedError, SettingError, UnavailableError
+from harvest_source.api.forgetting import forget, names_left
+from harvest_source.api.sign_in import code_challenge
 from harvest_source.api.tokens import (
     OAuthClient,
     TokenFile,
     Tokens,
     configured_file,
     folder,
-    forget_sign_in,
     oauth_client,
     sign_in_file,
     stored_sign_ins,
@@ -117,7 +118,7 @@ def test_file_is_named_by_client_and_sign_in_and_hides_a_configured_token() -> N
     assert "SECRET" not in configured_file(client, "SECRET-TOKEN").path.name
 
 
-@pytest.mark.parametrize("name", ["", "..", "a/b", "a\\b", "-x", "ü", "x" * 61, "a b"])
+@pytest.mark.parametrize("name", ["", "..", "a..b", "a/b", "a\\b", "-x", "ü", "x" * 61, "a b", "a\n", "a\x1b[2J"])
 def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
     with pytest.raises(SettingError, match="--name"):
         sign_in_file(OAuthClient("id", "secret", "https://id.example/", "agent"), name)
@@ -138,6 +139,23 @@ def test_a_file_that_cannot_be_read_is_no_sign_in(content: bytes) -> None:
         assert stored_sign_ins(oauth_client(oauth_settings(sandbox), "")) == []
 
 
+@pytest.mark.parametrize(("verifier", "good"), [("the verifier", True), ("another one", False), ("", False)])
+def test_a_code_asked_for_with_a_challenge_wants_its_verifier(verifier: str, good: bool) -> None:  # noqa: FBT001 - a case's
+    """Whoever else gets hold of the code has no use for it."""
+    with identity() as sandbox:
+        client = oauth_client(oauth_settings(sandbox), "")
+        file = sign_in_file(client, "default")
+        code = sandbox.oauth.issue_code(challenge=code_challenge("the verifier"))
+        with nullcontext() if good else pytest.raises(RefusedError, match="invalid_grant"):
+            sign_in_with_code(client, file, code, "http://127.0.0.1:8484/", verifier=verifier)
+        assert (file.read() is not None) == good
+
+
+def test_the_challenge_is_that_of_the_standard() -> None:
+    """RFC 7636, appendix B."""
+    assert code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
 def test_sign_ins_of_other_clients_and_hosts_do_not_count() -> None:
     with identity() as sandbox, identity() as other:
         signed_in(sandbox, "work")
@@ -149,12 +167,31 @@ def test_a_forgotten_sign_in_leaves_no_token_behind() -> None:
     with identity() as sandbox:
         signed_in(sandbox, "work")
         signed_in(sandbox, "home")
-        assert not forget_sign_in("work", "another client")
-        assert forget_sign_in("work", sandbox.oauth.client_id)
-        assert not forget_sign_in("work", None)
+        assert not forget("work", "another client")
+        assert forget("work", sandbox.oauth.client_id)
+        assert not forget("work", None)
         gone = sandbox.oauth.issued[0]["refresh_token"]
-        assert [each.name for each in stored_sign_ins(oauth_client(oauth_settings(sandbox), ""))] == ["home"]
+        assert [each.name for each in stored_sign_ins(oauth_client(oauth_settings(sandbox), ""))] == names_left(None) == ["home"]
         assert not [path for path in folder().iterdir() if gone in path.read_text()]
+
+
+def test_forgetting_leaves_no_token_of_any_file_of_the_client() -> None:
+    """Of refresh tokens that were configured once, of a sign-in that a kill cut short, in whatever state it left the files."""
+    client = OAuthClient("my client", "secret", "https://id.example/", "agent")
+    other = OAuthClient("other", "secret", "https://id.example/", "agent")
+    left = [sign_in_file(client, "work"), configured_file(other, "rt"), sign_in_file(other, "default")]
+    gone = [configured_file(client, "rt-1"), configured_file(client, "rt-2"), sign_in_file(client, "default")]
+    for file in (*left, *gone):
+        with file.locked():
+            file.write(replace(file.blank, access_token="SECRET"))
+    stem = gone[2].path.stem
+    killed = [f"new-8484-{stem}.answer", f"{stem}.json.part", f"{stem}.answer.part", f"new-8485-{stem}.json.part"]
+    killed.append(f"{configured_file(client, 'rt-3').path.stem}.answer")
+    for name in killed:
+        (folder() / name).write_text(json.dumps({"access_token": "SECRET", "used": None, "sent_at": 0.0}))
+    assert forget("default", client.client_id)
+    holding = {path for path in folder().iterdir() if "SECRET" in path.read_text()}
+    assert holding == {file.path for file in left}
 
 
 def test_an_answer_left_by_a_killed_program_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
