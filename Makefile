@@ -2,9 +2,10 @@
 
 BIN := .venv/bin
 SOURCES := $(wildcard requirements*.txt)
+LOCKED := $(filter-out requirements-dev.txt,$(SOURCES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint format types imports docs check
+.PHONY: help setup demo test test-long lint format types imports docs lock audit check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,5 +42,13 @@ imports: setup ## check that imports point one way
 
 docs: setup ## write the generated page docs/tables.md anew
 	$(BIN)/python -m harvest_source.reports.docs
+
+# one lock for Linux, macOS and Windows and for every Python from 3.11 on; what a lock names already stays, if it fits
+lock: setup ## bring locks/ in line with the requirements files; UPGRADE=--upgrade takes the newest versions
+	for each in $(LOCKED); do $(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --custom-compile-command "make lock" --output-file locks/$$each $$each || exit 1; done
+
+audit: setup ## ask for known vulnerabilities of what the locks name
+	$(BIN)/python .ci/audit.py $(BIN)/pip-audit
 
 check: lint types imports test test-long ## all that CI checks, in the same words

@@ -146,7 +146,10 @@ def test_linter_of_dockerfiles_finds_nothing() -> None:
 
 def test_image_gets_what_runs_and_nothing_else(tmp_path: Path) -> None:
     """The folder that goes to Docker holds what the Dockerfile copies, and no secret, state, database or history."""
-    wanted = {"requirements.txt", "requirements-postgres.txt", "harvest_pipeline.py", "harvest_source/api/auth.py"}
+    wanted = {
+        "requirements.txt", "requirements-postgres.txt", "locks/requirements.txt",
+        "harvest_pipeline.py", "harvest_source/api/auth.py",
+    }  # fmt: skip
     others = {
         ".dlt/secrets.toml", ".dlt/config.toml", ".dlt/state/duckdb__harvest/state.json", "harvest_pipeline.duckdb",
         "a.duckdb.wal", "harvest_source/secrets.toml", "harvest_source/.env",
@@ -193,7 +196,11 @@ def test_rule_for_secrets_would_find_one() -> None:
 
 
 def test_workflow_and_image_pin_what_they_use() -> None:
-    """Actions by their commit, with the version beside it; Python by its tag; Airflow and all it brings by their versions."""
+    """Actions by their commit, with the version beside it; Python by its tag; packages by hashes; Airflow by versions."""
+    for name in ("github-actions.yml", "Dockerfile"):
+        installs = [line for line in TEXTS[name].splitlines() if "pip install" in line]
+        assert len(installs) == 1
+        assert re.search(r"--only-binary :all: --require-hashes -r \"?locks/", installs[0])
     uses = re.findall(r"uses: (.+)", TEXTS["github-actions.yml"])
     assert len(uses) == 2
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each) for each in uses)
@@ -224,7 +231,7 @@ def test_files_that_it_names_exist(name: str) -> None:
 def test_page_and_files_say_the_same_two_lines() -> None:
     """What a reader copies from the page stands at the head of one of the files, to the letter."""
     lines = [line for block in re.findall(r"```sh\n(.+?)```", PAGE, re.DOTALL) for line in block.splitlines()]
-    assert len(lines) == 10
+    assert len(lines) == 11
     heads = [text for name, text in TEXTS.items() if name != "schedules.md"]
     assert [line for line in lines if not any(line in head for head in heads)] == []
 
