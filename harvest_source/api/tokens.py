@@ -11,8 +11,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -23,7 +21,8 @@ import click
 from filelock import FileLock, Timeout
 
 from harvest_source.api import exchange
-from harvest_source.api.errors import RefusedError, SettingError, UnavailableError
+from harvest_source.api.apart import run_apart
+from harvest_source.api.errors import SettingError, UnavailableError
 from harvest_source.settings import SECTION, USER_AGENT_NAME, HarvestSettings
 from harvest_source.unread import where_looked
 
@@ -280,7 +279,7 @@ class TokenFile:
             "seconds": EXCHANGE_SECONDS,
             **grant,
         }
-        result = _run(json.dumps(order), self._answer_path)
+        result = run_apart(json.dumps(order), self._answer_path)
         with self._setting_errors():
             if result["error"] == exchange.NO_ROOM:
                 raise OSError(errno.ENOSPC, "no room, or not allowed to write")
@@ -310,29 +309,3 @@ class TokenFile:
             raise SettingError(
                 f"cannot keep tokens in {folder()} ({error.strerror or error}): make it writable, or set XDG_CONFIG_HOME"
             ) from error
-
-
-def _run(order: str, answer_path: Path) -> dict[str, Any]:
-    """Runs `exchange.py` apart from this process: no signal and no kill that ends this one ends it too."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-    try:
-        with subprocess.Popen(  # noqa: S603 - this package's own file
-            [sys.executable, "-P", exchange.__file__, str(answer_path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            creationflags=flags,
-            env=environment,
-            text=True,
-        ) as process:
-            if process.stdout is None or process.stdout.readline() != "ready\n":
-                raise RefusedError("the process that asks Harvest for tokens does not start")
-            said, _ = process.communicate(order)  # it ends by itself; never killed, since it may be storing tokens
-        result: dict[str, Any] = json.loads(said)
-    except ValueError as error:
-        raise UnavailableError("the process that asks Harvest for tokens ended early; try again later") from error
-    except OSError as error:
-        raise RefusedError(f"the process that asks Harvest for tokens does not start ({error.strerror})") from error
-    return result

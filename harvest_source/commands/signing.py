@@ -50,18 +50,19 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
     )
     file = sign_in_file(client, name)
     listener = SignIn(settings.redirect_port, client.id_url, client.client_id)
-    with _telling_what_stays(file), listener as sign_in, file.anew(settings.redirect_port) as new:
-        try:
-            _sign_in(sign_in, client, new, no_browser=no_browser)
-            user, reached = _try(settings, client, new, place.account)
-        except HarvestError as error:
-            sign_in.show(failed_page(str(error)))
-            raise
-        sign_in.show(signed_in_page(user, list(reached.values()), choose=len(reached) > 1 and place.account is None))
-        known = {"user": user, "accounts": {str(key): text for key, text in reached.items()}}
-        with _keeping_the_first(file, new, known):
-            account_id = _choose_account(reached, place.account, settings.account_id)
-        file.replace(new, **known, account_id=account_id)
+    with _telling_what_stays(file), listener as sign_in:
+        with file.anew(settings.redirect_port) as new:
+            try:
+                _sign_in(sign_in, client, new, no_browser=no_browser)
+                user, reached = _try(settings, client, new, place.account)
+            except HarvestError as error:
+                sign_in.show(failed_page(str(error)))
+                raise
+            sign_in.show(signed_in_page(user, list(reached.values()), choose=len(reached) > 1 and place.account is None))
+            known = {"user": user, "accounts": {str(key): text for key, text in reached.items()}}
+            with _keeping_the_first(file, new, known):
+                account_id = _choose_account(reached, place.account, settings.account_id)
+            file.replace(new, **known, account_id=account_id)
         message(f"signed in{' as ' + user if user else ''}; the tokens are kept in {folder()}")
         _tell_what_counts_first(settings)
         _tell_what_runs_need(settings, name, account_id)

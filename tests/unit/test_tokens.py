@@ -194,6 +194,27 @@ def test_forgetting_leaves_no_token_of_any_file_of_the_client() -> None:
     assert holding == {file.path for file in left}
 
 
+def test_a_new_sign_in_begins_with_nothing_that_a_killed_one_left_and_ends_with_nothing() -> None:
+    """Its tokens take the place of the old ones at the end only; a logout meanwhile is said."""
+    client = OAuthClient("my client", "secret", "https://id.example/", "agent")
+    file = sign_in_file(client, "default")
+    with file.locked():
+        file.write(replace(file.blank, access_token="old"))
+    left = folder() / f"new-8484-{file.path.stem}.answer"
+    left.write_text(json.dumps({"access_token": "killed", "used": None, "sent_at": 0.0}))
+    with file.anew(8484) as new:
+        with pytest.raises(SettingError, match="start again"):
+            file.replace(new)
+        with new.locked():
+            new.write(replace(new.blank, access_token="new"))
+        assert [each.access_token for each in stored_sign_ins(client)] == ["old"]
+        file.replace(new, account_id=7)
+    stored = file.read()
+    assert stored
+    assert (stored.access_token, stored.name, stored.account_id) == ("new", "default", 7)
+    assert [path.name for path in folder().iterdir() if path.stat().st_size] == [file.path.name]
+
+
 def test_an_answer_left_by_a_killed_program_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """The single-use refresh token is gone at Harvest; its successor lies on disk only as the answer."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
