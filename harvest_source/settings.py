@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from dateutil.parser import isoparse
 from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
+from harvest_source.api.addresses import as_sent, origin
 from harvest_source.api.errors import SettingError
 from harvest_source.configuration import fill
 from harvest_source.unread import refuse_unread, strays
@@ -144,14 +144,18 @@ def _named(name: str, value: str) -> str:
 
 
 def parse_url(name: str, value: str) -> str:
-    """Returns an address with one trailing slash.
+    """Returns an address as it is sent, with one trailing slash.
 
     Raises:
-        SettingError: it is no https address (plain http is accepted for the loopback interface only).
+        SettingError: it is no https address (plain http is accepted for the loopback interface only), or one of more than host,
+            port and path; the message does not repeat it, since a password may stand in it.
     """
-    if not _is_safe_url(value.strip()):
-        raise SettingError(f"{name} must be an https address such as {API_URL} (http only for this machine itself)")
-    return value.strip().rstrip("/") + "/"
+    url = value.strip()
+    if not _is_safe_url(url) or "?" in url or "#" in url:
+        raise SettingError(
+            f"{name} must be an https address such as {API_URL}, of host and path alone (http only for this machine itself)"
+        )
+    return as_sent(url).rstrip("/") + "/"
 
 
 def parse_notify_url(name: str, value: str) -> str:
@@ -162,20 +166,18 @@ def parse_notify_url(name: str, value: str) -> str:
             since it is a secret.
     """
     url = value.strip()
-    if not _is_safe_url(url) or not url.isprintable() or " " in url or "@" in urlsplit(url).netloc:
+    if not _is_safe_url(url):
         raise SettingError(f"{name} must be the https address of a webhook, as it was given (http only for this machine itself)")
     return url
 
 
 def _is_safe_url(url: str) -> bool:
-    """Returns whether what is sent to an address cannot be read on its way."""
+    """Returns whether an address is plain, and what is sent to it cannot be read on its way."""
     try:
-        parts = urlsplit(url)
-        _ = parts.port
+        scheme, host, _port = origin(url)
     except ValueError:
         return False
-    safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
-    return safe and bool(parts.hostname)
+    return scheme == "https" or host in LOOPBACK_HOSTS
 
 
 def parse_since(name: str, value: object) -> datetime:

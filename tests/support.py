@@ -176,6 +176,7 @@ class HandMade:
     counts: bool = True  # whether answers have total_entries, which the API does not promise
     strict: bool = False  # whether updated_since leaves out rows of that very second
     spoil: Callable[[Asked], tuple[int, bytes] | None] = lambda _asked: None  # status and body instead of the answer
+    headers: dict[str, str] = field(default_factory=dict)  # of every answer, beside the usual ones
     requests: list[Asked] = field(default_factory=list)
     port: int = 0
 
@@ -299,6 +300,8 @@ class _HandMadeHandler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        for name, value in self.harvest.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

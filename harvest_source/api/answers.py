@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 import requests
 
+from harvest_source.api.addresses import Origin, origin
 from harvest_source.api.errors import NotAllowedError, NotFoundError, RefusedError
 from harvest_source.api.parsing import UnreadableError, parse_quick
 
@@ -102,8 +102,8 @@ def total_of(data: dict[str, Any]) -> int | None:
 def next_link(data: dict[str, Any], api_url: str) -> str | None:
     """Returns the address of the next page, None on the last one.
 
-    Every address of the answer is looked at, followed or not: one that leads to another host, scheme or port means that
-    the token could be sent to a stranger.
+    Every address of the answer is looked at, followed or not: one that leads to another host, scheme or port, or that is
+    no plain address, means that the token could be sent to a stranger.
 
     Raises:
         RefusedError: an address leads elsewhere, or there is a next page without an address.
@@ -111,9 +111,9 @@ def next_link(data: dict[str, Any], api_url: str) -> str | None:
     links = data.get("links") or {}
     if not isinstance(links, dict):
         raise RefusedError("the answer's links are not of the documented shape")
-    home = _origin(api_url)
+    home = origin(api_url)
     for link in links.values():
-        if link and (not isinstance(link, str) or len(link) > LONGEST_LINK or _origin(link) != home):
+        if link and not (isinstance(link, str) and len(link) <= LONGEST_LINK and _leads_to(link, home)):
             raise RefusedError("an answer links to another host than the configured API address; it is not followed")
     following = links.get("next")
     if not following and data.get("next_page"):
@@ -121,13 +121,11 @@ def next_link(data: dict[str, Any], api_url: str) -> str | None:
     return following or None
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None] | None:
-    """Returns scheme, host and port of an address; `None` where they cannot be read."""
+def _leads_to(link: str, home: Origin) -> bool:
     try:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+        return origin(link) == home
     except ValueError:
-        return None
+        return False
 
 
 def _lasting_error(response: requests.Response, body: bytes) -> NotAllowedError | NotFoundError | RefusedError:

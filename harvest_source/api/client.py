@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
 from harvest_source.api import network
+from harvest_source.api.addresses import Origin, origin
 from harvest_source.api.answers import Answer, PassingFault, check, next_link, rows_of
 from harvest_source.api.auth import Auth
 from harvest_source.api.bodies import ACCEPTED, read_body
+from harvest_source.api.connections import Session
 from harvest_source.api.errors import (
     ApiError,
     RefusedError,
@@ -67,12 +68,24 @@ class Traffic:
 
 
 class _Bearer(AuthBase):
-    """Signs one request; as an `auth` object it also keeps requests from taking credentials out of a .netrc file."""
+    """Signs one request to Harvest; as an `auth` object it also keeps requests from taking credentials out of a .netrc file."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, homes: frozenset[Origin]) -> None:
         self._token = token
+        self._homes = homes
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Signs a request that is ready to be sent.
+
+        Raises:
+            RefusedError: it leads to another host, whoever let its address pass.
+        """
+        try:
+            is_home = origin(str(request.url)) in self._homes
+        except ValueError:
+            is_home = False
+        if not is_home:
+            raise RefusedError("a request leads to another host than the configured API address; it is not sent")
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
@@ -80,7 +93,14 @@ class _Bearer(AuthBase):
 class HarvestClient:
     """Sends GET requests to Harvest for one token, from any number of threads."""
 
-    def __init__(self, settings: HarvestSettings, auth: Auth, clock: Clock | None = None, budgets: Budgets | None = None) -> None:
+    def __init__(
+        self,
+        settings: HarvestSettings,
+        auth: Auth,
+        clock: Clock | None = None,
+        budgets: Budgets | None = None,
+        session: Session | None = None,
+    ) -> None:
         self.api_url = settings.api_url
         self.id_url = settings.id_url
         self.clock = clock or Clock()
@@ -91,11 +111,10 @@ class HarvestClient:
         self.on_slow: Callable[[str], None] = lambda _label: None  # told once of each list that is asked for in smaller parts
         self.slow_lists: set[str] = set()
         self._auth = auth
-        self._session = requests.Session()
+        self._homes = frozenset(origin(url) for url in (settings.api_url, settings.id_url))
+        self._session = session or Session(connections=THREADS)
         self._session.headers.update({"Accept": "application/json", "Accept-Encoding": ACCEPTED})
         self._session.headers["User-Agent"] = f"{USER_AGENT_NAME} ({settings.contact})"
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=THREADS))
 
     def get_accounts(self, tries: int = TRIES) -> dict[str, Any]:
         """Returns who the token is and which accounts it reaches; needs no account id (Harvest API, OAuth2)."""
@@ -282,9 +301,8 @@ class HarvestClient:
                     url,
                     params=params,
                     headers=headers,
-                    auth=_Bearer(token),
+                    auth=_Bearer(token, self._homes),
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
-                    allow_redirects=False,
                     proxies=network.past_proxies(url),
                     stream=True,
                 )

@@ -49,9 +49,10 @@ def explain(error: requests.RequestException) -> tuple[str, bool]:
         return _explain_proxy(layers)
     if any(isinstance(layer, NameResolutionError) for layer in layers):
         return "Harvest's host name is not found (no network?)", True
+    if is_too_slow(error):
+        return "Harvest did not answer in time", True
     passing = {
         requests.ConnectTimeout: "Harvest cannot be reached (time-out)",
-        requests.Timeout: "Harvest did not answer in time",
         requests.exceptions.SSLError: "the secure connection to Harvest failed",
         requests.exceptions.ChunkedEncodingError: "the answer was cut off",
     }
