@@ -45,10 +45,11 @@ from harvest_source.commands import checking, listings, signing
 from harvest_source.commands import run as run_command
 from harvest_source.commands import show as show_command
 from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, place_options, with_command_first
-from harvest_source.commands.output import flush, make_outputs_writable, message
+from harvest_source.commands.output import flush, make_outputs_writable, message, show_log
 from harvest_source.commands.workplace import Workplace
 from harvest_source.secrecy import without_secrets
 from harvest_source.settings_files import pass_over_marks
+from harvest_source.syncing.apart import is_interrupted
 
 USAGE = 2
 LOADING = frozenset({"run", "verify"})
@@ -153,6 +154,7 @@ def show(place: Workplace, sql: str, **form: bool) -> int:
 def main(arguments: list[str]) -> int:
     """Runs one command; returns its exit code."""
     verbose, command = "--verbose" in arguments, ""
+    show_log(shown=verbose)
     try:
         pass_over_marks()
         arguments = with_command_first(cli, arguments)
@@ -165,7 +167,7 @@ def main(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort, CancelledError) as error:
         return interrupted(command, error)
     except Exception as error:  # noqa: BLE001 - whatever happens, a person gets one line
-        if run_command.was_interrupted(error):
+        if is_interrupted(error):
             return interrupted(command, error)
         if verbose:
             sys.stderr.write(without_secrets(traceback.format_exc()))

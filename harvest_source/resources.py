@@ -18,6 +18,7 @@ import pyarrow as pa
 from dlt.extract import DltResource
 
 from harvest_source.api.accounts import Account
+from harvest_source.api.net import stays_with_report
 from harvest_source.reports.catalogue import Report, parent_id_column
 from harvest_source.reports.columns.types import Kind
 from harvest_source.reports.hints import (
@@ -184,13 +185,14 @@ def _marked(run: Run, report: Report, removed: list[Row]) -> Any:
 def _iter_batches(shaper: Shaper, pages: Pages) -> Iterator[list[Row]]:
     """Yields the rows of a reading in lists of some thousand: a page may hold one payment, or 2,000 entries."""
     batch: list[Row] = []
-    for parent_id, records in pages.iter_pages():
-        batch += [shaper.shape(record, pages.account_id, parent_id) for record in records]
-        if len(batch) >= BATCH_ROWS:
+    with stays_with_report():
+        for parent_id, records in pages.iter_pages():
+            batch += [shaper.shape(record, pages.account_id, parent_id) for record in records]
+            if len(batch) >= BATCH_ROWS:
+                yield batch
+                batch = []
+        if batch:
             yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def known_kinds(table: str) -> Mapping[str, Kind]:

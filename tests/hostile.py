@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def http(body: bytes, *headers: str, status: str = "200 OK") -> Raw:
     """Returns an answer with a body."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
     return ["\r\n".join([*lines, "", ""]).encode("latin-1") + body]
 
 

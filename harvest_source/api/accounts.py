@@ -16,8 +16,12 @@ from harvest_source.api.errors import (
     SettingError,
     TokenRejectedError,
 )
+from harvest_source.api.net import stays_with_report
+from harvest_source.api.parsing import clean_text
 from harvest_source.settings import COMPANY_FIELDS
 
+LIST_OF_ACCOUNTS = "Harvest's list of the token's accounts"
+HIGHEST_ID = 2**63  # of a bigint
 FEW_TRIES = 2  # for a look that somebody waits for
 
 
@@ -34,13 +38,14 @@ class Account:
     @property
     def access_roles(self) -> tuple[str, ...]:
         """Returns what the caller may do in the account; empty where Harvest does not say."""
-        return tuple(sorted(self.caller.get("access_roles") or ()))
+        roles = self.caller.get("access_roles")
+        return tuple(sorted(role for role in roles if isinstance(role, str))) if isinstance(roles, list) else ()
 
     @property
     def caller_name(self) -> str:
         """Returns the name of the caller, as far as Harvest says it."""
         names = (self.caller.get("first_name"), self.caller.get("last_name"))
-        return " ".join(str(name) for name in names if name) or "the token's user"
+        return " ".join(name for name in names if name and isinstance(name, str)) or "the token's user"
 
     def switched_off(self, module: str | None) -> bool:
         """Returns whether a module of Harvest is known to be switched off in this account."""
@@ -53,8 +58,17 @@ def reachable_accounts(client: HarvestClient) -> dict[int, str]:
     Raises:
         ApiError: the list cannot be read.
     """
-    accounts = client.get_accounts().get("accounts") or []
-    return {int(account["id"]): str(account.get("name") or "") for account in accounts if account.get("product") == "harvest"}
+    accounts = clean_text(client.get_accounts().get("accounts")) or []
+    if not isinstance(accounts, list) or not all(isinstance(account, dict) for account in accounts):
+        raise RefusedError(f"{LIST_OF_ACCOUNTS} is not of the documented shape")
+    ours = [account for account in accounts if account.get("product") == "harvest"]
+    if not all(_is_id(account.get("id")) for account in ours):
+        raise RefusedError(f"{LIST_OF_ACCOUNTS} has an account without its number")
+    return {account["id"]: account["name"] if isinstance(account.get("name"), str) else "" for account in ours}
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is int and 0 < value < HIGHEST_ID
 
 
 def choose_accounts(client: HarvestClient, wanted: tuple[int, ...] | None) -> list[Account]:
@@ -102,6 +116,8 @@ def look_up(client: HarvestClient, account: Account) -> Account:
     if caller is None and company is None:
         raise AccountNotFoundError(f"Harvest does not know account {account.id} for this token (404)")
     account.caller, account.company = caller or {}, company or {}
+    if not _is_id(account.caller.get("id")):
+        account.caller.pop("id", None)
     return account
 
 
@@ -132,7 +148,9 @@ def look_up_all(client: HarvestClient, accounts: list[Account]) -> list[Account]
 def _look(client: HarvestClient, account: Account, path: str, holds: tuple[str, ...]) -> dict[str, Any] | None:
     """Returns an answer, `None` where Harvest knows no such thing, nothing where it does not say."""
     try:
-        return client.get(account.id, path, holds).data
+        with stays_with_report():
+            found: dict[str, Any] = clean_text(client.get(account.id, path, holds).data)
+            return found
     except AccessLostError:
         raise
     except NotFoundError:

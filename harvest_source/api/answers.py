@@ -61,12 +61,12 @@ def check(response: requests.Response, body: bytes, default_pause_seconds: float
         NotAllowedError, NotFoundError, RefusedError: not worth asking again.
     """
     status = response.status_code
-    if status in PASSING_STATUSES:
+    if status in PASSING_STATUSES or status < requests.codes.ok:
         pause = _retry_after_seconds(response, default_pause_seconds) if status == requests.codes.too_many else None
         raise PassingFault(f"Harvest answered {status}", status, pause)
     if 300 <= status < 400:  # noqa: PLR2004 - the range of redirects
         raise RefusedError(f"Harvest answered with a redirect ({status}), which is not followed", status)
-    if not response.ok:
+    if not 200 <= status < 300:  # noqa: PLR2004 - the range of good answers; requests calls 999 good as well
         raise _lasting_error(response, body)
     return Answer(body, _parse_object(body, status), _server_time(response))
 

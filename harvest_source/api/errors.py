@@ -8,6 +8,7 @@ HarvestError
     │   └── TokenRejectedError      401
     ├── NotAllowedError         403 on one report
     ├── NotFoundError           404 on one report
+    ├── OddAnswerError          what an answer brought about, and nobody foresaw
     ├── RefusedError            another answer that will not change by asking again
     │   └── TooLargeError           larger than what is read of one answer: less may be asked for at once
     └── UnavailableError        what may pass did not pass, however often it was tried
@@ -68,6 +69,10 @@ class NotAllowedError(ApiError):
 
 class NotFoundError(ApiError):
     """Harvest does not know the address or the id (404)."""
+
+
+class OddAnswerError(ApiError):
+    """What an answer brought about, and nobody foresaw."""
 
 
 class RefusedError(ApiError):

@@ -46,6 +46,8 @@ WHAT_TO_DO = {
 # where a reason quotes somebody else: a pattern from there on, and what is said instead
 QUOTES = (
     (r"\((\d{3}): .*", r"(\1)"),  # an answer of Harvest
+    (r"(could not be loaded \(\w+\)): .*", r"\1"),  # a database's words, with values
+    (r"(unexpected \w+): .*", r"\1"),  # Python's words, with values
     (r"sum of (\w+) is .*", r"the sum of \1 differs"),
     (r"Harvest knows (\w+) \d+", r"Harvest knows one of \1"),  # an id
     (r"is not one of: .*", "is not one that the token reaches"),  # names of accounts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harvest_source.api.errors import HarvestError
+from harvest_source.api.net import LOGGER
+from harvest_source.secrecy import without_secrets
 from harvest_source.syncing.summary import Summary
 
 PIPE_WIDTH = 200  # a pipe has no width: tables are not wrapped
@@ -52,6 +55,20 @@ class PatientConsole(Console):
         """Writes nothing more, where rich would end the program."""
         self.quiet = True
         write_nowhere(self.file)
+
+
+class _Log(logging.Handler):
+    """Writes the product's own log to standard error, without secrets."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(without_secrets(self.format(record)) + "\n")
+
+
+def show_log(*, shown: bool) -> None:
+    """Has the product's own log, which holds the whole of errors that reports keep, stand on standard error, or nowhere."""
+    logger = logging.getLogger(LOGGER)
+    logger.handlers[:] = [_Log()] if shown else []
+    logger.setLevel(logging.DEBUG if shown else logging.NOTSET)
 
 
 def write_nowhere(stream: IO[str]) -> None:

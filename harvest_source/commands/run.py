@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from dlt.common.exceptions import MissingDependencyException
 
-from harvest_source.api.errors import CancelledError, HarvestError, SettingError, causes, first_line
+from harvest_source.api.errors import CancelledError, HarvestError, SettingError, first_line
 from harvest_source.commands.access import open_source
 from harvest_source.commands.answers import print_answers
 from harvest_source.commands.notify import Alerts
@@ -21,9 +21,9 @@ from harvest_source.reports.catalogue import NAMES
 from harvest_source.reports.reader import Choice
 from harvest_source.settings import load_notify_url, parse_since
 from harvest_source.syncing import Summary, sync
+from harvest_source.syncing.apart import is_interrupted
 
 REFUSAL = re.compile(r"Harvest does not allow it \(403[^)]*\)")
-DUCKDB_INTERRUPTED = "Query interrupted"  # a RuntimeError without a cause (seen with DuckDB 2.0.1)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _alerts(place: Workplace, command: str, options: RunOptions) -> Iterator[Ale
     except CancelledError:
         raise
     except Exception as error:
-        if not was_interrupted(error):
+        if not is_interrupted(error):
             alerts.ended_early(error, exit_code_of(error))
         raise
 
@@ -110,11 +110,6 @@ def execute(place: Workplace, names: list[str], choice: Choice, options: RunOpti
 def exit_code_of(error: Exception) -> int:
     """Returns the exit code of an error: 2 where a setting is wrong or lacks a package, else 1."""
     return 2 if isinstance(error, (SettingError, MissingDependencyException)) else 1
-
-
-def was_interrupted(error: BaseException) -> bool:
-    """Returns whether an error is what Ctrl-C became in the middle of a query of DuckDB, which says it in its own way."""
-    return any(isinstance(cause, RuntimeError) and str(cause) == DUCKDB_INTERRUPTED for cause in causes(error))
 
 
 def one_line(error: Exception) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import HarvestError, NotAllowedError, NotFoundError, RefusedError
+from harvest_source.api.net import stays_with_report
 from harvest_source.api.parsing import parse_exact
 from harvest_source.reports.parents import ParentPlan, current_hour, note_read
 from harvest_source.reports.reading import Pages, record_key, records_of
@@ -98,6 +99,10 @@ class ChildReading:
         self.error = next(iter(self.hidden.values()))
 
     def _read(self, client: HarvestClient, spool: Spool, parent_id: int) -> None:
+        with stays_with_report():
+            self._read_children(client, spool, parent_id)
+
+    def _read_children(self, client: HarvestClient, spool: Spool, parent_id: int) -> None:
         read_hour = current_hour()
         body = self._get(client, parent_id)
         if body is None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from harvest_source.reports.catalogue import Report
-from harvest_source.reports.reading import Pages, Record, format_instant, overlapped, parse_instant
+from harvest_source.api.parsing import clean_text
+from harvest_source.reports.catalogue import Report, by_name
+from harvest_source.reports.reading import Pages, Record, format_instant, overlapped, parse_instant, record_key
 from harvest_source.settings import SWEEP_REST_HOURS
 
 HOUR_SECONDS = 3600
@@ -114,8 +115,9 @@ def plan_parents(
         plan.followed[list_name] = _settled(pages, overlapped(plan.marks.get(list_name), overlap_seconds), overlap_seconds)
     read = read_parents(state)
     for record in reading(report.parent.report, since_of(report.parent.report)).iter_light():
-        if _may_have_children(report, record) and (changes.include(report.parent.report, record) or record["id"] not in read):
-            plan.parents[record["id"]] = str(record.get("updated_at") or "")
+        parent_id = _id_of(report.parent.report, record)
+        if _may_have_children(report, record) and (changes.include(report.parent.report, record) or parent_id not in read):
+            plan.parents[parent_id] = str(clean_text(record.get("updated_at")) or "")
     if not plan.whole:
         for parent_id in (*_scouted(report, changes), *sorted(known - read)):
             plan.parents.setdefault(parent_id, "")
@@ -138,7 +140,7 @@ class _Changes:
         if since is None or updated_at is None:
             return True
         followed = self.state.get("followed", {}).get(list_name, {}).get(record["updated_at"], ())
-        return updated_at >= since and record.get("id") not in followed
+        return updated_at >= since and _id_of(list_name, record) not in followed
 
     def of(self, list_name: str) -> Iterator[Record]:
         """Yields those rows of a list."""
@@ -156,30 +158,44 @@ def _settled(pages: Pages, bound: datetime | None, overlap_seconds: int) -> dict
     for record in pages.iter_light() if pages.started and bound else ():
         changed_at = parse_instant(record.get("updated_at"))
         if changed_at and bound and pages.started and bound <= changed_at < pages.started - timedelta(seconds=overlap_seconds):
-            found.setdefault(record["updated_at"], []).append(record["id"])
+            found.setdefault(record["updated_at"], []).append(_id_of(pages.report.name, record))
     return {changed_at: sorted(found[changed_at]) for changed_at in sorted(found)}
+
+
+def _id_of(list_name: str, record: Record) -> int:
+    """Returns the id of a row of a list as it stands in the table, however it was written."""
+    row_id: int = record_key(by_name(list_name), record, None)[0]
+    return row_id
 
 
 def _may_have_children(report: Report, record: Record) -> bool:
     """Returns whether a parent is worth a request: teammates of anyone but a manager answer 422."""
-    return report.name != "teammates" or "manager" in (record.get("access_roles") or ())
+    roles = record.get("access_roles")
+    return report.name != "teammates" or (isinstance(roles, list) and "manager" in roles)
+
+
+def _nested(record: Record, *names: str) -> Any:
+    """Returns what stands in objects within a record; `None` where one of them is no object."""
+    found: Any = record
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
 
 
 def _scouted(report: Report, changes: _Changes) -> Iterator[int]:
     projects: set[int] = set()
     for scout in SCOUTS.get(report.name, ()):
         for record in changes.of(scout.report):
-            found: Any = record
-            for name in scout.names:
-                found = (found or {}).get(name)
+            found = _nested(record, *scout.names)
             if isinstance(found, int) and scout.of_project:
                 projects.add(found)
             elif isinstance(found, int):
                 yield found
     if projects:
         for record in changes.reading("user_assignments", None).iter_light():
-            if (record.get("project") or {}).get("id") in projects and (record.get("user") or {}).get("id"):
-                yield record["user"]["id"]
+            project_id, user_id = _nested(record, "project", "id"), _nested(record, "user", "id")
+            if isinstance(project_id, int) and project_id in projects and isinstance(user_id, int):
+                yield user_id
 
 
 def _add_due(plan: ParentPlan, sweep_days: int) -> None:

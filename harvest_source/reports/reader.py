@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from harvest_source.api.client import THREADS, HarvestClient
-from harvest_source.api.errors import AccessLostError, ApiError, CancelledError, HarvestError, NotAllowedError
+from harvest_source.api.errors import (
+    AccessLostError,
+    ApiError,
+    CancelledError,
+    HarvestError,
+    NotAllowedError,
+    OddAnswerError,
+    RefusedError,
+)
+from harvest_source.api.net import stays_with_report
 from harvest_source.reports.catalogue import Parent, Report, by_name
 from harvest_source.reports.children import ChildReading, ask_all, start_child_reading
 from harvest_source.reports.lists import read_list
@@ -151,7 +160,8 @@ class Reader:
         report = by_name(name)
         params = list_params(report, since, self.settings.start_date)
         try:
-            self._lists[where] = read_list(self.client, self.spool, account_id, report, params, since)
+            with stays_with_report():
+                self._lists[where] = read_list(self.client, self.spool, account_id, report, params, since)
         except ApiError as error:
             if isinstance(error, AccessLostError):
                 raise
@@ -236,6 +246,8 @@ class Reader:
     def _plan_oneself(self, report: Report, account_id: int, state: ChildState) -> ParentPlan:
         """Returns the plan of somebody who may not list users, and may read what hangs on themselves."""
         caller = self.client.get(account_id, "users/me", ("id",), label=report.name).data["id"]
+        if type(caller) is not int:
+            raise RefusedError("Harvest does not say which user the token is of (users/me without its id)")
         read = {hour: list(ids) for hour, ids in state.get("read", {}).items()}
         return ParentPlan(report, account_id, {caller: ""}, marks=dict(state.get("marks", {})), read=read)
 
@@ -271,11 +283,14 @@ class Reader:
     def _settle(self, where: Where, finish: Callable[[], Outcome]) -> Outcome:
         """Keeps what became of a report; an error that concerns only this report becomes its outcome."""
         try:
-            outcome = finish()
+            with stays_with_report():
+                outcome = finish()
         except (AccessLostError, CancelledError):
             raise
         except HarvestError as error:
             outcome = Outcome(error=self._explained(where[1], error))
+            if isinstance(error, OddAnswerError):
+                self.spool.drop_answers(*where)  # the next run asks anew, instead of going on from what cannot be read
         self.outcomes[where] = outcome
         if outcome.pages or outcome.error:
             self.on_read(where, outcome)

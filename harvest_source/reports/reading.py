@@ -16,6 +16,7 @@ from harvest_source.reports.catalogue import Report
 from harvest_source.reports.spool import Spool
 from harvest_source.reports.values import WIDEST_ID, Unfit, to_id
 
+FIRST_YEAR = 1970  # a change time before it is no bookmark: there was no Harvest
 Key = tuple[Any, ...]
 Record = dict[str, Any]
 
@@ -28,10 +29,10 @@ def format_instant(instant: datetime) -> str:
 def parse_instant(text: object) -> datetime | None:
     """Returns the instant of an `updated_at`, `None` where there is none or it cannot be read."""
     try:
-        instant = datetime.fromisoformat(str(text))
-    except ValueError:
+        instant = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return instant and (instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))
+    except (ValueError, OverflowError):
         return None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Pages:
                 self.repeated[key] = max(self.repeated.get(key, ""), str(updated_at))
             self.keys.add(key)
             instant = parse_instant(updated_at) if updated_at else None
-            if instant and (self.newest is None or instant > self.newest):
+            if instant and instant.year >= FIRST_YEAR and (self.newest is None or instant > self.newest):
                 self.newest = instant
 
     def iter_pages(self) -> Iterator[tuple[int | None, list[Record]]]:

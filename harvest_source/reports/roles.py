@@ -65,4 +65,6 @@ def by_role(report: Report, roles: tuple[str, ...]) -> str:
 def expected(report: Report, account: Account) -> str:
     """Returns what the caller of an account may read of a report, by what Harvest says of them."""
     roles = account.access_roles
-    return by_role(report, roles) if roles else by_claims(report, account.caller.get("permissions_claims") or ())
+    claims = account.caller.get("permissions_claims")
+    listed = [claim for claim in claims if isinstance(claim, str)] if isinstance(claims, list) else []
+    return by_role(report, roles) if roles else by_claims(report, listed)

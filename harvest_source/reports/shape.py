@@ -6,12 +6,14 @@ column of its own. A value that does not fit its column is kept as text in `<col
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
+from harvest_source.api.errors import RefusedError
 from harvest_source.reports.catalogue import Report, parent_id_column
 from harvest_source.reports.columns.types import Column, Kind, NestedList
 from harvest_source.reports.values import CONVERTERS, Rounded, Unfit, kind_of_undocumented, to_json
@@ -19,8 +21,12 @@ from harvest_source.reports.values import CONVERTERS, Rounded, Unfit, kind_of_un
 Row = dict[str, Any]
 
 MISFIT_SUFFIX = "__text"
+MOST_NEW_COLUMNS = 200  # of a report and run, lists that get a table of their own among them
 OWN_COLUMNS = frozenset({"account_id", "deleted_at"})  # of this product: a field of that name at Harvest gets a suffix
 OWN_SUFFIX = "__harvest"
+UNNAMED = "unnamed"  # a field whose name is empty
+DLT_PREFIX, HARVEST = "_dlt", "harvest"  # dlt's own columns: a field of such a name at Harvest gets a word in front
+LONGEST_NAME = 50  # of a column, so that it is called the same in every destination; Postgres takes 63
 AS_IT_IS: dict[Kind, type] = {Kind.TEXT: str, Kind.BOOL: bool}
 _naming = NamingConvention()
 
@@ -32,6 +38,27 @@ class Notes:
     new_fields: set[str] = field(default_factory=set)  # table.column
     misfits: set[str] = field(default_factory=set)
     rounded: set[str] = field(default_factory=set)
+    _made: defaultdict[str, set[str]] = field(
+        default_factory=lambda: defaultdict(set)
+    )  # report: columns and lists new in this run
+
+    def count_new(self, report: str, place: str) -> None:
+        """Counts a new column, or a list that gets a table of its own.
+
+        Raises:
+            RefusedError: it is one more than a report may bring in one run.
+        """
+        made = self._made[report]
+        made.add(place)
+        if len(made) > MOST_NEW_COLUMNS:
+            raise RefusedError(
+                f"Harvest sent more than {MOST_NEW_COLUMNS} fields of {report} that nobody documented: its rows are not loaded"
+            )
+
+    def forget(self, report: str) -> None:
+        """Takes back what was noted of a report, of which nothing is loaded."""
+        for noted in (self.new_fields, self.misfits, self.rounded):
+            noted -= {each for each in noted if each.partition(".")[0].partition("__")[0] == report}
 
 
 class TableShape:
@@ -47,6 +74,7 @@ class TableShape:
             notes: where new fields, misfits and roundings are noted.
         """
         self.table = table
+        self.report = table.partition("__")[0]
         self.added: dict[str, Kind] = {}  # undocumented columns met in this run, those of earlier runs too
         self._notes = notes
         self._known = dict(known)
@@ -77,6 +105,7 @@ class TableShape:
     def _add(self, column: str, value: Any) -> Callable[[Any], Any]:
         kind = self._known.get(column)
         if kind is None:
+            self._notes.count_new(self.report, f"{self.table}.{column}")
             kind = kind_of_undocumented(column, value)
             self._notes.new_fields.add(f"{self.table}.{column}")
         self.added[column] = kind
@@ -86,6 +115,8 @@ class TableShape:
     def _keep_misfit(self, row: Row, column: str, value: Any) -> None:
         self._notes.misfits.add(f"{self.table}.{column}")
         name = column + MISFIT_SUFFIX
+        if name not in self._known:
+            self._notes.count_new(self.report, f"{self.table}.{name}")
         self.added[name] = Kind.TEXT
         self._converters[name] = CONVERTERS[Kind.TEXT]
         row[name] = value if isinstance(value, str) else to_json(value)
@@ -170,6 +201,7 @@ class Shaper:
     def _list_shape(self, name: str, declared: NestedList | None) -> TableShape:
         table = f"{self.report.name}__{name}"
         if declared is None and not self._known(table):
+            self._notes.count_new(self.report.name, table)
             self._notes.new_fields.add(table)
         parents = (
             Column("account_id", Kind.ID, ""),
@@ -180,8 +212,11 @@ class Shaper:
         return shape
 
     def _name(self, names: dict[str, str], prefix: str, key: str) -> str:
-        name = _naming.normalize_path(key)
+        name = _naming.normalize_path(key) or UNNAMED
         if not prefix and name in OWN_COLUMNS:
             name += OWN_SUFFIX
-        names[key] = prefix + name
+        if not prefix and name.startswith(DLT_PREFIX):
+            name = HARVEST + name
+        whole = prefix + name
+        names[key] = _naming.normalize_path(_naming.shorten_identifier(whole, whole, LONGEST_NAME))
         return names[key]

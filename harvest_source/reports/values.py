@@ -30,8 +30,8 @@ def to_id(value: Any) -> int:
         raise Unfit
     if not isinstance(value, int):
         number = _number(value)
-        if not number.is_finite() or number != number.to_integral_value():
-            raise Unfit
+        if not number.is_finite() or number.copy_abs() > WIDEST_ID or number != number.to_integral_value():
+            raise Unfit  # before it is a whole number, of which 1e999999999 would fill the memory
         value = int(number)
     if not -WIDEST_ID <= value < WIDEST_ID:
         raise Unfit
@@ -43,7 +43,7 @@ def to_decimal(value: Any) -> Decimal:
     if isinstance(value, bool):
         raise Unfit
     number = _number(value)
-    if not number.is_finite() or abs(number) >= LARGEST:
+    if not number.is_finite() or number.copy_abs() >= LARGEST:
         raise Unfit
     quantized = number.quantize(SCALE, context=_EXACT)
     return quantized if quantized == number else Rounded(quantized)

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from harvest_source.api.answers import Answer, next_link, rows_of, total_of
 from harvest_source.api.client import TRIES, HarvestClient, Params
-from harvest_source.api.errors import TooSlowError, UnavailableError
+from harvest_source.api.errors import RefusedError, TooSlowError, UnavailableError
 from harvest_source.reports.reading import Pages, Record
 from harvest_source.settings import SMALL_PAGE
 
@@ -21,6 +21,7 @@ WINDOW_ROWS = 1500  # a window may grow by a third before it no longer fits into
 WIDEST_DAYS = 366  # of the first window of a list that is not answered in time as a whole
 SLOW_TRIES = 2  # of a window, before a smaller one is asked for
 ALL_DAYS_FROM, ALL_DAYS_TO = date(1900, 1, 1), date(2999, 12, 31)
+MOST_WINDOWS = 20_000  # more than the days of fifty years
 ROUNDS = 5  # so often a day, or the rest, is read again before the report is given up for this run
 
 
@@ -41,6 +42,10 @@ class Window:
         """Returns whether there is a day in the window."""
         return self.start is None or self.end is None or self.start <= self.end
 
+    def holds(self, day: date) -> bool:
+        """Returns whether a day is in the window."""
+        return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
+
     def cut_after(self, day: date) -> tuple[Window, Window]:
         """Returns the two windows that meet after a day."""
         return Window(self.start, day), Window(day + timedelta(days=1), self.end)
@@ -60,11 +65,13 @@ def plan_windows(days: Counter[date]) -> list[Window]:
 
 
 def day_of(record: Record, date_column: str) -> date | None:
-    """Returns the day of a record, `None` where it has none: such rows are in no window."""
+    """Returns the day of a record, `None` where it has none that a window can have."""
+    text = record.get(date_column)
     try:
-        return date.fromisoformat(str(record.get(date_column)))
+        day = date.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
+    return day if day and ALL_DAYS_FROM <= day <= ALL_DAYS_TO else None
 
 
 class WindowReader:
@@ -87,6 +94,7 @@ class WindowReader:
         self._first = first
         self.pages = pages
         self._keep = keep
+        self._windows = 0  # asked for so far
 
     def read(self) -> Pages:
         """Returns the complete list.
@@ -187,20 +195,30 @@ class WindowReader:
 
     def read_window(self, window: Window) -> None:
         """Adds the rows of a window, each part of it read in one moment."""
-        answer = next(self._answers({**self._params, **window.params()}, slow_tries=SLOW_TRIES))
-        if next_link(answer.data, self._client.api_url) is None:
-            self._add(answer)
-            return
-        for part in self._cut(window, answer):
-            if part == window:
+        waiting = [window]
+        while waiting:
+            part = waiting.pop()
+            answer = self._ask_window(part)
+            if next_link(answer.data, self._client.api_url) is None:
+                self._add(answer)
+                continue
+            smaller = self._cut(part, answer)
+            if part in smaller:
                 self._read_day(part)
             else:
-                self.read_window(part)
+                waiting += reversed(smaller)
+
+    def _ask_window(self, window: Window) -> Answer:
+        self._windows += 1
+        if self._windows > MOST_WINDOWS:
+            raise RefusedError(f"{self._report.name} cannot be read by windows of its date: {MOST_WINDOWS:,} were not enough")
+        return next(self._answers({**self._params, **window.params()}, slow_tries=SLOW_TRIES))
 
     def _cut(self, window: Window, answer: Answer) -> list[Window]:
         """Returns smaller windows that make up one whose rows do not fit into one answer; itself where it is one day."""
         column, rows_key = self._report.date_column or "", self._report.rows_key or ""
-        days = sorted(filter(None, (day_of(row, column) for row in answer.data[rows_key])))
+        found = (day_of(row, column) for row in answer.data[rows_key])
+        days = sorted(day for day in found if day and window.holds(day))
         if not days:
             return [window]
         middle = days[len(days) // 2]

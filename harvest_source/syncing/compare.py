@@ -12,7 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from harvest_source.api.answers import next_link, total_of
 from harvest_source.api.client import THREADS, Params
-from harvest_source.api.errors import AccessLostError
+from harvest_source.api.errors import AccessLostError, ApiError
+from harvest_source.api.net import stays_with_report
 from harvest_source.reports.catalogue import Paging, Report, by_name
 from harvest_source.reports.hints import DELETED_AT
 from harvest_source.reports.lists import read_list
@@ -50,6 +51,7 @@ class Comparison:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._asked: dict[Where, Asked] = {}  # asked for ahead
+        self._errors: dict[Where, ApiError] = {}  # met then
         self.counted: set[Where] = set()  # lists of which nothing but counts was compared
 
     def use(self, warehouse: Warehouse, pending: dict[Where, set[Key]]) -> None:
@@ -59,15 +61,21 @@ class Comparison:
         self._versions: dict[Where, dict[Key, datetime | None]] = {}
 
     def ask_ahead(self, wheres: list[Where]) -> None:
-        """Asks Harvest at once for the counts or rows that `compare` will need; an error is met again there."""
+        """Asks Harvest at once for the counts or rows that `compare` will need; an error is met there, and not asked again."""
         needed = {where: self._is_short(where) for where in wheres if not self._is_whole(where)}
         with ThreadPoolExecutor(THREADS, thread_name_prefix="harvest-counts") as pool:
-            futures = {where: pool.submit(self.ask, where, rows=short) for where, short in needed.items()}
+            futures = {where: pool.submit(self._ask_safely, where, rows=short) for where, short in needed.items()}
         for where, future in futures.items():
-            if isinstance(future.exception(), AccessLostError):
-                future.result()
-            if future.exception() is None:
+            try:
                 self._asked[where] = future.result()
+            except AccessLostError:
+                raise
+            except ApiError as error:
+                self._errors[where] = error
+
+    def _ask_safely(self, where: Where, *, rows: bool) -> Asked:
+        with stays_with_report():
+            return self.ask(where, rows=rows)
 
     def _is_whole(self, where: Where) -> bool:
         """Returns whether this run read the whole list: then that is Harvest's list itself."""
@@ -127,6 +135,8 @@ class Comparison:
         report = by_name(name)
         if outcome and outcome.pages and self._is_whole(where):
             return self._against_reading(outcome.pages)
+        if where in self._errors:
+            raise self._errors.pop(where)
         for _ in range(LOOKS):
             asked = self._asked.pop(where, None) or self.ask(where, rows=self._is_short(where))
             if asked.pages:

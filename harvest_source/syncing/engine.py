@@ -6,6 +6,7 @@ load those, count, write `load_report`. What a report's failure means is decided
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ import dlt
 
 from harvest_source.api.accounts import Account, look_up_all
 from harvest_source.api.errors import AccessLostError, ApiError
+from harvest_source.api.net import stays_with_report
 from harvest_source.reports.catalogue import NAMES, by_name
 from harvest_source.reports.parents import read_parents
 from harvest_source.reports.reader import Outcome, Where
@@ -27,6 +29,7 @@ from harvest_source.settings import PER_PAGE, SECTION
 from harvest_source.syncing import timers
 from harvest_source.syncing.abilities import can_merge, check_abilities, settle_destination
 from harvest_source.syncing.alone import alone
+from harvest_source.syncing.apart import is_foreign, load_apart
 from harvest_source.syncing.callers import CALLERS, callers_after
 from harvest_source.syncing.changes import ChangeFilter, Tally
 from harvest_source.syncing.database_file import Patience, kept_open, left_only_with_rows
@@ -183,7 +186,8 @@ class Sync:
                 own = (each for each in self.summary.results if each.account_id == account.id)
                 results = {each.report: each for each in own if self._is_loaded(account.id, each.report)}
                 try:
-                    months = list(Totals(self.run.reader, warehouse, account.id).differing_months())
+                    with stays_with_report(is_foreign):
+                        months = list(Totals(self.run.reader, warehouse, account.id).differing_months())
                 except AccessLostError:
                     raise
                 except ApiError as error:
@@ -274,7 +278,8 @@ class Sync:
             with self._warehouse() as warehouse:
                 ran_before = timers.running_ids(warehouse, where[0], reader.settings.start_date)
             try:
-                timers.add_timers(reader, pages, ran_before)
+                with stays_with_report():
+                    timers.add_timers(reader, pages, ran_before)
             except AccessLostError:
                 raise
             except ApiError as error:
@@ -313,10 +318,33 @@ class Sync:
         """Loads the reports that were read completely, and takes out what is gone, in one package."""
         reader = self.run.reader
         good = [where for where in wheres if reader.outcomes[where].pages or self.run.removals.get(where)]
-        names = [name for name in self.names if any(name == good_name for _, good_name in good)]
-        if not names:
+        if not good:
             return
-        self.listener.step(f"loading {len(names)} reports")
+        self.listener.step(f"loading {len({name for _, name in good})} reports")
+        removals, tallies = self.run.removals, copy.deepcopy(self._tallies)
+
+        def load_package(chosen: list[Where]) -> None:
+            self.run.removals = {where: rows for where, rows in removals.items() if where in chosen}
+            for where in chosen:  # what an attempt counted that failed does not count
+                self._tallies[where] = copy.copy(tallies.get(where, Tally()))
+            self._load_package(chosen)
+
+        load_apart(self.pipeline, good, load_package, self._keep_load_error)
+        self.run.removals = {} if self.repairs else removals
+
+    def _keep_load_error(self, where: Where, error: ApiError) -> None:
+        """Keeps what broke on the way into the destination as the error of its report."""
+        reader = self.run.reader
+        reader.outcomes[where] = Outcome(error=error)
+        reader.spool.drop_answers(*where)  # the next run asks for them anew
+        self._tallies.pop(where, None)
+        self.run.notes.forget(where[1])
+        self._tell_read(where, reader.outcomes[where])
+
+    def _load_package(self, good: list[Where]) -> None:
+        """Loads reports in one package, and takes out what is gone."""
+        reader = self.run.reader
+        names = [name for name in self.names if any(name == good_name for _, good_name in good)]
         others = [deleted_rows_resource(self.run.removals)] if any(self.run.removals.values()) else []
         source = build_source(self.run, [reader.report(name) for name in names], *others)
         self.run.chosen = frozenset(good)  # another account's rows of these reports are loaded, and may be gone from the disk
@@ -338,7 +366,6 @@ class Sync:
         if self.repairs:
             for where, rows in self.run.removals.items():
                 self._deleted[where] += len(rows)
-            self.run.removals = {}
         for account_id, name in good:
             if reader.report(name).parent:
                 reader.spool.drop_answers(account_id, name)

@@ -112,15 +112,19 @@ def accounts_resource(accounts: list[Account], present: list[Row] | None) -> Any
         yield [without_dlt(row) for row in present or () if row["account_id"] not in told] + [
             {
                 "account_id": account.id,
-                "name": account.name or account.company.get("name"),
-                "currency": account.company.get("currency"),
-                "week_start_day": account.company.get("week_start_day"),
+                "name": account.name or _text(account.company.get("name")),
+                "currency": _text(account.company.get("currency")),
+                "week_start_day": _text(account.company.get("week_start_day")),
             }
             for account in accounts
             if account.company
         ]
 
     return rows
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def bookmark_of(state: dict[str, Any]) -> str | None:

@@ -103,7 +103,7 @@ def explained(what_follows: str = "", has_begun: Callable[[], bool] = lambda: Fa
     try:
         yield
     except Exception as failure:
-        if not _is_of_destination(failure):
+        if not is_of_destination(failure):
             raise
         for cause in (*causes(failure), *_interruptions(failure)):
             if isinstance(cause, (HarvestError, KeyboardInterrupt)):
@@ -127,7 +127,7 @@ def is_passing(failure: BaseException) -> bool:
     return _says(failure, (*GONE, *CREDENTIALS_REFUSED, IN_USE.lower()))
 
 
-def _is_of_destination(failure: BaseException) -> bool:
+def is_of_destination(failure: BaseException) -> bool:
     """Returns whether an error is dlt's of a destination, or comes from a driver, which has classes of its own (PEP 249)."""
     names = {kind.__name__ for kind in type(failure).__mro__}
     return isinstance(failure, (PipelineStepFailed, DestinationException)) or bool(names & DRIVER_ERRORS)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from harvest_source.api.accounts import Account
 from harvest_source.api.errors import AccessLostError, ApiError
+from harvest_source.api.net import stays_with_report
 from harvest_source.reports.catalogue import Report, by_name
 from harvest_source.reports.parents import current_hour
 from harvest_source.reports.reader import Outcome, Where
 from harvest_source.reports.reading import Key
 from harvest_source.resources import Run
+from harvest_source.syncing.apart import is_foreign
 from harvest_source.syncing.callers import ADMINISTRATOR, Callers, doubt_about, whose_rows
 from harvest_source.syncing.changes import Tally
 from harvest_source.syncing.compare import Comparison, Finding
@@ -160,6 +162,8 @@ class Reconciliation:
         removed = {where: len(rows) for where, rows in self.run.removals.items()}
         self.load([where for where in kept if outcomes[where].pages or self.run.removals.get(where)])
         for where, outcome in kept.items():
+            if error := outcomes[where].error:
+                self.verdicts[where].fail(str(error))
             outcomes[where] = outcome
             self.verdicts[where].repaired += removed.get(where, 0) + self._loaded(where) - before[where]
 
@@ -171,7 +175,8 @@ class Reconciliation:
         """Returns what must be loaded again of a report, and notes what is gone."""
         verdict = self.verdicts[where]
         try:
-            finding = compare(where, warehouse)
+            with stays_with_report(is_foreign):
+                finding = compare(where, warehouse)
         except AccessLostError:
             raise
         except ApiError as error:

@@ -8,6 +8,8 @@ DRIVER_ERRORS = frozenset({"DatabaseError", "InterfaceError", "GoogleAPICallErro
 # a server without TLS, of which libpq was told to require it
 NO_TLS = "does not support ssl"
 
+DUCKDB_INTERRUPTED = "Query interrupted"  # a RuntimeError without a cause, as it is written (seen with DuckDB 2.0.1)
+
 # wrong credentials, or a name or an option in them that does not exist
 CREDENTIALS_REFUSED = (
     # Postgres, its server and libpq

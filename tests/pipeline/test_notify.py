@@ -232,7 +232,7 @@ def test_destination_that_refuses_is_posted_without_its_words(tmp_path: Path, we
     assert done.code == 1
     assert any(name in done.err for name in names)
     (text,) = webhook.texts
-    assert "• the destination could not be loaded (load)" in text.splitlines()
+    assert f"• clients (account {account.id}): its rows could not be loaded (load)" in text.splitlines()
     assert not any(name in text for name in names)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import like
 
+from harvest_source.api.errors import RefusedError
 from harvest_source.api.parsing import parse_exact
 from harvest_source.reports.catalogue import NAMES, REPORTS, Report, by_name
 from harvest_source.reports.columns.types import Kind
@@ -179,3 +180,47 @@ def test_any_fields_become_rows_whose_columns_have_one_kind(records: list[Row], 
         row = shaper.shape(exact({"id": 5, **record}), 77)
         for column, kind in shaper.root.added.items():
             assert row.get(column) is None or isinstance(row[column], types[kind])
+
+
+NEW_FIELDS: dict[str, tuple[str, Callable[[int], Row], int]] = {
+    "fields": ("clients", lambda n: {f"x_{n}": n}, 200),
+    "by Arrow": ("time_entries", lambda n: {f"x_{n}": [n]}, 200),
+    "in objects": ("projects", lambda n: {"x": {f"y_{n}": {"z": n}}}, 200),
+    "lists": ("tasks", lambda n: {f"x_{n}": [n]}, 100),  # each is a table and a column in it
+    "in elements": ("invoices", lambda n: {"line_items": [{f"x_{n}": n}]}, 200),
+    "in elements of a new list": ("clients", lambda n: {"list": [{f"x_{n}": n}]}, 199),
+}
+
+
+@pytest.mark.parametrize(("report", "record", "most"), NEW_FIELDS.values(), ids=NEW_FIELDS)
+def test_report_brings_at_most_200_new_columns_a_run(report: str, record: Callable[[int], Row], most: int) -> None:
+    """Of all its accounts; wherever they stand; those of earlier runs do not count, and what was noted can be taken back."""
+    notes = Notes()
+    known = {report: {f"old_{n}": Kind.TEXT for n in range(300)}}
+    for account in (1, 2):
+        shaper = Shaper(by_name(report), lambda table: known.get(table, {}), notes)
+        shaper.shape({"id": account, **dict.fromkeys(known[report], "x")}, account)
+        for n in range(most // account):  # the second account has some of the fields of the first
+            shaper.shape({"id": n, **record(n)}, account)
+    with pytest.raises(RefusedError, match=f"more than 200 fields of {report} that nobody documented"):
+        shaper.shape({"id": 1, **record(most)}, 2)
+    notes.new_fields.add("users.stays")
+    notes.forget(report)
+    assert notes.new_fields == {"users.stays"}
+
+
+def test_values_that_are_kept_as_text_count_as_new_columns() -> None:
+    """Each makes a column of its own."""
+    shaper, _ = shaper_of("clients", {"clients": {f"n_{n}": Kind.DECIMAL for n in range(201)}})
+    with pytest.raises(RefusedError, match="more than 200 fields"):
+        shaper.shape({"id": 1, **{f"n_{n}": "no number" for n in range(201)}}, 7)
+
+
+def test_odd_names_of_fields_are_columns_of_their_own() -> None:
+    """No name at all, one of dlt's, and one longer than Postgres takes."""
+    shaper, _ = shaper_of("clients")
+    row = shaper.shape({"id": 1, "": "a", "_dlt_id": "b", "n" * 5000: "c", "x": {"_dlt_id": "d", "": "e"}}, 7)
+    assert {value: name for name, value in row.items() if isinstance(value, str) and len(name) < 40} == {
+        "a": "unnamed", "b": "harvest_dlt_id", "d": "x___dlt_id", "e": "x__unnamed",
+    }  # fmt: skip
+    assert [len(name) for name, value in row.items() if value == "c"] == [50]

@@ -1,0 +1,43 @@
+"""The one net below everything that an answer brings about: what nobody foresaw becomes an error of the report that is read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from harvest_source.api.errors import HarvestError, OddAnswerError, first_line
+
+LOGGER = "harvest_source"
+TOLD = {
+    RecursionError: "an answer is nested too deeply to be read",
+    MemoryError: "an answer takes more memory than there is",
+}
+MESSAGE_LENGTH = 200
+
+
+@contextmanager
+def stays_with_report(is_foreign: Callable[[Exception], bool] = lambda _error: False) -> Iterator[None]:
+    """Turns an error that nobody foresaw into one of the report that is read; the log has the whole of it, at the level DEBUG.
+
+    Args:
+        is_foreign: whether an error has nothing to do with an answer, and goes on as it is.
+
+    Raises:
+        OddAnswerError: in place of what is no `HarvestError`.
+    """
+    try:
+        yield
+    except HarvestError:
+        raise
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        logging.getLogger(LOGGER).debug("what an answer of Harvest brought about:", exc_info=error)
+        raise OddAnswerError(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    told = next((words for kind, words in TOLD.items() if isinstance(error, kind)), None)
+    what = f"{type(error).__name__}: {first_line(error)[:MESSAGE_LENGTH]}"
+    return told or f"unexpected {what} (an odd answer, or a fault of this program: --verbose tells where)"
