@@ -186,8 +186,9 @@ class HarvestClient:
                 if bound.pages or not error.by_smaller:
                     raise
                 rows, query = SMALL_PAGE, {**query, "per_page": str(SMALL_PAGE)}
+                bound = PageBound(rows)
                 continue
-            bound.count(answer.data)
+            bound.count(answer.data, len(rows_of(answer.data, rows_key)))
             yield answer
             url, query = next_link(answer.data, self.api_url), {}
             if url in seen:

@@ -23,23 +23,27 @@ class PageBound:
         self.pages = 0
         self.most = MOST_PAGES
 
-    def count(self, data: dict[str, Any]) -> None:
+    def count(self, data: dict[str, Any], rows: int) -> None:
         """Counts a page.
+
+        Args:
+            data: the answer.
+            rows: that it holds: so many has a page of a list that does not say how many it has.
 
         Raises:
             RefusedError: it is one more than the list may have.
         """
         if self.pages == 0:
-            self.most = self._announced(data)
+            self.most = self._announced(data, rows)
         self.pages += 1
         if self.pages > self.most:
             raise RefusedError(
                 f"the pages of a list do not end: {self.pages:,} came, {self.most:,} are the most that can be right"
             )
 
-    def _announced(self, data: dict[str, Any]) -> int:
+    def _announced(self, data: dict[str, Any], rows: int) -> int:
         total, told = total_of(data), data.get("per_page")
         if total is None:
             return MOST_PAGES
-        rows = told if type(told) is int and 1 <= told <= self._rows_asked else self._rows_asked
-        return min(2 * max(1, -(-total // rows)), MOST_PAGES)
+        rows_told = told if type(told) is int and 1 <= told <= self._rows_asked else rows or self._rows_asked
+        return min(2 * max(1, -(-total // rows_told)), MOST_PAGES)

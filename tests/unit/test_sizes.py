@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import resource
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,10 @@ from support import Asked
 
 from harvest_source.api import page_bounds
 from harvest_source.api.errors import RefusedError, TooLargeError, UnavailableError
+from harvest_source.reports import windows
+from harvest_source.reports.catalogue import by_name
+from harvest_source.reports.reading import new_pages
+from harvest_source.reports.spool import Spool
 
 ACCOUNT = 7
 
@@ -120,3 +125,44 @@ def test_pages_that_do_not_end_are_refused(monkeypatch: pytest.MonkeyPatch, told
     with Hostile(answer) as harvest, refused:
         read(harvest)
     assert len(harvest.requests) == pages + 1
+
+
+def test_list_whose_pages_are_shorter_than_asked_is_read_whole() -> None:
+    """Though it does not say how many rows a page has."""
+
+    def answer(asked: Asked) -> Any:
+        row_id = int(asked.query.get("cursor", "0"))
+        following = f"{harvest.api_url}clients?cursor={row_id + 1}" if row_id < 9 else None
+        return http(page("clients", [{"id": row_id}], following, total_entries=10))
+
+    with Hostile(answer) as harvest:
+        assert len(read(harvest)) == 10
+
+
+DAYS = {
+    "a day more each time": (lambda n: f"2020-01-{1 + n % 28:02}", "20 were not enough|pages of a list do not end"),
+    "beyond the window": (lambda _n: "2999-12-31", "pages of a list do not end"),
+    "beyond the calendar": (lambda _n: "9999-12-31", "pages of a list do not end"),
+    "before it": (lambda _n: "0001-01-01", "pages of a list do not end"),
+    "further back each time": (lambda n: str(date(2500, 1, 1) - timedelta(days=n)), "windows of its date: 20 were not enough"),
+}
+
+
+@pytest.mark.parametrize(("day", "said"), DAYS.values(), ids=DAYS)
+def test_windows_that_never_fit_into_an_answer_end(monkeypatch: pytest.MonkeyPatch, day: Any, said: str) -> None:
+    """Whatever days the rows have, asked for or not: each answer says that more is to come."""
+    monkeypatch.setattr(page_bounds, "MOST_PAGES", 50)
+    monkeypatch.setattr(windows, "MOST_WINDOWS", 20)
+
+    def answer(_asked: Asked) -> Any:
+        n = len(harvest.requests)
+        entries = [{"id": n, "spent_date": day(n)}]
+        return http(page("time_entries", entries, f"{harvest.api_url}time_entries?cursor={n}"))
+
+    spool = Spool()
+    pages, keep = new_pages(spool, by_name("time_entries"), ACCOUNT, None)
+    refused = pytest.raises(RefusedError, match=said)
+    with Hostile(answer) as harvest, refused:
+        windows.WindowReader(client_of(harvest), pages, {}, pages, keep).read_window(windows.Window())
+    spool.close()
+    assert len(harvest.requests) < 100
