@@ -34,6 +34,7 @@ CREDENTIALS_REFUSED = (
     "invalid connection option",
     # MariaDB and MySQL, SQL Server, Snowflake
     "access denied for user",
+    "ssl is required but the server",
     "unknown database",
     "login failed",
     "incorrect username or password",

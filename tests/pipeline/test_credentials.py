@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from destinations import started_postgres
 from faults_support import tiny
 from google.oauth2 import service_account
+from mariadb_server import MariaDB
 from postgres_server import PASSWORD, USER, Postgres
 from psycopg2.sql import SQL, Identifier, Literal
 from support import serving
@@ -299,6 +300,19 @@ def test_redshift_is_asked_for_tls_as_well(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("DESTINATION__REDSHIFT__CREDENTIALS", "redshift://loader:made-up@cluster.example:5439/warehouse")
     client: Any = Workplace(destination="redshift").pipeline().destination_client()
     assert "sslmode=require" in client.config.credentials.to_native_representation()
+
+
+def test_mariadb_without_tls_is_refused_where_an_authority_is_named(
+    mariadb: MariaDB, type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 2, as Postgres: no later run would get further."""
+    address = mariadb.make_database("harvest")
+    monkeypatch.setenv("DESTINATION__SQLALCHEMY__CREDENTIALS", f"{address}?ssl_ca=/etc/ssl/certs/ca-certificates.crt")
+    with serving(tiny()) as sandbox:
+        for arguments in (["run"], ["check", "--quiet"]):
+            done = type_command(*arguments, "--destination", "sqlalchemy", harvest=sandbox)
+            assert (done.code, done.err.count("\n")) == (2, 1), said_of(done)
+            assert "SSL is required but the server doesn't support it" in done.err
 
 
 @pytest.mark.long
