@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import requests
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
+from harvest_source.api.connections import Session
 from harvest_source.api.errors import HarvestError
 from harvest_source.api.network import past_proxies
 from harvest_source.commands.output import message
@@ -173,16 +174,18 @@ def _try(url: str, text: str) -> str | None:
 def _send(url: str, text: str) -> tuple[str | None, bool]:
     """Posts once; returns why that failed, and whether another try may help."""
     try:
-        with requests.post(
-            url,
-            json={"text": text},
-            headers={"User-Agent": USER_AGENT_NAME},
-            auth=_unsigned,
-            timeout=(CONNECT_SECONDS, READ_SECONDS),
-            allow_redirects=False,
-            proxies=past_proxies(url),
-            stream=True,  # the body of the answer is not read
-        ) as response:
+        with (
+            Session(TOTAL_SECONDS) as session,
+            session.post(
+                url,
+                json={"text": text},
+                headers={"User-Agent": USER_AGENT_NAME},
+                auth=_unsigned,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                proxies=past_proxies(url),
+                stream=True,  # the body of the answer is not read
+            ) as response,
+        ):
             status = response.status_code
     except requests.exceptions.SSLError:
         return "the secure connection failed", False

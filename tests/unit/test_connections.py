@@ -17,6 +17,7 @@ from harvest_source.api.auth import PersonalToken
 from harvest_source.api.client import TRIES, HarvestClient
 from harvest_source.api.connections import Session
 from harvest_source.api.errors import TooSlowError
+from harvest_source.commands.notify import post
 from harvest_source.settings import HarvestSettings
 
 ANSWER_SECONDS = 120.0
@@ -221,3 +222,17 @@ def test_proxies_are_read_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
             with pytest.raises(TooSlowError, match="did not answer in time"):
                 client_of(proxy, "https://harvest.invalid/").get_accounts(tries=2)
             assert [asked.split()[1] for asked in proxy.asked] == [b"harvest.invalid:443"] * 2
+
+
+@pytest.mark.parametrize("location", [b"/there", b"http://["], ids=["a path", "an address that cannot be read"])
+def test_webhook_that_redirects_is_told_by_its_status_and_not_read(location: bytes) -> None:
+    """Its body may have no end; requests reads it, and where it leads, even if nobody wants to follow."""
+    mebibytes = 64
+
+    def leads_on(server: Dripping, say: Say) -> None:
+        say(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 5000000000\r\n\r\n")
+        server.drip_for_ever(say, bytes(2**20), mebibytes)
+
+    with dripping(leads_on) as server:
+        assert post(f"http://127.0.0.1:{server.port}/", "words") == "HTTP 302"
+        assert server.seconds < mebibytes * SECONDS_PER_DRIP
