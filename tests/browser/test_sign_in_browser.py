@@ -243,6 +243,7 @@ def test_start_page(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
         assert secret not in browser.history() + browser.driver.page_source + opened.read_text()
 
 
+@pytest.mark.long
 def test_answer_without_the_start_page(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
     """Another browser's answer is ignored, with a page that says what to do."""
     with Login(tmp_path, sandbox, "--account", "all", browser="true") as login, requests.Session() as other:
