@@ -15,9 +15,13 @@ from harvest_source.reports.catalogue import NAMES
 from harvest_source.reports.reader import Choice, Reader
 from harvest_source.resources import HarvestSource, Run, build_source
 from harvest_source.settings import load_settings, parse_account_ids, parse_since
+from harvest_source.strangers import refuse_strangers
 from harvest_source.syncing import sync
+from harvest_source.usage_figures import switch_off_unless_set
 
 __all__ = ["HarvestSource", "harvest_source", "sync"]
+
+switch_off_unless_set()
 
 
 def harvest_source(
@@ -38,8 +42,9 @@ def harvest_source(
         assignments: `account` (account-wide lists) or `project` (one request per project); default: as configured.
 
     Raises:
-        SettingError: a setting is missing or malformed.
+        SettingError: a setting is missing or malformed, or somebody else may have written it.
     """
+    refuse_strangers()
     settings = load_settings(_active_pipeline(), assignments=assignments)
     wanted = parse_account_ids(settings.account_id if account_id is None else account_id)
     auth, _note = build_auth(settings, accounts=wanted)

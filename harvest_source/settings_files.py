@@ -26,6 +26,7 @@ from harvest_source.api.errors import SettingError
 MARK = codecs.BOM_UTF8
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 SECRETS = "secrets.toml"
+FILES = (SECRETS, "config.toml")
 SAVE_AS = "save it as UTF-8"
 NO_TEXT = ("Invalid value", "Expected newline or end of document after a statement")
 QUOTES = '; text stands in quotes: key = "text"'
@@ -60,10 +61,19 @@ def pass_over_marks() -> None:
     Where no file has one, dlt's own way to read them is left alone.
     """
     folder = Path(RunContext(None).settings_dir)
-    if not any(_begins_with_mark(folder / name) for name in (SECRETS, "config.toml")):
+    if not any(_begins_with_mark(folder / name) for name in FILES):
         return
     with suppress(ConfigurationException):  # of another line: whoever reads a setting is told
         Container()[PluggableRunContext] = PluggableRunContext(_Context(None))
+
+
+def providers() -> list[ConfigProvider]:
+    """Returns where settings are read from, the first that counts in front, without dlt beginning its work.
+
+    Raises:
+        ConfigurationException: a file cannot be read.
+    """
+    return _Context(None).initial_providers()
 
 
 def _begins_with_mark(file: Path) -> bool:

@@ -61,6 +61,7 @@ def _clean_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     for name in list(os.environ):
         if name.startswith(SETTINGS):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")  # as importing the library does
     if FOLDERS_OF_RUNS & set(Path(request.node.path).parts):
         folder: Path = request.getfixturevalue("tmp_path")
         monkeypatch.chdir(folder)

@@ -15,6 +15,7 @@ from harvest_source.commands.workplace import Workplace
 from harvest_source.reports.reader import Choice, Reader
 from harvest_source.resources import HarvestSource, Run, build_source
 from harvest_source.settings import HarvestSettings, load_settings, parse_account_ids, stray_settings
+from harvest_source.strangers import notes_on_groups
 
 DEMO_TODAY = date(2026, 11, 20)  # the demo's data ends here, so that it is the same every day
 DEMO_TOKEN = "demo-token"  # noqa: S105 - of the built-in sandbox, worth nothing elsewhere
@@ -90,11 +91,11 @@ def _listed(ids: tuple[int, ...]) -> str:
 def notes_on_settings(place: Workplace) -> list[str]:
     """Returns what a person should know of options and settings.
 
-    That is a dataset of another name, keys where they do not count, and files of secrets that others can read.
+    That is a dataset of another name, keys where they do not count, and files of secrets that others can read or a group may write.
     """
     stored = place.stored_dataset
     renamed = [] if stored == place.dataset else [f"dataset {place.dataset} is stored as {stored}"]
-    return renamed + ([] if place.demo else [*stray_settings(), *notes_on_secrets()])
+    return renamed + ([] if place.demo else [*stray_settings(), *notes_on_secrets(), *notes_on_groups()])
 
 
 @contextmanager

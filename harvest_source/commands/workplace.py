@@ -34,7 +34,6 @@ SETTINGS_PAGE = "docs/destinations.md"
 
 # dlt's settings as this product was measured with; each counts only where the user has not set it
 DLT_DEFAULTS: dict[str, object] = {
-    "runtime.dlthub_telemetry": False,
     "runtime.log_level": "CRITICAL",  # what concerns a person is said by this product
     "load.delete_completed_jobs": True,  # loaded files are copies of the rows: they would pile up
     "sources.data_writer.file_max_items": 100_000,  # bounds the memory of a load

@@ -41,12 +41,15 @@ from harvest_source.commands.progress import PlainLines
 from harvest_source.commands.run import one_line
 from harvest_source.commands.workplace import apply_dlt_defaults, setting_errors
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME, parse_account_ids
+from harvest_source.strangers import refuse_strangers
 from harvest_source.syncing import Summary
+from harvest_source.usage_figures import switch_off
 
 POOL = "harvest"
 
 # dlt asks Airflow for one variable per setting, hundreds in a run; this leaves dlt_secrets_toml and a few others
 os.environ.setdefault("PROVIDERS__AIRFLOW_SECRETS__ONLY_TOML_FRAGMENTS", "true")
+switch_off()
 
 
 @task
@@ -80,6 +83,7 @@ def run(account_id: int) -> Summary:
     """Runs once in a folder that goes afterwards: dlt restores the working state from the destination each time."""
     destination = Variable.get("harvest_destination", default="postgres")
     dataset = Variable.get("harvest_dataset", default=DATASET_NAME)
+    refuse_strangers()
     apply_dlt_defaults(destination)
     to_the_log = redirect_stderr(sys.stdout)  # what stands on standard error, Airflow takes for errors
     with TemporaryDirectory(prefix="harvest-") as folder, setting_errors(destination), to_the_log:

@@ -88,6 +88,7 @@ def test_settings_that_stand_where_they_do_not_count_are_said(type_command: Type
     """By `check` and by a run: `deleted_rows` above all sections would else be ignored without a word, and rows removed."""
     Path(".dlt").mkdir()
     Path(".dlt/config.toml").write_text('deleted_rows = "keep"\n[sources]\nsweep_days = 1\n')
+    Path(".dlt").chmod(0o775)
     forget_dlt()
     harvest.now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # `check` compares clocks
     for arguments in (["--reports", "clients"], ["check"]):
@@ -95,4 +96,5 @@ def test_settings_that_stand_where_they_do_not_count_are_said(type_command: Type
         assert done.code == 0, done.err
         assert "deleted_rows stands outside of [sources.harvest] in .dlt/config.toml and does not count" in done.err
         assert "sweep_days stands outside of [sources.harvest]" in done.err
+        assert ".dlt may be written by its group: chmod g-w it" in done.err
     assert type_command("--reports", "clients", "--quiet", harvest=harvest).err == ""

@@ -16,6 +16,7 @@ from compare import assert_equal
 from faults_support import tiny
 from large_tools import need
 from support import TOKEN, rows, serving
+from usage_endpoint import usage_endpoint
 
 from harvest_sandbox import Fault, Sandbox
 
@@ -68,10 +69,12 @@ class Airflow:
             "SOURCES__HARVEST__API_URL": sandbox.api_url,
             "SOURCES__HARVEST__ID_URL": sandbox.id_url,
         }
-        done = subprocess.run(
-            [self.python, Path(__file__).with_name("run_dag.py"), order],
-            cwd=self.folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False,
-        )  # fmt: skip
+        with usage_endpoint() as endpoint:
+            done = subprocess.run(
+                [self.python, Path(__file__).with_name("run_dag.py"), order], cwd=self.folder, env={**env, **endpoint.variables},
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False,
+            )  # fmt: skip
+        assert endpoint.asked == 0  # nothing for dlt's makers
         said = done.stdout + done.stderr
         assert done.returncode == 0, said[-4000:]
         return json.loads(order.read_text()), said
