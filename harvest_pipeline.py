@@ -44,7 +44,7 @@ from harvest_source.api.errors import CancelledError
 from harvest_source.commands import checking, listings, signing
 from harvest_source.commands import run as run_command
 from harvest_source.commands import show as show_command
-from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, place_options, with_command_first
+from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, Commands, place_options, with_command_first
 from harvest_source.commands.output import flush, make_outputs_writable, message, show_log
 from harvest_source.commands.workplace import Workplace
 from harvest_source.secrecy import without_secrets
@@ -60,7 +60,7 @@ EXCLUDE = click.option("--exclude", metavar="A,B", help="All reports but these."
 NOTIFY = click.option("--notify", metavar="URL", help="Post a short message to a webhook when something is wrong or repaired.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def cli() -> None:
     """Load Harvest (time tracking, invoicing) into your own warehouse. Without a command: run."""
 

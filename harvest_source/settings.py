@@ -26,6 +26,7 @@ DATASET_NAME = "harvest"
 API_URL = "https://api.harvestapp.com/v2/"
 ID_URL = "https://id.getharvest.com/"
 DEVELOPERS_URL = "https://id.getharvest.com/developers"
+HARVEST_HOSTS = frozenset({origin(API_URL)[1], origin(ID_URL)[1]})
 CONTACT = "https://harvest-pipeline.example"
 USER_AGENT_NAME = "harvest-pipeline"
 
@@ -105,6 +106,16 @@ def load_settings(pipeline_name: str | None = PIPELINE_NAME, **overrides: Any) -
     if settings.start_date is not None:
         settings.start_date = parse_since("start_date", settings.start_date)
     return settings
+
+
+def other_hosts(settings: HarvestSettings) -> list[str]:
+    """Returns the hosts that are asked and sent the token in place of Harvest's, each with the settings that name it."""
+    named: dict[str, list[str]] = {}
+    for name in ("api_url", "id_url"):
+        _scheme, host, _port = origin(getattr(settings, name))
+        if host not in HARVEST_HOSTS:
+            named.setdefault(host, []).append(name)
+    return [f"{host} ({', '.join(names)})" for host, names in named.items()]
 
 
 def stray_settings() -> list[str]:

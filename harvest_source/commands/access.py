@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from functools import partial
 
 from harvest_source.api.accounts import choose_accounts
 from harvest_source.api.auth import Auth, build_auth, chosen_account
 from harvest_source.api.client import HarvestClient
+from harvest_source.api.errors import SettingError
 from harvest_source.commands.exposure import notes_on_secrets
+from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
 from harvest_source.reports.reader import Choice, Reader
 from harvest_source.resources import HarvestSource, Run, build_source
-from harvest_source.settings import HarvestSettings, load_settings, parse_account_ids, stray_settings
+from harvest_source.settings import HarvestSettings, load_settings, other_hosts, parse_account_ids, stray_settings
 from harvest_source.strangers import notes_on_groups
 
 DEMO_TODAY = date(2026, 11, 20)  # the demo's data ends here, so that it is the same every day
@@ -91,11 +93,19 @@ def _listed(ids: tuple[int, ...]) -> str:
 def notes_on_settings(place: Workplace) -> list[str]:
     """Returns what a person should know of options and settings.
 
-    That is a dataset of another name, keys where they do not count, and files of secrets that others can read or a group may write.
+    That is a dataset of another name, keys where they do not count, and files that others can read or may write.
     """
     stored = place.stored_dataset
     renamed = [] if stored == place.dataset else [f"dataset {place.dataset} is stored as {stored}"]
     return renamed + ([] if place.demo else [*stray_settings(), *notes_on_secrets(), *notes_on_groups()])
+
+
+def tell_other_hosts() -> None:
+    """Says in one line who is asked, and sent the token, where settings name another host than Harvest's."""
+    with suppress(SettingError):  # a command that reads the settings says so itself; others ask nobody
+        hosts = other_hosts(load_settings())
+        if hosts:
+            message(f"note: not Harvest is asked but {', '.join(hosts)}")
 
 
 @contextmanager

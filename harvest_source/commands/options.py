@@ -11,6 +11,7 @@ import click
 
 from harvest_source.api.errors import SettingError
 from harvest_source.api.tokens import DEFAULT_NAME, checked_name
+from harvest_source.commands.access import tell_other_hosts
 from harvest_source.commands.workplace import Workplace
 from harvest_source.settings import DATASET_NAME
 
@@ -36,6 +37,22 @@ LOGIN_NAME = click.option(
     "--name", metavar="N", default=DEFAULT_NAME, show_default=True, callback=_check_name, help="Keeps several sign-ins apart."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else there.")
+
+
+class Command(click.Command):
+    """A command that says first, whatever its options, where the token goes if not to Harvest."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carries the command out."""
+        if not ctx.params.get("demo"):
+            tell_other_hosts()
+        return super().invoke(ctx)
+
+
+class Commands(click.Group):
+    """The commands of the program."""
+
+    command_class = Command
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:

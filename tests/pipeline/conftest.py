@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import support
-from command_line import Done, Type
+from command_line import Done, Type, without_announcement
 from destinations import make_of, started_mariadb, started_postgres
 from mariadb_server import MariaDB
 from postgres_server import Postgres
@@ -59,6 +59,7 @@ def type_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[s
             capfd.readouterr()
             code = main(list(arguments))
             written = capfd.readouterr()
-        return Done(code, written.out, written.err)
+        errors = without_announcement(written.err)
+        return Done(code, written.out, errors, announced=errors != written.err)
 
     return type_in
