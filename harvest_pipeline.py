@@ -49,7 +49,6 @@ from harvest_source.commands.output import flush, make_outputs_writable, message
 from harvest_source.commands.workplace import Workplace
 from harvest_source.secrecy import without_secrets
 from harvest_source.settings_files import pass_over_marks
-from harvest_source.strangers import refuse_strangers
 from harvest_source.syncing.apart import is_interrupted
 from harvest_source.usage_figures import switch_off
 
@@ -159,7 +158,6 @@ def main(arguments: list[str]) -> int:
     show_log(shown=verbose)
     try:
         switch_off()
-        refuse_strangers()
         pass_over_marks()
         arguments = with_command_first(cli, arguments)
         command = arguments[0]

@@ -20,6 +20,7 @@ from harvest_source.settings_files import FILES, shown_path
 
 ROOT_UID = 0
 NOT_READ = "settings are not read from"
+START_ELSEWHERE = ", or start in a folder of your own"
 OF_NO_HOME = "dlt looks there since your home cannot be written: set HOME to a folder of your own"
 
 
@@ -68,13 +69,14 @@ def refuse_strangers() -> None:
     """
     for path, shared, fault in _faults():
         if fault.is_refused:
-            what_to_do = OF_NO_HOME if shared else f"{fault.mend} it, or start in a folder of your own"
+            what_to_do = OF_NO_HOME if shared else f"{fault.mend} it" + (START_ELSEWHERE if Path.cwd() in path.parents else "")
             raise SettingError(f"{NOT_READ} {shown_path(str(path))}, which {fault.what}; {what_to_do}")
 
 
 def notes_on_groups() -> list[str]:
-    """Returns a line for each folder or file of settings that its group may write, which is no fault where the group is meant."""
-    return [f"{shown_path(str(path))} {fault.what}: {fault.mend} it" for path, _, fault in _faults() if not fault.is_refused]
+    """Returns a line that names the settings that their group may write, which is no fault where the group is meant."""
+    paths = dict.fromkeys(shown_path(str(path)) for path, _, fault in _faults() if not fault.is_refused)
+    return [f"the group may write {', '.join(paths)}: if that is not meant, chmod g-w {' '.join(paths)}"] if paths else []
 
 
 def _faults() -> Iterator[tuple[Path, bool, Fault]]:
@@ -83,7 +85,11 @@ def _faults() -> Iterator[tuple[Path, bool, Fault]]:
         return
     caller = Caller(os.geteuid(), Path(__file__).stat().st_uid)
     context = RunContext(None)
-    for folder in dict.fromkeys(Path(place).absolute() for place in (context.settings_dir, context.global_dir)):
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise SettingError("the folder in which this was started is gone: go to one that is there") from None
+    for folder in dict.fromkeys(here / place for place in (context.settings_dir, context.global_dir)):
         shared = folder == Path(tempfile.gettempdir(), "dlt")
         for path in (folder, *(folder / name for name in FILES)):
             for status in _statuses(path):

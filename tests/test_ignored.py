@@ -20,7 +20,11 @@ KEPT_OUT = (
     ".env.local", ".envrc", "harvest.env", "harvest-pipeline.env", "schedules/prod.env", "access_token.txt", "harvest.token",
     "token.json", "sign-in-default-abc-0123.json", "configured-abc-0123.json", "credentials.json", "my-credentials.json",
     "gcp-service-account.json", "service_account.json", "client.key", "root.pem", ".pgpass", "harvest_pipeline.duckdb",
-    "harvest_pipeline.duckdb.wal", "harvest_demo.duckdb", "harvest_pipeline.duckdb.bak", "harvest_pipeline.duckdb.tmp/part",
+    "harvest_pipeline.duckdb.wal", "agency.db", "wh__harvest.db", "wh.db-wal", "warehouse.sqlite",
+    "warehouse/harvest/clients/1.parquet",
+    "secrets.yaml", "secrets.json", "secret.txt", "password.txt", "SECRETS.TOML", "harvest.env.bak", "prod.env~",
+    "pgpass.conf", "pg_service.conf", ".netrc", "client.p12", "harvest_demo.duckdb", "harvest_pipeline.duckdb.bak",
+    "harvest_pipeline.duckdb.tmp/part", "docker.env.bak",
 )  # fmt: skip
 TAKEN = (
     ".dlt/config.toml", ".dlt/secrets.toml.example", "harvest_source/secrecy.py", "harvest_source/api/tokens.py",

@@ -8,7 +8,7 @@ import dlt
 
 from harvest_source.commands.workplace import Workplace
 from harvest_source.settings_files import secrets_files, shown_path
-from harvest_source.syncing.file_modes import EVERYBODY, place_on_this_machine, readers_of
+from harvest_source.syncing.file_modes import EVERYBODY, place_on_this_machine, readers_of, shut_to_group
 
 
 def notes_on_secrets() -> list[str]:
@@ -23,11 +23,20 @@ def notes_on_secrets() -> list[str]:
 def notes_on_readers(place: Workplace, pipeline: dlt.Pipeline) -> list[str]:
     """Returns a line for the working state and the destination each, where somebody else can read it than is meant to."""
     shares = place.shares_with_group
-    return [
+    paths = [path for path in (Path(pipeline.working_dir), place_on_this_machine(pipeline)) if path is not None]
+    notes = [
         f"{shown_path(str(path))} can be read by {readers}: {_remedy(path, readers, shares=shares)}"
-        for path in (Path(pipeline.working_dir), place_on_this_machine(pipeline))
-        if path is not None and (readers := readers_of(path, share_with_group=shares))
+        for path in paths
+        if (readers := readers_of(path, share_with_group=shares))
     ]
+    shut = dict.fromkeys(each for path in paths if shares and (each := shut_to_group(path, place.base_folder)))
+    return notes + [
+        f"share_with_group is set, but the group cannot read {shown_path(str(path))}: {_opened(path)}" for path in shut
+    ]
+
+
+def _opened(path: Path) -> str:
+    return f"chmod {'g+rx' if path.is_dir() else 'g+r'} {shown_path(str(path))}"
 
 
 def _remedy(path: Path, readers: str, *, shares: bool) -> str:

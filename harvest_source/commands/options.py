@@ -14,6 +14,7 @@ from harvest_source.api.tokens import DEFAULT_NAME, checked_name
 from harvest_source.commands.access import tell_other_hosts
 from harvest_source.commands.workplace import Workplace
 from harvest_source.settings import DATASET_NAME
+from harvest_source.strangers import refuse_strangers
 
 COMMON = [
     click.option("--demo", is_flag=True, help="Use the built-in sandbox account: no sign-in, no settings."),
@@ -40,10 +41,11 @@ JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document o
 
 
 class Command(click.Command):
-    """A command that says first, whatever its options, where the token goes if not to Harvest."""
+    """A command that first refuses settings of strangers, and says where the token goes if not to Harvest."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Carries the command out."""
+        """Carries the command out; before it no setting is read."""
+        refuse_strangers()
         if not ctx.params.get("demo"):
             tell_other_hosts()
         return super().invoke(ctx)

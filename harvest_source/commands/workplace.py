@@ -75,6 +75,11 @@ class Workplace:
         return self._state_base / f"{self.destination.replace('/', '_')}__{self.stored_dataset}"
 
     @property
+    def base_folder(self) -> Path:
+        """Returns the folder in which everything is made: the current one, or dlt's where `DLT_DATA_DIR` is set."""
+        return self._state_base.parent if os.environ.get("DLT_DATA_DIR") else Path.cwd()
+
+    @property
     def _state_base(self) -> Path:
         return Path(get_dlt_pipelines_dir()) if os.environ.get("DLT_DATA_DIR") else STATE_FOLDER.absolute()
 

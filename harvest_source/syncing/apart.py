@@ -62,8 +62,11 @@ def load_apart(
 
 def _is_of_rows(failure: PipelineStepFailed, pipeline: dlt.Pipeline) -> bool:
     """Returns whether a package failed for what is in it: not what may pass, and not what a later try could load as it is."""
-    own = [cause for cause in causes(failure) if isinstance(cause, HarvestError)]
+    found = list(causes(failure))
+    own = [cause for cause in found if isinstance(cause, HarvestError)]
     if is_passing(failure) or is_interrupted(failure) or any(not isinstance(each, ApiError) for each in own):
+        return False
+    if any(isinstance(cause, OSError) for cause in found):  # the machine's, or the way to the destination
         return False
     if any(isinstance(each, AccessLostError) for each in own):
         return False

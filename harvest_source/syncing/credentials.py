@@ -22,6 +22,8 @@ from harvest_source.syncing.clients import client_to_ask, forget_client
 from harvest_source.syncing.postgres import ENCODING, is_postgres
 from harvest_source.syncing.tls import with_sslmode
 
+LIBPQ_DRIVERS = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})  # SQLAlchemy's names
+
 # seconds and tries of a connection on which nothing is sent: firewalls forget it, and the system asks after hours only
 KEEP_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 
@@ -62,9 +64,10 @@ def settle_credentials(pipeline: dlt.Pipeline) -> None:
         return
     _refuse_misread(destination.destination_name, credentials)
     _refuse_without_effect(pipeline, destination.destination_name, config)
-    if isinstance(credentials, PostgresCredentials):  # or Redshift's, which the same driver opens
-        credentials.query = with_sslmode(credentials.host, credentials.query or {}, os.environ)
-        destination.config_params["credentials"] = credentials
+    is_engine = type(destination.config_params.get("credentials")).__module__.startswith("sqlalchemy.")  # as its owner made it
+    if is_opened_by_libpq(credentials) and not is_engine:
+        query = with_sslmode(credentials.host or "", credentials.query or {}, os.environ)
+        destination.config_params["credentials"] = credentials = _with_query(credentials, query)
         forget_client(pipeline)
     if is_postgres(pipeline) and type(credentials) is PostgresCredentials:
         if (credentials.client_encoding or ENCODING).upper() not in (ENCODING, "UTF-8"):
@@ -73,6 +76,21 @@ def settle_credentials(pipeline: dlt.Pipeline) -> None:
         ours.update({**credentials, "client_encoding": ENCODING})
         destination.config_params["credentials"] = ours.resolve()
         forget_client(pipeline)
+
+
+def _with_query(credentials: ConnectionStringCredentials, query: dict[str, Any]) -> ConnectionStringCredentials:
+    """Returns credentials with another query; SQLAlchemy's are new ones, since they keep what they opened."""
+    changed: Any = type(credentials)()
+    changed.update({**credentials, "query": query})
+    if hasattr(changed, "managed_engine"):
+        changed.managed_engine = None
+    resolved: ConnectionStringCredentials = changed.resolve()
+    return resolved
+
+
+def is_opened_by_libpq(credentials: ConnectionStringCredentials) -> bool:
+    """Returns whether libpq opens the connection: Postgres, Redshift, and Postgres by way of SQLAlchemy."""
+    return isinstance(credentials, PostgresCredentials) or credentials.drivername in LIBPQ_DRIVERS
 
 
 def _in_lines(key: str) -> str:

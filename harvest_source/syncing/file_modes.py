@@ -93,7 +93,9 @@ def place_on_this_machine(pipeline: dlt.Pipeline) -> Path | None:
         return Path(config.make_local_path(config.bucket_url))
     credentials: Any = getattr(config, "credentials", None)
     if str(getattr(credentials, "drivername", "")).startswith("sqlite") and credentials.database:
-        return Path(credentials.database).absolute()
+        file = Path(credentials.database).absolute()
+        own = file.with_name(f"{file.stem}__{pipeline.dataset_name}{file.suffix}")  # dlt gives each dataset a file beside it
+        return own if own.exists() else file
     return None
 
 
@@ -119,6 +121,24 @@ def _set_mode(path: Path, *, share_with_group: bool) -> None:
         wanted |= stat.S_IXGRP if share_with_group and stat.S_ISDIR(mode) else 0
         if wanted != stat.S_IMODE(mode):
             path.chmod(wanted)
+
+
+def shut_to_group(path: Path, within: Path) -> Path | None:
+    """Returns what keeps the group from reading a file or folder: itself, or a folder above it; `None` where nothing does.
+
+    Args:
+        path: of the file or folder.
+        within: folders from here on up are not this product's, and not looked at.
+    """
+    if not HAS_MODES or not path.exists():
+        return None
+    for each in (path, *path.parents):
+        if each == within or within not in each.parents:
+            return None
+        wanted = stat.S_IRGRP | (stat.S_IXGRP if each.is_dir() else 0)
+        if each.stat().st_mode & wanted != wanted:
+            return each
+    return None
 
 
 def readers_of(path: Path, *, share_with_group: bool = False) -> str | None:

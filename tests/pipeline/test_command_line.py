@@ -298,6 +298,8 @@ def test_show_prints_any_query_in_three_forms(type_command: Type) -> None:
     assert {row["client_key"] for row in as_csv} == {row["client_key"] for row in as_json} == {"(hidden)"}
     assert {row["nothing"] for row in as_csv} == {""}
     assert "(hidden)" in as_table
+    to_open = list(csv.DictReader(io.StringIO(type_command("show", sql, "--spreadsheet").out.removeprefix("\ufeff"))))
+    assert {row["client_key"] for row in to_open} == {"(hidden)"}
     assert all(row["issue_date"] in as_table for row in as_json)
     keys = [
         key

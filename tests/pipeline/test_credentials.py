@@ -302,6 +302,18 @@ def test_redshift_is_asked_for_tls_as_well(monkeypatch: pytest.MonkeyPatch) -> N
     assert "sslmode=require" in client.config.credentials.to_native_representation()
 
 
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg2"])
+def test_postgres_is_asked_for_tls_by_way_of_sqlalchemy_as_well(driver: str, type_command: Type) -> None:
+    """Its password goes in clear to another machine only where somebody said so."""
+    heard = list[bytes]()
+    with server_without_tls(heard) as port, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DESTINATION__SQLALCHEMY__CREDENTIALS", f"{driver}://{USER}:{PASSWORD}@{ELSEWHERE}:{port}/postgres")
+        done = type_command("status", "--destination", "sqlalchemy")
+    assert done.code == 2, said_of(done)
+    assert heard[1::2] == [b""] * (len(heard) // 2)
+    assert len(heard) > 0
+
+
 def test_mariadb_without_tls_is_refused_where_an_authority_is_named(
     mariadb: MariaDB, type_command: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:

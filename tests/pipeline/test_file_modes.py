@@ -22,7 +22,7 @@ from support import serving, sync_once
 from harvest_sandbox import Fault
 from harvest_source.commands.workplace import Workplace
 from harvest_source.settings_files import secrets_files
-from harvest_source.syncing.file_modes import made_for_owner, place_on_this_machine, readers_of
+from harvest_source.syncing.file_modes import made_for_owner, place_on_this_machine, readers_of, shut_to_group
 
 NOBODY = 65534
 FEW = ("--reports", "clients,invoice_messages")
@@ -138,6 +138,8 @@ def test_state_of_an_earlier_version_is_closed_and_its_database_stays_as_it_is(o
         assert "can be read" not in type_command("check", harvest=sandbox).err
         assert type_command("--quiet", *FEW, harvest=sandbox, SHARE_WITH_GROUP="true").code == 0
         assert modes(open_place) == {**SHARED, "database": "600", "folders": {"750", "755"}}
+        said = type_command("check", harvest=sandbox, SHARE_WITH_GROUP="true").err
+        assert f"share_with_group is set, but the group cannot read {FILE}: chmod g+r {FILE}" in said
 
 
 @pytest.mark.long
@@ -284,6 +286,28 @@ def test_place_that_cannot_be_looked_into_is_left_to_whoever_opens_it(open_place
 def test_place_of_the_tables_on_this_machine(tmp_path: Path, destination: Callable[[Path], Any], expected: str | None) -> None:
     pipeline = dlt.pipeline("places", destination=destination(tmp_path), dataset_name="harvest", pipelines_dir=str(tmp_path))
     assert place_on_this_machine(pipeline) == (None if expected is None else tmp_path / expected)
+
+
+def test_file_that_sqlite_has_for_a_dataset_is_the_place_of_its_tables(tmp_path: Path) -> None:
+    (tmp_path / "a__harvest.db").touch()
+    destination = dlt.destinations.sqlalchemy(f"sqlite:///{tmp_path}/a.db")
+    pipeline = dlt.pipeline("places", destination=destination, dataset_name="harvest", pipelines_dir=str(tmp_path))
+    assert place_on_this_machine(pipeline) == tmp_path / "a__harvest.db"
+
+
+def test_what_keeps_the_group_out_is_found_up_to_the_folder_of_the_run(tmp_path: Path) -> None:
+    folder = tmp_path / "above" / "below"
+    folder.mkdir(parents=True)
+    file = folder / "file"
+    file.touch()
+    for path, bits in ((file, 0o640), (folder, 0o750), (folder.parent, 0o750), (tmp_path, 0o700)):
+        path.chmod(bits)
+    assert shut_to_group(file, tmp_path) is None
+    folder.parent.chmod(0o700)
+    assert shut_to_group(file, tmp_path) == folder.parent
+    file.chmod(0o600)
+    assert shut_to_group(file, tmp_path) == file
+    assert shut_to_group(tmp_path / "nothing", tmp_path) is None
 
 
 def test_folder_of_the_state_is_made_for_the_owner_before_anything_is_in_it(open_place: Path) -> None:

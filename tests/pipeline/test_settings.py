@@ -96,5 +96,5 @@ def test_settings_that_stand_where_they_do_not_count_are_said(type_command: Type
         assert done.code == 0, done.err
         assert "deleted_rows stands outside of [sources.harvest] in .dlt/config.toml and does not count" in done.err
         assert "sweep_days stands outside of [sources.harvest]" in done.err
-        assert ".dlt may be written by its group: chmod g-w it" in done.err
+        assert "the group may write .dlt: if that is not meant, chmod g-w .dlt" in done.err
     assert type_command("--reports", "clients", "--quiet", harvest=harvest).err == ""

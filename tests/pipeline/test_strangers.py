@@ -50,12 +50,12 @@ def planted(folder: Path, owner: int, sandbox: Sandbox) -> None:
         os.chown(path, owner, owner)
 
 
-def accounts(place: Path) -> subprocess.CompletedProcess[str]:
-    """Lists the accounts as a service user without a home."""
+def as_me(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command as a service user without a home."""
     env = {**bare_environment(ACCESS_TOKEN=TOKEN), "HOME": "/nonexistent", "TMPDIR": str(place / "temporary")}
     env["DLT_DATA_DIR"] = str(place / "here")  # which moves the working state, not the settings
     return subprocess.run(
-        [*AS_ME, "accounts", "--json"],
+        [*AS_ME, *arguments],
         cwd=place / "here", env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
@@ -64,12 +64,35 @@ def accounts(place: Path) -> subprocess.CompletedProcess[str]:
 def test_settings_of_a_stranger_end_a_command_before_a_token_goes_out_and_ones_own_count(where: str, place: Path) -> None:
     with serving(tiny()) as sandbox:
         planted(place / where, STRANGER, sandbox)
-        refused = accounts(place)
+        refused = as_me(place, "accounts", "--json")
         assert (refused.returncode, refused.stdout, sandbox.requests) == (2, "", [])
         assert refused.stderr.startswith("error: settings are not read from ")
         assert f"which belongs to user {STRANGER}; " in refused.stderr
         assert refused.stderr.count("\n") == 1
         for path in (place / where, place / where / "config.toml"):
             os.chown(path, ME, ME)
-        done = accounts(place)
+        done = as_me(place, "accounts", "--json")
         assert (done.returncode, bool(sandbox.requests)) == (0, True), done.stderr
+
+
+def test_run_without_a_home_makes_no_folder_in_which_the_next_user_would_be_refused(place: Path) -> None:
+    """dlt would make `dlt` below the temporary folder for a number of its own."""  # noqa: D403 - dlt's name
+    assert as_me(place, "--demo", "--reports", "roles").returncode == 0
+    assert not (place / "temporary" / "dlt").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has other rights")
+def test_help_is_shown_where_settings_are_refused_and_where_the_folder_is_gone(tmp_path: Path) -> None:
+    """What a command then does is one line and exit code 2."""
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt").chmod(0o777)
+    gone = f'mkdir gone && cd gone && rmdir ../gone && exec "{sys.executable}" "{SCRIPT}" "$@"'
+    here = f'exec "{sys.executable}" "{SCRIPT}" "$@"'
+    for way, said in ((here, "which may be written by everybody"), (gone, "the folder in which this was started is gone")):
+        for arguments, code in ((["run", "--help"], 0), (["reports"], 2)):
+            done = subprocess.run(
+                ["/bin/sh", "-c", way, "sh", *arguments],
+                cwd=tmp_path, env=bare_environment(), capture_output=True, text=True, timeout=120, check=False,
+            )  # fmt: skip
+            assert done.returncode == code, done.stderr
+            assert code == 0 or (said in done.stderr and done.stderr.count("\n") == 1), done.stderr

@@ -29,6 +29,7 @@ def test_command_sends_no_usage_figures_from_any_folder(wanted: bool, tmp_path: 
     with usage_endpoint() as endpoint:
         done = command(tmp_path, "--demo", "--reports", "roles", env=environment(endpoint, tmp_path))
     assert (done.returncode, endpoint.asked) == (0, 0), done.stderr
+    assert list(tmp_path.rglob(".anonymous_id")) == [], "a number that dlt would send along"
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,15 @@ def test_command_sends_no_usage_figures_from_any_folder(wanted: bool, tmp_path: 
         ({"RUNTIME__DLTHUB_TELEMETRY": "true"}, False, True),
         ({}, True, True),
         ({"RUNTIME__DLTHUB_TELEMETRY": "false"}, True, False),
+        ({"DLTHUB_TELEMETRY": "true"}, False, False),
     ],
-    ids=["nothing is set", "on in the environment", "on in config.toml", "off in the environment"],
+    ids=[
+        "nothing is set",
+        "on in the environment",
+        "on in config.toml",
+        "off in the environment",
+        "on under a name that dlt does not read",
+    ],
 )
 def test_library_sends_usage_figures_only_where_the_user_says_so(
     variables: dict[str, str],

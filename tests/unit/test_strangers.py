@@ -71,7 +71,7 @@ def test_each_thing_that_everybody_may_write_is_refused_and_named(
         refuse_strangers()
     (tmp_path / name).chmod(0o770)
     refuse_strangers()
-    assert notes_on_groups() == [f"{name} may be written by its group: chmod g-w it"]
+    assert notes_on_groups() == [f"the group may write {name}: if that is not meant, chmod g-w {name}"]
 
 
 def test_link_counts_by_what_it_leads_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
