@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from harvest_source.api.client import HarvestClient
+from harvest_source.api.client import TRIES, HarvestClient
 from harvest_source.api.errors import (
     AccessLostError,
     AccountNotFoundError,
@@ -44,8 +44,7 @@ class Account:
     @property
     def caller_name(self) -> str:
         """Returns the name of the caller, as far as Harvest says it."""
-        names = (self.caller.get("first_name"), self.caller.get("last_name"))
-        return " ".join(name for name in names if name and isinstance(name, str)) or "the token's user"
+        return _full_name(self.caller) or "the token's user"
 
     def switched_off(self, module: str | None) -> bool:
         """Returns whether a module of Harvest is known to be switched off in this account."""
@@ -58,13 +57,34 @@ def reachable_accounts(client: HarvestClient) -> dict[int, str]:
     Raises:
         ApiError: the list cannot be read.
     """
-    accounts = clean_text(client.get_accounts().get("accounts")) or []
-    if not isinstance(accounts, list) or not all(isinstance(account, dict) for account in accounts):
-        raise RefusedError(f"{LIST_OF_ACCOUNTS} is not of the documented shape")
-    ours = [account for account in accounts if account.get("product") == "harvest"]
-    if not all(_is_id(account.get("id")) for account in ours):
-        raise RefusedError(f"{LIST_OF_ACCOUNTS} has an account without its number")
-    return {account["id"]: account["name"] if isinstance(account.get("name"), str) else "" for account in ours}
+    return introduce(client, TRIES)[1]
+
+
+def introduce(client: HarvestClient, tries: int = FEW_TRIES) -> tuple[str, dict[int, str]]:
+    """Returns the name of the caller, and `reachable_accounts`, of one answer.
+
+    Raises:
+        ApiError: the list cannot be read.
+    """
+    with stays_with_report():
+        data = client.get_accounts(tries)
+        accounts = data.get("accounts") or []
+        if not isinstance(accounts, list) or not all(isinstance(account, dict) for account in accounts):
+            raise RefusedError(f"{LIST_OF_ACCOUNTS} is not of the documented shape")
+        ours = [account for account in accounts if account.get("product") == "harvest"]
+        if not all(_is_id(account.get("id")) for account in ours):
+            raise RefusedError(f"{LIST_OF_ACCOUNTS} has an account without its number")
+        return _full_name(data.get("user")), {account["id"]: _text(account.get("name")) for account in ours}
+
+
+def _full_name(user: object) -> str:
+    """Returns the name of a user, as far as Harvest says it."""
+    names = (_text(user.get("first_name")), _text(user.get("last_name"))) if isinstance(user, dict) else ()
+    return " ".join(name for name in names if name)
+
+
+def _text(value: object) -> str:
+    return str(clean_text(value)) if isinstance(value, str) else ""
 
 
 def _is_id(value: object) -> bool:

@@ -10,6 +10,7 @@ import io
 import time
 from collections.abc import Callable
 from http.client import HTTPResponse
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -22,7 +23,7 @@ Now = Callable[[], float]
 
 
 class Session(requests.Session):
-    """Sends requests, and leaves redirects alone: not even the address in one is looked at, which may be anything."""
+    """Sends requests; takes no cookies, and leaves redirects alone: not even the address in one is looked at."""
 
     def __init__(self, answer_seconds: float = ANSWER_SECONDS, connections: int = CONNECTIONS, now: Now = time.monotonic) -> None:
         """Opens nothing yet.
@@ -35,6 +36,7 @@ class Session(requests.Session):
         super().__init__()
         for scheme in ("https://", "http://"):
             self.mount(scheme, _Adapter(answer_seconds, connections, now))
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the base class's argument
         """Returns None: an answer that leads elsewhere is an answer like any other."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from harvest_source.api.errors import HarvestError, OddAnswerError, first_line
+from harvest_source.api.parsing import UnreadableError
 
 LOGGER = "harvest_source"
 TOLD = {
@@ -38,6 +39,8 @@ def stays_with_report(is_foreign: Callable[[Exception], bool] = lambda _error: F
 
 
 def _said(error: Exception) -> str:
+    if isinstance(error, UnreadableError):  # of the second, exact reading: it takes fewer levels than the quick one
+        return str(error)
     told = next((words for kind, words in TOLD.items() if isinstance(error, kind)), None)
     what = f"{type(error).__name__}: {first_line(error)[:MESSAGE_LENGTH]}"
     return told or f"unexpected {what} (an odd answer, or a fault of this program: --verbose tells where)"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from harvest_source.api.accounts import FEW_TRIES, Account, choose_accounts, look_up
+from harvest_source.api.accounts import FEW_TRIES, Account, choose_accounts, introduce, look_up
 from harvest_source.api.auth import Auth, build_auth, stored_sign_in
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import AccountNotFoundError, ApiError, HarvestError, SettingError, TokenRejectedError
@@ -24,19 +24,6 @@ from harvest_source.settings import HarvestSettings
 CLOCK_SECONDS = 60  # more than that between the server's clock and ours is told
 MODULES = ("expense_feature", "invoice_feature", "estimate_feature")
 WRONG_SETTING = 2
-
-
-def introduce(client: HarvestClient) -> tuple[str, dict[int, str]]:
-    """Returns who the caller is, and the Harvest accounts that are reached; Forecast's are left out.
-
-    Raises:
-        ApiError: the list cannot be read.
-    """
-    data = client.get_accounts(FEW_TRIES)
-    user = data.get("user") or {}
-    name = " ".join(str(user[part]) for part in ("first_name", "last_name") if user.get(part))
-    listed = [each for each in data.get("accounts") or [] if each.get("product") == "harvest"]
-    return name, {int(each["id"]): str(each.get("name") or "") for each in listed}
 
 
 def accounts(place: Workplace, *, name: str | None, as_json: bool) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from harvest_source.api.accounts import introduce
 from harvest_source.api.auth import OAuthToken, build_auth, sign_in_with_code, stored_sign_in
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import AccountNotFoundError, CancelledError, HarvestError, SettingError
@@ -21,8 +22,9 @@ from harvest_source.api.forgetting import forget, names_left
 from harvest_source.api.pages import failed_page, signed_in_page
 from harvest_source.api.sign_in import TIMEOUT_SECONDS, ReadLine, SignIn, redirect_uri
 from harvest_source.api.tokens import OAuthClient, TokenFile, folder, oauth_client, sign_in_file, trimmed
-from harvest_source.commands.checking import check, introduce
+from harvest_source.commands.checking import check
 from harvest_source.commands.output import message
+from harvest_source.commands.run import one_line
 from harvest_source.commands.workplace import Workplace
 from harvest_source.settings import DEVELOPERS_URL, HarvestSettings, load_settings, parse_account_ids
 
@@ -55,8 +57,8 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
             try:
                 _sign_in(sign_in, client, new, no_browser=no_browser)
                 user, reached = _try(settings, client, new, place.account)
-            except HarvestError as error:
-                sign_in.show(failed_page(str(error)))
+            except Exception as error:
+                sign_in.show(failed_page(one_line(error)))
                 raise
             sign_in.show(signed_in_page(user, list(reached.values()), choose=len(reached) > 1 and place.account is None))
             known = {"user": user, "accounts": {str(key): text for key, text in reached.items()}}

@@ -20,6 +20,7 @@ from support import free_port
 
 from harvest_sandbox import Fault, Sandbox
 from harvest_source.api import exchange
+from harvest_source.commands import signing
 
 Decide = Callable[[requests.Session, str], None]
 
@@ -153,6 +154,21 @@ def test_a_login_that_fails_leaves_the_sign_in_of_before(place: Place, monkeypat
     after = place.stored()
     assert [*after] == [*before]
     assert len(json.loads(next(iter(after.values())))["accounts"]) == 2
+
+
+def test_a_login_that_fails_by_a_fault_of_this_program_says_so_in_the_browser(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page does not wait for ever."""
+
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(signing, "introduce", broken)
+    assert place.login().code == 1
+    assert "You are not signed in" in place.page
+    assert "ZeroDivisionError" in place.page
+    assert place.stored() == {}
 
 
 def test_a_first_login_whose_account_is_not_reached_leaves_nothing(place: Place) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+from functools import partial
 from typing import Any
 
 import pytest
 from hostile import Hostile, client_of, http, page
 
-from harvest_source.api.accounts import Account, choose_accounts, look_up_all, reachable_accounts
-from harvest_source.api.errors import ApiError, NotAllowedError, RefusedError, UnavailableError
+from harvest_source.api.accounts import Account, choose_accounts, introduce, look_up_all, reachable_accounts
+from harvest_source.api.errors import ApiError, NotAllowedError, OddAnswerError, RefusedError, UnavailableError
+from harvest_source.api.net import stays_with_report
+from harvest_source.api.parsing import parse_exact
 from harvest_source.syncing.history import accounts_resource
 
 ACCOUNT = 7
@@ -93,6 +96,21 @@ def test_odd_header_changes_nothing(header: str) -> None:
     assert len(harvest.requests) == 2
 
 
+def test_cookies_are_not_taken() -> None:
+    """Or a server could have each request carry more of them than the one before."""
+    with Hostile(lambda _asked: http(GOOD, f"Set-Cookie: c{len(harvest.requests)}=x; Path=/")) as harvest:
+        client = client_of(harvest)
+        for _ in range(2):
+            list(client.iter_pages(ACCOUNT, "clients", "clients", {}, "clients"))
+    assert [asked.headers.get("Cookie") for asked in harvest.requests] == [None, None]
+
+
+def test_answer_that_the_exact_reading_refuses_is_told_as_it_is() -> None:
+    """The quick reading takes 1,024 levels, this one fewer where the stack is deep: that is no fault of this program."""
+    with pytest.raises(OddAnswerError, match=r"^the answer is nested too deeply to be read$"), stays_with_report():
+        parse_exact(deep(200_000))
+
+
 LISTS_OF_ACCOUNTS = {
     "a number": b'{"accounts": 5}',
     "an object": b'{"accounts": {"id": 1}}',
@@ -101,6 +119,9 @@ LISTS_OF_ACCOUNTS = {
     "id of words": b'{"accounts": [{"product": "harvest", "id": "many"}]}',
     "id of no bigint": b'{"accounts": [{"product": "harvest", "id": 9223372036854775808}]}',
     "id of NaN": b'{"accounts": [{"product": "harvest", "id": NaN}]}',
+    "id beyond Decimal": b'{"accounts": [{"product": "harvest", "id": 1e400}]}',
+    "text": b'{"accounts": "many"}',
+    "texts": b'{"accounts": ["a"]}',
     "deep": b'{"accounts": ' + deep(200_000) + b"}",
     "a list": b"[]",
 }
@@ -111,10 +132,36 @@ def test_odd_list_of_accounts_ends_in_one_line_where_it_is_needed(body: bytes) -
     """A chosen account needs no list."""
     with Hostile(lambda _asked: http(body)) as harvest:
         client = client_of(harvest)
-        with pytest.raises(ApiError) as caught:
-            choose_accounts(client, None)
+        for ask in (partial(choose_accounts, client, None), partial(introduce, client)):
+            with pytest.raises(ApiError) as caught:
+                ask()
+            assert "\n" not in str(caught.value)
+            assert "unexpected" not in str(caught.value)
         assert [account.id for account in choose_accounts(client, (ACCOUNT,))] == [ACCOUNT]
-    assert "\n" not in str(caught.value)
+
+
+def test_list_of_accounts_is_read_past_what_is_not_needed_of_it() -> None:
+    """Lists within lists in an account, or in the user, hold nobody from the accounts."""
+    odd = b'{"accounts": [{"id": 7, "name": "a", "product": "harvest", "x": %b}, {"product": %b}], "user": {"x": %b}}'
+    with Hostile(lambda _asked: http(odd % (3 * (deep(1000),)))) as harvest:
+        client = client_of(harvest)
+        assert introduce(client) == ("", {7: "a"})
+        assert choose_accounts(client, None) == choose_accounts(client, (7,)) == [Account(7, "a")]
+
+
+USERS = {
+    "a list": (b"[1]", ""),
+    "a text": (b'"x"', ""),
+    "names of all kinds": (b'{"first_name": ["x"], "last_name": 5}', ""),
+    "half a pair": (b'{"first_name": "a\\ud800", "last_name": "b"}', "a\ufffd b"),
+}
+
+
+@pytest.mark.parametrize(("user", "name"), USERS.values(), ids=USERS)
+def test_odd_user_beside_the_accounts_is_one_without_a_name(user: bytes, name: str) -> None:
+    """What can be printed of the name is."""
+    with Hostile(lambda _asked: http(b'{"accounts": [], "user": %b}' % user)) as harvest:
+        assert introduce(client_of(harvest)) == (name, {})
 
 
 def test_names_of_accounts_hold_no_sign_that_a_database_refuses() -> None:
