@@ -22,6 +22,7 @@ Row = dict[str, Any]
 
 MISFIT_SUFFIX = "__text"
 MOST_NEW_COLUMNS = 200  # of a report and run, lists that get a table of their own among them
+MOST_NEW_NAMES = 2000  # of a report and run, those of fields that hold null or an empty object among them
 OWN_COLUMNS = frozenset({"account_id", "deleted_at"})  # of this product: a field of that name at Harvest gets a suffix
 OWN_SUFFIX = "__harvest"
 UNNAMED = "unnamed"  # a field whose name is empty
@@ -41,6 +42,7 @@ class Notes:
     _made: defaultdict[str, set[str]] = field(
         default_factory=lambda: defaultdict(set)
     )  # report: columns and lists new in this run
+    _met: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # report: names new in this run
 
     def count_new(self, report: str, place: str) -> None:
         """Counts a new column, or a list that gets a table of its own.
@@ -48,11 +50,22 @@ class Notes:
         Raises:
             RefusedError: it is one more than a report may bring in one run.
         """
-        made = self._made[report]
-        made.add(place)
-        if len(made) > MOST_NEW_COLUMNS:
+        self._count(self._made[report], place, report, MOST_NEW_COLUMNS)
+
+    def count_name(self, report: str, place: str) -> None:
+        """Counts the name of a field that has no column, and gets none while it holds nothing.
+
+        Raises:
+            RefusedError: it is one more than a report may bring in one run.
+        """
+        self._count(self._met[report], place, report, MOST_NEW_NAMES)
+
+    @staticmethod
+    def _count(counted: set[str], place: str, report: str, most: int) -> None:
+        counted.add(place)
+        if len(counted) > most:
             raise RefusedError(
-                f"Harvest sent more than {MOST_NEW_COLUMNS} fields of {report} that nobody documented: its rows are not loaded"
+                f"Harvest sent more than {most:,} fields of {report} that nobody documented: its rows are not loaded"
             )
 
     def forget(self, report: str) -> None:
@@ -84,6 +97,10 @@ class TableShape:
     def has(self, column: str) -> bool:
         """Returns whether this is a plain column, documented or met before."""
         return column in self._converters
+
+    def knows(self, column: str) -> bool:
+        """Returns whether the table has this plain column, of earlier runs too."""
+        return column in self._converters or column in self._known
 
     def convert(self, row: Row, column: str, value: Any) -> None:
         """Sets `row[column]` to the value in the column's kind."""
@@ -167,7 +184,7 @@ class Shaper:
         names = self._names.setdefault(prefix, {})
         as_it_is = table.as_it_is
         for key, value in record.items():
-            name = names.get(key) or self._name(names, prefix, key)
+            name = names.get(key) or self._name(table, prefix, key)
             if type(value) is as_it_is.get(name):
                 row[name] = value
             elif table.has(name):
@@ -211,12 +228,15 @@ class Shaper:
         self.lists[name] = shape
         return shape
 
-    def _name(self, names: dict[str, str], prefix: str, key: str) -> str:
+    def _name(self, table: TableShape, prefix: str, key: str) -> str:
         name = _naming.normalize_path(key) or UNNAMED
         if not prefix and name in OWN_COLUMNS:
             name += OWN_SUFFIX
         if not prefix and name.startswith(DLT_PREFIX):
             name = HARVEST + name
         whole = prefix + name
-        names[key] = _naming.normalize_path(_naming.shorten_identifier(whole, whole, LONGEST_NAME))
-        return names[key]
+        column = _naming.normalize_path(_naming.shorten_identifier(whole, whole, LONGEST_NAME))
+        if not table.knows(column):
+            self._notes.count_name(self.report.name, f"{table.table}.{column}")
+        self._names[prefix][key] = column
+        return column

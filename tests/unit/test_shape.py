@@ -15,6 +15,7 @@ from support import like
 
 from harvest_source.api.errors import RefusedError
 from harvest_source.api.parsing import parse_exact
+from harvest_source.reports import shape
 from harvest_source.reports.catalogue import NAMES, REPORTS, Report, by_name
 from harvest_source.reports.columns.types import Kind
 from harvest_source.reports.shape import MISFIT_SUFFIX, Notes, Row, Shaper
@@ -214,6 +215,31 @@ def test_values_that_are_kept_as_text_count_as_new_columns() -> None:
     shaper, _ = shaper_of("clients", {"clients": {f"n_{n}": Kind.DECIMAL for n in range(201)}})
     with pytest.raises(RefusedError, match="more than 200 fields"):
         shaper.shape({"id": 1, **{f"n_{n}": "no number" for n in range(201)}}, 7)
+
+
+UNTOLD: dict[str, Callable[[int], Row]] = {
+    "nulls": lambda n: {f"x_{n}": None},
+    "empty objects": lambda n: {f"x_{n}": {}},
+    "nulls in objects": lambda n: {"x": {f"y_{n}": None}},
+    "objects in objects": lambda n: {f"x_{n}": {"y": {"z": None}}},
+    "nulls in elements": lambda n: {"line_items": [{f"x_{n}": None}]},
+}
+
+
+@pytest.mark.parametrize("fields", UNTOLD.values(), ids=UNTOLD)
+def test_fields_that_hold_nothing_are_bounded_as_well(fields: Callable[[int], Row]) -> None:
+    """Of all accounts; they make no column, but each name costs memory and time. Columns of earlier runs do not count."""
+    assert shape.MOST_NEW_NAMES == 2000
+    notes = Notes()
+    known = {"invoices": {f"old_{n}": Kind.TEXT for n in range(3000)}}
+    shapers = [Shaper(by_name("invoices"), lambda table: known.get(table, {}), notes) for _ in range(2)]
+    for n in range(600):
+        for shaper in shapers:
+            row = shaper.shape({"id": n, **dict.fromkeys(known["invoices"]), **fields(n)}, 7)
+            assert not [name for name in row if name.startswith("x")]
+    with pytest.raises(RefusedError, match="more than 2,000 fields of invoices that nobody documented"):
+        [shapers[n % 2].shape({"id": n, **fields(n)}, 7) for n in range(600, 2001)]
+    assert notes.new_fields == set()
 
 
 def test_odd_names_of_fields_are_columns_of_their_own() -> None:
