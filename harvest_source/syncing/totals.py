@@ -18,10 +18,12 @@ from decimal import Decimal
 from typing import Any
 
 from harvest_source.api.client import Params
+from harvest_source.api.errors import RefusedError
 from harvest_source.api.parsing import parse_exact
 from harvest_source.reports.catalogue import by_name
 from harvest_source.reports.reader import Reader, Where
 from harvest_source.reports.reading import list_params
+from harvest_source.reports.values import Unfit, to_decimal
 from harvest_source.syncing import timers
 from harvest_source.syncing.warehouse import Scope, Warehouse
 
@@ -41,7 +43,22 @@ class Total:
     def value_of(self, record: dict[str, Any]) -> Decimal:
         """Returns what a record of the API adds to the sum."""
         value = record.get(self.column)
-        return Decimal(record.get(self.instead) or 0) if value is None else Decimal(value)
+        return self._number(record, self.instead if value is None else self.column, if_none=0)
+
+    def reported(self, record: dict[str, Any]) -> Decimal:
+        """Returns what a row of Harvest's report adds to the sum.
+
+        Raises:
+            RefusedError: it is no number that a table could hold.
+        """
+        return self._number(record, self.field, if_none=None)
+
+    def _number(self, record: dict[str, Any], name: str, if_none: int | None) -> Decimal:
+        value = record.get(name)
+        try:
+            return to_decimal(if_none if value is None else value)
+        except Unfit:
+            raise RefusedError(f"Harvest sent a {name} of {self.table} that is no number, or too large for one") from None
 
 
 # summary reports round each entry by the account's setting, as rounded_hours does, which old entries do not have (Harvest API)
@@ -101,7 +118,7 @@ class Totals:
     def _difference(self, total: Total, first: date, last: date) -> Difference | None:
         params = {"from": first.isoformat(), "to": last.isoformat()}
         for _ in range(LOOKS):
-            there = sum((Decimal(row[total.field]) for row in self._rows(total, total.path, "results", params)), Decimal(0))
+            there = sum((total.reported(row) for row in self._rows(total, total.path, "results", params)), Decimal(0))
             here = self._sum(total, first, last)
             if here == there:
                 return None

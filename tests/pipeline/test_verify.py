@@ -9,10 +9,14 @@ from compare import assert_equal
 from destinations import on
 from support import make_pipeline, make_source, rows, serving, stop_timers
 
-from harvest_sandbox import Sandbox, Size, build_account
+from harvest_sandbox import Fault, Sandbox, Size, build_account
+from harvest_source.api.errors import RefusedError
+from harvest_source.api.parsing import parse_exact
 from harvest_source.reports.reader import Choice
 from harvest_source.syncing import Summary, sync
+from harvest_source.syncing.totals import TOTALS
 
+REPORT = "reports/time/projects"
 SMALL = Size(projects=4, users=4, invoices=6, estimates=2, time_entries=100, expenses=10, clients=3)
 NAMES = ("time_entries", "expenses", "invoices", "invoice_payments")
 
@@ -20,6 +24,30 @@ NAMES = ("time_entries", "expenses", "invoices", "invoice_payments")
 def verify(folder: Path, sandbox: Sandbox, *, repairs: bool = True) -> Summary:
     source = make_source(sandbox, *NAMES, folder=folder / "spool", choice=Choice(full_refresh=True))
     return sync(make_pipeline(folder), source, repairs=repairs, totals=True)
+
+
+NO_HOURS = ("1e999998", "-1e14", "NaN", "Infinity", '"abc"', "null", "true", "[1]", "1" + 2000 * "0")
+
+
+@pytest.mark.parametrize("hours", NO_HOURS, ids=range(len(NO_HOURS)))
+def test_number_of_harvests_report_that_is_none_is_refused(hours: str) -> None:
+    """A sum with it is no sum, and the longest would be printed in a million digits."""
+    row = parse_exact(b'{"total_hours": %b}' % hours.encode())
+    with pytest.raises(RefusedError, match=r"^Harvest sent a total_hours of time_entries that is no number, or too large"):
+        TOTALS[0].reported(row)
+    with pytest.raises(RefusedError):
+        TOTALS[0].reported({})
+
+
+def test_sums_that_cannot_be_compared_are_told_in_a_line(tmp_path: Path) -> None:
+    """The number of Harvest's report is not repeated."""
+    account = build_account(SMALL, seed=4)
+    with serving(account) as sandbox:
+        body = b'{"results": [{"total_hours": 1e999998}], "links": {}}'
+        sandbox.faults.append(Fault(path=REPORT, status=200, body=body, times=None))
+        told = verify(tmp_path, sandbox)
+    (note,) = (note for note in told.notes if note.startswith(f"sums of account {account.id} are not compared"))
+    assert note.endswith("Harvest sent a total_hours of time_entries that is no number, or too large for one")
 
 
 @pytest.mark.long
