@@ -13,10 +13,12 @@ from harvest_source.api.errors import TooLargeError
 
 ACCEPTED = "gzip, deflate"
 LARGEST_MIB = 64  # a page of 2,000 rows with much text has some MiB
-LARGEST_BYTES = LARGEST_MIB * 1024 * 1024
+MIB = 1024 * 1024
+LARGEST_BYTES = LARGEST_MIB * MIB
 BLOCK_BYTES = 64 * 1024
+_HEADER = "Content-Encoding"
 _TAKEN = frozenset({"gzip", "x-gzip", "deflate"})
-_NOT_TAKEN = frozenset({"br", "zstd", "compress", "x-compress"})
+_NOT_PACKED = frozenset({"", "identity"})
 
 
 def read_body(response: requests.Response) -> bytes:
@@ -31,7 +33,7 @@ def read_body(response: requests.Response) -> bytes:
         if response.status_code < requests.codes.ok:  # a provisional answer has no body: what follows is not read as one
             response.raw.close()
             return b""
-        _refuse_packing(response)
+        _settle_packing(response)
         body = bytearray()
         try:
             for block in response.iter_content(BLOCK_BYTES):
@@ -45,7 +47,10 @@ def read_body(response: requests.Response) -> bytes:
         return bytes(body)
 
 
-def _refuse_packing(response: requests.Response) -> None:
-    named = [each.strip().lower() for each in response.headers.get("Content-Encoding", "").split(",")]
-    if _NOT_TAKEN & set(named) or len([each for each in named if each in _TAKEN]) > 1:
+def _settle_packing(response: requests.Response) -> None:
+    """Refuses packings that were not asked for, and leaves urllib3 the one name that counts: it takes empty ones for some."""
+    named = [each.strip().lower() for each in response.headers.get(_HEADER, "").split(",")]
+    packings = [each for each in named if each not in _NOT_PACKED]
+    if len(packings) > 1 or not _TAKEN.issuperset(packings):
         raise PassingFault("the answer is packed in a way that was not asked for", response.status_code)
+    response.raw.headers[_HEADER] = packings[0] if packings else "identity"

@@ -30,7 +30,7 @@ from harvest_source.api.errors import (
 )
 from harvest_source.api.limits import Budget, Budgets, Clock
 from harvest_source.api.outages import Outages
-from harvest_source.api.page_bounds import PageBound
+from harvest_source.api.page_bounds import PageBound, held_together
 from harvest_source.settings import PER_PAGE, SMALL_PAGE, USER_AGENT_NAME, HarvestSettings
 
 TRIES = 7  # the first and six more
@@ -196,13 +196,18 @@ class HarvestClient:
             seen.add(url or "")
 
     def get_pages(self, account_id: int, path: str, rows_key: str, params: Params, label: str) -> list[Answer]:
-        """Returns all pages of a list, read anew by pages of a quarter of the size where one is too large; see `iter_pages`."""
+        """Returns all pages of a list, read anew by pages of a quarter of the size where one is too large; see `iter_pages`.
+
+        Raises:
+            RefusedError: they are too large to be held together.
+            ApiError: as `iter_pages`.
+        """
         try:
-            return list(self.iter_pages(account_id, path, rows_key, params, label))
+            return held_together(self.iter_pages(account_id, path, rows_key, params, label))
         except TooLargeError as error:
             if not error.by_smaller:
                 raise
-            return list(self.iter_pages(account_id, path, rows_key, params, label, per_page=SMALL_PAGE))
+            return held_together(self.iter_pages(account_id, path, rows_key, params, label, per_page=SMALL_PAGE))
 
     def _get(
         self,

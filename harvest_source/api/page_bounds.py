@@ -1,13 +1,16 @@
-"""How many pages a list may have: a server whose pages lead on for ever holds no run for ever."""
+"""How many pages a list may have, and how large they may be together: pages that lead on for ever hold no run for ever."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from harvest_source.api.answers import total_of
+from harvest_source.api.answers import Answer, total_of
+from harvest_source.api.bodies import LARGEST_BYTES, MIB
 from harvest_source.api.errors import RefusedError
 
 MOST_PAGES = 100_000  # of a list that does not say how many rows it has
+MOST_BYTES_TOGETHER = LARGEST_BYTES  # of pages that are held in memory: one parent's children, a report's rows
 
 
 class PageBound:
@@ -45,5 +48,22 @@ class PageBound:
         total, told = total_of(data), data.get("per_page")
         if total is None:
             return MOST_PAGES
-        rows_told = told if type(told) is int and 1 <= told <= self._rows_asked else rows or self._rows_asked
-        return min(2 * max(1, -(-total // rows_told)), MOST_PAGES)
+        came = rows or self._rows_asked  # a server that repeats what it was asked for may deliver fewer
+        rows_a_page = min(told, came) if type(told) is int and told >= 1 else came
+        return min(2 * max(1, -(-total // rows_a_page)), MOST_PAGES)
+
+
+def held_together(answers: Iterable[Answer]) -> list[Answer]:
+    """Returns all pages of a list, for one that is held in memory.
+
+    Raises:
+        RefusedError: they are larger together than the largest single answer may be.
+    """
+    held: list[Answer] = []
+    left_bytes = MOST_BYTES_TOGETHER
+    for answer in answers:
+        left_bytes -= len(answer.body)
+        if left_bytes < 0:
+            raise RefusedError(f"the pages of a list are larger than {MOST_BYTES_TOGETHER // MIB} MiB together")
+        held.append(answer)
+    return held

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from harvest_source.api.answers import Answer, total_of
 from harvest_source.api.client import HarvestClient, Params
-from harvest_source.api.errors import TooLargeError, TooSlowError
+from harvest_source.api.errors import RefusedError, TooLargeError, TooSlowError
 from harvest_source.reports.catalogue import Paging, Report
 from harvest_source.reports.reading import Pages, bound_newest, new_pages, records_of
 from harvest_source.reports.spool import Spool
@@ -19,6 +19,7 @@ from harvest_source.settings import COMPANY_FIELDS, SMALL_PAGE
 
 WHOLE_TRIES = 4  # before less is asked for: with the tries of smaller parts a dead list costs less than four minutes
 SMALL_TRIES = 3
+MOST_PAGES_WITHOUT_NEW_ROW = 100  # in a row: a list that shifts may repeat a page or two, and the last may be empty
 
 
 def read_list(
@@ -88,11 +89,16 @@ class _Reading:
         """Reads page by page, and by windows where rows may have slipped from one page to another."""
         pages, keep = self._new_pages()
         totals: set[int | None] = set()
-        answers = 0
+        answers = without_new = 0
         for answer in self._answers(slow_tries, per_page):
+            if without_new >= MOST_PAGES_WITHOUT_NEW_ROW:
+                raise RefusedError(f"the pages of a list do not end: {without_new + 1} in a row brought no new row")
             answers += 1
-            keep(answer.body)
-            pages.add(records_of(answer.data, self.report))
+            records, rows_before = records_of(answer.data, self.report), len(pages.keys)
+            if records or answers == 1:
+                keep(answer.body)
+            pages.add(records)
+            without_new = 0 if len(pages.keys) > rows_before else without_new + 1
             pages.started = pages.started or answer.server_time
             totals.add(total_of(answer.data))
         pages.total_entries = max((total for total in totals if total is not None), default=None)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harvest_source.api.answers import rows_of
+from harvest_source.api.bodies import MIB
 from harvest_source.api.client import Params
 from harvest_source.api.errors import RefusedError
 from harvest_source.api.parsing import clean_text, needs_cleaning, parse_exact, parse_quick
@@ -16,6 +17,7 @@ from harvest_source.reports.catalogue import Report
 from harvest_source.reports.spool import Spool
 from harvest_source.reports.values import WIDEST_ID, Unfit, to_id
 
+MOST_BYTES_OF_A_READING = 16 * 1024 * MIB  # on disk: ten million time entries
 FIRST_YEAR = 1970  # a change time before it is no bookmark: there was no Harvest
 Key = tuple[Any, ...]
 Record = dict[str, Any]
@@ -141,11 +143,19 @@ def list_params(report: Report, since: datetime | None, start_date: datetime | N
 
 
 def new_pages(spool: Spool, report: Report, account_id: int, since: datetime | None) -> tuple[Pages, Callable[[bytes], None]]:
-    """Returns empty pages kept in the spool, and what keeps an answer's body for them."""
+    """Returns empty pages kept in the spool, and what keeps an answer's body for them, up to so many bytes."""
     number = spool.new_reading()
     count = itertools.count()
-    pages = Pages(report, account_id, since, lambda: ((None, body) for body in spool.iter_pages(number)))
-    return pages, lambda body: spool.add_page(number, next(count), body)
+    left_bytes = MOST_BYTES_OF_A_READING
+
+    def keep(body: bytes) -> None:
+        nonlocal left_bytes
+        left_bytes -= len(body)
+        if left_bytes < 0:
+            raise RefusedError(f"the pages of {report.name} are larger than {MOST_BYTES_OF_A_READING // MIB:,} MiB together")
+        spool.add_page(number, next(count), body)
+
+    return Pages(report, account_id, since, lambda: ((None, body) for body in spool.iter_pages(number))), keep
 
 
 def bound_newest(pages: Pages) -> None:

@@ -231,11 +231,12 @@ class WindowReader:
     def _read_day(self, window: Window) -> None:
         """Reads a window that cannot be cut, by pages, until two readings agree with the count."""
         for _ in range(ROUNDS):
-            answers = list(self._answers({**self._params, **window.params()}))
-            ids = {row.get("id") for answer in answers for row in rows_of(answer.data, self._report.rows_key or "")}
-            totals = {total_of(answer.data) for answer in answers}
-            for answer in answers:
+            ids: set[object] = set()
+            totals: set[int | None] = set()
+            for answer in self._answers({**self._params, **window.params()}):
                 self._add(answer)
+                ids |= {row.get("id") for row in rows_of(answer.data, self._report.rows_key or "")}
+                totals.add(total_of(answer.data))
             if totals in ({len(ids)}, {None}):
                 return
         raise self._too_fast()

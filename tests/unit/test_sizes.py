@@ -13,7 +13,7 @@ from support import Asked
 
 from harvest_source.api import page_bounds
 from harvest_source.api.errors import RefusedError, TooLargeError, UnavailableError
-from harvest_source.reports import windows
+from harvest_source.reports import lists, reading, windows
 from harvest_source.reports.catalogue import by_name
 from harvest_source.reports.reading import new_pages
 from harvest_source.reports.spool import Spool
@@ -63,7 +63,7 @@ def test_answer_that_is_too_large_is_asked_for_once_more_at_a_quarter_and_then_r
     assert peak_mib() - before < 400
 
 
-@pytest.mark.parametrize("packing", ["br", "zstd", "gzip, gzip", "br, gzip"])
+@pytest.mark.parametrize("packing", ["br", "zstd", "gzip, gzip", "br, gzip", "x", "x, gzip", "gzip;q=1", "deflate, gzip"])
 def test_packing_that_was_not_asked_for_is_not_unpacked(packing: str) -> None:
     """Only gzip and deflate are asked for, and one of them at a time: a bomb within a bomb grows a million times."""
     body = gzip.compress(bomb(100))
@@ -71,6 +71,14 @@ def test_packing_that_was_not_asked_for_is_not_unpacked(packing: str) -> None:
     with Hostile(lambda _asked: http(body, f"Content-Encoding: {packing}")) as harvest, told:
         read(harvest)
     assert {asked.headers["Accept-Encoding"] for asked in harvest.requests} == {"gzip, deflate"}
+
+
+@pytest.mark.parametrize("packing", ["gzip", "GZIP,", ", x-gzip ,", "identity, gzip", "gzip\r\nContent-Encoding:"])
+def test_packing_among_empty_names_is_unpacked(packing: str) -> None:
+    """A comma too many is no packing, and `identity` means none."""
+    body = gzip.compress(page("clients", [{"id": 1}]))
+    with Hostile(lambda _asked: http(body, f"Content-Encoding: {packing}")) as harvest:
+        assert [each.data["clients"] for each in read(harvest)] == [[{"id": 1}]]
 
 
 def test_page_that_is_not_too_large_at_a_quarter_is_read() -> None:
@@ -137,6 +145,77 @@ def test_list_whose_pages_are_shorter_than_asked_is_read_whole() -> None:
 
     with Hostile(answer) as harvest:
         assert len(read(harvest)) == 10
+
+
+def test_list_whose_pages_are_shorter_than_they_say_is_read_whole() -> None:
+    """The rows that came count, and not the number that a page repeats from the question."""
+
+    def answer(asked: Asked) -> Any:
+        row_id = int(asked.query.get("cursor", "0"))
+        following = f"{harvest.api_url}clients?cursor={row_id + 1}" if row_id < 9 else None
+        return http(page("clients", [{"id": row_id}], following, total_entries=10, per_page=2000))
+
+    with Hostile(answer) as harvest:
+        assert len(read(harvest)) == 10
+
+
+def test_pages_held_in_memory_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is small, and each brings a row, so only their sum tells that they do not end."""
+    assert page_bounds.MOST_BYTES_TOGETHER == 64 * MIB
+    monkeypatch.setattr(page_bounds, "MOST_BYTES_TOGETHER", MIB)
+
+    told = pytest.raises(RefusedError, match="the pages of a list are larger than 1 MiB together")
+    with Hostile(lambda _asked: next_of_endless(harvest, [{"id": len(harvest.requests)}], MIB // 4)) as harvest, told:
+        client_of(harvest).get_pages(ACCOUNT, "clients", "clients", {}, "clients")
+    assert len(harvest.requests) == 4
+
+
+def next_of_endless(harvest: Hostile, rows: list[Any], padding: int = 0) -> Any:
+    """Returns a page that announces one more."""
+    following = f"{harvest.api_url}clients?cursor={len(harvest.requests)}"
+    return http(page("clients", rows, following, padding="x" * padding))
+
+
+@pytest.mark.parametrize("row_of", [lambda _n: [], lambda _n: [{"id": 1}], lambda n: [{"id": n % 3}]])
+def test_list_whose_pages_bring_no_new_row_ends(monkeypatch: pytest.MonkeyPatch, row_of: Any) -> None:
+    """They are empty, or their rows all came before; more than one page of a list that shifts can be so."""
+    assert lists.MOST_PAGES_WITHOUT_NEW_ROW == 100
+    monkeypatch.setattr(lists, "MOST_PAGES_WITHOUT_NEW_ROW", 10)
+    spool = Spool()
+    told = pytest.raises(RefusedError, match="the pages of a list do not end: 11 in a row brought no new row")
+    with Hostile(lambda _asked: next_of_endless(harvest, row_of(len(harvest.requests)))) as harvest, told:
+        lists.read_list(client_of(harvest), spool, ACCOUNT, by_name("clients"), {}, None)
+    spool.close()
+    assert 11 <= len(harvest.requests) <= 14
+
+
+def test_list_with_pages_that_bring_no_new_row_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first, some between and the last are empty, or repeat what came."""
+    monkeypatch.setattr(lists, "MOST_PAGES_WITHOUT_NEW_ROW", 3)
+    coming: list[list[Any]] = [[], [], [{"id": 1}], [{"id": 1}], [], [{"id": 2}], [], []]
+
+    def answer(asked: Asked) -> Any:
+        number = int(asked.query.get("cursor", "0"))
+        following = f"{harvest.api_url}clients?cursor={number + 1}" if number + 1 < len(coming) else None
+        return http(page("clients", coming[number], following))
+
+    spool = Spool()
+    with Hostile(answer) as harvest:
+        pages = lists.read_list(client_of(harvest), spool, ACCOUNT, by_name("clients"), {}, None)
+        assert [row["id"] for _, records in pages.iter_pages() for row in records] == [1, 2]
+    spool.close()
+
+
+def test_list_that_fills_the_disk_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every page brings a new row, and much else; what a reading keeps is bounded as a whole."""
+    assert reading.MOST_BYTES_OF_A_READING == 16 * 1024 * MIB
+    monkeypatch.setattr(reading, "MOST_BYTES_OF_A_READING", MIB)
+    spool = Spool()
+    told = pytest.raises(RefusedError, match="the pages of clients are larger than 1 MiB together")
+    with Hostile(lambda _asked: next_of_endless(harvest, [{"id": len(harvest.requests)}], MIB // 4)) as harvest, told:
+        lists.read_list(client_of(harvest), spool, ACCOUNT, by_name("clients"), {}, None)
+    spool.close()
+    assert len(harvest.requests) == 4
 
 
 DAYS = {
