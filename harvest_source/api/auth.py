@@ -34,6 +34,7 @@ WAIT_SECONDS = (1.0, 4.0)  # after the first try and the second
 PATIENCE_SECONDS = 30.0  # after a renewal that failed while the old token still holds
 ON_THE_WAY = {
     "certificate_not_trusted": network.NOT_TRUSTED.format(why=""),
+    exchange.ODD_ANSWER: "Harvest's answer holds no access token that a request can carry; nothing of it is stored",
     "proxy_refuses": network.PROXY_REFUSES.format(status="4xx"),
 }
 
@@ -246,7 +247,7 @@ def clean_token(pasted: str, name: str = "access_token") -> tuple[str, bool]:
     token = pasted.strip().strip("\"'").strip()
     if token.lower().split(" ")[0] == "bearer":
         token = token[len("bearer") :].strip().strip("\"'").strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
+    if not exchange.is_token(token):
         raise SettingError(f"{name} is empty or holds signs no token has: copy it again from {DEVELOPERS_URL}")
     return token, token != pasted
 

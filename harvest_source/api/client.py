@@ -16,7 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exp
 from harvest_source.api import network
 from harvest_source.api.addresses import Origin, origin
 from harvest_source.api.answers import Answer, PassingFault, check, next_link, rows_of
-from harvest_source.api.auth import Auth
+from harvest_source.api.auth import LOGIN, Auth
 from harvest_source.api.bodies import ACCEPTED, read_body
 from harvest_source.api.connections import Session
 from harvest_source.api.errors import (
@@ -28,6 +28,7 @@ from harvest_source.api.errors import (
     TooSlowError,
     UnavailableError,
 )
+from harvest_source.api.exchange import is_token
 from harvest_source.api.limits import Budget, Budgets, Clock
 from harvest_source.api.outages import Outages
 from harvest_source.api.page_bounds import PageBound, held_together
@@ -79,6 +80,7 @@ class _Bearer(AuthBase):
 
         Raises:
             RefusedError: it leads to another host, whoever let its address pass.
+            TokenRejectedError: no request can carry the token; what would be raised of it quotes it.
         """
         try:
             is_home = origin(str(request.url)) in self._homes
@@ -86,6 +88,8 @@ class _Bearer(AuthBase):
             is_home = False
         if not is_home:
             raise RefusedError("a request leads to another host than the configured API address; it is not sent")
+        if not is_token(self._token):
+            raise TokenRejectedError(f"the stored access token holds signs that no token has; sign in again: {LOGIN}")
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 

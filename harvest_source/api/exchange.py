@@ -35,6 +35,8 @@ REFUSED = "refused"
 PASSING = "passing"
 TOO_SLOW = "too_slow"
 NO_ROOM = "no_room"
+ODD_ANSWER = "odd_answer"
+LONGEST_LIFETIME_SECONDS = 1e9  # 30 years
 UNAUTHORIZED = 401
 PASSING_STATUSES = frozenset({408, 425, 429})
 LASTING_FAULTS = {  # words of the libraries: what is said of them
@@ -51,17 +53,25 @@ class _UnusableError(Exception):
         self.response = response
 
 
+class _OddTokenError(Exception):
+    """An answer whose access token no request can carry."""
+
+
 class _ToTheTokensAdapter(requests.adapters.HTTPAdapter):
     """Reads an answer no further than to the end of its tokens: they count, though the rest drips, or is cut off."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         """Sends a request; returns its answer, received."""
         with super().send(request, *args, **{**options, "stream": True}) as response:
-            received = requests.Response()
-            received.status_code, received.headers = response.status_code, response.headers
-            received.request, received.url = request, response.url
-            received.raw = io.BytesIO(_read(response))
-        return received
+            return _with_body(response, _read(response))
+
+
+def _with_body(response: requests.Response, body: bytes) -> requests.Response:
+    other = requests.Response()
+    other.status_code, other.headers = response.status_code, response.headers
+    other.request, other.url = response.request, response.url
+    other.raw = io.BytesIO(body)
+    return other
 
 
 def _read(response: requests.Response) -> bytes:
@@ -75,16 +85,43 @@ def _read(response: requests.Response) -> bytes:
 
 def _holds_tokens(body: bytes | bytearray) -> bool:
     try:
-        return bool(json.loads(body)["access_token"])
+        return bool(_fields(body)["access_token"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
+def _fields(body: bytes | bytearray) -> Any:
+    return json.loads(body, parse_int=float)  # Python reads no whole number of some thousand digits
+
+
 def _judge(response: requests.Response) -> requests.Response:
-    """Lets only good answers through to the library, which would look at no status."""
+    """Lets only good answers through to the library, which would look at no status, and of them what is of its kind."""
     if response.status_code != requests.codes.ok or not _holds_tokens(response.content):
         raise _UnusableError(response)
-    return response
+    fields = _fields(response.content)
+    if not is_token(fields["access_token"]):
+        raise _OddTokenError
+    return _with_body(response, json.dumps({"access_token": fields["access_token"], **known_fields(fields)}).encode())
+
+
+def is_token(value: Any) -> bool:
+    """Returns whether the header of a request can carry a token: text of printable ASCII without blanks."""
+    return is_refresh_token(value) and " " not in value
+
+
+def is_refresh_token(value: Any) -> bool:
+    """Returns whether a form can carry a refresh token: text of printable ASCII (RFC 6749, appendix A)."""
+    return isinstance(value, str) and bool(value) and value.isascii() and value.isprintable()
+
+
+def known_fields(answer: dict[str, Any]) -> dict[str, Any]:
+    """Returns what an answer says beside the access token; what is of another kind counts as not said."""
+    refresh_token, seconds = answer.get("refresh_token"), answer.get("expires_in")
+    is_lifetime = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds <= LONGEST_LIFETIME_SECONDS
+    return {
+        **({"refresh_token": refresh_token} if is_refresh_token(refresh_token) else {}),
+        **({"expires_in": seconds} if is_lifetime else {}),
+    }
 
 
 def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -160,6 +197,8 @@ def _exchange(order: dict[str, Any], answer_path: Path, room: Path) -> dict[str,
         tokens = ask_in_time(order)
     except _UnusableError as unusable:
         return describe(unusable.response)
+    except _OddTokenError:
+        return {"outcome": REFUSED, "status": None, "error": ODD_ANSWER}
     except TooLateError:
         return {"outcome": PASSING, "status": None, "error": TOO_SLOW}
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:

@@ -42,13 +42,14 @@ def _files() -> list[TokenFile]:
 def _is_meant(file: TokenFile, name: str, client_id: str | None) -> bool:
     stored = file.read()
     if stored is None:  # an answer that nobody took over, or a file that cannot be read: its name says whose it is
-        return client_id is not None and _is_named(file, name, client_id)
+        return _is_named(file, name, client_id)
     return client_id in {None, stored.client_id} and (_is_configured(file) or stored.name == name)
 
 
-def _is_named(file: TokenFile, name: str, client_id: str) -> bool:
+def _is_named(file: TokenFile, name: str, client_id: str | None) -> bool:
     kind = CONFIGURED if _is_configured(file) else rf"(?:new-\d+-)?sign-in-{re.escape(name)}-"
-    return bool(re.fullmatch(rf"{kind}{re.escape(client_slug(client_id))}-[0-9a-f]{{16}}", file.path.stem))
+    slug = ".+" if client_id is None else re.escape(client_slug(client_id))
+    return bool(re.fullmatch(rf"{kind}{slug}-[0-9a-f]{{16}}", file.path.stem))
 
 
 def _is_configured(file: TokenFile) -> bool:

@@ -133,7 +133,7 @@ class SignIn:
         end = time.monotonic() + seconds
         while not self._arrived.wait(LOOK_SECONDS):
             line = read_line()
-            if line is not None and line.strip() and not self.take(urlsplit(line.strip()).query):
+            if line is not None and line.strip() and not self.take(_query(line.strip())):
                 wrong_line()
             if time.monotonic() >= end:
                 raise UnavailableError(f"nobody signed in within {seconds:.0f} seconds; start again when you are ready")
@@ -180,6 +180,13 @@ class SignIn:
         """Notes that the browser has its last page."""
         if self._page is not None:
             self._shown.set()
+
+
+def _query(address: str) -> str:
+    try:
+        return urlsplit(address).query
+    except ValueError:  # of what looks like a host of IPv6
+        return ""
 
 
 def _only(fields: dict[str, list[str]], name: str) -> str:

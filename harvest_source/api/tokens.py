@@ -90,21 +90,28 @@ class Tokens:
     @property
     def refresh_tokens(self) -> list[str]:
         """Returns the refresh tokens worth trying, the newest first."""
-        return [token for token in dict.fromkeys((self.refresh_token, self.previous_refresh_token)) if token]
+        known = (self.refresh_token, self.previous_refresh_token)
+        return list(dict.fromkeys(token for token in known if exchange.is_refresh_token(token)))
 
     def renewed(self, answer: dict[str, Any]) -> Tokens:
-        """Returns these tokens after an answer of the token endpoint."""
+        """Returns these tokens after an answer of the token endpoint.
+
+        Raises:
+            ValueError: the access token is none.
+        """
+        if not exchange.is_token(answer["access_token"]):
+            raise ValueError
+        known = exchange.known_fields(answer)
         used = answer.get("used") or ""
-        newest = answer.get("refresh_token") or used
-        lifetime = answer.get("expires_in")
-        known = isinstance(lifetime, (int, float)) and lifetime > 0
+        newest = known.get("refresh_token") or used
+        lifetime = known.get("expires_in")
         return replace(
             self,
             access_token=answer["access_token"],
             refresh_token=newest,
             previous_refresh_token=used if used != newest else self.previous_refresh_token,
-            lifetime_seconds=float(lifetime) if known and lifetime else None,
-            expires_at=answer["sent_at"] + lifetime if known else None,
+            lifetime_seconds=float(lifetime) if lifetime else None,
+            expires_at=answer["sent_at"] + lifetime if lifetime else None,
         )
 
 
@@ -185,7 +192,7 @@ class TokenFile:
 
         Raises:
             SettingError: the folder cannot be written.
-            UnavailableError: another process holds the lock too long.
+            UnavailableError: another process holds the lock too long, or the answer cannot be read; it is gone then.
         """
         with self._alone():
             with self._setting_errors():
@@ -292,11 +299,17 @@ class TokenFile:
         """Takes over the answer that a process of `exchange.py` has left; waits for one that is still at work."""
         with exchange.sending_lock(self._answer_path):
             try:
-                answer = json.loads(self._answer_path.read_bytes())
+                content = self._answer_path.read_bytes()
             except FileNotFoundError:
                 return
-            before = (self.read() if answer["used"] else None) or self.blank  # a new sign-in begins anew
-            exchange.write_private(self.path, json.dumps(asdict(before.renewed(answer))).encode())
+            try:
+                answer = json.loads(content)
+                before = (self.read() if answer["used"] else None) or self.blank  # a new sign-in begins anew
+                tokens = json.dumps(asdict(before.renewed(answer))).encode()
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                self._answer_path.unlink()  # else it would stop every later run
+                raise UnavailableError("the tokens that Harvest answered cannot be read; try again later") from None
+            exchange.write_private(self.path, tokens)
             self._answer_path.unlink()
 
     @contextmanager

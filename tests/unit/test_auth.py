@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +258,19 @@ def test_a_wrong_client_is_named(place: Place) -> None:
     auth = build_auth(oauth_settings(place.sandbox, client_secret="old"), timing=place.wall.timing)[0]
     with pytest.raises(TokenRejectedError, match="compare client_id and client_secret"):
         auth.renew(auth.token())
+
+
+def test_a_stored_token_that_no_request_can_carry_is_not_shown(place: Place) -> None:
+    """As one that an older version has stored."""
+    file = sign_in_file(oauth_client(oauth_settings(place.sandbox), ""), "default")
+    stored = file.read()
+    assert stored
+    for odd in ("SECRET\n", "SECRET\u20ac", "SECRET\ud800"):
+        with file.locked():
+            file.write(replace(stored, access_token=odd))
+        with pytest.raises(TokenRejectedError, match="sign in again") as caught:
+            place.client().get_accounts()
+        assert "SECRET" not in str(caught.value)
 
 
 @pytest.mark.parametrize("fault", [Fault(TOKEN_PATH, status=503, times=2), Fault(TOKEN_PATH, kind="html", times=2)])

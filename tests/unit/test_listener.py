@@ -148,6 +148,13 @@ def test_what_nobody_opened_uses_nothing_up(sign_in: SignIn) -> None:
     assert Browser(sign_in).open(start).status_code == 303
 
 
+def test_a_pasted_line_that_is_no_address_is_told_and_the_wait_goes_on(sign_in: SignIn) -> None:
+    lines = ["http://[abc/?code=1\n", "http://a]/", "nonsense", f"http://127.0.0.1/?code=good&state={sign_in.state}"]
+    wrong: list[str] = []
+    code = sign_in.wait(lambda: lines.pop(0) if lines else None, lambda: wrong.append(""), 30)
+    assert (code, len(wrong)) == ("good", 3)
+
+
 def test_without_a_start_page_no_cookie_is_asked_for(sign_in: SignIn) -> None:
     """`--no-browser`: the address may be opened in any browser, also on another computer."""
     assert Browser(sign_in).answer() == f"/done?key={sign_in.done_key}"

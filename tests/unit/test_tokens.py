@@ -194,6 +194,17 @@ def test_forgetting_leaves_no_token_of_any_file_of_the_client() -> None:
     assert holding == {file.path for file in left}
 
 
+def test_forgetting_without_a_client_finds_the_answer_that_a_killed_login_left() -> None:
+    """With client_id no longer in the settings; of another name's sign-in nothing goes."""
+    client = OAuthClient("my-client", "secret", "https://id.example/", "agent")
+    stems = [f"new-8484-{sign_in_file(client, name).path.stem}" for name in ("default", "work")]
+    for stem in stems:
+        (folder()).mkdir(parents=True, exist_ok=True)
+        (folder() / f"{stem}.answer").write_text(json.dumps({"access_token": "SECRET", "used": None, "sent_at": 0.0}))
+    assert forget("default", None)
+    assert [path.name for path in folder().iterdir() if path.stat().st_size] == [f"{stems[1]}.answer"]
+
+
 def test_a_new_sign_in_begins_with_nothing_that_a_killed_one_left_and_ends_with_nothing() -> None:
     """Its tokens take the place of the old ones at the end only; a logout meanwhile is said."""
     client = OAuthClient("my client", "secret", "https://id.example/", "agent")
@@ -408,6 +419,86 @@ def test_tokens_that_have_come_are_kept_however_their_answer_ends(
     stored = file.read()
     assert stored
     assert (stored.access_token, stored.refresh_token, stored.lifetime_seconds) == ("at-new", "rt-{new", 1209600.0)
+
+
+def answered(**fields: object) -> tuple[bytes, bytes]:
+    """Returns an answer of a token endpoint with these fields changed."""
+    return LENGTH, json.dumps({**json.loads(WHOLE), **fields}).encode()
+
+
+@pytest.mark.parametrize("token", ["REAL-ROTATED-TOKEN\n", "A\u20ac", "A\ud800", "a b", ["x"], {"a": 1}, 7])
+def test_a_token_that_no_request_can_carry_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, token: object) -> None:
+    """Nothing of it is stored, and it is not asked for again."""
+    with odd_token_endpoint(*answered(access_token=token), then=hang_up) as port:
+        file, auth = renewal_at(port, monkeypatch, 20.0)
+        with pytest.raises(RefusedError, match=r"^Harvest's answer holds no access token that a request can carry"):
+            auth.renew("at-old")
+    stored = file.read()
+    assert stored
+    assert stored.refresh_tokens == ["rt-old"]
+    assert not file.path.with_suffix(".answer").exists()
+
+
+ODD_FIELDS: dict[str, tuple[dict[str, object], list[str], float | None]] = {
+    "a lifetime beyond all numbers": ({"expires_in": 10**309}, ["rt-{new", "rt-old"], None),
+    "a lifetime without a bound": ({"expires_in": float("inf")}, ["rt-{new", "rt-old"], None),
+    "a lifetime below nothing": ({"expires_in": -1}, ["rt-{new", "rt-old"], None),
+    "a lifetime that is a list": ({"expires_in": ["x"]}, ["rt-{new", "rt-old"], None),
+    "a refresh token that is an object": ({"refresh_token": {"a": 1}}, ["rt-old"], 1209600.0),
+    "a refresh token that is a list": ({"refresh_token": ["x"]}, ["rt-old"], 1209600.0),
+    "a refresh token that cannot be sent": ({"refresh_token": "A\ud800"}, ["rt-old"], 1209600.0),
+    "a scope that is an object": ({"scope": {"a": 1}}, ["rt-{new", "rt-old"], 1209600.0),
+}
+
+
+@pytest.mark.parametrize(("fields", "refresh_tokens", "lifetime"), ODD_FIELDS.values(), ids=ODD_FIELDS)
+def test_what_is_odd_beside_a_good_token_counts_as_not_said(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, object], refresh_tokens: list[str], lifetime: float | None
+) -> None:
+    with odd_token_endpoint(*answered(**fields), then=hang_up) as port:
+        file, auth = renewal_at(port, monkeypatch, 20.0)
+        assert auth.renew("at-old")
+        assert auth.token() == "at-new"
+    stored = file.read()
+    assert stored
+    assert (stored.refresh_tokens, stored.lifetime_seconds) == (refresh_tokens, lifetime)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b'{"access_token": "SECRET\\n", "used": "x", "sent_at": 0}',
+        b'{"access_token": "x", "sent_at": {}}',
+    ],
+)
+def test_an_answer_that_cannot_be_taken_over_stops_one_run_only(content: bytes) -> None:
+    file = sign_in_file(OAuthClient("id", "secret", "https://id.example/", "agent"), "default")
+    with file.locked():
+        file.write(replace(file.blank, access_token="at-old", refresh_token="rt-old"))
+    file.path.with_suffix(".answer").write_bytes(content)
+    with pytest.raises(UnavailableError, match="cannot be read") as caught, file.locked():
+        pass
+    assert "SECRET" not in str(caught.value)
+    with file.locked():
+        stored = file.read()
+    assert stored
+    assert stored.refresh_tokens == ["rt-old"]
+
+
+def test_an_odd_answer_of_an_older_version_is_taken_over() -> None:
+    file = sign_in_file(OAuthClient("id", "secret", "https://id.example/", "agent"), "default")
+    with file.locked():
+        file.write(replace(file.blank, access_token="at-old", refresh_token="rt-old"))
+    odd = {"access_token": "at-new", "refresh_token": ["x"], "expires_in": 10**309, "used": "rt-old", "sent_at": 0.0}
+    file.path.with_suffix(".answer").write_text(json.dumps(odd))
+    with file.locked():
+        stored = file.read()
+    assert stored
+    assert (stored.access_token, stored.refresh_tokens, stored.expires_at) == ("at-new", ["rt-old"], None)
 
 
 def test_an_endless_answer_without_tokens_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
