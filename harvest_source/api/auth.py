@@ -32,6 +32,7 @@ LONGEST_EARLY_SECONDS = 3600.0
 TRIES = 3
 WAIT_SECONDS = (1.0, 4.0)  # after the first try and the second
 PATIENCE_SECONDS = 30.0  # after a renewal that failed while the old token still holds
+OUTAGE_SECONDS = 300.0  # after one that failed with no token left: else each request of a run would wait for it anew
 ON_THE_WAY = {
     "certificate_not_trusted": network.NOT_TRUSTED.format(why=""),
     exchange.ODD_ANSWER: "Harvest's answer holds no access token that a request can carry; nothing of it is stored",
@@ -105,6 +106,7 @@ class OAuthToken:
         self._tokens: Tokens | None = None
         self._dead: ApiError | None = None
         self._try_again_at = 0.0
+        self._outage: UnavailableError | None = None
 
     def __repr__(self) -> str:
         return "OAuthToken(…)"
@@ -136,7 +138,7 @@ class OAuthToken:
         """
         with self._lock:
             if self._tokens is None or self._tokens.access_token == rejected:  # else another thread was first
-                self._tokens = self._renewed(rejected)
+                self._tokens = self._renewed_without_one(rejected)
             return True
 
     def _ends_in(self, tokens: Tokens) -> float:
@@ -145,16 +147,28 @@ class OAuthToken:
     def _renew_in_time(self, tokens: Tokens | None) -> Tokens:
         """Renews a token that ends soon; one that still holds serves on where that fails."""
         holds = tokens is not None and self._ends_in(tokens) > 0
-        if tokens is not None and holds and self._timing.now() < self._try_again_at:
+        if tokens is None or not holds:
+            self._tokens = self._renewed_without_one(None)
+            return self._tokens
+        if self._timing.now() < self._try_again_at:
             return tokens
         try:
             self._tokens = self._renewed(None)
         except ApiError:
-            if tokens is None or not holds:
-                raise
             self._try_again_at = self._timing.now() + PATIENCE_SECONDS
             return tokens
         return self._tokens
+
+    def _renewed_without_one(self, rejected: str | None) -> Tokens:
+        """Renews where no token holds: for some minutes after an outage every request fails by it at once."""
+        if self._outage is not None and self._timing.now() < self._try_again_at:
+            raise self._outage
+        self._outage = None
+        try:
+            return self._renewed(rejected)
+        except UnavailableError as error:
+            self._outage, self._try_again_at = error, self._timing.now() + OUTAGE_SECONDS
+            raise
 
     def _renewed(self, rejected: str | None) -> Tokens:
         """Returns new tokens: those that another process has stored meanwhile, else Harvest's answer."""

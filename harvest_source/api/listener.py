@@ -81,10 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
         key = _key(query)
         if not sign_in.starts.is_key(key):
             self._send(NOTHING_HERE)
+        elif (cookie := sign_in.starts.visit(key, self._cookies())) is None:  # after the answer it is in doubt by that
+            self._send(OPENED_TWICE)
         elif sign_in.is_answered:
             self._redirect("/already")
-        elif (cookie := sign_in.starts.visit(key, self._cookies())) is None:
-            self._send(OPENED_TWICE)
         else:
             self._redirect(sign_in.authorize_url, cookie)
 
@@ -94,10 +94,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._redirect("/other")
         elif sign_in.is_answered:
             self._redirect("/already")
-        elif sign_in.starts.demanded and not sign_in.starts.known(self._cookies()):
+        elif not (cookie := sign_in.starts.known(self._cookies())) and sign_in.starts.demanded:
             self._redirect("/cookie")
         else:
-            self._redirect(f"/done?key={sign_in.done_key}" if sign_in.take(query, by_browser=True) else "/already")
+            taken = sign_in.take(query, by_browser=True, cookie=cookie)
+            self._redirect(f"/done?key={sign_in.done_key}" if taken else "/already")
 
     def _done(self, query: str) -> None:
         sign_in = self.server.sign_in

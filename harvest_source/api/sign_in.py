@@ -80,6 +80,7 @@ class SignIn:
         self._lock = threading.Lock()
         self._redirect: Redirect | None = None
         self._by_browser = False
+        self._cookie = ""  # of the browser that brought the answer, where a start page was asked for
         self._arrived = threading.Event()
         self._page: Page | None = None
         self._decided = threading.Event()
@@ -150,7 +151,16 @@ class SignIn:
         self._page = page
         self._decided.set()
 
-    def take(self, query: str, *, by_browser: bool = False) -> bool:
+    def check_browser(self) -> None:
+        """Tries whether the answer is still known to come from the person's browser.
+
+        Raises:
+            RefusedError: another one came to the same start page, so that the first may be another user's of this machine.
+        """
+        if self._cookie and not self.starts.known([self._cookie]):
+            raise RefusedError("two browsers opened this sign-in, one may be another user's of this machine; start again")
+
+    def take(self, query: str, *, by_browser: bool = False, cookie: str = "") -> bool:
         """Takes an answer; returns whether it was the one: of this sign-in, and the first."""
         fields = parse_qs(query)
         if not self.is_mine(query):
@@ -159,7 +169,7 @@ class SignIn:
             if self._redirect is not None:
                 return False
             self._redirect = Redirect(_only(fields, "code"), _plain(_only(fields, "error")))
-            self._by_browser = by_browser
+            self._by_browser, self._cookie = by_browser, cookie
         self._arrived.set()
         return True
 

@@ -57,6 +57,7 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
             try:
                 _sign_in(sign_in, client, new, no_browser=no_browser)
                 user, reached = _try(settings, client, new, place.account)
+                sign_in.check_browser()
             except Exception as error:
                 sign_in.show(failed_page(one_line(error)))
                 raise
@@ -64,6 +65,7 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
             known = {"user": user, "accounts": {str(key): text for key, text in reached.items()}}
             with _keeping_the_first(file, new, known):
                 account_id = _choose_account(reached, place.account, settings.account_id)
+            sign_in.check_browser()
             file.replace(new, **known, account_id=account_id)
         message(f"signed in{' as ' + user if user else ''}; the tokens are kept in {folder()}")
         _tell_what_counts_first(settings)

@@ -85,6 +85,18 @@ def interrupt(_start: str) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def robbed(start: str) -> str:
+    """Has another user's browser be quicker than the person's, answer included; returns the page that the person sees."""
+    with requests.Session() as thief:
+        thief.trust_env = False
+        asked = thief.get(start, timeout=10)
+        fields = {name: values[0] for name, values in parse_qs(urlsplit(asked.url).query).items()}
+        decision = {**fields, "decision": "allow", "account": "all"}
+        sent = thief.post(asked.url.partition("?")[0], data=decision, timeout=10, allow_redirects=False)
+        assert "/done?key=" in thief.get(sent.headers["Location"], timeout=10, allow_redirects=False).headers["Location"]
+    return requests.get(start, timeout=10).text
+
+
 def full_disk(patch: pytest.MonkeyPatch) -> None:
     """Has the answer with the tokens be the last thing that this machine can write."""
 
@@ -120,6 +132,7 @@ FAILURES: dict[str, tuple[dict[str, Any], int, str]] = {
     "the token is refused": ({"fault": Fault("v2/accounts", status=403, times=None)}, 1, "403"),
     "the wrong account": ({"options": ["--account", "999"]}, 2, "account 999 is not one of"),
     "no account is chosen": ({}, 2, "the sign-in of before stays, no account is chosen"),
+    "another user's browser": ({"options": ["--account", "all"], "browse": robbed}, 1, "two browsers opened this sign-in"),
     "Ctrl-C": ({"browse": interrupt}, 130, "interrupted: the sign-in of before stays"),
     "a full disk": ({"options": ["--account", "all"], "before": full_disk}, 2, "cannot keep tokens in"),
 }

@@ -284,13 +284,32 @@ def test_a_passing_fault_is_waited_out(place: Place, fault: Fault) -> None:
 
 @pytest.mark.parametrize("kind", ["status", "reset"])
 def test_a_lasting_outage_is_no_dead_token(place: Place, kind: Any) -> None:
-    """The next request tries again."""
+    """The requests of some minutes fail by it at once, and none waits for a token endpoint that drips; then it is tried again."""
     auth = place.auth()
     fault = Fault(TOKEN_PATH, kind=kind, times=3)
     place.sandbox.faults.append(fault)
-    with pytest.raises(UnavailableError, match="3 times in a row"):
-        auth.renew(auth.token())
-    assert auth.renew(auth.token())
+    token = auth.token()
+    for seconds in (0, 1, 200):
+        place.wall.seconds += seconds
+        with pytest.raises(UnavailableError, match="3 times in a row"):
+            auth.renew(token)
+    assert token_requests(place.sandbox) == 4
+    place.wall.seconds += 100
+    assert auth.renew(token)
+    assert auth.token() != token
+
+
+def test_an_outage_is_asked_about_once_where_the_token_has_ended(place: Place) -> None:
+    auth = place.auth()
+    auth.token()
+    place.wall.seconds += FOURTEEN_DAYS + 1
+    place.sandbox.faults.append(Fault(TOKEN_PATH, status=503, times=3))
+    for _ in range(5):
+        with pytest.raises(UnavailableError, match="3 times in a row"):
+            auth.token()
+    assert token_requests(place.sandbox) == 4
+    place.wall.seconds += 301
+    assert auth.token() == place.sandbox.oauth.issued[-1]["access_token"]
 
 
 def test_a_token_that_still_holds_outlasts_an_outage(place: Place) -> None:

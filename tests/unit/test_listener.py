@@ -10,6 +10,7 @@ import pytest
 import requests
 from support import free_port
 
+from harvest_source.api.errors import RefusedError
 from harvest_source.api.pages import signed_in_page
 from harvest_source.api.sign_in import SignIn
 
@@ -134,6 +135,27 @@ def test_of_two_that_open_one_start_page_neither_goes_on(sign_in: SignIn) -> Non
     assert thief.answer(code="of the thief") == "/cookie"
     assert browser.answer(code="good") == f"/done?key={sign_in.done_key}"
     assert code_of(sign_in) == "good"
+
+
+def test_a_second_browser_that_comes_after_the_answer_makes_it_doubtful(sign_in: SignIn) -> None:
+    """The first may be another user's, who was quick; a reload, a wrong key and a look without one leave no doubt."""
+    opened, shown = sign_in.start_url(), sign_in.start_url()
+    thief = Browser(sign_in)
+    assert thief.open(opened).status_code == 303
+    assert thief.answer(code="of the thief").startswith("/done")
+    for address in (opened, opened + "x", sign_in.redirect_uri):
+        thief.open(address)
+    Browser(sign_in).open(shown)  # nobody else had opened it
+    sign_in.check_browser()
+    refused = Browser(sign_in).open(opened)
+    assert (refused.status_code, "Opened twice" in refused.text) == (403, True)
+    with pytest.raises(RefusedError, match="two browsers opened this sign-in"):
+        sign_in.check_browser()
+
+
+def test_an_answer_without_a_start_page_is_not_doubted(sign_in: SignIn) -> None:
+    Browser(sign_in).answer()
+    sign_in.check_browser()
 
 
 def test_what_nobody_opened_uses_nothing_up(sign_in: SignIn) -> None:
