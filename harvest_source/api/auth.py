@@ -34,9 +34,9 @@ WAIT_SECONDS = (1.0, 4.0)  # after the first try and the second
 PATIENCE_SECONDS = 30.0  # after a renewal that failed while the old token still holds
 OUTAGE_SECONDS = 300.0  # after one that failed with no token left: else each request of a run would wait for it anew
 ON_THE_WAY = {
-    "certificate_not_trusted": network.NOT_TRUSTED.format(why=""),
+    "certificate-not-trusted": network.NOT_TRUSTED.format(why=""),
     exchange.ODD_ANSWER: "Harvest's answer holds no access token that a request can carry; nothing of it is stored",
-    "proxy_refuses": network.PROXY_REFUSES.format(status="4xx"),
+    "proxy-refuses": network.PROXY_REFUSES.format(status="4xx"),
 }
 
 

@@ -30,18 +30,19 @@ READ_SECONDS = 25.0
 LOCK_SECONDS = 90.0  # longer than whoever holds the lock may take to ask and to store
 LONGEST_BYTES = 65_536  # of an answer; tokens take less than one per cent of it
 PRIVATE = 0o600
+# What became of it; the words with a hyphen are ours alone, since none of an answer is let through with one.
 OK = "ok"
 REFUSED = "refused"
 PASSING = "passing"
-TOO_SLOW = "too_slow"
-NO_ROOM = "no_room"
-ODD_ANSWER = "odd_answer"
+TOO_SLOW = "too-slow"
+NO_ROOM = "no-room"
+ODD_ANSWER = "odd-answer"
 LONGEST_LIFETIME_SECONDS = 1e9  # 30 years
 UNAUTHORIZED = 401
 PASSING_STATUSES = frozenset({408, 425, 429})
 LASTING_FAULTS = {  # words of the libraries: what is said of them
-    "CERTIFICATE_VERIFY_FAILED": "certificate_not_trusted",
-    "Tunnel connection failed: 4": "proxy_refuses",
+    "CERTIFICATE_VERIFY_FAILED": "certificate-not-trusted",
+    "Tunnel connection failed: 4": "proxy-refuses",
 }
 
 

@@ -340,6 +340,14 @@ ODD = {
     "no route": (Answer(404, b"{}"), RefusedError, "404"),
     "scope": (Answer(400, b'{"error": "invalid_scope", "error_description": "SECRET"}'), RefusedError, "400 invalid_scope"),
     "error with a secret": (Answer(400, b'{"error": "token SECRET is bad"}'), RefusedError, r"\(400\)"),
+    **{
+        f"our own word {word}": (
+            Answer(400, b'{"error": "%s"}' % word.encode()),
+            RefusedError,
+            r"^Harvest refused to give a token \(400\)",
+        )
+        for word in (exchange.NO_ROOM, exchange.TOO_SLOW, exchange.ODD_ANSWER, *exchange.LASTING_FAULTS.values())
+    },
     "redirect": (Answer(307, b"", headers={"Location": "/elsewhere"}), RefusedError, "TooManyRedirects"),
     "error with status 200": (Answer(200, b'{"error": "invalid_grant"}'), TokenRejectedError, "sign in again"),
 }
