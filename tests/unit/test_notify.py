@@ -203,7 +203,7 @@ class Knows:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def get_accounts(self) -> dict[str, Any]:
+    def get_accounts(self, _tries: int) -> dict[str, Any]:
         """Returns two accounts."""
         return {"accounts": [{"id": number, "name": self.name, "product": "harvest"} for number in (5, 6)]}
 
