@@ -33,25 +33,22 @@ def load_apart(
     Raises:
         PipelineStepFailed: the destination or this machine is to blame, or all reports fail for a reason that is not an answer's.
     """
-    failures: dict[Where, PipelineStepFailed] = {}
-    try:
-        load(wheres)
-    except PipelineStepFailed as failure:
-        if not _is_of_rows(failure, pipeline):
-            raise
-        pipeline.abort_packages()
-        if len(wheres) == 1:
-            failures[wheres[0]] = failure
-    else:
-        return
-    for where in wheres if len(wheres) > 1 else ():
+
+    def attempt(chosen: list[Where]) -> PipelineStepFailed | None:
         try:
-            load([where])
+            load(chosen)
         except PipelineStepFailed as failure:
             if not _is_of_rows(failure, pipeline):
                 raise
             pipeline.abort_packages()
-            failures[where] = failure
+            return failure
+        return None
+
+    whole = attempt(wheres)
+    if whole is None:
+        return
+    tried = {wheres[0]: whole} if len(wheres) == 1 else {where: attempt([where]) for where in wheres}
+    failures = {where: failure for where, failure in tried.items() if failure}
     errors = {where: _own_error(failure) for where, failure in failures.items()}
     if len(errors) == len(wheres) and None in errors.values():
         raise failures[wheres[0]]
