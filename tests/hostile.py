@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qsl
 
-from support import Asked, FastClock
+from support import Asked, FastClock, Loopback
 
 from harvest_source.api.auth import PersonalToken
 from harvest_source.api.client import HarvestClient
@@ -24,31 +23,15 @@ Raw = Iterable[bytes]
 
 
 @dataclass
-class Hostile:
+class Hostile(Loopback):
     """Answers each request with what `answer` gives, and then ends the connection."""
 
     answer: Callable[[Asked], Raw]
     requests: list[Asked] = field(default_factory=list)
-    port: int = 0
 
     @property
-    def id_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
-
-    @property
-    def api_url(self) -> str:
-        return f"{self.id_url}v2/"
-
-    def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def handler(self) -> Callable[..., BaseHTTPRequestHandler]:
+        return partial(_Handler, self)
 
 
 class _Handler(BaseHTTPRequestHandler):

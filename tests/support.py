@@ -159,8 +159,38 @@ class Asked:
     headers: dict[str, str]  # names in lower case
 
 
+class Loopback:
+    """A Harvest of a test's own on the loopback interface, within a `with`."""
+
+    port = 0
+
+    @property
+    def handler(self) -> Callable[..., BaseHTTPRequestHandler]:
+        """Returns what answers a request."""
+        raise NotImplementedError
+
+    @property
+    def id_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.id_url}v2/"
+
+    def __enter__(self) -> Self:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 @dataclass
-class HandMade:
+class HandMade(Loopback):
     """A second Harvest with one account: other code and other data than the sandbox's, the same API.
 
     `tables` holds rows by the path of their list (`clients`, `invoices/70/payments`). Pages are small, `page` and `next_page` are
@@ -178,31 +208,15 @@ class HandMade:
     spoil: Callable[[Asked], tuple[int, bytes] | None] = lambda _asked: None  # status and body instead of the answer
     headers: dict[str, str] = field(default_factory=dict)  # of every answer, beside the usual ones
     requests: list[Asked] = field(default_factory=list)
-    port: int = 0
-
-    @property
-    def id_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
-
-    @property
-    def api_url(self) -> str:
-        return f"{self.id_url}v2/"
 
     @property
     def accounts(self) -> list[HandMade]:
         """Returns what `compare` goes over: its one account."""
         return [self]
 
-    def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_HandMadeHandler, self))
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    @property
+    def handler(self) -> Callable[..., BaseHTTPRequestHandler]:
+        return partial(_HandMadeHandler, self)
 
     def row(self, path: str, row_id: int) -> Json:
         """Returns a row itself."""
