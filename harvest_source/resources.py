@@ -1,29 +1,39 @@
-"""Makes dlt resources of the catalogue's reports: one per report, children as transformers over their parents.
+"""Makes dlt resources of the catalogue's reports: one per report, those of children as transformers fed by their parents.
 
-A resource yields the rows of a reading that is complete, then moves the report's bookmark in dlt's state. Bookmarks are
-kept here, per account, and not by `dlt.sources.incremental`: that keeps one mark per resource name, so that a second
-account would lose rows; it drops rows below its start value, which quiet changes are; and it loses an edit within the
-bookmark's second.
+A resource asks Harvest when it is iterated, never before, and yields the rows of a reading that is complete; then the report's
+mark moves. `dlt.sources.incremental` carries it for one account. Beside it the state keeps a mark for each account, since dlt has
+one per resource name, which would lose the rows of a second account.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, cast
+from functools import partial
+from typing import Any, Self, cast
 
 import dlt
 import pyarrow as pa
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.exceptions import ContextDefaultCannotBeCreated
+from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.schema import Schema
 from dlt.extract import DltResource
+from dlt.extract.exceptions import CurrentSourceSchemaNotAvailable
 
 from harvest_source.api.accounts import Account
+from harvest_source.api.errors import SettingError
 from harvest_source.api.net import stays_with_report
-from harvest_source.reports.catalogue import Report, parent_id_column
+from harvest_source.connection import Connection
+from harvest_source.reports.catalogue import NAMES, Report, report_as_set
+from harvest_source.reports.children import ChildReading
 from harvest_source.reports.columns.types import Kind
 from harvest_source.reports.hints import (
     DELETED_AT,
     KIND_OF_TYPE,
+    UPDATED_AT,
     Added,
     added_hints,
     arrow_schema,
@@ -31,158 +41,229 @@ from harvest_source.reports.hints import (
     resource_hints,
     table_hints,
 )
-from harvest_source.reports.reader import Outcome, Reader, Where
+from harvest_source.reports.parents import ParentPlan
+from harvest_source.reports.reader import Reader, Where
 from harvest_source.reports.reading import Pages
 from harvest_source.reports.shape import Notes, Row, Shaper
 from harvest_source.settings import SECTION
 
-RowFilter = Callable[[Report, int, list[Row]], list[Row]]
-"""Given rows that are about to be loaded, returns those that differ from the destination's."""
-
 FullKey = tuple[Any, ...]
 """The key of a row with its account in front."""
-RestOfTable = Callable[[Report, set[FullKey]], Iterator[Any]]
-"""Given a report and keys that are written or removed now, yields the other rows of its table."""
 
 BATCH_ROWS = 2000
-NO_ACCOUNT = 0
-DUMMY_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+INSERT_VALUES: Any = "insert_values"  # dlt's name of files of SQL
 
 
 @dataclass
-class Run:
-    """What the resources of one source share."""
+class Extraction:
+    """What the resources of a source share while dlt extracts it once: lists are read once, nothing stays for the next time."""
 
-    reader: Reader
-    choose_accounts: Callable[[], list[Account]]
-    keeps_errors: bool = False  # a failed report yields nothing instead of raising
-    filter_rows: RowFilter | None = None
-    rest_of: RestOfTable | None = None  # set where the destination cannot merge: a changed table is then written anew
-    chosen: frozenset[Where] | None = None  # what is loaded now, of what was read; None: everything
-    removals: dict[Where, list[Row]] = field(default_factory=dict)  # rows gone at Harvest, as they were last known
-    makes_tables: bool = True  # tables without a row are made with the others; False where `sync` made them before
+    connection: Connection
     notes: Notes = field(default_factory=Notes)
+    planned: dict[Where, Planned] = field(default_factory=dict)
     _accounts: list[Account] | None = None
+
+    def __post_init__(self) -> None:
+        self.reader: Reader = self.connection.reader()
+        self.spool = self.reader.spool  # opened before there are threads
 
     @property
     def accounts(self) -> list[Account]:
         """Returns the accounts to load; asks Harvest the first time."""
         if self._accounts is None:
-            self._accounts = self.choose_accounts()
+            self._accounts = self.connection.accounts()
         return self._accounts
 
-    @property
-    def keeps_deleted(self) -> bool:
-        """Returns whether rows gone at Harvest stay and are marked, instead of being removed."""
-        return bool(self.reader.settings.deleted_rows == "keep")
 
-    def outcome(self, report: Report, account_id: int) -> Outcome:
-        """Returns what became of a report; reads it where nobody did before.
+class Extractions:
+    """Gives each extraction of dlt its own: a source that is run twice reads twice."""
 
-        Raises:
-            HarvestError: the report could not be read.
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._state: Any = None
+        self._latest: Extraction | None = None
+
+    def current(self) -> Extraction:
+        """Returns what belongs to the extraction that is under way: each has a state of its own."""
+        state = dlt.current.source_state()
+        if self._latest is None or state is not self._state:
+            self._state, self._latest = state, Extraction(self.connection)
+        return self._latest
+
+
+def build_resources(connection: Connection, reports: list[Report]) -> Resources:
+    """Returns the resources of some reports; parents of children are unselected resources of their own."""
+    extractions = Extractions(connection)
+    resources: list[DltResource] = []
+    for report in reports:
+        resources += _child_resources(extractions, report) if report.parent else [_list_resource(extractions, report)]
+    return Resources(connection, resources)
+
+
+def _list_resource(extractions: Extractions, report: Report) -> DltResource:
+    hints = _hints(extractions.connection, report)
+    if not report.takes_updated_since:
+        return _described(dlt.resource(lambda: _iter_list(extractions.current(), report), **hints), report)
+    cursor = incremental(extractions.connection)
+
+    def rows(updated_at: Any = cursor) -> Iterator[Any]:
+        updated_at.advance(None)  # Harvest was asked for the right rows: dlt lets them pass
+        extraction = extractions.current()
+        yield from _iter_list(extraction, report)
+        move_mark(updated_at, report)
+
+    return _described(dlt.resource(rows, incremental=cursor, **hints), report)
+
+
+def _iter_list(extraction: Extraction, report: Report) -> Iterator[Any]:
+    """Yields the rows of a list, account by account, and moves the mark of each behind its rows."""
+    is_empty = True
+    shaper = Shaper(report, known_kinds, extraction.notes)
+    for account in extraction.accounts:
+        outcome = extraction.reader.collect_list((account.id, report.name), account_state(report.name, account.id))
+        if outcome.pages is None:
+            raise outcome.error or AssertionError(report.name)
+        for item, _rows in iter_items(report, shaper, iter_rows(shaper, outcome.pages)):
+            is_empty = False
+            yield item
+        if outcome.state is not None:
+            accounts_state(report.name)[str(account.id)] = outcome.state
+    if is_empty and not _has_table(report):
+        yield _table_without_rows(report, _hints(extraction.connection, report))
+
+
+def _child_resources(extractions: Extractions, report: Report) -> list[DltResource]:
+    def children(parent: Any) -> Iterator[Callable[[], Any]]:
+        asking = _Asking(extractions.current(), report)
+        for each in parent if isinstance(parent, list) else [parent]:
+            yield partial(asking.ask, each)
+
+    name = f"{report.name}_parents"
+    parents = dlt.resource(lambda: _iter_parents(extractions.current(), report), name=name, selected=False)
+    rows = dlt.transformer(children, data_from=parents, **_hints(extractions.connection, report))
+    return [parents, _described(rows, report)]
+
+
+def _iter_parents(extraction: Extraction, report: Report) -> Iterator[Row]:
+    """Yields the parents whose children this run asks for: `id`, and `updated_at` where it tells a change."""
+    for account in extraction.accounts:
+        where = account.id, report.name
+        outcome, reading = extraction.reader.plan_children(where, account_state(report.name, account.id))
+        if reading is None:
+            raise outcome.error or AssertionError(report.name)
+        keeps = None if extraction.connection.choice.since else accounts_state(report.name)
+        planned = extraction.planned[where] = Planned(reading, keeps)
+        for parent_id, version in planned.versions.items():
+            yield {"account_id": account.id, "id": parent_id, UPDATED_AT: version or None}
+        planned.all_are_named()
+
+
+@dataclass
+class Planned:
+    """The parents that a run asks of one account, and the state that is kept once all of them are read."""
+
+    reading: ChildReading
+    keeps: dict[str, Any] | None  # of the report, by account; None: the state stays as it is
+
+    def __post_init__(self) -> None:
+        self.versions = dict(self.reading.plan.parents)
+        self._waiting = set(self.versions)
+        self._named = False
+        self._lock = threading.Lock()
+
+    def all_are_named(self) -> None:
+        """Notes that every parent was handed on: a source may be cut by `add_limit`."""
+        with self._lock:
+            self._named = True
+            self._keep_state()
+
+    def is_read(self, parent_id: int) -> None:
+        """Notes that a parent's children were read, or that it is gone or hidden."""
+        with self._lock:
+            self._waiting.discard(parent_id)
+            self._keep_state()
+
+    def _keep_state(self) -> None:
+        if self._named and not self._waiting and self.keeps is not None:
+            self.keeps[str(self.reading.plan.account_id)] = self.reading.state(self.versions)
+
+
+class _Asking:
+    """Asks for the children of parents, in dlt's threads."""
+
+    def __init__(self, extraction: Extraction, report: Report) -> None:
+        self._extraction = extraction
+        self._report = report
+        tables = _current_tables()
+        self._shaper = Shaper(report, lambda table: _kinds(tables.get(table)), extraction.notes)  # other threads have no schema
+
+    def ask(self, parent: Any) -> Any:
+        """Returns the children of one parent: rows, those with new columns described; `None` where there are none.
+
+        Args:
+            parent: its id, or a row with `id`, and with `account_id` where the source has several accounts.
         """
-        if (account_id, report.name) not in self.reader.outcomes:
-            self.reader.collect([report.name], [account_id], lambda account, name: account_state(name, account))
-        outcome = self.reader.outcomes[account_id, report.name]
-        if outcome.error and not self.keeps_errors:
-            raise outcome.error
-        return outcome
+        parent_id, account_id = self._identify(parent)
+        planned = self._extraction.planned.get((account_id, self._report.name))
+        if planned and parent_id not in planned.versions:
+            planned = None
+        client, spool = self._extraction.connection.client, self._extraction.spool
+        reading = planned.reading if planned else ChildReading(ParentPlan(self._report, account_id, {parent_id: ""}), {})
+        reading.ask(client, spool, parent_id)
+        if planned is None or len(reading.hidden) == len(planned.versions):
+            reading.require_answer(client, spool)
+        if reading.error:
+            raise reading.error
+        rows = [row for batch in iter_rows(self._shaper, reading.pages(spool, [parent_id])) for row in batch]
+        if planned:
+            planned.is_read(parent_id)
+        return next((item for item, _rows in iter_items(self._report, self._shaper, [rows])), None) if rows else None
+
+    def _identify(self, parent: Any) -> tuple[int, int]:
+        row = parent if isinstance(parent, Mapping) else {"id": parent}
+        account_id = row.get("account_id")
+        if account_id is None:
+            accounts = self._extraction.accounts
+            if len(accounts) > 1:
+                raise SettingError(f"{self._report.name}: a parent has no account_id, and the source has several accounts")
+            account_id = accounts[0].id
+        return int(row["id"]), int(account_id)
+
+
+def _hints(connection: Connection, report: Report) -> dict[str, Any]:
+    return resource_hints(report, keep_deleted=connection.settings.deleted_rows == "keep", merges=True)
+
+
+def _described(resource: DltResource, report: Report) -> DltResource:
+    described: DltResource = resource.apply_hints(additional_table_hints=table_hints(report))
+    return described
+
+
+def incremental(connection: Connection) -> Any:
+    """Returns dlt's incremental of a list; a row without the cursor passes."""
+    return dlt.sources.incremental(UPDATED_AT, lag=connection.settings.overlap_seconds, on_cursor_value_missing="include")
+
+
+def move_mark(updated_at: Any, report: Report) -> None:
+    """Has dlt's incremental keep the mark of a report as long as rows of one account only were ever loaded."""
+    states = list(accounts_state(report.name).values())
+    if len(states) == 1 and states[0].get(UPDATED_AT):
+        updated_at.advance(states[0][UPDATED_AT])
+
+
+def accounts_state(report_name: str) -> dict[str, Any]:
+    """Returns what dlt's state keeps of a report by account, from within a running extract; to be written to."""
+    states: dict[str, Any] = dlt.current.resource_state(report_name).setdefault("accounts", {})
+    return states
 
 
 def account_state(report_name: str, account_id: int) -> dict[str, Any]:
     """Returns what dlt's state keeps of a report and account, from within a running extract."""
-    accounts: dict[str, Any] = dlt.current.resource_state(report_name).get("accounts", {})
-    state: dict[str, Any] = accounts.get(str(account_id), {})
+    state: dict[str, Any] = dlt.current.resource_state(report_name).get("accounts", {}).get(str(account_id), {})
     return state
 
 
-def build_resources(run: Run, report: Report) -> list[DltResource]:
-    """Returns the resource of a report; for a report of children, the unselected resource of its parents as well."""
-    hints = resource_hints(report, keep_deleted=run.keeps_deleted, merges=run.rest_of is None)
-    if report.parent is None:
-        rows = dlt.resource(lambda: _iter_accounts(run, report, [account.id for account in run.accounts]), **hints)
-        return [rows.apply_hints(additional_table_hints=table_hints(report))]
-    parents = dlt.resource(
-        lambda: iter([[account.id for account in run.accounts]]), name=f"{report.name}_parents", selected=False
-    )
-    rows = dlt.transformer(lambda account_ids: _iter_accounts(run, report, account_ids), data_from=parents, **hints)
-    return [parents, rows.apply_hints(additional_table_hints=table_hints(report))]
-
-
-def empty_resource(run: Run, report: Report) -> DltResource:
-    """Returns a resource that makes the table of a report without a row, where the destination has no other way."""
-    hints = resource_hints(report, keep_deleted=run.keeps_deleted, merges=run.rest_of is None)
-    empty: DltResource = dlt.resource([_empty(report)], **hints)
-    return empty.apply_hints(additional_table_hints=table_hints(report))
-
-
-def _iter_accounts(run: Run, report: Report, account_ids: list[int]) -> Iterator[Any]:
-    """Yields the rows of one report; where the destination cannot merge, all others of its table behind them."""
-    written: set[FullKey] = set()
-    for account_id in account_ids:
-        for item, rows in _iter_items(run, report, account_id):
-            if run.rest_of and rows:  # elsewhere nobody asks for the keys, of which there may be a million
-                if not written:
-                    yield replacing(report)
-                written.update(full_key(report, row) for row in rows)
-            if item is not None:
-                yield item
-    if run.rest_of and written:
-        yield from run.rest_of(report, written)
-
-
-def _iter_items(run: Run, report: Report, account_id: int) -> Iterator[tuple[Any, list[Row]]]:
-    """Yields the items of one report and account, each with the rows in it or removed by it; afterwards moves its bookmark."""
-    if run.chosen is not None and (account_id, report.name) not in run.chosen:
-        return
-    outcome = run.outcome(report, account_id)
-    removed = run.removals.get((account_id, report.name), [])
-    if outcome.error or (outcome.pages is None and not removed):
-        return
-    if run.makes_tables and _lacks_tables(report, with_lists=run.rest_of is None):
-        yield _placeholder(run, report), []
-    shaper = Shaper(report, known_kinds, run.notes)
-    described: Added = {}
-    if removed:
-        yield _marked(run, report, removed), removed
-    for rows in _iter_batches(shaper, outcome.pages) if outcome.pages else ():
-        loaded = run.filter_rows(report, account_id, rows) if run.filter_rows else rows
-        if not loaded:
-            continue
-        if report.arrow:
-            yield pa.Table.from_pylist(loaded, schema=arrow_schema(report, shaper.root.added)), loaded
-        elif shaper.added != described:
-            described = shaper.added
-            yield dlt.mark.with_hints(loaded, added_hints(described)), loaded
-        else:
-            yield loaded, loaded
-    if outcome.state is not None:
-        resource_state = dlt.current.resource_state(report.name)
-        resource_state.setdefault("accounts", {})[str(account_id)] = outcome.state
-
-
-def full_key(report: Report, row: Row) -> FullKey:
-    """Returns the key of a row with its account in front."""
-    return tuple(row[name] for name in key_of(report))
-
-
-def _marked(run: Run, report: Report, removed: list[Row]) -> Any:
-    """Returns rows gone at Harvest with the mark that lets dlt remove them, or, where they are kept, shows that they are gone.
-
-    Where the destination cannot merge, rows are removed by not being written again.
-    """
-    now = datetime.now(UTC)
-    keeps = run.keeps_deleted
-    if run.rest_of and not keeps:
-        return None
-    rows = [{**(row if keeps else {name: row[name] for name in key_of(report)}), DELETED_AT: now} for row in removed]
-    if not report.arrow:
-        return rows
-    return pa.Table.from_pylist(rows, schema=known_arrow_schema(report) if keeps else arrow_schema(report, {}))
-
-
-def _iter_batches(shaper: Shaper, pages: Pages) -> Iterator[list[Row]]:
+def iter_rows(shaper: Shaper, pages: Pages) -> Iterator[list[Row]]:
     """Yields the rows of a reading in lists of some thousand: a page may hold one payment, or 2,000 entries."""
     batch: list[Row] = []
     with stays_with_report():
@@ -195,11 +276,39 @@ def _iter_batches(shaper: Shaper, pages: Pages) -> Iterator[list[Row]]:
             yield batch
 
 
+def iter_items(report: Report, shaper: Shaper, batches: Iterable[list[Row]]) -> Iterator[tuple[Any, list[Row]]]:
+    """Yields rows as dlt takes them, Arrow tables or dicts, each with the rows in it; undocumented columns are described."""
+    described: Added = {}
+    for rows in batches:
+        if report.arrow:
+            yield pa.Table.from_pylist(rows, schema=arrow_schema(report, shaper.root.added)), rows
+        elif any(shaper.added.values()) and shaper.added != described:
+            described = shaper.added
+            yield dlt.mark.with_hints(rows, added_hints(described)), rows
+        else:
+            yield rows, rows
+
+
+def full_key(report: Report, row: Row) -> FullKey:
+    """Returns the key of a row with its account in front."""
+    return tuple(row[name] for name in key_of(report))
+
+
+def _current_tables() -> Any:
+    try:
+        return dlt.current.source_schema().tables
+    except CurrentSourceSchemaNotAvailable:
+        return {}
+
+
+def _kinds(table: Any) -> Mapping[str, Kind]:
+    types = {name: column.get("data_type") or "" for name, column in table["columns"].items()} if table else {}
+    return {name: KIND_OF_TYPE[kind] for name, kind in types.items() if kind in KIND_OF_TYPE and not name.startswith("_dlt")}
+
+
 def known_kinds(table: str) -> Mapping[str, Kind]:
     """Returns the columns that a table has from earlier runs, as far as their kind is one of ours."""
-    schema = dlt.current.source_schema().tables.get(table)
-    types = {name: column.get("data_type") or "" for name, column in schema["columns"].items()} if schema else {}
-    return {name: KIND_OF_TYPE[kind] for name, kind in types.items() if kind in KIND_OF_TYPE and not name.startswith("_dlt")}
+    return _kinds(_current_tables().get(table))
 
 
 def known_arrow_schema(report: Report) -> pa.Schema:
@@ -208,46 +317,50 @@ def known_arrow_schema(report: Report) -> pa.Schema:
     return arrow_schema(report, {name: kind for name, kind in known_kinds(report.name).items() if name not in documented})
 
 
-def _lacks_tables(report: Report, *, with_lists: bool) -> bool:
-    tables = dlt.current.source_schema().tables
-    lists = report.lists if with_lists else ()
-    names = [report.name, *(f"{report.name}__{nested.name}" for nested in lists)]
-    return not all(name in tables and (tables[name].get("x-normalizer") or {}).get("seen-data") for name in names)
+def _has_table(report: Report) -> bool:
+    found = _current_tables().get(report.name) or {}
+    return bool((found.get("x-normalizer") or {}).get("seen-data"))
 
 
-def _placeholder(run: Run, report: Report) -> Any:
-    """Returns what makes the tables of a report exist, also where it has no row or all its lists are empty.
-
-    That is a row of no account, which dlt removes as it loads it: a file without rows makes no child tables, and Postgres is
-    given no such files (dlt 1.31 fails with them where rows go there as Arrow). Where nobody would remove the row, it is a file
-    without rows.
-    """
-    if run.rest_of or run.keeps_deleted:
-        return _empty(report)
-    parents = {"account_id": NO_ACCOUNT, parent_id_column(report): 0}
-    lists = {nested.name: [parents] for nested in report.lists}
-    row = {"account_id": NO_ACCOUNT, **dict.fromkeys(report.key, 0), DELETED_AT: DUMMY_INSTANT, **lists}
-    return pa.Table.from_pylist([row], schema=arrow_schema(report, {})) if report.arrow else row
+def _table_without_rows(report: Report, hints: dict[str, Any]) -> Any:
+    """Returns an item without a row, from which dlt makes a table, in a file of which the destination takes an empty one."""
+    with suppress(ContextDefaultCannotBeCreated):
+        if Container()[DestinationCapabilitiesContext].preferred_loader_file_format == INSERT_VALUES:  # Postgres fails at Parquet
+            own = {**hints, "file_format": INSERT_VALUES, "additional_table_hints": table_hints(report)}
+            own["table_name"] = own.pop("name")
+            return dlt.mark.with_hints(empty_item(report), dlt.mark.make_hints(**own), create_table_variant=True)
+    return empty_item(report)
 
 
-def replacing(report: Report) -> Any:
-    """Returns an item without a row, with which the rows that follow take the place of the report's tables."""
-    return dlt.mark.with_hints(_empty(report), dlt.mark.make_hints(write_disposition="replace"))
-
-
-def _empty(report: Report) -> Any:
+def empty_item(report: Report) -> Any:
+    """Returns an item without a row, from which dlt makes the table of a report."""
     return arrow_schema(report, {}).empty_table() if report.arrow else dlt.mark.materialize_table_schema()
 
 
-class HarvestSource(dlt.sources.DltSource):
-    """The dlt source of Harvest, with what its resources share at hand for `sync`."""
+class Resources(list[DltResource]):
+    """The resources of a source, with the way to Harvest that they share."""
 
-    shared: Run
+    def __init__(self, connection: Connection, resources: list[DltResource]) -> None:
+        super().__init__(resources)
+        self.connection = connection
+
+
+class HarvestSource(dlt.sources.DltSource):
+    """The dlt source of Harvest, with the way to Harvest at hand for `sync`."""
+
+    connection: Connection
+
+    @classmethod
+    def from_data(cls, schema: Schema, section: str, data: Any) -> Self:
+        """Returns the source of resources; dlt calls it with what the decorated function returns."""
+        source = super().from_data(schema, section, data)
+        source.connection = data.connection
+        return source
 
     def clone(self, with_name: str | None = None) -> HarvestSource:
         """Returns a copy, as dlt makes one for every choice of resources."""
         copy = HarvestSource(self.schema.clone(with_name=with_name or self.name), self.section, list(self._resources.values()))
-        copy.shared = self.shared
+        copy.connection = self.connection
         return copy
 
     def with_resources(self, *resource_names: str) -> HarvestSource:
@@ -255,16 +368,9 @@ class HarvestSource(dlt.sources.DltSource):
         return cast("HarvestSource", super().with_resources(*resource_names))
 
 
-def build_source(run: Run, reports: list[Report], *others: DltResource) -> HarvestSource:
-    """Returns the source of the given reports, and of other tables that are to be loaded with them.
-
-    `root_key` lets dlt replace the list elements of a changed row, also where a list shrinks or empties.
-    """
-
-    @dlt.source(name=SECTION, section=SECTION, root_key=True, _impl_cls=HarvestSource)
-    def harvest() -> list[DltResource]:
-        return [*(resource for report in reports for resource in build_resources(run, report)), *others]
-
-    source: HarvestSource = harvest()
-    source.shared = run
+def source_of(connection: Connection) -> HarvestSource:
+    """Returns the source of a way to Harvest that is there already; `harvest_source` makes one from settings."""
+    reports = [report_as_set(name, connection.settings.assignments) for name in NAMES]
+    source = HarvestSource.from_data(Schema(SECTION), SECTION, build_resources(connection, reports))
+    source.root_key = True
     return source

@@ -24,14 +24,14 @@ from dlt.common.configuration.specs import PluggableRunContext
 from dlt.common.pipeline import PipelineContext
 
 from harvest_sandbox import Account, Sandbox
-from harvest_source.api.accounts import choose_accounts
 from harvest_source.api.auth import PersonalToken
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.limits import Budgets, Clock, Limit
 from harvest_source.commands.workplace import apply_dlt_defaults
+from harvest_source.connection import Connection
 from harvest_source.reports.catalogue import NAMES
-from harvest_source.reports.reader import Choice, Reader
-from harvest_source.resources import HarvestSource, Run, build_source
+from harvest_source.reports.reader import Choice
+from harvest_source.resources import HarvestSource, source_of
 from harvest_source.settings import HarvestSettings, parse_since
 from harvest_source.syncing import Summary, sync
 
@@ -97,7 +97,6 @@ def make_source(
     sandbox: Harvest,
     *names: str,
     choice: Choice | None = None,
-    folder: Path | None = None,
     clock: Clock | None = None,
     accounts: tuple[int, ...] | None = (),
     token: str = TOKEN,
@@ -107,8 +106,7 @@ def make_source(
     settings = make_settings(sandbox, **changes)
     clock = clock or FastClock()
     client = HarvestClient(settings, PersonalToken(token), clock, Budgets(clock, Limit(1_000_000, 15), Limit(1_000_000, 900)))
-    reader = Reader(client, settings, choice or Choice(), folder=folder)
-    return build_source(Run(reader, partial(choose_accounts, client, accounts)), [reader.report(name) for name in names or NAMES])
+    return source_of(Connection(settings, client, accounts, choice or Choice())).with_resources(*(names or NAMES))
 
 
 def duckdb_file(folder: Path, name: str) -> Any:
@@ -129,7 +127,7 @@ def make_pipeline(folder: Path, name: str = "harvest_pipeline") -> dlt.Pipeline:
 
 def sync_once(folder: Path, sandbox: Harvest, *names: str, **options: Any) -> Summary:
     """Runs once, as the command line does."""
-    source = make_source(sandbox, *names, folder=folder / "spool", **options)
+    source = make_source(sandbox, *names, **options)
     return sync(make_pipeline(folder), source)
 
 

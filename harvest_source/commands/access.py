@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
-from functools import partial
 
-from harvest_source.api.accounts import choose_accounts
 from harvest_source.api.auth import Auth, build_auth, chosen_account
-from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import SettingError
 from harvest_source.commands.exposure import notes_on_secrets
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
-from harvest_source.reports.reader import Choice, Reader
-from harvest_source.resources import HarvestSource, Run, build_source
+from harvest_source.connection import connect
+from harvest_source.reports.reader import Choice
+from harvest_source.resources import HarvestSource, source_of
 from harvest_source.settings import HarvestSettings, load_settings, other_hosts, parse_account_ids, stray_settings
 from harvest_source.strangers import notes_on_groups
 
@@ -43,11 +41,8 @@ def open_source(place: Workplace, names: list[str], choice: Choice, note: Callab
         counts = account_that_counts(place, settings, auth)
         if counts and not place.quiet:
             note(counts)
-        client = HarvestClient(settings, auth)
-        wanted = wanted_accounts(place, settings, auth)
-        reader = Reader(client, settings, choice, folder=place.state_folder / place.pipeline_name / "harvest")
-        run = Run(reader, partial(choose_accounts, client, wanted))
-        yield build_source(run, [reader.report(name) for name in names])
+        connection = connect(settings, auth, wanted_accounts(place, settings), choice)
+        yield source_of(connection).with_resources(*names)
 
 
 def wanted_accounts(place: Workplace, settings: HarvestSettings, auth: Auth | None = None) -> tuple[int, ...] | None:

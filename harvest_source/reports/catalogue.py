@@ -6,7 +6,7 @@ Says where a report's rows are, how they are paged and keyed and what its load c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from harvest_source.reports.columns import company, estimates, invoices, people, projects, time
@@ -357,6 +357,14 @@ def by_name(name: str) -> Report:
         KeyError: There is no such report.
     """
     return _BY_NAME[name]
+
+
+def report_as_set(name: str, assignments: str) -> Report:
+    """Returns a report as the setting `assignments` has it: `project` makes those of assignments children of projects."""
+    report = by_name(name)
+    if report.project_path and assignments == "project":
+        return replace(report, path=report.project_path, parent=Parent("projects", "", moves_parent=False))
+    return report
 
 
 def parent_id_column(report: Report) -> str:

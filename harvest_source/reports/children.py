@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from harvest_source.api.client import HarvestClient
 from harvest_source.api.errors import HarvestError, NotAllowedError, NotFoundError, RefusedError
 from harvest_source.api.net import stays_with_report
 from harvest_source.api.parsing import parse_exact
-from harvest_source.reports.parents import ParentPlan, current_hour, note_read
+from harvest_source.reports.parents import ChildState, ParentPlan, current_hour, note_read
 from harvest_source.reports.reading import Pages, record_key, records_of
 from harvest_source.reports.spool import KEPT_HOURS, Spool
 
@@ -149,10 +149,21 @@ class ChildReading:
         if self.error:
             raise self.error
         note_read(self.plan, self.read_hours, self.gone, self.still_hidden)
-        report, account_id, parents = self.plan.report, self.plan.account_id, sorted(self.read_hours)
+        return self.pages(spool, sorted(self.read_hours))
+
+    def state(self, parents: Collection[int]) -> ChildState:
+        """Returns what is kept once the children of some parents, all that were planned, are read."""
+        read_hours = {parent_id: hour for parent_id, hour in self.read_hours.items() if parent_id in parents}
+        note_read(self.plan, read_hours, self.gone, self.still_hidden)
+        return self.plan.state()
+
+    def pages(self, spool: Spool, parents: Iterable[int]) -> Pages:
+        """Returns the records of some parents, of those that were read."""
+        report, account_id = self.plan.report, self.plan.account_id
+        read = [parent_id for parent_id in parents if parent_id in self.read_hours]
 
         def read_bodies() -> Iterator[tuple[int | None, bytes]]:
-            for parent_id in parents:
+            for parent_id in read:
                 yield parent_id, spool.answer(account_id, report.name, parent_id)
 
         pages = Pages(report, account_id, None, read_bodies, seconds=self.seconds)

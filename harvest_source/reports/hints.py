@@ -88,7 +88,7 @@ def added_hints(added: Added) -> Any:
     nested: dict[str | Sequence[str], Any] = {
         place: dlt.mark.make_nested_hints(columns=each) for place, each in columns.items() if place and each
     }
-    return dlt.mark.make_hints(columns=columns.get("", {}), nested_hints=nested or None)
+    return dlt.mark.make_hints(columns=columns.get("") or None, nested_hints=nested or None)  # none at all would take all away
 
 
 def dlt_columns(*, of_list: bool) -> dict[str, TColumnSchema]:

@@ -58,6 +58,11 @@ class ParentPlan:
     known: frozenset[int] = frozenset()  # parents that stand in the table of their report
     hidden: set[int] = field(default_factory=set)  # parents that Harvest has and does not show to the caller (403)
 
+    def state(self) -> ChildState:
+        """Returns what is kept once the plan is carried out."""
+        state: ChildState = {"marks": self.marks, "read": self.read, "followed": self.followed}
+        return {**state, "hidden": sorted(self.hidden)} if self.hidden else state
+
 
 def lists_needed(report: Report) -> tuple[str, ...]:
     """Returns the lists whose changes tell which parents of a child report to ask."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from harvest_source.api.errors import (
     RefusedError,
 )
 from harvest_source.api.net import stays_with_report
-from harvest_source.reports.catalogue import Parent, Report, by_name
+from harvest_source.reports.catalogue import Report, by_name, report_as_set
 from harvest_source.reports.children import ChildReading, ask_all, start_child_reading
 from harvest_source.reports.lists import read_list
 from harvest_source.reports.parents import ChildState, ParentPlan, current_hour, lists_needed, mark_of, plan_parents
@@ -103,10 +103,7 @@ class Reader:
 
     def report(self, name: str) -> Report:
         """Returns a report as the settings have it: assignments are children of projects where so chosen."""
-        report = by_name(name)
-        if report.project_path and self.settings.assignments == "project":
-            return replace(report, path=report.project_path, parent=Parent("projects", "", moves_parent=False))
-        return report
+        return report_as_set(name, self.settings.assignments)
 
     def collect(self, names: Iterable[str], account_ids: Iterable[int], states: States) -> None:
         """Reads reports of accounts; afterwards `outcomes` has one entry for each.
@@ -140,6 +137,23 @@ class Reader:
             pool.shutdown(wait=False, cancel_futures=True)  # an answer on its way is not waited for
             raise
         pool.shutdown()
+
+    def collect_list(self, where: Where, state: dict[str, Any]) -> Outcome:
+        """Returns what became of one list, of which nothing is read twice. Raises as `collect`."""
+        since = self._since(self.report(where[1]), state, where[1])
+        read = self._lists.get(where)
+        if where not in self._list_errors and (read is None or not _reaches(read.since, since)):
+            self._read_list(where, since)
+        return self._settle(where, partial(self._finish_list, where, state))
+
+    def plan_children(self, where: Where, state: ChildState) -> tuple[Outcome, ChildReading | None]:
+        """Returns which parents of one report are asked for their children: a reading that has not begun, or an error."""
+        outcome = self._settle(where, partial(self._plan, *where, state))
+        if outcome.plan is None:
+            return outcome, None
+        reading = start_child_reading(outcome.plan, self.spool, resumes=not self.choice.full_refresh)
+        self._add_sweep({where: reading})
+        return outcome, reading
 
     def _collect_lists(self, wheres: list[Where], states: States, pool: ThreadPoolExecutor) -> None:
         needs: dict[Where, list[datetime | None]] = {}
@@ -274,11 +288,7 @@ class Reader:
 
     def _finish_children(self, reading: ChildReading) -> Outcome:
         pages = reading.finish(self.spool)
-        plan = reading.plan
-        state = None if self.choice.since else {"marks": plan.marks, "read": plan.read, "followed": plan.followed}
-        if state and plan.hidden:
-            state["hidden"] = sorted(plan.hidden)
-        return Outcome(pages, state, plan=plan, parents=reading.done)
+        return Outcome(pages, None if self.choice.since else reading.plan.state(), plan=reading.plan, parents=reading.done)
 
     def _settle(self, where: Where, finish: Callable[[], Outcome]) -> Outcome:
         """Keeps what became of a report; an error that concerns only this report becomes its outcome."""

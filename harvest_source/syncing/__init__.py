@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dlt
 
 from harvest_source.reports.catalogue import NAMES
 from harvest_source.resources import HarvestSource
 from harvest_source.syncing.engine import Sync
 from harvest_source.syncing.listener import Listener
+from harvest_source.syncing.loading import Run
 from harvest_source.syncing.summary import ReportResult, Summary
 
 __all__ = ["ReportResult", "Summary", "sync"]
+
+ANSWERS_FOLDER = "harvest"  # in the pipeline's working folder: answers that outlive a run that is interrupted
 
 
 def sync(
@@ -41,13 +46,16 @@ def sync(
         HarvestError: see `Sync.execute`.
     """
     listener = listener or Listener()
-    client = source.shared.reader.client
+    connection = source.connection
+    client = connection.client
     client.on_request = lambda _account_id, label: listener.request(label)
     client.budgets.listen(listener.waiting)
     client.on_slow = lambda name: listener.note(f"{name}: Harvest does not answer in time, so it is asked for in smaller parts")
     names = [name for name in NAMES if name in source.selected_resources]
+    reader = connection.reader(Path(pipeline.working_dir) / ANSWERS_FOLDER)
+    run = Run(connection, reader)
     try:
         with client.outages.told_to(listener.outage):
-            return Sync(pipeline, source.shared, names, listener, drop_pending, accept_deletions, repairs, totals).execute()
+            return Sync(pipeline, run, names, listener, drop_pending, accept_deletions, repairs, totals).execute()
     finally:
-        source.shared.reader.close()
+        reader.close()

@@ -24,7 +24,6 @@ from harvest_source.api.net import stays_with_report
 from harvest_source.reports.catalogue import NAMES, by_name
 from harvest_source.reports.parents import read_parents
 from harvest_source.reports.reader import Outcome, Where
-from harvest_source.resources import Run, build_source, empty_resource
 from harvest_source.settings import PER_PAGE, SECTION
 from harvest_source.syncing import timers
 from harvest_source.syncing.abilities import can_merge, check_abilities, settle_destination
@@ -48,6 +47,7 @@ from harvest_source.syncing.indexes import add_indexes
 from harvest_source.syncing.late_parents import known_parents
 from harvest_source.syncing.list_elements import elements_to_keep, with_other_elements
 from harvest_source.syncing.listener import Listener
+from harvest_source.syncing.loading import Run, build_source, empty_resource
 from harvest_source.syncing.looking_back import MOST_REQUESTS
 from harvest_source.syncing.package import GOES_ON, explained, finish_pending, load
 from harvest_source.syncing.postgres import only_machine
@@ -176,7 +176,6 @@ class Sync:
             lacking = [empty_resource(self.run, report) for report in reports if not was_loaded(self.pipeline, report)]
             if lacking:
                 load(self.pipeline, build_source(self.run, [], *lacking))
-        self.run.makes_tables = False
 
     def _compare_totals(self, accounts: list[Account]) -> None:
         """Notes the months in which a sum differs from Harvest's report; a report that cannot be read is said."""
@@ -251,7 +250,6 @@ class Sync:
         with self._warehouse(self.names) as warehouse:
             longer = [where for where in lists if (warehouse.count(where[1], where[0]) or 0) > PER_PAGE]
         reader.reserved_requests = len(lists) + MOST_REQUESTS * len(longer)  # one count each, and a look back
-        self.run.keeps_errors = True
         self.listener.step("reading")
         reader.collect_lists(wheres, self._state)
         self._add_timers(lists)

@@ -12,12 +12,12 @@ from harvest_source.reports.catalogue import Report, by_name
 from harvest_source.reports.parents import current_hour
 from harvest_source.reports.reader import Outcome, Where
 from harvest_source.reports.reading import Key
-from harvest_source.resources import Run
 from harvest_source.syncing.apart import is_foreign
 from harvest_source.syncing.callers import ADMINISTRATOR, Callers, doubt_about, whose_rows
 from harvest_source.syncing.changes import Tally
 from harvest_source.syncing.compare import Comparison, Finding
 from harvest_source.syncing.deletions import CASCADES, Deletions, children_of, gone_children, keys_under
+from harvest_source.syncing.loading import Run
 from harvest_source.syncing.looking_back import is_due, look_back
 from harvest_source.syncing.unseen import not_seen, unseen_among
 from harvest_source.syncing.warehouse import MARKED, Scope, Warehouse

@@ -21,9 +21,9 @@ from harvest_source.api.errors import HarvestError, SettingError
 from harvest_source.reports.catalogue import Paging, Report, parent_id_column
 from harvest_source.reports.columns.types import Column, Kind, NestedList
 from harvest_source.reports.hints import ARROW_TYPES, DELETED_AT, resource_hints
-from harvest_source.resources import replacing
 from harvest_source.settings import SECTION
 from harvest_source.syncing.abilities import can_merge
+from harvest_source.syncing.loading import replacing
 from harvest_source.syncing.package import is_gone, load, reason
 from harvest_source.syncing.warehouse import Row, Warehouse
 

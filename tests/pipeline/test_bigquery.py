@@ -138,7 +138,7 @@ def assert_verify_tells(folder: Path, sandbox: Sandbox, entry: int) -> None:
     """Asserts that `verify` finds a row whose values differ from Harvest's, and the month whose sum differs."""
     with make_pipeline(folder).sql_client() as client:
         client.execute_sql(f"update time_entries set rounded_hours = 99.25, billable = not billable where id = {entry}")
-    source = make_source(sandbox, "time_entries", choice=Choice(full_refresh=True), folder=folder / "spool")
+    source = make_source(sandbox, "time_entries", choice=Choice(full_refresh=True))
     summary = sync(make_pipeline(folder), source, repairs=False, totals=True)
     assert [result.changed for result in summary.results] == [1]
     (note,) = summary.notes

@@ -94,7 +94,7 @@ class Waiting(FastClock):
 
 def run(folder: Path, sandbox: Sandbox, clock: FastClock, ears: Ears) -> Summary:
     """Runs once, by a clock on which waiting takes no time."""
-    return sync(make_pipeline(folder), make_source(sandbox, *NAMES, folder=folder / "spool", clock=clock), listener=ears)
+    return sync(make_pipeline(folder), make_source(sandbox, *NAMES, clock=clock), listener=ears)
 
 
 @pytest.mark.long
@@ -238,7 +238,7 @@ def test_connection_that_is_handed_in_stays_as_it_is(tmp_path: Path) -> None:
         pipeline = dlt.pipeline(
             "own", destination=dlt.destinations.duckdb(own), dataset_name="harvest", pipelines_dir=str(tmp_path / "state")
         )
-        assert errors_of(sync(pipeline, make_source(sandbox, "clients", folder=tmp_path / "spool"))) == {}
+        assert errors_of(sync(pipeline, make_source(sandbox, "clients"))) == {}
         assert own.execute("select count(*) from harvest.clients").fetchone() == (3,)
 
 

@@ -51,7 +51,7 @@ def test_rows_marked_as_gone_are_taken_out_when_none_are_to_be_kept(tmp_path: Pa
         run(deleted_rows="ignore")
         assert sorted(rows(tmp_path, MARKED)) == sorted(marked)
         account.put("time_entries", restored)
-        source = make_source(sandbox, *NAMES, folder=tmp_path / "spool", deleted_rows="remove")
+        source = make_source(sandbox, *NAMES, deleted_rows="remove")
         told = sync(make_pipeline(tmp_path), source, repairs=False)
         assert {each.report for each in told.results if each.verified.startswith("no: ")} == set(NAMES)
         summary = run(deleted_rows="remove")

@@ -32,7 +32,7 @@ def answer_empty(sandbox: Sandbox, names: Iterable[str]) -> None:
 
 def accept(folder: Path, sandbox: Sandbox, *names: str) -> Summary:
     """Runs with `--accept-deletions`."""
-    return sync(make_pipeline(folder), make_source(sandbox, *names, folder=folder / "spool"), accept_deletions=True)
+    return sync(make_pipeline(folder), make_source(sandbox, *names), accept_deletions=True)
 
 
 LISTS = ("clients", "expenses", "invoices", "projects", "roles", "time_entries", "users")
@@ -156,7 +156,6 @@ def test_rows_that_may_only_be_hidden_stay(tmp_path: Path, runs: list[str], *, b
             source = make_source(
                 sandbox,
                 *(["expenses"] if "expenses" in how else ["time_entries", "expenses"]),
-                folder=tmp_path / "spool",
                 deleted_rows="ignore" if "ignore" in how else "remove",
                 choice=Choice(since=parse_since("since", "2026-01-01") if "since" in how else None),
             )

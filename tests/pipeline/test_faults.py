@@ -482,7 +482,7 @@ def test_server_that_is_gone_is_said_for_every_report(tmp_path: Path) -> None:
     with serving(account) as sandbox:
         sync_once(tmp_path, sandbox, "clients", "roles")
         before = tables_of(tmp_path)
-        gone = make_source(sandbox, "clients", "roles", accounts=(account.id,), folder=tmp_path / "spool")
+        gone = make_source(sandbox, "clients", "roles", accounts=(account.id,))
     summary = sync(make_pipeline(tmp_path), gone)
     assert set(errors_of(summary)) == {"clients", "roles"}
     assert tables_of(tmp_path) == before

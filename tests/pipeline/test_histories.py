@@ -30,7 +30,7 @@ NAMES = ("time_entries", "invoice_payments")
 def sync_and_hear(folder: Path, harvest: HandMade, *names: str, **options: Any) -> tuple[Summary, list[str]]:
     """Runs once; returns what was done and what was told."""
     ears = Ears()
-    source = make_source(harvest, *names, folder=folder / "spool")
+    source = make_source(harvest, *names)
     return sync(make_pipeline(folder), source, listener=ears, **options), ears.notes
 
 

@@ -291,7 +291,7 @@ def test_pending_load_is_finished_first_and_said_then_new_data_comes(tmp_path: P
         assert rows(tmp_path, "select count(*) from time_entries where notes = 'first day'") == [(0,)]
         second = account.insert("time_entries", notes="second day")
         ears = Ears()
-        summary = sync(make_pipeline(tmp_path), make_source(sandbox, *NAMES, folder=tmp_path / "spool"), listener=ears)
+        summary = sync(make_pipeline(tmp_path), make_source(sandbox, *NAMES), listener=ears)
         assert summary.pending_loaded
         assert errors_of(summary) == {}
         assert any("pending" in note for note in ears.notes)
@@ -312,7 +312,7 @@ def test_pending_load_can_be_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyP
             with pytest.raises(OSError, match="gone"):
                 sync_once(tmp_path, sandbox, *NAMES)
         ears = Ears()
-        source = make_source(sandbox, *NAMES, folder=tmp_path / "spool")
+        source = make_source(sandbox, *NAMES)
         summary = sync(make_pipeline(tmp_path), source, listener=ears, drop_pending=True)
         assert not summary.pending_loaded
         assert any("dropped" in note for note in ears.notes)

@@ -42,7 +42,7 @@ def test_cause_is_named_within_fifteen_seconds_while_the_run_goes_on_trying(tmp_
     """Said once; each report says it at the end, which comes later."""
     clock = FastClock()
     ears = TimedEars(clock)
-    source = make_source(Nowhere(), "clients", "tasks", accounts=(77,), folder=tmp_path / "spool", clock=clock)
+    source = make_source(Nowhere(), "clients", "tasks", accounts=(77,), clock=clock)
     summary = sync(make_pipeline(tmp_path), source, listener=ears)
     assert set(errors_of(summary)) == {"clients", "tasks"}
     ((seconds, said),) = ears.outages
@@ -58,7 +58,7 @@ def test_outage_that_ends_is_said_as_well(tmp_path: Path, fault: Fault | None, c
     ears = TimedEars(clock)
     with serving(tiny()) as sandbox:
         sandbox.faults += [fault] if fault else []
-        source = make_source(sandbox, "clients", "tasks", folder=tmp_path / "spool", clock=clock)
+        source = make_source(sandbox, "clients", "tasks", clock=clock)
         assert errors_of(sync(make_pipeline(tmp_path), source, listener=ears)) == {}
     assert [said for _, said in ears.outages] == ([f"{cause}{STILL_TRYING}", "Harvest answers again"] if fault else [])
 
@@ -81,7 +81,7 @@ def test_silence_is_noticed_without_a_fault(tmp_path: Path) -> None:
     ears.outage = outage  # type: ignore[method-assign]
     with serving(tiny()) as sandbox:
         sandbox.before_answer = keep
-        source = make_source(sandbox, "clients", folder=tmp_path / "spool", clock=clock)
+        source = make_source(sandbox, "clients", clock=clock)
         assert errors_of(sync(make_pipeline(tmp_path), source, listener=ears)) == {}
     (_, said), (_, over) = ears.outages
     assert said.startswith("no answer from Harvest for 1")
@@ -96,7 +96,7 @@ def test_reports_that_are_refused_are_no_outage(tmp_path: Path) -> None:
     with by_hand(users=2, invoices=2, entries=5) as harvest:
         refused = {"clients", "tasks"}
         harvest.spoil = lambda asked: (403, b"{}") if asked.path in refused else None
-        source = make_source(harvest, "clients", "tasks", "roles", folder=tmp_path / "spool", clock=clock)
+        source = make_source(harvest, "clients", "tasks", "roles", clock=clock)
         assert set(errors_of(sync(make_pipeline(tmp_path), source, listener=ears))) == refused
     assert ears.outages == []
 

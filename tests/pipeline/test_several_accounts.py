@@ -59,7 +59,7 @@ def test_deletions_in_one_account_are_followed_there(tmp_path: Path, assignments
         assert_equal(tmp_path, sandbox, *LINKED)
         delete_parents(accounts[2])
         choice = Choice(full_refresh=True)
-        source = make_source(sandbox, *LINKED, folder=tmp_path / "spool", choice=choice, assignments=assignments)
+        source = make_source(sandbox, *LINKED, choice=choice, assignments=assignments)
         assert errors_of(sync(make_pipeline(tmp_path), source, totals=True)) == {}
         assert_equal(tmp_path, sandbox, *LINKED)
 
@@ -152,7 +152,7 @@ def test_module_that_is_off_in_an_account_is_not_asked_there(tmp_path: Path, *, 
         south.delete("projects", project)
         if not everywhere:
             north.delete("expenses", next(iter(north.rows["expenses"])))
-        source = make_source(sandbox, *names, folder=tmp_path / "spool")
+        source = make_source(sandbox, *names)
         summary = sync(make_pipeline(tmp_path), source, totals=True)
         assert errors_of(summary) == {}
         found = {(each.account_id, each.report): (each.verified, each.deleted) for each in summary.results}
@@ -160,7 +160,7 @@ def test_module_that_is_off_in_an_account_is_not_asked_there(tmp_path: Path, *, 
         assert found[south.id, "projects"] == ("repaired 1", 1)
         assert found[south.id, "expenses"] == found[south.id, "expense_categories"] == off
         assert found[north.id, "expenses"] == (off if everywhere else ("repaired 1", 1))
-        asked = source.shared.reader.client.traffic.by_label
+        asked = source.connection.client.traffic.by_label
         assert [label for label in asked if label[0] == south.id and label[1] in names[1:]] == []
         assert rows(tmp_path, of_south) == before
         assert errors_of(sync_once(tmp_path, sandbox, *names)) == {}

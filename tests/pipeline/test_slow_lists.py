@@ -41,7 +41,7 @@ def answer_only(harvest: HandMade, report: str, *, days: int, per_page: int) -> 
 def run(folder: Path, harvest: HandMade, *names: str) -> list[str]:
     """Runs once, complete; returns what the run said of answers that come too late."""
     ears = Ears()
-    summary = sync(make_pipeline(folder), make_source(harvest, *names, folder=folder / "spool"), listener=ears)
+    summary = sync(make_pipeline(folder), make_source(harvest, *names), listener=ears)
     assert errors_of(summary) == {}
     return [note for note in ears.notes if "smaller parts" in note]
 

@@ -66,7 +66,7 @@ WHY_DROPPED = "tables were changed in the destination; its rows are read again"
 def run(folder: Path, sandbox: Sandbox, *names: str, **options: Any) -> tuple[Summary, list[str]]:
     """Runs once; returns the summary and what the run told."""
     ears = Ears()
-    source = make_source(sandbox, *names, folder=folder / "spool", **options)
+    source = make_source(sandbox, *names, **options)
     return sync(make_pipeline(folder), source, listener=ears), ears.notes
 
 

@@ -95,7 +95,7 @@ def test_verify_finds_nothing_wrong_while_timers_run(tmp_path: Path, *, holds_ru
     """Hours grow between two looks, one timer stops, old entries have no rounded hours; a sum that is wrong is still found."""
 
     def verify(*, repairs: bool = True) -> tuple[Summary, ReportResult]:
-        source = make_source(harvest, "time_entries", folder=tmp_path / "spool", choice=Choice(full_refresh=True))
+        source = make_source(harvest, "time_entries", choice=Choice(full_refresh=True))
         summary = sync(make_pipeline(tmp_path), source, repairs=repairs, totals=True)
         return summary, summary.results[0]
 

@@ -22,7 +22,7 @@ NAMES = ("time_entries", "expenses", "invoices", "invoice_payments")
 
 
 def verify(folder: Path, sandbox: Sandbox, *, repairs: bool = True) -> Summary:
-    source = make_source(sandbox, *NAMES, folder=folder / "spool", choice=Choice(full_refresh=True))
+    source = make_source(sandbox, *NAMES, choice=Choice(full_refresh=True))
     return sync(make_pipeline(folder), source, repairs=repairs, totals=True)
 
 
