@@ -41,7 +41,7 @@ imports: setup ## check that imports point one way
 	$(BIN)/lint-imports
 
 docs: setup ## write the generated page docs/tables.md anew
-	$(BIN)/python -m harvest_source.reports.docs
+	$(BIN)/python -m harvest_source.catalogue.docs
 
 # one lock for Linux, macOS and Windows and for every Python from 3.11 on; what a lock names already stays, if it fits
 lock: setup ## bring locks/ in line with the requirements files; UPGRADE=--upgrade takes the newest versions

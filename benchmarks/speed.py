@@ -27,14 +27,14 @@ def ours(api_url: str, id_url: str, destination: str = "duckdb") -> None:
     """Loads as the command line does, with limits that never hold it back."""
     import dlt  # noqa: PLC0415 - each process imports only what it measures
 
-    from harvest_source.api.auth import PersonalToken  # noqa: PLC0415
     from harvest_source.api.client import HarvestClient  # noqa: PLC0415
     from harvest_source.api.limits import Budgets, Clock, Limit  # noqa: PLC0415
     from harvest_source.commands.workplace import apply_dlt_defaults  # noqa: PLC0415
     from harvest_source.connection import Connection  # noqa: PLC0415
+    from harvest_source.loading import sync  # noqa: PLC0415
     from harvest_source.resources import source_of  # noqa: PLC0415
     from harvest_source.settings import HarvestSettings  # noqa: PLC0415
-    from harvest_source.syncing import sync  # noqa: PLC0415
+    from harvest_source.signin.auth import PersonalToken  # noqa: PLC0415
 
     apply_dlt_defaults(destination)
     settings = HarvestSettings(access_token=TOKEN, api_url=api_url, id_url=id_url)

@@ -11,14 +11,14 @@ from dlt.common.configuration.specs import BaseConfiguration, configspec
 from dlt.common.pipeline import PipelineContext
 from dlt.common.typing import TSecretStrValue
 
-from harvest_source.api.auth import build_auth
+from harvest_source.catalogue.reports import NAMES, report_as_set
 from harvest_source.connection import connect
-from harvest_source.reports.catalogue import NAMES, report_as_set
-from harvest_source.reports.reader import Choice
+from harvest_source.loading import sync
+from harvest_source.reading.reader import Choice
 from harvest_source.resources import HarvestSource, build_resources
 from harvest_source.settings import SECTION, load_settings, parse_account_ids, parse_since
+from harvest_source.signin.auth import build_auth
 from harvest_source.strangers import refuse_strangers
-from harvest_source.syncing import sync
 from harvest_source.usage_figures import switch_off_unless_set
 
 __all__ = ["HarvestSource", "harvest_source", "sync"]

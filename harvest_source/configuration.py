@@ -14,7 +14,7 @@ from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.configuration.specs.base_configuration import extract_inner_hint, is_secret_hint
 from dlt.common.configuration.utils import deserialize_value
 
-from harvest_source.api.errors import SettingError, first_line
+from harvest_source.errors import SettingError, first_line
 from harvest_source.settings_files import explained_files
 
 SECRETS_FILE = ".dlt/secrets.toml"

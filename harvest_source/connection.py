@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harvest_source.api.accounts import Account, choose_accounts
-from harvest_source.api.auth import Auth, chosen_account
 from harvest_source.api.client import HarvestClient
-from harvest_source.reports.reader import Choice, Reader
+from harvest_source.reading.reader import Choice, Reader
 from harvest_source.settings import HarvestSettings
+from harvest_source.signin.auth import Auth, chosen_account
 
 
 @dataclass(frozen=True)

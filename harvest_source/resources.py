@@ -24,13 +24,9 @@ from dlt.extract import DltResource
 from dlt.extract.exceptions import CurrentSourceSchemaNotAvailable
 
 from harvest_source.api.accounts import Account
-from harvest_source.api.errors import SettingError
 from harvest_source.api.net import stays_with_report
-from harvest_source.connection import Connection
-from harvest_source.reports.catalogue import NAMES, Report, report_as_set
-from harvest_source.reports.children import ChildReading
-from harvest_source.reports.columns.types import Kind
-from harvest_source.reports.hints import (
+from harvest_source.catalogue.columns.types import Kind
+from harvest_source.catalogue.hints import (
     DELETED_AT,
     KIND_OF_TYPE,
     UPDATED_AT,
@@ -41,10 +37,14 @@ from harvest_source.reports.hints import (
     resource_hints,
     table_hints,
 )
-from harvest_source.reports.parents import ParentPlan
-from harvest_source.reports.reader import Reader, Where
-from harvest_source.reports.reading import Pages
-from harvest_source.reports.shape import Notes, Row, Shaper
+from harvest_source.catalogue.reports import NAMES, Report, report_as_set
+from harvest_source.connection import Connection
+from harvest_source.errors import SettingError
+from harvest_source.reading.children import ChildReading
+from harvest_source.reading.parents import ParentPlan
+from harvest_source.reading.reader import Reader, Where
+from harvest_source.reading.reading import Pages
+from harvest_source.reading.shape import Notes, Row, Shaper
 from harvest_source.settings import SECTION
 
 FullKey = tuple[Any, ...]

@@ -14,9 +14,9 @@ from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
-from harvest_source.api.addresses import as_sent, origin
-from harvest_source.api.errors import SettingError
+from harvest_source.addresses import as_sent, origin
 from harvest_source.configuration import fill
+from harvest_source.errors import SettingError
 from harvest_source.unread import refuse_unread, strays
 
 SECTION = "harvest"

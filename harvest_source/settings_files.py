@@ -21,7 +21,7 @@ from dlt.common.configuration.providers.toml import SettingsTomlProvider, TomlPr
 from dlt.common.configuration.specs import PluggableRunContext
 from dlt.common.runtime.run_context import RunContext
 
-from harvest_source.api.errors import SettingError
+from harvest_source.errors import SettingError
 
 MARK = codecs.BOM_UTF8
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dlt.common.runtime.run_context import RunContext
 
-from harvest_source.api.errors import SettingError
+from harvest_source.errors import SettingError
 from harvest_source.settings_files import FILES, shown_path
 
 ROOT_UID = 0

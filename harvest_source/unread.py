@@ -17,8 +17,8 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers.toml import SettingsTomlProvider
 from dlt.common.configuration.specs import PluggableRunContext
 
-from harvest_source.api.errors import SettingError
 from harvest_source.configuration import sections_of
+from harvest_source.errors import SettingError
 from harvest_source.settings_files import explained_files, shown_path
 
 GLOBAL = "global:"  # with which dlt marks what stands in the user's own folder and not in that of the run

@@ -10,7 +10,7 @@ import os
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.runtime import anon_tracker
 
-from harvest_source.api.errors import SettingError
+from harvest_source.errors import SettingError
 from harvest_source.settings_files import providers
 from harvest_source.strangers import refuse_strangers
 

@@ -16,7 +16,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from support import TOKEN, make_pipeline
 
 from harvest_sandbox import Sandbox
-from harvest_source.reports.catalogue import REPORTS, Report, parent_id_column
+from harvest_source.catalogue.reports import REPORTS, Report, parent_id_column
 
 Json = dict[str, Any]
 

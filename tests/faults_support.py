@@ -20,10 +20,10 @@ from command_line import ROOT, environment, program
 from support import FastClock, make_pipeline, stop_timers, sync_once
 
 from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
-from harvest_source.reports.catalogue import NAMES, REPORTS, Report, by_name
-from harvest_source.reports.parents import lists_needed
-from harvest_source.syncing import Summary
-from harvest_source.syncing.listener import Listener
+from harvest_source.catalogue.reports import NAMES, REPORTS, Report, by_name
+from harvest_source.loading import Summary
+from harvest_source.loading.listener import Listener
+from harvest_source.reading.parents import lists_needed
 
 TINY = Size(projects=4, users=4, invoices=4, estimates=3, time_entries=40, expenses=6, clients=3)
 TABLES_OF_RUNS = frozenset({"load_report", "deleted_rows", "accounts"})

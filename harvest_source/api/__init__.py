@@ -1,1 +1,1 @@
-"""api."""
+"""Talks to Harvest's API: requests, limits, retries, accounts; knows nothing of tables."""

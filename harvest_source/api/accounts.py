@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harvest_source.api.client import TRIES, HarvestClient
-from harvest_source.api.errors import (
+from harvest_source.api.net import stays_with_report
+from harvest_source.api.parsing import clean_text
+from harvest_source.errors import (
     AccessLostError,
     AccountNotFoundError,
     ApiError,
@@ -16,8 +18,6 @@ from harvest_source.api.errors import (
     SettingError,
     TokenRejectedError,
 )
-from harvest_source.api.net import stays_with_report
-from harvest_source.api.parsing import clean_text
 from harvest_source.settings import COMPANY_FIELDS
 
 LIST_OF_ACCOUNTS = "Harvest's list of the token's accounts"

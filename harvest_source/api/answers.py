@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 import requests
 
-from harvest_source.api.addresses import Origin, origin
-from harvest_source.api.errors import NotAllowedError, NotFoundError, RefusedError
+from harvest_source.addresses import Origin, origin
 from harvest_source.api.parsing import UnreadableError, parse_quick
+from harvest_source.errors import NotAllowedError, NotFoundError, RefusedError
 
 PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
 SLOW_STATUSES = frozenset({408, 504, 524})  # somebody on the way waited for the answer in vain

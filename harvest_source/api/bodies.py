@@ -9,7 +9,7 @@ from __future__ import annotations
 import requests
 
 from harvest_source.api.answers import PassingFault
-from harvest_source.api.errors import TooLargeError
+from harvest_source.errors import TooLargeError
 
 ACCEPTED = "gzip, deflate"
 LARGEST_MIB = 64  # a page of 2,000 rows with much text has some MiB

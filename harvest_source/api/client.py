@@ -13,13 +13,15 @@ import requests
 from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from harvest_source.api import network
-from harvest_source.api.addresses import Origin, origin
+from harvest_source import network
+from harvest_source.addresses import Origin, origin
 from harvest_source.api.answers import Answer, PassingFault, check, next_link, rows_of
-from harvest_source.api.auth import LOGIN, Auth
 from harvest_source.api.bodies import ACCEPTED, read_body
 from harvest_source.api.connections import Session
-from harvest_source.api.errors import (
+from harvest_source.api.limits import Budget, Budgets, Clock
+from harvest_source.api.outages import Outages
+from harvest_source.api.page_bounds import PageBound, held_together
+from harvest_source.errors import (
     ApiError,
     RefusedError,
     SettingError,
@@ -28,11 +30,9 @@ from harvest_source.api.errors import (
     TooSlowError,
     UnavailableError,
 )
-from harvest_source.api.exchange import is_token
-from harvest_source.api.limits import Budget, Budgets, Clock
-from harvest_source.api.outages import Outages
-from harvest_source.api.page_bounds import PageBound, held_together
 from harvest_source.settings import PER_PAGE, SMALL_PAGE, USER_AGENT_NAME, HarvestSettings
+from harvest_source.signin.auth import LOGIN, Auth
+from harvest_source.signin.exchange import is_token
 
 TRIES = 7  # the first and six more
 LONGEST_WAIT_SECONDS = 16.0
@@ -144,7 +144,7 @@ class HarvestClient:
             tries: how often to ask before giving up on what may pass.
 
         Raises:
-            ApiError: see `harvest_source.api.errors`.
+            ApiError: see `harvest_source.errors`.
             CancelledError: the run is being interrupted.
         """
         return self._get(self.api_url + path, params or {}, account_id, label or path, tries, holds=holds)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from harvest_source.api.errors import CancelledError
+from harvest_source.errors import CancelledError
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from harvest_source.api.errors import HarvestError, OddAnswerError, first_line
 from harvest_source.api.parsing import UnreadableError
+from harvest_source.errors import HarvestError, OddAnswerError, first_line
 
 LOGGER = "harvest_source"
 TOLD = {

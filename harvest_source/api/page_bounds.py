@@ -7,7 +7,7 @@ from typing import Any
 
 from harvest_source.api.answers import Answer, total_of
 from harvest_source.api.bodies import LARGEST_BYTES, MIB
-from harvest_source.api.errors import RefusedError
+from harvest_source.errors import RefusedError
 
 MOST_PAGES = 100_000  # of a list that does not say how many rows it has
 MOST_BYTES_TOGETHER = LARGEST_BYTES  # of pages that are held in memory: one parent's children, a report's rows

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 
-from harvest_source.api.auth import Auth, build_auth, chosen_account
-from harvest_source.api.errors import SettingError
 from harvest_source.commands.exposure import notes_on_secrets
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
 from harvest_source.connection import connect
-from harvest_source.reports.reader import Choice
+from harvest_source.errors import SettingError
+from harvest_source.reading.reader import Choice
 from harvest_source.resources import HarvestSource, source_of
 from harvest_source.settings import HarvestSettings, load_settings, other_hosts, parse_account_ids, stray_settings
+from harvest_source.signin.auth import Auth, build_auth, chosen_account
 from harvest_source.strangers import notes_on_groups
 
 DEMO_TODAY = date(2026, 11, 20)  # the demo's data ends here, so that it is the same every day

@@ -9,17 +9,17 @@ from functools import partial
 from typing import Any
 
 from harvest_source.api.accounts import FEW_TRIES, Account, choose_accounts, introduce, look_up
-from harvest_source.api.auth import Auth, build_auth, stored_sign_in
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.errors import AccountNotFoundError, ApiError, HarvestError, SettingError, TokenRejectedError
-from harvest_source.api.tokens import oauth_client, stored_sign_ins
 from harvest_source.commands.access import account_that_counts, notes_on_settings, open_settings, wanted_accounts
 from harvest_source.commands.destination import try_destination
 from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.permissions import OFF, permissions
 from harvest_source.commands.workplace import Workplace
-from harvest_source.reports.roles import FULL, OWN, REFUSED, UNKNOWN
+from harvest_source.errors import AccountNotFoundError, ApiError, HarvestError, SettingError, TokenRejectedError
+from harvest_source.reading.roles import FULL, OWN, REFUSED, UNKNOWN
 from harvest_source.settings import HarvestSettings
+from harvest_source.signin.auth import Auth, build_auth, stored_sign_in
+from harvest_source.signin.tokens import oauth_client, stored_sign_ins
 
 CLOCK_SECONDS = 60  # more than that between the server's clock and ours is told
 MODULES = ("expense_feature", "invoice_feature", "estimate_feature")

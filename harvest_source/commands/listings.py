@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from harvest_source.api.accounts import choose_accounts, look_up
-from harvest_source.api.auth import build_auth
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.errors import HarvestError
+from harvest_source.catalogue.reports import REPORTS
 from harvest_source.commands.access import wanted_accounts
 from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.permissions import permissions
 from harvest_source.commands.reading import reading
 from harvest_source.commands.workplace import Workplace
-from harvest_source.reports.catalogue import REPORTS
+from harvest_source.errors import HarvestError
+from harvest_source.loading.history import last_runs
+from harvest_source.loading.warehouse import Warehouse
 from harvest_source.settings import load_settings, parse_account_ids
-from harvest_source.syncing.history import last_runs
-from harvest_source.syncing.warehouse import Warehouse
+from harvest_source.signin.auth import build_auth
 
 
 def reports(*, as_json: bool) -> int:

@@ -16,14 +16,14 @@ import requests
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from harvest_source.api.connections import Session
-from harvest_source.api.errors import HarvestError
-from harvest_source.api.network import past_proxies
+from harvest_source.catalogue.reports import by_name
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
-from harvest_source.reports.catalogue import by_name
+from harvest_source.errors import HarvestError
+from harvest_source.loading import ReportResult, Summary
+from harvest_source.loading.package import LoadFailedError
+from harvest_source.network import past_proxies
 from harvest_source.settings import USER_AGENT_NAME
-from harvest_source.syncing import ReportResult, Summary
-from harvest_source.syncing.package import LoadFailedError
 
 LINES = 10
 LINE_LENGTH = 200

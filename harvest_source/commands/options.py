@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from harvest_source.api.errors import SettingError
-from harvest_source.api.tokens import DEFAULT_NAME, checked_name
 from harvest_source.commands.access import tell_other_hosts
 from harvest_source.commands.workplace import Workplace
+from harvest_source.errors import SettingError
 from harvest_source.settings import DATASET_NAME
+from harvest_source.signin.tokens import DEFAULT_NAME, checked_name
 from harvest_source.strangers import refuse_strangers
 
 COMMON = [

@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harvest_source.api.errors import HarvestError
 from harvest_source.api.net import LOGGER
+from harvest_source.errors import HarvestError
+from harvest_source.loading.summary import Summary
 from harvest_source.secrecy import without_secrets
-from harvest_source.syncing.summary import Summary
 
 PIPE_WIDTH = 200  # a pipe has no width: tables are not wrapped
 HIDDEN_COLUMNS = frozenset({"statement_key", "client_key"})  # they open public pages without a login

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from harvest_source.api.accounts import FEW_TRIES, Account
 from harvest_source.api.client import HarvestClient, Params
-from harvest_source.api.errors import AccessLostError, ApiError, NotAllowedError, NotFoundError, RefusedError
-from harvest_source.reports.catalogue import REPORTS, Paging, Report
-from harvest_source.reports.roles import OWN, OWN_OF_MEMBERS, REFUSED, expected
+from harvest_source.catalogue.reports import REPORTS, Paging, Report
+from harvest_source.errors import AccessLostError, ApiError, NotAllowedError, NotFoundError, RefusedError
+from harvest_source.reading.roles import OWN, OWN_OF_MEMBERS, REFUSED, expected
 from harvest_source.settings import COMPANY_FIELDS
 
 OFF = "module off"

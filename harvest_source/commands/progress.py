@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from harvest_source.commands.output import message, stderr_console, visible
-from harvest_source.syncing.listener import Listener
+from harvest_source.loading.listener import Listener
 
 REFUSED = "(403"  # the end of the run names what is refused, in one line
 LONG_PLAN_SECONDS = 15

@@ -12,7 +12,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from harvest_source.api.errors import SettingError, first_line
+from harvest_source.errors import SettingError, first_line
 
 READS = (exp.Query, exp.Values, exp.Pivot, exp.Describe, exp.Summarize, exp.Show)
 WRITES = (exp.DML, exp.Into)  # also within a query: `with gone as (delete …)`, `select … into`

@@ -10,18 +10,18 @@ from datetime import UTC, datetime, timedelta
 
 from dlt.common.exceptions import MissingDependencyException
 
-from harvest_source.api.errors import CancelledError, HarvestError, SettingError, first_line
+from harvest_source.catalogue.reports import NAMES
 from harvest_source.commands.access import open_source
 from harvest_source.commands.answers import print_answers
 from harvest_source.commands.notify import Alerts
 from harvest_source.commands.output import message, print_json, print_summary
 from harvest_source.commands.progress import listener_for
 from harvest_source.commands.workplace import Workplace, setting_errors
-from harvest_source.reports.catalogue import NAMES
-from harvest_source.reports.reader import Choice
+from harvest_source.errors import CancelledError, HarvestError, SettingError, first_line
+from harvest_source.loading import Summary, sync
+from harvest_source.loading.apart import is_interrupted
+from harvest_source.reading.reader import Choice
 from harvest_source.settings import load_notify_url, parse_since
-from harvest_source.syncing import Summary, sync
-from harvest_source.syncing.apart import is_interrupted
 
 REFUSAL = re.compile(r"Harvest does not allow it \(403[^)]*\)")
 

@@ -15,18 +15,18 @@ from typing import Any
 import click
 
 from harvest_source.api.accounts import introduce
-from harvest_source.api.auth import OAuthToken, build_auth, sign_in_with_code, stored_sign_in
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.errors import AccountNotFoundError, CancelledError, HarvestError, SettingError
-from harvest_source.api.forgetting import forget, names_left
-from harvest_source.api.pages import failed_page, signed_in_page
-from harvest_source.api.sign_in import TIMEOUT_SECONDS, ReadLine, SignIn, redirect_uri
-from harvest_source.api.tokens import OAuthClient, TokenFile, folder, oauth_client, sign_in_file, trimmed
 from harvest_source.commands.checking import check
 from harvest_source.commands.output import message
 from harvest_source.commands.run import one_line
 from harvest_source.commands.workplace import Workplace
+from harvest_source.errors import AccountNotFoundError, CancelledError, HarvestError, SettingError
 from harvest_source.settings import DEVELOPERS_URL, HarvestSettings, load_settings, parse_account_ids
+from harvest_source.signin.auth import OAuthToken, build_auth, sign_in_with_code, stored_sign_in
+from harvest_source.signin.forgetting import forget, names_left
+from harvest_source.signin.pages import failed_page, signed_in_page
+from harvest_source.signin.sign_in import TIMEOUT_SECONDS, ReadLine, SignIn, redirect_uri
+from harvest_source.signin.tokens import OAuthClient, TokenFile, folder, oauth_client, sign_in_file, trimmed
 
 
 def login(place: Workplace, *, name: str, no_browser: bool) -> int:

@@ -35,14 +35,14 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from dlt.helpers.airflow_helper import PipelineTasksGroup
 
 from harvest_source import harvest_source, sync
-from harvest_source.api.errors import SettingError
 from harvest_source.commands.output import print_summary
 from harvest_source.commands.progress import PlainLines
 from harvest_source.commands.run import one_line
 from harvest_source.commands.workplace import apply_dlt_defaults, setting_errors
+from harvest_source.errors import SettingError
+from harvest_source.loading import Summary
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME, parse_account_ids
 from harvest_source.strangers import refuse_strangers
-from harvest_source.syncing import Summary
 from harvest_source.usage_figures import switch_off
 
 POOL = "harvest"

@@ -18,16 +18,16 @@ from large_tools import need
 from support import make_pipeline, make_source, rows, serving, sync_once
 
 from harvest_sandbox import Account, Sandbox
+from harvest_source.catalogue.columns.types import Column, Kind
+from harvest_source.catalogue.hints import table_hints
+from harvest_source.catalogue.reports import NAMES, REPORTS, Report, parent_id_column
 from harvest_source.commands.destination import try_destination
 from harvest_source.commands.show import query
 from harvest_source.commands.workplace import Workplace
-from harvest_source.reports.catalogue import NAMES, REPORTS, Report, parent_id_column
-from harvest_source.reports.columns.types import Column, Kind
-from harvest_source.reports.hints import table_hints
-from harvest_source.reports.reader import Choice
+from harvest_source.loading import sync
+from harvest_source.loading.warehouse import Scope, Warehouse
+from harvest_source.reading.reader import Choice
 from harvest_source.settings import parse_since
-from harvest_source.syncing import sync
-from harvest_source.syncing.warehouse import Scope, Warehouse
 
 HOW_TO_GET_IT = (
     "run `.ci/install-bigquery-emulator FOLDER`, with Python 3.13, and set BIGQUERY_EMULATOR=FOLDER/bin/local-bigquery"

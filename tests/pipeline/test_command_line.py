@@ -18,7 +18,7 @@ from command_line import Done, Type, command, environment
 from support import TOKEN, by_hand, like, serving
 
 from harvest_sandbox import Account, Fault, Size, build_account
-from harvest_source.reports.catalogue import NAMES, REPORTS
+from harvest_source.catalogue.reports import NAMES, REPORTS
 
 TINY = Size(projects=4, users=4, invoices=4, estimates=2, time_entries=60, expenses=6, clients=3)
 SECRET = "SECRET-TOKEN-123"
@@ -545,7 +545,7 @@ def test_ctrl_c_in_the_middle_of_a_query_is_an_interruption(type_command: Type, 
         timer.start()
         connection.execute("select count(*) from range(100000000000)").fetchall()
 
-    monkeypatch.setattr("harvest_source.syncing.engine.prepare", ask_for_long)
+    monkeypatch.setattr("harvest_source.loading.engine.prepare", ask_for_long)
     with serving(tiny()) as sandbox:
         done = type_command("--reports", "clients", harvest=sandbox)
     assert done.code == 130

@@ -12,7 +12,7 @@ from dlt import Pipeline
 from dlt.load.load import Load
 from support import HandMade, by_hand
 
-from harvest_source.syncing.alone import lock_of
+from harvest_source.loading.alone import lock_of
 
 FEW = ("--reports", "clients")
 STATE = Path(".dlt/state/duckdb__harvest/harvest_pipeline")

@@ -20,7 +20,7 @@ from faults_support import Ears, edit_all, errors_of, tiny
 from support import FastClock, by_hand, make_pipeline, make_source, rows, serving, sync_once
 
 from harvest_sandbox import Request, Sandbox
-from harvest_source.syncing import Summary, sync
+from harvest_source.loading import Summary, sync
 
 FILE = "harvest_pipeline.duckdb"
 OK = 200

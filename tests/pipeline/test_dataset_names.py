@@ -9,7 +9,7 @@ import pytest
 from command_line import Type
 from support import by_hand
 
-from harvest_source.syncing.alone import lock_of
+from harvest_source.loading.alone import lock_of
 
 
 @pytest.mark.parametrize("name", ["", "  "])

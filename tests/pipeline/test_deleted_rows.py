@@ -12,7 +12,7 @@ from compare import assert_equal
 from faults_support import TINY, errors_of, tiny
 from support import make_pipeline, make_source, rows, serving, sync_once
 
-from harvest_source.syncing import sync
+from harvest_source.loading import sync
 
 LONG = pytest.mark.long
 NAMES = ("time_entries", "invoices", "invoice_payments")

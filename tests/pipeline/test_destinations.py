@@ -24,9 +24,9 @@ from sqlalchemy import Date
 from support import make_pipeline, rows, serving, sync_once
 
 from harvest_sandbox import Sandbox
-from harvest_source.api.errors import SettingError
-from harvest_source.reports.catalogue import NAMES, REPORTS
-from harvest_source.reports.columns.types import Kind
+from harvest_source.catalogue.columns.types import Kind
+from harvest_source.catalogue.reports import NAMES, REPORTS
+from harvest_source.errors import SettingError
 
 LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("filesystem", "sqlite", "mariadb")]
 DESTINATIONS = ("duckdb", "postgres", *LONG)
@@ -224,7 +224,7 @@ def test_sqlite_is_checked_loaded_and_shown(tmp_path: Path) -> None:
 
 def test_ducklake_without_its_extension_is_refused_in_one_line(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is read; the extension is not fetched here, since no test leaves the machine."""
-    monkeypatch.setattr("harvest_source.syncing.abilities.EXTENSION", ("load no_such_extension",))
+    monkeypatch.setattr("harvest_source.loading.abilities.EXTENSION", ("load no_such_extension",))
     with serving(tiny()) as sandbox:
         done = type_command("run", "--destination", "ducklake", harvest=sandbox)
         assert (done.code, done.err.count("\n"), len(sandbox.requests)) == (2, 1, 0)

@@ -10,8 +10,8 @@ from destinations import long, on
 from support import make_pipeline, rows, serving, stop_timers, sync_once
 
 from harvest_sandbox import Size, build_account
-from harvest_source.reports.reader import Choice
-from harvest_source.syncing import compare
+from harvest_source.loading import compare
+from harvest_source.reading.reader import Choice
 
 SMALL = Size(projects=4, users=4, invoices=8, estimates=4, time_entries=200, expenses=40, clients=3)
 # one list, one with list elements, one paged by number, one object, children of a list and of users

@@ -15,10 +15,10 @@ from support import TOKEN, make_pipeline, make_source, rows, serving, sync_once
 
 from harvest_sandbox import Fault, Sandbox
 from harvest_sandbox.access import Caller
-from harvest_source.reports.catalogue import by_name
-from harvest_source.reports.reader import Choice
+from harvest_source.catalogue.reports import by_name
+from harvest_source.loading import Summary, sync
+from harvest_source.reading.reader import Choice
 from harvest_source.settings import parse_since
-from harvest_source.syncing import Summary, sync
 
 ACCEPT = "--accept-deletions"
 

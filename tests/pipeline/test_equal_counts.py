@@ -13,8 +13,8 @@ from compare import assert_equal
 from support import HandMade, by_hand, serving, stop_timers, sync_once
 
 from harvest_sandbox import Sandbox, Size, build_account
-from harvest_source.reports import parents
-from harvest_source.syncing import looking_back
+from harvest_source.loading import looking_back
+from harvest_source.reading import parents
 
 # one that an answer holds, one paged by number and one by cursor that no answer holds (the hand-made server gives five rows)
 LISTS = ("clients", "time_entries", "user_assignments")

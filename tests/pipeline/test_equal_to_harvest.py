@@ -10,8 +10,8 @@ from destinations import long, on
 from support import make_pipeline, rows, serving, stop_timers, sync_once
 
 from harvest_sandbox import Account, Size, build_account
-from harvest_source.reports.catalogue import REPORTS
-from harvest_source.reports.reader import Choice
+from harvest_source.catalogue.reports import REPORTS
+from harvest_source.reading.reader import Choice
 from harvest_source.settings import parse_since
 
 SMALL = Size(projects=4, users=4, invoices=8, estimates=4, time_entries=200, expenses=40, clients=3)

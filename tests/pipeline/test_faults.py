@@ -29,9 +29,9 @@ from support import TOKEN, make_pipeline, make_source, serving, sync_once
 
 from harvest_sandbox import Caller, Fault
 from harvest_source.api import client
-from harvest_source.api.errors import AccountNotFoundError, TokenRejectedError
-from harvest_source.reports.catalogue import NAMES, REPORTS, Report, by_name
-from harvest_source.syncing import sync
+from harvest_source.catalogue.reports import NAMES, REPORTS, Report, by_name
+from harvest_source.errors import AccountNotFoundError, TokenRejectedError
+from harvest_source.loading import sync
 
 FOUR_MINUTES = 240.0
 

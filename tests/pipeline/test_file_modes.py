@@ -21,8 +21,8 @@ from support import serving, sync_once
 
 from harvest_sandbox import Fault
 from harvest_source.commands.workplace import Workplace
+from harvest_source.loading.file_modes import made_for_owner, place_on_this_machine, readers_of, shut_to_group
 from harvest_source.settings_files import secrets_files
-from harvest_source.syncing.file_modes import made_for_owner, place_on_this_machine, readers_of, shut_to_group
 
 NOBODY = 65534
 FEW = ("--reports", "clients,invoice_messages")

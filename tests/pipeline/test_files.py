@@ -18,7 +18,7 @@ from faults_support import Ears, errors_of, tiny
 from support import make_pipeline, make_source, serving, sync_once
 
 from harvest_sandbox import Account, Sandbox
-from harvest_source.syncing import sync
+from harvest_source.loading import sync
 
 NAMES = {"clients": "address", "invoices": "notes"}
 

@@ -16,12 +16,12 @@ from compare import assert_equal
 from support import Asked, HandMade, by_hand, like, make_pipeline, rows, sync_once
 
 from harvest_sandbox import Sandbox, Size
-from harvest_source.reports import parents
-from harvest_source.reports.catalogue import NAMES, REPORTS
-from harvest_source.reports.reader import Choice
+from harvest_source.catalogue.reports import NAMES, REPORTS
+from harvest_source.loading.history import last_runs
+from harvest_source.loading.warehouse import Warehouse
+from harvest_source.reading import parents
+from harvest_source.reading.reader import Choice
 from harvest_source.settings import parse_since
-from harvest_source.syncing.history import last_runs
-from harvest_source.syncing.warehouse import Warehouse
 
 SIZE = Size(projects=10, users=8, invoices=80, estimates=6, time_entries=1_000, expenses=40, clients=5)
 LATER = "2026-07-02T08:30:00Z"

@@ -11,7 +11,7 @@ from faults_support import errors_of
 from support import Asked, HandMade, by_hand, rows, sync_once
 
 from harvest_sandbox import Sandbox
-from harvest_source.reports.reader import Choice
+from harvest_source.reading.reader import Choice
 
 REFUSAL = (403, b'{"message": "Not authorized!"}')
 LATER = "2026-07-02T08:30:00Z"

@@ -18,8 +18,8 @@ from support import HandMade, by_hand, forget_dlt, like
 
 from harvest_sandbox import Sandbox
 from harvest_source import HarvestSource, harvest_source, sync
-from harvest_source.api.errors import HarvestError, SettingError, TokenRejectedError
-from harvest_source.reports.catalogue import NAMES
+from harvest_source.catalogue.reports import NAMES
+from harvest_source.errors import HarvestError, SettingError, TokenRejectedError
 
 SINCE = "2026-07-01T00:00:00Z"
 SOME = ("clients", "roles", "company", "time_entries", "invoices", "invoice_payments")

@@ -12,7 +12,7 @@ from faults_support import errors_of
 from support import by_hand, make_pipeline, rows, serving, sync_once
 
 from harvest_sandbox import Size, build_account
-from harvest_source.reports.reader import Choice
+from harvest_source.reading.reader import Choice
 
 SMALL = Size(projects=4, users=4, invoices=8, estimates=4, time_entries=0, expenses=0, clients=3)
 NAMES = ("invoices", "estimates", "users", "project_assignments")  # lists, and one that is read user by user

@@ -20,10 +20,10 @@ from command_line import Type
 from support import TOKEN, serving, stop_timers
 
 from harvest_sandbox import Account, Fault, Size, build_account
-from harvest_source.api.errors import CancelledError
+from harvest_source.catalogue.reports import by_name
 from harvest_source.commands import notify
 from harvest_source.commands import run as run_command
-from harvest_source.reports.catalogue import by_name
+from harvest_source.errors import CancelledError
 
 PATH = "/services/T0/B0/planted-webhook-path-7Q2"
 SIZE = Size(projects=2, users=2, invoices=1, estimates=1, time_entries=20, expenses=2, clients=3)

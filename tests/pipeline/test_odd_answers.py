@@ -15,10 +15,10 @@ from faults_support import errors_of, path_of, tiny
 from support import rows, serving, sync_once
 
 from harvest_sandbox import Fault, Sandbox
-from harvest_source.reports import lists, reader
-from harvest_source.reports.catalogue import by_name
-from harvest_source.reports.shape import Shaper
-from harvest_source.syncing.compare import Comparison
+from harvest_source.catalogue.reports import by_name
+from harvest_source.loading.compare import Comparison
+from harvest_source.reading import lists, reader
+from harvest_source.reading.shape import Shaper
 
 
 def spoil(sandbox: Sandbox, report: str, body: bytes | str, **options: Any) -> None:

@@ -11,7 +11,7 @@ from faults_support import Ears, errors_of, tiny
 from support import FastClock, by_hand, free_port, make_pipeline, make_source, serving
 
 from harvest_sandbox import Fault, Request
-from harvest_source.syncing import sync
+from harvest_source.loading import sync
 
 SOON_SECONDS = 15
 STILL_TRYING = "; still trying"

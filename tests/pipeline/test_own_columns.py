@@ -9,7 +9,7 @@ from destinations import long, on
 from support import make_pipeline, rows, serving, stop_timers, sync_once
 
 from harvest_sandbox import Size, build_account
-from harvest_source.reports.reader import Choice
+from harvest_source.reading.reader import Choice
 
 SMALL = Size(projects=3, users=3, invoices=6, estimates=2, time_entries=60, expenses=5, clients=3)
 NAMES = ("clients", "time_entries", "invoices", "company", "invoice_payments")  # plain, Arrow, with a list, one row, children

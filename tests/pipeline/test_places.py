@@ -9,7 +9,7 @@ import pytest
 from command_line import Type
 from support import by_hand
 
-from harvest_source.reports.catalogue import NAMES
+from harvest_source.catalogue.reports import NAMES
 
 REFUSED = {
     "an apostrophe": ("Bob's data", "duckdb", "for the sign ' in its name"),

@@ -25,8 +25,8 @@ from postgres_server import PASSWORD, Postgres
 from support import rows, serving, sync_once
 
 from harvest_sandbox import Fault, Request, Sandbox
-from harvest_source.reports.catalogue import REPORTS, parent_id_column
-from harvest_source.syncing.package import LoadFailedError
+from harvest_source.catalogue.reports import REPORTS, parent_id_column
+from harvest_source.loading.package import LoadFailedError
 
 PATIENCE_SECONDS = 60.0
 FEW_CRASHES = 5  # a run of two reports meets more of them

@@ -13,10 +13,10 @@ from faults_support import TINY, errors_of, tiny
 from support import Asked, HandMade, by_hand, make_pipeline, make_source, rows, serving, sync_once
 
 from harvest_sandbox import Account
-from harvest_source.api.errors import AccountNotFoundError, HarvestError, TokenRejectedError
-from harvest_source.reports.catalogue import REPORTS
-from harvest_source.reports.reader import Choice
-from harvest_source.syncing import sync
+from harvest_source.catalogue.reports import REPORTS
+from harvest_source.errors import AccountNotFoundError, HarvestError, TokenRejectedError
+from harvest_source.loading import sync
+from harvest_source.reading.reader import Choice
 
 LONG = pytest.mark.long
 PARENTS = ("projects", "users", "invoices", "estimates")  # children are read by these

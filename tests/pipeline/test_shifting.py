@@ -13,7 +13,7 @@ from support import rows, serving, stop_timers, sync_once
 
 from harvest_sandbox import Account, Request, Sandbox, Size, build_account
 from harvest_source.api import client
-from harvest_source.reports import windows
+from harvest_source.reading import windows
 
 PAGE = 40
 SIZE = Size(projects=4, users=4, invoices=150, estimates=130, time_entries=160, expenses=150, clients=3)

@@ -24,8 +24,8 @@ from support import free_port
 
 from harvest_sandbox import Caller, Fault, Sandbox
 from harvest_sandbox.oauth import challenge_of
-from harvest_source.api.errors import RefusedError, SettingError, UnavailableError
-from harvest_source.api.sign_in import SignIn, redirect_uri
+from harvest_source.errors import RefusedError, SettingError, UnavailableError
+from harvest_source.signin.sign_in import SignIn, redirect_uri
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from signing import identity, tiny
 from support import free_port
 
 from harvest_sandbox import Fault, Sandbox
-from harvest_source.api import exchange
 from harvest_source.commands import signing
+from harvest_source.signin import exchange
 
 Decide = Callable[[requests.Session, str], None]
 

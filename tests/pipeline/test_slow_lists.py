@@ -12,7 +12,7 @@ from faults_support import Ears, errors_of
 from support import Asked, HandMade, by_hand, make_pipeline, make_source
 
 from harvest_sandbox import Sandbox
-from harvest_source.syncing import sync
+from harvest_source.loading import sync
 
 TOO_SLOW = (504, b"")
 LONG = pytest.mark.long

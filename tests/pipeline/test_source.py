@@ -14,8 +14,8 @@ from faults_support import tiny
 from support import HandMade, by_hand, forget_dlt, make_source, rows, serving
 
 from harvest_source import HarvestSource, harvest_source, sync
-from harvest_source.api.errors import SettingError
-from harvest_source.reports.catalogue import NAMES, REPORTS
+from harvest_source.catalogue.reports import NAMES, REPORTS
+from harvest_source.errors import SettingError
 
 TOKEN = "SECRET-123"
 LISTS = [report.name for report in REPORTS if report.parent is None and report.takes_updated_since]

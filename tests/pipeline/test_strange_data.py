@@ -14,8 +14,8 @@ from faults_support import errors_of, tiny
 from support import rows, serving, sync_once
 
 from harvest_sandbox import Account, Fault, Size
-from harvest_source.reports.catalogue import NAMES, REPORTS
-from harvest_source.reports.reader import Choice
+from harvest_source.catalogue.reports import NAMES, REPORTS
+from harvest_source.reading.reader import Choice
 
 CONTROLS = "".join(map(chr, range(1, 32))) + "\x7f\x85\u2028\ufeff\u200b"
 TEXTS = {

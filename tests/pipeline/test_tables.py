@@ -14,10 +14,10 @@ from faults_support import Ears, errors_of, tiny
 from support import make_pipeline, make_source, rows, serving, sync_once
 
 from harvest_sandbox import Account, Fault, Sandbox
-from harvest_source.api.errors import SettingError
-from harvest_source.reports import catalogue
-from harvest_source.reports.catalogue import by_name
-from harvest_source.syncing import Summary, sync
+from harvest_source.catalogue import reports as catalogue
+from harvest_source.catalogue.reports import by_name
+from harvest_source.errors import SettingError
+from harvest_source.loading import Summary, sync
 
 NAMES = ("clients", "users", "invoices", "invoice_payments", "time_entries")
 HANDS: dict[str, dict[str, str]] = {
@@ -125,7 +125,7 @@ def test_table_of_an_invoice_and_a_column_taken_away(tmp_path: Path) -> None:
         sync_once(tmp_path, sandbox, *names)
         change(account, "today")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("harvest_source.syncing.package.load_normalized", interrupt)
+            patch.setattr("harvest_source.loading.package.load_normalized", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 sync_once(tmp_path, sandbox, *names)
         do(tmp_path, "drop table invoices", "alter table clients drop column address")

@@ -12,7 +12,7 @@ from destinations import fresh_postgres_address
 from postgres_server import Postgres
 from support import Asked, by_hand
 
-from harvest_source.reports.catalogue import NAMES
+from harvest_source.catalogue.reports import NAMES
 
 FILES = {
     "the dataset's name": ("harvest.duckdb", "harvest"),

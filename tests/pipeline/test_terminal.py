@@ -18,7 +18,7 @@ from signing import Login
 from support import by_hand, serving
 
 from harvest_sandbox import Fault
-from harvest_source.reports.catalogue import NAMES
+from harvest_source.catalogue.reports import NAMES
 
 COLOURED = "\x1b[31mRed\x1b]0;title\x07 \x9b1m\u202eLtd"
 SEEN = r"\x1b[31mRed\x1b]0;title\x07 \x9b1m\u202eLtd"

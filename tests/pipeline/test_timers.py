@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from support import Asked, HandMade, by_hand, make_pipeline, make_source, rows, sync_once
 
-from harvest_source.reports.reader import Choice
+from harvest_source.loading import ReportResult, Summary, sync
+from harvest_source.reading.reader import Choice
 from harvest_source.settings import parse_since
-from harvest_source.syncing import ReportResult, Summary, sync
 
 
 def ids_since(harvest: HandMade, since: str) -> list[tuple[int]]:

@@ -10,11 +10,11 @@ from destinations import on
 from support import make_pipeline, make_source, rows, serving, stop_timers
 
 from harvest_sandbox import Fault, Sandbox, Size, build_account
-from harvest_source.api.errors import RefusedError
 from harvest_source.api.parsing import parse_exact
-from harvest_source.reports.reader import Choice
-from harvest_source.syncing import Summary, sync
-from harvest_source.syncing.totals import TOTALS
+from harvest_source.errors import RefusedError
+from harvest_source.loading import Summary, sync
+from harvest_source.loading.totals import TOTALS
+from harvest_source.reading.reader import Choice
 
 REPORT = "reports/time/projects"
 SMALL = Size(projects=4, users=4, invoices=6, estimates=2, time_entries=100, expenses=10, clients=3)

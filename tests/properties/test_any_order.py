@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from support import TOKEN, stop_timers, sync_once
 
 from harvest_sandbox import Fault, Sandbox, Size, build_account
-from harvest_source.api.errors import HarvestError
+from harvest_source.errors import HarvestError
 
 NAMES = ("time_entries", "expenses", "invoices", "invoice_payments", "projects", "user_assignments", "project_assignments")
 TINY = Size(projects=5, users=4, invoices=8, estimates=2, time_entries=40, expenses=12, clients=3)

@@ -148,7 +148,7 @@ def test_image_gets_what_runs_and_nothing_else(tmp_path: Path) -> None:
     """The folder that goes to Docker holds what the Dockerfile copies, and no secret, state, database or history."""
     wanted = {
         "requirements.txt", "requirements-postgres.txt", "locks/requirements.txt",
-        "harvest_pipeline.py", "harvest_source/api/auth.py",
+        "harvest_pipeline.py", "harvest_source/signin/auth.py",
     }  # fmt: skip
     others = {
         ".dlt/secrets.toml", ".dlt/config.toml", ".dlt/state/duckdb__harvest/state.json", "harvest_pipeline.duckdb",

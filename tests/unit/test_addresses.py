@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from support import FastClock, HandMade
 
 from harvest_source.api import client as client_module
-from harvest_source.api.auth import PersonalToken
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.errors import RefusedError, SettingError
+from harvest_source.errors import RefusedError, SettingError
 from harvest_source.settings import HarvestSettings, parse_notify_url, parse_url
+from harvest_source.signin.auth import PersonalToken
 
 TOKEN = "SECRET-TOKEN-123"
 

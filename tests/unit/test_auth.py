@@ -15,13 +15,13 @@ from support import FastClock
 
 from harvest_sandbox import Fault, Sandbox
 from harvest_sandbox.answers import Answer
-from harvest_source.api import exchange
-from harvest_source.api.auth import Auth, OAuthToken, Timing, build_auth, chosen_account, sign_in_with_code
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.errors import ApiError, RefusedError, SettingError, TokenRejectedError, UnavailableError
 from harvest_source.api.limits import Budgets, Limit
-from harvest_source.api.tokens import configured_file, oauth_client, sign_in_file
+from harvest_source.errors import ApiError, RefusedError, SettingError, TokenRejectedError, UnavailableError
 from harvest_source.settings import HarvestSettings
+from harvest_source.signin import exchange
+from harvest_source.signin.auth import Auth, OAuthToken, Timing, build_auth, chosen_account, sign_in_with_code
+from harvest_source.signin.tokens import configured_file, oauth_client, sign_in_file
 
 FOURTEEN_DAYS = 1_209_600
 TOKEN_PATH = "/api/v2/oauth2/token"

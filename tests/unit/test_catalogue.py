@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from harvest_source.reports.catalogue import NAMES, REPORTS, Paging, Report, by_name, parent_id_column
-from harvest_source.reports.columns.types import Column, Field, Kind, NestedList
-from harvest_source.reports.docs import SQL_TYPES, main, tables_page
+from harvest_source.catalogue.columns.types import Column, Field, Kind, NestedList
+from harvest_source.catalogue.docs import SQL_TYPES, main, tables_page
+from harvest_source.catalogue.reports import NAMES, REPORTS, Paging, Report, by_name, parent_id_column
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 DATE = re.compile(r"\d{4}-\d\d-\d\d")

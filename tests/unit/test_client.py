@@ -13,9 +13,8 @@ from support import Asked, FastClock, HandMade, by_hand
 
 from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
 from harvest_source.api.accounts import choose_accounts
-from harvest_source.api.auth import PersonalToken
 from harvest_source.api.client import TRIES, HarvestClient
-from harvest_source.api.errors import (
+from harvest_source.errors import (
     AccountNotFoundError,
     ApiError,
     NotAllowedError,
@@ -26,6 +25,7 @@ from harvest_source.api.errors import (
     UnavailableError,
 )
 from harvest_source.settings import HarvestSettings
+from harvest_source.signin.auth import PersonalToken
 
 TINY = Size(projects=2, users=2, invoices=1, estimates=1, time_entries=6, expenses=2, clients=2)
 TOKEN = "SECRET-TOKEN-123"

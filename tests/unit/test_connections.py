@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from support import FastClock
 
-from harvest_source.api.auth import PersonalToken
 from harvest_source.api.client import TRIES, HarvestClient
 from harvest_source.api.connections import Session
-from harvest_source.api.errors import TooSlowError
 from harvest_source.commands.notify import post
+from harvest_source.errors import TooSlowError
 from harvest_source.settings import HarvestSettings
+from harvest_source.signin.auth import PersonalToken
 
 ANSWER_SECONDS = 120.0
 SECONDS_PER_DRIP = 10.0

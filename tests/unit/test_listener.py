@@ -10,9 +10,9 @@ import pytest
 import requests
 from support import free_port
 
-from harvest_source.api.errors import RefusedError
-from harvest_source.api.pages import signed_in_page
-from harvest_source.api.sign_in import SignIn
+from harvest_source.errors import RefusedError
+from harvest_source.signin.pages import signed_in_page
+from harvest_source.signin.sign_in import SignIn
 
 ID_URL = "https://id.example/"
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from support import FastClock, by_hand, free_port
 
-from harvest_source.api.auth import PersonalToken, refusal
 from harvest_source.api.client import TRIES, HarvestClient
-from harvest_source.api.errors import HarvestError, RefusedError, SettingError, UnavailableError
-from harvest_source.api.exchange import PASSING, REFUSED, exchange
+from harvest_source.errors import HarvestError, RefusedError, SettingError, UnavailableError
 from harvest_source.settings import HarvestSettings
+from harvest_source.signin.auth import PersonalToken, refusal
+from harvest_source.signin.exchange import PASSING, REFUSED, exchange
 
 SELF_SIGNED = (
     "req",

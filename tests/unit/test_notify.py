@@ -19,16 +19,16 @@ from hypothesis import strategies as st
 from harvest_source.api.accounts import choose_accounts
 from harvest_source.api.answers import check
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.errors import HarvestError, SettingError, TokenRejectedError, UnavailableError
+from harvest_source.catalogue.reports import NAMES, by_name
 from harvest_source.commands import notify
 from harvest_source.commands.notify import LINE_LENGTH, LINES, Alerts
 from harvest_source.commands.run import exit_code_of
 from harvest_source.commands.workplace import Workplace
-from harvest_source.reports.catalogue import NAMES, by_name
+from harvest_source.errors import HarvestError, SettingError, TokenRejectedError, UnavailableError
+from harvest_source.loading import ReportResult, Summary
+from harvest_source.loading.package import explained
+from harvest_source.loading.totals import Difference
 from harvest_source.settings import parse_account_ids, parse_notify_url, parse_since
-from harvest_source.syncing import ReportResult, Summary
-from harvest_source.syncing.package import explained
-from harvest_source.syncing.totals import Difference
 
 URL = "https://hooks.example.com/services/T0/B0/PATH-SECRET"
 VALUE = "ROW-VALUE-7"

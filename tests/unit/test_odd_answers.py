@@ -10,10 +10,10 @@ import pytest
 from hostile import Hostile, client_of, http, page
 
 from harvest_source.api.accounts import Account, choose_accounts, introduce, look_up_all, reachable_accounts
-from harvest_source.api.errors import ApiError, NotAllowedError, OddAnswerError, RefusedError, UnavailableError
 from harvest_source.api.net import stays_with_report
 from harvest_source.api.parsing import parse_exact
-from harvest_source.syncing.history import accounts_resource
+from harvest_source.errors import ApiError, NotAllowedError, OddAnswerError, RefusedError, UnavailableError
+from harvest_source.loading.history import accounts_resource
 
 ACCOUNT = 7
 GOOD = page("clients", [{"id": 1}])

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvest_source.api.errors import CancelledError
 from harvest_source.api.limits import GENERAL, REPORTS, Budget, Budgets, Clock, Limit
+from harvest_source.errors import CancelledError
 
 ROUNDING = 1e-6
 

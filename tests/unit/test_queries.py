@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harvest_source.api.errors import SettingError
 from harvest_source.commands.queries import check_reads_only
+from harvest_source.errors import SettingError
 
 READS = [
     "select * from clients",

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harvest_source.api.errors import RefusedError
-from harvest_source.reports.catalogue import by_name
-from harvest_source.reports.reading import record_key
+from harvest_source.catalogue.reports import by_name
+from harvest_source.errors import RefusedError
+from harvest_source.reading.reading import record_key
 
 
 @pytest.mark.parametrize("value", [None, "abc", "", 1.5, float("nan"), float("inf"), 2**63, -(2**70), True, [], {"id": 1}])

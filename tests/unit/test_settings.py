@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from support import forget_dlt
 
 from harvest_source import unread
-from harvest_source.api.auth import build_auth
-from harvest_source.api.errors import SettingError
+from harvest_source.errors import SettingError
 from harvest_source.settings import (
     API_URL,
     HarvestSettings,
@@ -24,6 +23,7 @@ from harvest_source.settings import (
     parse_since,
     parse_url,
 )
+from harvest_source.signin.auth import build_auth
 
 INSTANTS = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2990, 1, 1))  # noqa: DTZ001 - a zone is added
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timedelta(minutes=minutes))

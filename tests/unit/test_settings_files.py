@@ -10,8 +10,8 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import PluggableRunContext
 from support import forget_dlt
 
-from harvest_source.api.errors import SettingError
 from harvest_source.commands.workplace import Workplace
+from harvest_source.errors import SettingError
 from harvest_source.settings import load_notify_url, load_settings, stray_settings
 from harvest_source.settings_files import pass_over_marks
 

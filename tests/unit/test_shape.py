@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import like
 
-from harvest_source.api.errors import RefusedError
 from harvest_source.api.parsing import parse_exact
-from harvest_source.reports import shape
-from harvest_source.reports.catalogue import NAMES, REPORTS, Report, by_name
-from harvest_source.reports.columns.types import Kind
-from harvest_source.reports.shape import MISFIT_SUFFIX, Notes, Row, Shaper
+from harvest_source.catalogue.columns.types import Kind
+from harvest_source.catalogue.reports import NAMES, REPORTS, Report, by_name
+from harvest_source.errors import RefusedError
+from harvest_source.reading import shape
+from harvest_source.reading.shape import MISFIT_SUFFIX, Notes, Row, Shaper
 
 ARROW = [report.name for report in REPORTS if report.arrow]
 NUMBERS = [8, 7.5, None, 100.0]

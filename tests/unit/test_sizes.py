@@ -12,11 +12,11 @@ from hostile import MIB, Hostile, bomb, client_of, http, page
 from support import Asked
 
 from harvest_source.api import page_bounds
-from harvest_source.api.errors import RefusedError, TooLargeError, UnavailableError
-from harvest_source.reports import lists, reading, windows
-from harvest_source.reports.catalogue import by_name
-from harvest_source.reports.reading import new_pages
-from harvest_source.reports.spool import Spool
+from harvest_source.catalogue.reports import by_name
+from harvest_source.errors import RefusedError, TooLargeError, UnavailableError
+from harvest_source.reading import lists, reading, windows
+from harvest_source.reading.reading import new_pages
+from harvest_source.reading.spool import Spool
 
 ACCOUNT = 7
 

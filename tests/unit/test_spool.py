@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harvest_source.reports.spool import Spool
+from harvest_source.reading.spool import Spool
 
 
 def test_pages_come_back_in_their_order(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harvest_source.api.errors import SettingError
+from harvest_source.errors import SettingError
 from harvest_source.strangers import Caller, judge, notes_on_groups, refuse_strangers
 
 ROOT, ME, DEPLOY, STRANGER = 0, 1000, 1001, 1002

@@ -23,12 +23,13 @@ from command_line import SCRIPT
 from signing import environment, identity, oauth_settings, token_requests
 
 from harvest_sandbox import Sandbox
-from harvest_source.api import exchange
-from harvest_source.api.auth import Auth, build_auth, sign_in_with_code
-from harvest_source.api.errors import RefusedError, SettingError, UnavailableError
-from harvest_source.api.forgetting import forget, names_left
-from harvest_source.api.sign_in import code_challenge
-from harvest_source.api.tokens import (
+from harvest_source.errors import RefusedError, SettingError, UnavailableError
+from harvest_source.settings import HarvestSettings
+from harvest_source.signin import exchange
+from harvest_source.signin.auth import Auth, build_auth, sign_in_with_code
+from harvest_source.signin.forgetting import forget, names_left
+from harvest_source.signin.sign_in import code_challenge
+from harvest_source.signin.tokens import (
     OAuthClient,
     TokenFile,
     Tokens,
@@ -38,10 +39,9 @@ from harvest_source.api.tokens import (
     sign_in_file,
     stored_sign_ins,
 )
-from harvest_source.settings import HarvestSettings
 
 RENEW = """
-from harvest_source.api.auth import build_auth
+from harvest_source.signin.auth import build_auth
 from harvest_source.settings import load_settings
 auth, _ = build_auth(load_settings())
 auth.renew(auth.token())
@@ -312,7 +312,7 @@ def test_objects_that_find_the_same_token_refused_ask_once() -> None:
 
 
 def test_a_lock_that_is_never_released_ends_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harvest_source.api.tokens.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("harvest_source.signin.tokens.LOCK_SECONDS", 0.05)
     with identity() as sandbox:
         file = signed_in(sandbox)
         with (
@@ -385,7 +385,7 @@ RECEIVED = {
 
 def renewal_at(port: int, monkeypatch: pytest.MonkeyPatch, seconds: float) -> tuple[TokenFile, Auth]:
     """Returns a sign-in whose token endpoint is at that port, and what renews it."""
-    monkeypatch.setattr("harvest_source.api.tokens.EXCHANGE_SECONDS", seconds)
+    monkeypatch.setattr("harvest_source.signin.tokens.EXCHANGE_SECONDS", seconds)
     settings = HarvestSettings(client_id="id", client_secret="secret", id_url=f"http://127.0.0.1:{port}/")
     file = sign_in_file(oauth_client(settings, ""), "default")
     with file.locked():
@@ -504,7 +504,7 @@ def test_an_odd_answer_of_an_older_version_is_taken_over() -> None:
 def test_an_endless_answer_without_tokens_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with odd_token_endpoint(LENGTH.replace(b"100000", b"100000000"), b"{" * 200_000, then=drip(b" ")) as port:
         _, auth = renewal_at(port, monkeypatch, 20.0)
-        monkeypatch.setattr("harvest_source.api.auth.TRIES", 1)
+        monkeypatch.setattr("harvest_source.signin.auth.TRIES", 1)
         with pytest.raises(UnavailableError, match="answered 200"):
             auth.renew("at-old")
 

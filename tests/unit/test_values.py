@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvest_source.api.parsing import clean_text, needs_cleaning, parse_exact
-from harvest_source.reports.columns.types import Kind
-from harvest_source.reports.values import (
+from harvest_source.catalogue.columns.types import Kind
+from harvest_source.reading.values import (
     CONVERTERS,
     Rounded,
     Unfit,

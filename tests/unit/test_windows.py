@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.reports.windows import WINDOW_ROWS, Window, day_of, plan_windows
+from harvest_source.reading.windows import WINDOW_ROWS, Window, day_of, plan_windows
 
 DAYS = st.dates(min_value=date(1990, 1, 1), max_value=date(2999, 12, 30))
 COUNTS = st.dictionaries(DAYS, st.integers(1, 3 * WINDOW_ROWS), max_size=40).map(Counter)

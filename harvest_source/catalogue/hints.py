@@ -1,0 +1,160 @@
+"""What dlt is told about each table: columns, types, keys and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.common.schema import Schema
+from dlt.common.schema.typing import TColumnSchema
+from dlt.destinations.impl.bigquery.bigquery_adapter import CLUSTER_COLUMNS_HINT, PARTITION_HINT, TABLE_DESCRIPTION_HINT
+
+from harvest_source.catalogue.columns.types import Column, Kind, NestedList
+from harvest_source.catalogue.reports import Report, parent_id_column
+
+DELETED_AT = "deleted_at"
+PRECISION, SCALE = 20, 6
+
+DLT_TYPES: dict[Kind, TColumnSchema] = {
+    Kind.ID: {"data_type": "bigint"},
+    Kind.DECIMAL: {"data_type": "decimal", "precision": PRECISION, "scale": SCALE},
+    Kind.TEXT: {"data_type": "text"},
+    Kind.BOOL: {"data_type": "bool"},
+    Kind.DATE: {"data_type": "date"},
+    Kind.TIMESTAMP: {"data_type": "timestamp", "timezone": True, "precision": 6},
+}
+ARROW_TYPES: dict[Kind, pa.DataType] = {
+    Kind.ID: pa.int64(),
+    Kind.DECIMAL: pa.decimal128(PRECISION, SCALE),
+    Kind.TEXT: pa.string(),
+    Kind.BOOL: pa.bool_(),
+    Kind.DATE: pa.date32(),
+    Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+}
+KIND_OF_TYPE: dict[str, Kind] = {
+    "bigint": Kind.ID,
+    "decimal": Kind.DECIMAL,
+    "double": Kind.DECIMAL,
+    "text": Kind.TEXT,
+    "bool": Kind.BOOL,
+    "date": Kind.DATE,
+    "timestamp": Kind.TIMESTAMP,
+}
+# a key comes once in a load, since readings drop what came twice: dlt need not look for it
+MERGE: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
+
+# by month: a job on BigQuery may write to 4,000 partitions at most, and twelve years have more days
+PARTITIONS: dict[Kind, str] = {
+    Kind.DATE: "DATE_TRUNC({column_name}, MONTH)",
+    Kind.TIMESTAMP: "TIMESTAMP_TRUNC({column_name}, MONTH)",
+}
+UPDATED_AT, CLIENT_ID = "updated_at", "client__id"
+
+LOAD_ID, ROW_ID, ROOT_ID, PARENT_ID, LIST_INDEX = "_dlt_load_id", "_dlt_id", "_dlt_root_id", "_dlt_parent_id", "_dlt_list_idx"
+_OF_DLT: dict[str, TColumnSchema] = {
+    LOAD_ID: {"data_type": "text", "nullable": False},
+    ROW_ID: {"data_type": "text", "nullable": False, "unique": True, "row_key": True},
+    ROOT_ID: {"data_type": "text", "nullable": False, "root_key": True},
+    PARENT_ID: {"data_type": "text", "nullable": False, "parent_key": True},
+    LIST_INDEX: {"data_type": "bigint", "nullable": False},
+}
+
+
+def deleted_at_column(*, keep: bool) -> TColumnSchema:
+    """Returns the column that marks a row gone at Harvest; where rows are not kept, the mark removes the row."""
+    column = DLT_TYPES[Kind.TIMESTAMP] | {
+        "description": "When the row was noticed to be gone at Harvest; null while it is there."
+    }
+    return column | {"hard_delete": not keep}
+
+
+def columns_of(fields: Iterable[Column], key: tuple[str, ...]) -> dict[str, TColumnSchema]:
+    """Returns dlt's description of the given columns; those of the key hold no nulls."""
+    return {
+        column.name: {**DLT_TYPES[column.kind], "description": column.description, "nullable": column.name not in key}
+        for column in fields
+    }
+
+
+Added = dict[str, dict[str, Kind]]
+"""Columns that nobody documented: list ("" for the rows themselves): column: kind."""
+
+
+def added_hints(added: Added) -> Any:
+    """Returns dlt's description of columns that nobody documented."""
+    columns = {place: {name: {**DLT_TYPES[kind]} for name, kind in kinds.items()} for place, kinds in added.items()}
+    nested: dict[str | Sequence[str], Any] = {
+        place: dlt.mark.make_nested_hints(columns=each) for place, each in columns.items() if place and each
+    }
+    return dlt.mark.make_hints(columns=columns.get("") or None, nested_hints=nested or None)  # none at all would take all away
+
+
+def dlt_columns(*, of_list: bool) -> dict[str, TColumnSchema]:
+    """Returns the columns that dlt adds to a table of dicts, or to that of a list in it, as it describes them itself."""
+    names = (ROOT_ID, PARENT_ID, LIST_INDEX, ROW_ID) if of_list else (LOAD_ID, ROW_ID)
+    return {name: {"name": name, **_OF_DLT[name]} for name in names}
+
+
+def key_of(report: Report) -> tuple[str, ...]:
+    """Returns the primary key of a report's table."""
+    return ("account_id", *report.key)
+
+
+def resource_hints(report: Report, *, keep_deleted: bool, merges: bool) -> dict[str, Any]:
+    """Returns the arguments with which a report's resource is made.
+
+    Args:
+        report: of the catalogue.
+        keep_deleted: rows gone at Harvest stay and are marked, instead of being removed.
+        merges: whether rows take the place of those with the same key; else they are added.
+    """
+    hints: dict[str, Any] = {
+        "name": report.name,
+        "primary_key": key_of(report),
+        "write_disposition": MERGE if merges else "append",
+        "columns": columns_of(report.columns, key_of(report)) | {DELETED_AT: deleted_at_column(keep=keep_deleted)},
+        "file_format": "parquet",
+    }
+    if report.lists:
+        hints["nested_hints"] = {nested.name: nested_hints(report, nested) for nested in report.lists}
+    return hints
+
+
+def table_hints(report: Report) -> dict[str, Any]:
+    """Returns how BigQuery lays out a report's table, and what it shows as its description; other destinations pass it by."""
+    return _layout(report.columns, report.date_column or UPDATED_AT, key_of(report), report.row)
+
+
+def _layout(columns: Iterable[Column], date_column: str, key: tuple[str, ...], description: str) -> dict[str, Any]:
+    """Returns partition, clusters and description of a table: by account and client, or by its key."""
+    kinds = {column.name: column.kind for column in columns}
+    clusters = ["account_id", CLIENT_ID] if CLIENT_ID in kinds else list(key)
+    hints: dict[str, Any] = {CLUSTER_COLUMNS_HINT: clusters, TABLE_DESCRIPTION_HINT: description}
+    if date_column in kinds:
+        hints[PARTITION_HINT] = {date_column: PARTITIONS[kinds[date_column]]}
+    return hints
+
+
+def list_tables(report: Report, schema: Schema) -> list[str]:
+    """Returns the tables of a report's lists that a schema has, those of lists that nobody documented too."""
+    return [name for name, table in schema.tables.items() if table.get("parent") == report.name]
+
+
+def nested_hints(report: Report, nested: NestedList) -> Any:
+    """Returns dlt's description of a child table: its columns, the account and the id of the row it hangs on."""
+    parents = (
+        Column("account_id", Kind.ID, "Harvest account that the row belongs to."),
+        Column(parent_id_column(report), Kind.ID, f"Id of the row of {report.name} that the element stands in."),
+    )
+    columns = (*parents, *nested.columns)
+    layout = _layout(columns, UPDATED_AT, tuple(parent.name for parent in parents), nested.description)
+    return dlt.mark.make_hints(columns=columns_of(columns, ()), additional_table_hints=layout)
+
+
+def arrow_schema(report: Report, added: Mapping[str, Kind]) -> pa.Schema:
+    """Returns the Arrow schema of a flat report's table: the documented columns, then those met since."""
+    kinds = {column.name: column.kind for column in report.columns} | dict(added)
+    fields = [pa.field(name, ARROW_TYPES[kind], nullable=name not in key_of(report)) for name, kind in kinds.items()]
+    return pa.schema([*fields, pa.field(DELETED_AT, ARROW_TYPES[Kind.TIMESTAMP])])

@@ -1,0 +1,61 @@
+"""Keeps the warehouse equal to Harvest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dlt
+
+from harvest_source.catalogue.reports import NAMES
+from harvest_source.loading.engine import Sync
+from harvest_source.loading.listener import Listener
+from harvest_source.loading.source import Run
+from harvest_source.loading.summary import ReportResult, Summary
+from harvest_source.resources import HarvestSource
+
+__all__ = ["ReportResult", "Summary", "sync"]
+
+ANSWERS_FOLDER = "harvest"  # in the pipeline's working folder: answers that outlive a run that is interrupted
+
+
+def sync(
+    pipeline: dlt.Pipeline,
+    source: HarvestSource,
+    *,
+    listener: Listener | None = None,
+    drop_pending: bool = False,
+    accept_deletions: bool = False,
+    repairs: bool = True,
+    totals: bool = False,
+) -> Summary:
+    """Brings the destination of a pipeline in line with Harvest, as the command line does.
+
+    Args:
+        pipeline: of dlt, with any destination that speaks SQL.
+        source: of `harvest_source`, with the chosen resources.
+        listener: hears what happens meanwhile.
+        drop_pending: drops a pending load of an earlier run instead of finishing it.
+        accept_deletions: removes rows gone at Harvest even where they are more than half of a table.
+        repairs: whether what differs is loaded; without it the summary only tells.
+        totals: compares sums per year and month with Harvest's own reports, too.
+
+    Returns:
+        what was new, changed and deleted per report; a report that failed has its error there.
+
+    Raises:
+        HarvestError: see `Sync.execute`.
+    """
+    listener = listener or Listener()
+    connection = source.connection
+    client = connection.client
+    client.on_request = lambda _account_id, label: listener.request(label)
+    client.budgets.listen(listener.waiting)
+    client.on_slow = lambda name: listener.note(f"{name}: Harvest does not answer in time, so it is asked for in smaller parts")
+    names = [name for name in NAMES if name in source.selected_resources]
+    reader = connection.reader(Path(pipeline.working_dir) / ANSWERS_FOLDER)
+    run = Run(connection, reader)
+    try:
+        with client.outages.told_to(listener.outage):
+            return Sync(pipeline, run, names, listener, drop_pending, accept_deletions, repairs, totals).execute()
+    finally:
+        reader.close()

@@ -1,0 +1,126 @@
+"""Tells new, changed and equal rows apart, so that a row read again and equal is not loaded again.
+
+A row whose key stands twice in the destination counts as changed: loading it leaves one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harvest_source.catalogue.hints import DELETED_AT
+from harvest_source.catalogue.reports import Report, by_name, parent_id_column
+from harvest_source.loading.own_columns import OwnColumns
+from harvest_source.loading.warehouse import Warehouse
+from harvest_source.reading.shape import Row
+
+Where = tuple[int, str]
+GROWING = {"hours", "rounded_hours"}  # of a running timer, without a change time (Harvest API, gotchas)
+
+
+@dataclass
+class Tally:
+    """What a run found of one report and account."""
+
+    new: int = 0
+    changed: int = 0
+    grown: int = 0  # of the changed ones: timers that went on running
+    read: int = 0
+
+
+@dataclass
+class ChangeFilter:
+    """Compares rows that are about to be loaded with those of the destination."""
+
+    warehouse: Warehouse
+    tallies: dict[Where, Tally] = field(default_factory=dict)  # added to
+    own_columns: OwnColumns = field(init=False)  # of the tables that were compared
+    _empty: dict[Where, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.own_columns = OwnColumns(self.warehouse)
+
+    def __call__(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
+        """Returns the rows that are new or differ; counts them."""
+        where = account_id, report.name
+        tally = self.tallies.setdefault(where, Tally())
+        tally.read += len(rows)
+        if where not in self._empty:
+            self._empty[where] = not self.warehouse.count(report.name, account_id)
+        if self._empty[where]:
+            tally.new += len(rows)
+            return rows
+        found = self._present(report, account_id, rows)
+        present = {_key(report, row): row for row in found}
+        times = Counter(_key(report, row) for row in found)
+        new = [row for row in rows if _key(report, row) not in present]
+        changed = [
+            row for row in rows if (key := _key(report, row)) in present and (times[key] > 1 or differs(row, present[key]))
+        ]
+        self.own_columns.note_rewritten(report, account_id, (_id(report, row) for row in changed))
+        tally.new += len(new)
+        tally.changed += len(changed)
+        tally.grown += sum(times[key] == 1 and _has_grown(row, present[key]) for row in changed for key in [_key(report, row)])
+        return new + changed
+
+    def leave_own_columns(self, removals: Mapping[Where, list[Row]]) -> None:
+        """Takes a user's columns out of rows that are written again with the mark that they are gone; their values stay."""
+        for (account_id, name), rows in removals.items():
+            report = by_name(name)
+            self.own_columns.take(report, name, account_id, rows, report.key[0])
+            for each in report.lists:
+                elements = [element for row in rows for element in row.get(each.name) or ()]
+                self.own_columns.take(report, f"{name}__{each.name}", account_id, elements, parent_id_column(report))
+            self.own_columns.note_rewritten(report, account_id, (_id(report, row) for row in rows))
+
+    def _present(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
+        """Returns the destination's rows with the keys of those given, with their lists."""
+        if not report.key:
+            found = self.warehouse.all_rows(report.name, account_id)
+        else:
+            id_column = report.key[0]
+            found = self.warehouse.rows_by_id(report.name, account_id, id_column, (row[id_column] for row in rows))
+        self.own_columns.take(report, report.name, account_id, found, report.key[0] if report.key else None)
+        names = sorted({name for row in rows for name, value in row.items() if isinstance(value, list)})
+        lists = self.warehouse.lists_of(report, names, account_id, (row.get("id") for row in rows))
+        for name, each in lists.items():
+            elements_of_all = [element for some in each.values() for element in some]
+            parent = parent_id_column(report) if report.key else None
+            self.own_columns.take(report, f"{report.name}__{name}", account_id, elements_of_all, parent)
+        for row in found:
+            elements = {name: each.get(row.get("id"), []) for name, each in lists.items()}
+            row.update({name: each for name, each in elements.items() if row.get(name) is None})
+        return found
+
+
+def _id(report: Report, row: Row) -> int | None:
+    """Returns the id by which a row is chosen in its table; `None` where it is the only one of its account."""
+    return row[report.key[0]] if report.key else None
+
+
+def _key(report: Report, row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in report.key)
+
+
+def differs(row: Row, present: Row) -> bool:
+    """Returns whether a column of the API differs; a row marked as deleted that is back differs, too."""
+    return present.get(DELETED_AT) is not None or any(_differing(row, present))
+
+
+def _differing(row: Row, present: Row) -> Iterator[str]:
+    names = {name for name in row.keys() | present.keys() if not name.startswith("_dlt") and name != DELETED_AT}
+    return (name for name in names if _value_differs(row.get(name), present.get(name)))
+
+
+def _has_grown(row: Row, present: Row) -> bool:
+    """Returns whether all that differs is what grows while a timer runs."""
+    return bool(row.get("is_running") and present.get(DELETED_AT) is None and {*_differing(row, present)} <= GROWING)
+
+
+def _value_differs(value: Any, present: Any) -> bool:
+    if isinstance(value, list) or isinstance(present, list):
+        elements, others = value or [], present or []
+        return len(elements) != len(others) or any(differs(new, old) for new, old in zip(elements, others, strict=True))
+    return bool(value != present)

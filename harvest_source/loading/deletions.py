@@ -1,0 +1,169 @@
+"""Takes rows that are gone at Harvest out of the tables, and keeps what they were.
+
+What is gone is found elsewhere (`compare`, `gone_children`); here it is decided whether it may be believed, what goes
+with it, and what is written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import dlt
+from dlt.common.schema.typing import TTableSchemaColumns
+from dlt.extract import DltResource
+
+from harvest_source.catalogue.hints import DELETED_AT
+from harvest_source.catalogue.reports import Report, by_name
+from harvest_source.loading.warehouse import Row, Warehouse, without_dlt
+from harvest_source.reading.reader import Where
+from harvest_source.reading.reading import Key
+from harvest_source.reading.values import to_json
+
+TABLE = "deleted_rows"
+DOUBTFUL_ROWS = 20  # from so many rows on, more than half of a table does not go without being asked
+SECRET_COLUMNS = ("statement_key", "client_key")  # they open public pages without a login
+
+# what Harvest deletes along with a row: table -> (table that loses rows, its column with the id of the row)
+CASCADES: dict[str, tuple[tuple[str, str], ...]] = {
+    "projects": (
+        ("task_assignments", "project__id"),
+        ("user_assignments", "project__id"),
+        ("project_assignments", "project__id"),
+        ("time_entries", "project__id"),
+        ("expenses", "project__id"),
+    ),
+    "invoices": (("invoice_messages", "invoice_id"), ("invoice_payments", "invoice_id")),
+    "estimates": (("estimate_messages", "estimate_id"),),
+    "users": (
+        ("billable_rates", "user_id"),
+        ("cost_rates", "user_id"),
+        ("teammates", "user_id"),  # of a manager
+        ("teammates", "id"),
+        ("project_assignments", "user_id"),
+        ("user_assignments", "user__id"),
+    ),
+    "user_assignments": (("project_assignments", "id"),),
+}
+
+COLUMNS: TTableSchemaColumns = {
+    "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
+    "report": {"data_type": "text", "nullable": False, "description": "Report and table that the row stood in."},
+    "id": {"data_type": "bigint", "description": "Harvest's id of the row."},
+    "noticed_at": {"data_type": "timestamp", "timezone": True, "description": "When it was noticed to be gone, UTC."},
+    "row": {"data_type": "text", "description": "The row as it was last known, as JSON, its lists included."},
+}
+
+
+@dataclass
+class Deletions:
+    """The rows that one run found gone."""
+
+    warehouse: Warehouse
+    chosen: set[Where]  # what this run is about: only these rows are taken out
+    accept: bool = False
+    gone: dict[Where, set[Key]] = field(default_factory=dict)
+    marked: dict[Where, set[Key]] = field(default_factory=dict)  # gone since long, and kept until now
+    doubts: dict[int, str] = field(default_factory=dict)  # account id: why none of its rows may be removed
+
+    def add(self, where: Where, keys: set[Key]) -> None:
+        """Notes keys that are gone at Harvest, and what Harvest deleted along with them.
+
+        Where more than half of a table is gone, and 20 rows or more of it or of what hangs on it, that is doubted, and with it
+        whatever is gone in the account: one wrong answer seldom comes alone.
+        """
+        fresh = keys - self.gone.get(where, set())
+        if not fresh:
+            return
+        found = self._with_all_under(where, fresh)
+        doubted = None if self.accept or not self._is_most(where, fresh) else self._too_many(found)
+        if doubted:
+            self.doubts.setdefault(where[0], doubted)
+            found = {where: fresh}
+        for each, gone in found.items():
+            self.gone.setdefault(each, set()).update(gone)
+
+    def _is_most(self, where: Where, keys: set[Key]) -> bool:
+        return len(keys) * 2 > (self.warehouse.count(where[1], where[0]) or 0)
+
+    def _too_many(self, found: dict[Where, set[Key]]) -> str | None:
+        """Returns which table would lose so many rows that a person must say so."""
+        for where, keys in found.items():
+            if len(keys) >= DOUBTFUL_ROWS and self._is_most(where, keys):
+                return f"{len(keys)} of {self.warehouse.count(where[1], where[0])} {where[1]} are gone at Harvest, more than half"
+        return None
+
+    def _with_all_under(self, where: Where, keys: set[Key]) -> dict[Where, set[Key]]:
+        """Returns keys of a table with those of all rows that Harvest deletes along with them."""
+        found: dict[Where, set[Key]] = {where: keys}
+        left = [where]
+        while left:
+            account_id, name = place = left.pop()
+            for child, column in CASCADES.get(name, ()):
+                if (account_id, child) not in self.chosen:
+                    continue
+                under = keys_under(self.warehouse, by_name(child), account_id, column, {key[0] for key in found[place]})
+                fresh = under - self.gone.get((account_id, child), set()) - found.get((account_id, child), set())
+                if fresh:
+                    found.setdefault((account_id, child), set()).update(fresh)
+                    left.append((account_id, child))
+        return found
+
+    def last_known(self) -> dict[Where, list[Row]]:
+        """Returns the rows to remove, whole, with their lists; none of an account that is doubted."""
+        keys = {where: self.gone.get(where, set()) | self.marked.get(where, set()) for where in {**self.gone, **self.marked}}
+        return {
+            where: self._rows(where[0], by_name(where[1]), each)
+            for where, each in keys.items()
+            if each and where[0] not in self.doubts
+        }
+
+    def _rows(self, account_id: int, report: Report, keys: set[Key]) -> list[Row]:
+        found = self.warehouse.rows_by_id(report.name, account_id, report.key[0], (key[0] for key in keys))
+        rows = [row for row in found if tuple(row[name] for name in report.key) in keys]
+        ids = (row.get("id") for row in rows)
+        lists = self.warehouse.lists_of(report, (each.name for each in report.lists), account_id, ids)
+        for row in rows:
+            row.update({name: [without_dlt(each) for each in elements.get(row["id"], [])] for name, elements in lists.items()})
+        return [without_dlt(row) for row in rows]
+
+
+def gone_children(warehouse: Warehouse, report: Report, account_id: int, parents: frozenset[int], read: set[Key]) -> set[Key]:
+    """Returns the keys of children in the table, of parents that were read now, which their parents no longer have."""
+    return children_of(warehouse, report, account_id, parents) - read
+
+
+def children_of(warehouse: Warehouse, report: Report, account_id: int, parents: Iterable[int]) -> set[Key]:
+    """Returns the keys of the children in the table of some parents."""
+    column = report.parent.column if report.parent and report.parent.column else "project__id"
+    return keys_under(warehouse, report, account_id, column, parents)
+
+
+def keys_under(warehouse: Warehouse, report: Report, account_id: int, column: str, ids: Iterable[int]) -> set[Key]:
+    """Returns the keys of a table's rows, but for those marked as gone, that have one of some ids in a column."""
+    rows = warehouse.rows_by_id(report.name, account_id, column, ids)
+    return {tuple(row[name] for name in report.key) for row in rows if row.get(DELETED_AT) is None}
+
+
+def deleted_rows_resource(removals: dict[Where, list[Row]]) -> DltResource:
+    """Returns the dlt resource that writes down what is removed: nothing is lost. Rows kept until now were written down then."""
+    now = datetime.now(UTC)
+
+    @dlt.resource(name=TABLE, write_disposition="append", columns=COLUMNS, file_format="parquet")
+    def deleted_rows() -> Iterator[list[dict[str, Any]]]:
+        yield [
+            {
+                "account_id": account_id,
+                "report": name,
+                "id": row.get("id"),
+                "noticed_at": now,
+                "row": to_json({column: value for column, value in row.items() if column not in SECRET_COLUMNS}),
+            }
+            for (account_id, name), rows in removals.items()
+            for row in rows
+            if row.get(DELETED_AT) is None
+        ]
+
+    return deleted_rows

@@ -1,0 +1,159 @@
+"""The table `load_report`: one row per run, report and account, kept by the product itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dlt
+from dlt.common.schema.typing import TTableSchemaColumns
+
+from harvest_source.api.accounts import Account
+from harvest_source.loading.summary import ReportResult
+from harvest_source.loading.warehouse import Row, Warehouse, without_dlt
+from harvest_source.settings import SECTION
+
+TABLE = "load_report"
+LIST_ELEMENTS = "list_elements"  # in dlt's state of the source: account id: child table: number of elements
+LOOKED = "looked"  # in dlt's state of the source: account id: list: hour of the last look at the whole list
+
+ACCOUNTS_TABLE = "accounts"
+ACCOUNTS_COLUMNS: TTableSchemaColumns = {
+    "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
+    "name": {"data_type": "text", "description": "Name of the account."},
+    "currency": {"data_type": "text", "description": "The company's currency: rates and costs are in it."},
+    "week_start_day": {"data_type": "text", "description": "On which day the company's week begins."},
+}
+
+COLUMNS: TTableSchemaColumns = {
+    "run_id": {"data_type": "text", "nullable": False, "description": "One value per run."},
+    "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
+    "report": {"data_type": "text", "nullable": False, "description": "Name of the report and its table."},
+    "started_at": {"data_type": "timestamp", "timezone": True, "description": "When the run began, UTC."},
+    "finished_at": {"data_type": "timestamp", "timezone": True, "description": "When the run was done with it, UTC."},
+    "rows_new": {"data_type": "bigint", "description": "Keys that were not there before."},
+    "rows_changed": {"data_type": "bigint", "description": "Rows of which a column of the API differed."},
+    "rows_deleted": {"data_type": "bigint", "description": "Rows gone at Harvest."},
+    "rows_here": {"data_type": "bigint", "description": "Rows of the account in the table afterwards."},
+    "rows_at_harvest": {"data_type": "bigint", "description": "Harvest's own count; null where it gives none."},
+    "requests": {"data_type": "bigint", "description": "Requests sent for the report."},
+    "seconds": {"data_type": "double", "description": "Seconds of reading."},
+    "verified": {"data_type": "text", "description": "Whether the table equals Harvest: yes, repaired n, part, no and why."},
+    "bookmark": {"data_type": "text", "description": "Newest change that is loaded; the next run asks from a little before."},
+    "error": {"data_type": "text", "description": "Why the report is not complete; null where it is."},
+}
+
+
+def load_report_resource(
+    run_id: str, started_at: datetime, finished_at: datetime, results: list[ReportResult], kept: dict[str, dict[str, Any]]
+) -> Any:
+    """Returns the dlt resource that appends the results of a run; dlt's state keeps what the next run must know.
+
+    Args:
+        run_id: one value per run.
+        started_at: when the run began.
+        finished_at: when it ended.
+        results: of the run.
+        kept: by name in the state: account id: what is kept of it.
+    """
+
+    @dlt.resource(
+        name=TABLE,
+        write_disposition="append",
+        primary_key=("run_id", "account_id", "report"),
+        columns=COLUMNS,
+        file_format="parquet",
+    )
+    def load_report() -> Iterator[list[dict[str, Any]]]:
+        for name, by_account in kept.items():
+            dlt.current.source_state().setdefault(name, {}).update(by_account)
+        yield [
+            {
+                "run_id": run_id,
+                "account_id": result.account_id,
+                "report": result.report,
+                "started_at": started_at,
+                "finished_at": finished_at,
+                "rows_new": result.new,
+                "rows_changed": result.changed,
+                "rows_deleted": result.deleted,
+                "rows_here": result.total,
+                "rows_at_harvest": result.harvest_count,
+                "requests": result.requests,
+                "seconds": result.seconds,
+                "verified": result.verified,
+                "bookmark": result.bookmark,
+                "error": result.error,
+            }
+            for result in results
+        ]
+
+    return load_report
+
+
+def accounts_resource(accounts: list[Account], present: list[Row] | None) -> Any:
+    """Returns the dlt resource of the table `accounts`: one row per account, as far as Harvest said.
+
+    Args:
+        accounts: of this run.
+        present: the rows of the table, where the destination cannot merge: they are written again with those of this run.
+    """
+
+    @dlt.resource(
+        name=ACCOUNTS_TABLE,
+        write_disposition={"disposition": "merge", "strategy": "delete-insert"} if present is None else "replace",
+        primary_key="account_id",
+        columns=ACCOUNTS_COLUMNS,
+        file_format="parquet",
+    )
+    def rows() -> Iterator[list[dict[str, Any]]]:
+        told = {account.id for account in accounts if account.company}
+        yield [without_dlt(row) for row in present or () if row["account_id"] not in told] + [
+            {
+                "account_id": account.id,
+                "name": account.name or _text(account.company.get("name")),
+                "currency": _text(account.company.get("currency")),
+                "week_start_day": _text(account.company.get("week_start_day")),
+            }
+            for account in accounts
+            if account.company
+        ]
+
+    return rows
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def bookmark_of(state: dict[str, Any]) -> str | None:
+    """Returns the newest change that a report's state stands for."""
+    marks = [state["updated_at"]] if state.get("updated_at") else list(state.get("marks", {}).values())
+    return min(marks, default=None)
+
+
+def build_history_source(resources: list[Any]) -> Any:
+    """Returns the source that writes the product's own tables, with the schema of the reports."""
+
+    @dlt.source(name=SECTION, section=SECTION, root_key=True)
+    def harvest() -> Any:
+        return resources
+
+    return harvest()
+
+
+def last_runs(warehouse: Warehouse, *, complete: bool = False) -> list[dict[str, Any]]:
+    """Returns the newest row of `load_report` of every account and report; with `complete`, of those without an error.
+
+    Rows that lie in the future, since a clock was ahead, are passed over: they would hide every run that follows.
+    """
+    soon = datetime.now(UTC) + timedelta(hours=1)  # another machine's clock may be a little ahead
+    newest: dict[tuple[int, str], dict[str, Any]] = {}
+    for row in warehouse.every_row(TABLE):
+        where = row["account_id"], row["report"]
+        if (complete and row["error"]) or row["started_at"] > soon:
+            continue
+        if where not in newest or row["started_at"] >= newest[where]["started_at"]:
+            newest[where] = row
+    return [newest[where] for where in sorted(newest)]

@@ -1,0 +1,27 @@
+"""Tells which parents stand in the tables: one whose children were never read is overdue, however it came there."""
+
+from __future__ import annotations
+
+from harvest_source.catalogue.reports import by_name
+from harvest_source.loading.compare import Comparison
+from harvest_source.loading.warehouse import Warehouse
+from harvest_source.reading.reader import Reader, Where
+
+MANAGER = "manager"  # only they have teammates (Harvest API, users)
+
+
+def known_parents(warehouse: Warehouse, reader: Reader, where: Where) -> frozenset[int]:
+    """Returns the ids of the parents in the table of their report that a report of children hangs on.
+
+    Those from before the setting `start_date` do not count, nor do users without teammates where these are read.
+    """
+    account_id, name = where
+    child = reader.report(name)
+    if child.parent is None:
+        return frozenset()
+    parent = by_name(child.parent.report)
+    ids = {key[0] for key in warehouse.keys(parent, account_id, Comparison(reader).scope(parent))}
+    if name == "teammates" and ids:
+        roles = warehouse.rows_by_id("users__access_roles", account_id, "user_id", ids)
+        ids = {row["user_id"] for row in roles if row["value"] == MANAGER}
+    return frozenset(ids)

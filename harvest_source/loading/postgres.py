@@ -1,0 +1,117 @@
+"""What Postgres needs beyond what dlt does for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.destinations.sql_client import SqlClientBase
+
+from harvest_source.errors import SettingError, first_line
+from harvest_source.loading.clients import client_to_ask
+from harvest_source.loading.package import GOES_ON, LoadFailedError
+
+POSTGRES = "dlt.destinations.postgres"  # dlt's name of the kind of destination
+ENCODING = "UTF8"  # in which both drivers send; the server would take them for its own encoding without being told
+STORES_ALL_TEXT = (ENCODING, "SQL_ASCII")  # the second takes bytes as they come, and gives them back
+WRITTEN = 1  # id of the row that `check` writes
+WORKERS = "load.workers"
+LEAST_CONNECTIONS = 2  # of a load by one worker: dlt's two drivers; each further worker takes as many
+# a connection on which nothing is sent for hours must not be taken for dead, and one that is dead must not keep its lock
+QUIET_CONNECTION = """
+    select set_config(name, value, false) from pg_settings join (values
+        ('idle_session_timeout', '0'),
+        ('tcp_keepalives_idle', '60'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '6')
+    ) as wanted (name, value) using (name)"""
+# how many connections are left: of the role (not for superusers), of the database, of the server
+FREE_CONNECTIONS = """
+    with taken as (select usename, datname from pg_stat_activity where backend_type = 'client backend')
+    select least(
+        (select rolconnlimit - (select count(*) from taken where usename = current_user) from pg_roles
+            where rolname = current_user and rolconnlimit >= 0 and not rolsuper),
+        (select datconnlimit - (select count(*) from taken where datname = current_database()) from pg_database
+            where datname = current_database() and datconnlimit >= 0),
+        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+            - (select count(*) from taken))"""
+
+
+def is_postgres(pipeline: dlt.Pipeline) -> bool:
+    """Returns whether a pipeline loads into Postgres by dlt's own destination for it."""
+    return bool(pipeline.destination and pipeline.destination.destination_type == POSTGRES)
+
+
+def write_by_adbc(pipeline: dlt.Pipeline, table: str) -> None:
+    """Appends one row to a table with a column `id`, by the second driver, which brings the rows of a load."""
+    from adbc_driver_manager import dbapi  # noqa: PLC0415 - only Postgres needs the package
+    from dlt.destinations.impl.postgres.factory import get_adbc_driver_location  # noqa: PLC0415 - as above
+
+    client = client_to_ask(pipeline)
+    address = client.config.credentials.to_native_representation()
+    with dbapi.connect(driver=get_adbc_driver_location(), db_kwargs={"uri": address}) as connection:
+        with connection.cursor() as cursor:
+            schema = client.sql_client.dataset_name
+            cursor.adbc_ingest(table, pa.table({"id": [WRITTEN]}), mode="append", db_schema_name=schema)
+        connection.commit()
+
+
+def check_server(client: SqlClientBase[Any]) -> int:
+    """Returns how many connections a run may open beside the one that asks.
+
+    Raises:
+        SettingError: the server cannot store every text, or a load would never get the connections that it needs.
+    """
+    ((encoding,),) = client.execute_sql("show server_encoding") or ()
+    if encoding not in STORES_ALL_TEXT:
+        raise SettingError(
+            f"the database is in {encoding}, which does not have every letter that Harvest has: make one in {ENCODING}, such as "
+            f"create database warehouse encoding '{ENCODING}' template template0"
+        )
+    ((free,),) = client.execute_sql(FREE_CONNECTIONS) or ()
+    if free < LEAST_CONNECTIONS:
+        raise SettingError(
+            f"Postgres leaves {max(free, 0) + 1} connections to this user, and a run needs {LEAST_CONNECTIONS + 1}: raise the "
+            "limit (alter role … connection limit 9, or max_connections of the server), or close other connections"
+        )
+    return int(free)
+
+
+@contextmanager
+def only_machine(pipeline: dlt.Pipeline) -> Iterator[Callable[[], None]]:
+    """Keeps runs on other machines out of a dataset in Postgres, by an advisory lock that goes with its connection.
+
+    The load is given no more workers than there are connections for.
+
+    Yields:
+        what raises `LoadFailedError` once the connection is lost, and with it the lock; elsewhere it does nothing.
+
+    Raises:
+        SettingError: another run holds the lock, or the server does not fit.
+    """
+    if not is_postgres(pipeline):
+        yield lambda: None
+        return
+    with pipeline.sql_client() as client:
+        workers = check_server(client) // LEAST_CONNECTIONS
+        if (dlt.config.get(WORKERS) or workers) > workers:
+            dlt.config[WORKERS] = workers
+        client.execute_sql(QUIET_CONNECTION)
+        key = int.from_bytes(sha256(f"harvest_pipeline {client.dataset_name}".encode()).digest()[:8], signed=True)
+        ((session, is_ours),) = client.execute_sql(f"select pg_backend_pid(), pg_try_advisory_lock({key})") or ()
+        if not is_ours:
+            raise SettingError("a run on another machine, or in another folder, loads into this dataset: wait until it has ended")
+        yield lambda: _check_session(client, session)
+
+
+def _check_session(client: SqlClientBase[Any], session: int) -> None:
+    """Raises `LoadFailedError` unless a connection is still the one it was: dlt opens a new one where it is lost."""
+    lost = "the destination cannot be used: the connection is lost that keeps a second machine out"
+    try:
+        ((now,),) = client.execute_sql("select pg_backend_pid()") or ()
+    except Exception as error:  # of dlt or of the driver, whatever becomes of a connection
+        raise LoadFailedError(f"{lost} ({first_line(error)}); {GOES_ON}") from error
+    if now != session:
+        raise LoadFailedError(f"{lost}; {GOES_ON}")

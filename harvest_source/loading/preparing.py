@@ -1,0 +1,174 @@
+"""Begins a run: what an earlier one left is put in order or finished, and the bookmarks come from the destination."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+import dlt
+from dlt.common.destination.client import StateInfo, WithStateSync
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.versioned_state import decompress_state, json_decode_state
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from harvest_source.loading.abilities import can_merge
+from harvest_source.loading.listener import Listener
+from harvest_source.loading.package import (
+    LoadFailedError,
+    finish_pending,
+    has_begun_to_load,
+    is_passing,
+    load_normalized,
+    pending_snapshot,
+    reason,
+    tidy,
+    was_killed_in_a_job,
+)
+from harvest_source.loading.tables import lack_by_hand
+from harvest_source.loading.warehouse import Warehouse
+from harvest_source.reading.reader import Where
+from harvest_source.settings import SECTION
+
+FIRST_FOLDER = "initial_cwd"  # dlt's name for where files of a relative path lie; not in the destination's state
+
+
+def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -> bool:
+    """Brings the working state in line with the destination, and finishes what an earlier run left.
+
+    Args:
+        pipeline: of the run.
+        listener: hears what was found.
+        drop_pending: drops a pending load instead of finishing it.
+
+    Returns:
+        whether a pending load was finished.
+    """
+    knew = bool(states_of(pipeline))
+    tidy(pipeline)
+    replaced = not can_merge(pipeline) and has_begun_to_load(pipeline)  # nobody else has the rows of other accounts
+    if not replaced and was_killed_in_a_job(pipeline):  # run again, its rows would stand twice in the staging table
+        pipeline.abort_packages()
+        listener.note("an earlier run was killed in the middle of a load: that load is taken back and read again")
+        load_normalized(pipeline)  # records that it was taken back
+    if replaced and drop_pending:
+        listener.note("the pending load is finished, not dropped: the files that it replaces are gone already")
+    finishes = False
+    if pipeline.has_pending_data:
+        finishes = _finish_or_drop(pipeline, listener, drop_pending=drop_pending and not replaced)
+    beyond = not finishes and _is_beyond_destination(pipeline)
+    if beyond:
+        _forget_working_state(pipeline)
+    pipeline.sync_destination()
+    if knew and not states_of(pipeline):
+        listener.note("the destination holds no earlier load (deleted or moved?): this is a first load")
+    elif beyond:
+        listener.note("the destination is older than the working state (a backup, or another database?): its own state counts")
+    return finishes
+
+
+def states_of(pipeline: dlt.Pipeline) -> dict[Where, dict[str, Any]]:
+    """Returns what dlt's state keeps of every account and report; empty before the first load."""
+    resources: dict[str, Any] = pipeline.state.get("sources", {}).get(SECTION, {}).get("resources", {})
+    return {
+        (int(account_id), name): state
+        for name, kept in resources.items()
+        for account_id, state in kept.get("accounts", {}).items()
+    }
+
+
+def _finish_or_drop(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -> bool:
+    """Finishes a pending load, or drops it where that is asked, its rows may be older than those there, or it could not succeed.
+
+    Returns:
+        whether it was finished.
+    """
+    if drop_pending:
+        why = ""
+    elif _is_made_before_another_load(pipeline):
+        why = ": the destination was loaded by another, or is another one; its rows are read again"
+    elif lack_by_hand(pipeline):
+        why = ": tables were changed in the destination; its rows are read again"
+    else:
+        listener.note("an earlier run left a pending load: it is loaded first, then today's data")
+        failed = _finish(pipeline)
+        if failed is None:
+            return True
+        why = f": it cannot be loaded ({failed}); its rows are read again"
+    pipeline.abort_packages()
+    listener.note(f"dropped a pending load of an earlier run{why}")
+    return False
+
+
+def _finish(pipeline: dlt.Pipeline) -> str | None:
+    """Finishes a pending load.
+
+    Returns:
+        the reason where it failed once more and always would, since that is not due to the destination or this machine.
+
+    Raises:
+        LoadFailedError: the destination refuses it once more.
+    """
+    try:
+        finish_pending(pipeline)
+    except PipelineStepFailed as failure:
+        if is_passing(failure):
+            raise
+        if failure.step == "normalize" or not pipeline.has_pending_data:  # dlt drops what a destination calls wrong
+            return reason(failure)
+        raise LoadFailedError(
+            f"the destination refused a pending load of an earlier run once more: {reason(failure)}; if it stays so, run with "
+            "--drop-pending: its rows are then read again"
+        ) from failure
+    return None
+
+
+def _is_made_before_another_load(pipeline: dlt.Pipeline) -> bool:
+    """Returns whether the destination's bookmarks are neither those from which a pending load was read nor those it brings."""
+    snapshot = pending_snapshot(pipeline)
+    if not pipeline.config.restore_from_destination or snapshot is None:
+        return False
+    stored = _stored_state(pipeline)
+    there = _own_part(decompress_state(stored.state)) if stored else {}
+    return there not in (_own_part(json_decode_state(snapshot)), _own_part(pipeline.state))
+
+
+def _own_part(state: Any) -> Any:
+    return state.get("sources", {}).get(SECTION, {})
+
+
+def _is_beyond_destination(pipeline: dlt.Pipeline) -> bool:
+    """Returns whether the working state knows loads that the destination does not hold; dlt would go on from it.
+
+    dlt takes the destination's state where its version is not lower, and calls the state of the newest load the newest. A load
+    made while this machine's clock was ahead stays the newest until that time has come: then the working state counts, as far as
+    the destination holds it, too.
+    """
+    if not pipeline.config.restore_from_destination or not states_of(pipeline):
+        return False
+    stored = _stored_state(pipeline)
+    if stored is None:
+        return True
+    if stored.version >= pipeline.state["_state_version"]:
+        return False
+    is_ahead = float(stored._dlt_load_id or 0) > time.time()  # noqa: SLF001 - a field, named as the column is
+    if not is_ahead:
+        return True
+    with Warehouse(pipeline) as warehouse:
+        return not warehouse.has_state(pipeline.state["_version_hash"])
+
+
+def _stored_state(pipeline: dlt.Pipeline) -> StateInfo | None:
+    """Returns the state that the destination holds, `None` where it holds none."""
+    with pipeline.destination_client() as client:
+        if isinstance(client, WithStateSync):
+            with suppress(DestinationUndefinedEntity):
+                return client.get_stored_state(pipeline.pipeline_name)
+    return None
+
+
+def _forget_working_state(pipeline: dlt.Pipeline) -> None:
+    """Has the pipeline know no more than on a new machine, except where its files lie."""
+    folder = pipeline.get_local_state_val(FIRST_FOLDER)
+    pipeline.drop()
+    pipeline.set_local_state_val(FIRST_FOLDER, folder)

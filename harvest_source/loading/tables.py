@@ -1,0 +1,297 @@
+"""Has tables and columns there before a run reads: those that are declared, and those that a hand took away.
+
+dlt compares tables with its schema only where that schema changed: what a hand took away would make every later load fail,
+and what no row needs yet would not be made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import dlt
+from dlt.common.destination.client import WithStagingDataset
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.schema import Schema
+from dlt.common.schema.typing import TTableSchema
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.extract import DltSource
+
+from harvest_source.catalogue.hints import LIST_INDEX, PARENT_ID, ROOT_ID, ROW_ID, dlt_columns, key_of
+from harvest_source.catalogue.reports import NAMES, Report, by_name, parent_id_column
+from harvest_source.errors import SettingError
+from harvest_source.loading.history import build_history_source
+from harvest_source.loading.package import load
+from harvest_source.reading.reader import Where
+from harvest_source.settings import SECTION
+
+LINKS = frozenset({ROW_ID, ROOT_ID, PARENT_ID})  # by which dlt finds the list elements of a row
+OF_DLT = "_dlt"  # how names of its own tables and columns begin
+
+Known = dict[str, set[str]]
+"""Tables that the destination was told to have, with their columns."""
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What the destination lacks of a table: columns, or all of it."""
+
+    table: TTableSchema
+    columns: tuple[str, ...]
+    whole: bool
+
+    @property
+    def name(self) -> str:
+        """Returns the name of the table."""
+        return str(self.table["name"])
+
+    @property
+    def owner(self) -> str:
+        """Returns the table whose rows it belongs to: itself, or that of which it holds a list."""
+        return self.table.get("parent") or self.name
+
+    @property
+    def of_dlt(self) -> bool:
+        """Returns whether it is nothing of Harvest's."""
+        return all(name.startswith(OF_DLT) and name != LIST_INDEX for name in (self.columns if not self.whole else (self.name,)))
+
+    @property
+    def costs_rows(self) -> bool:
+        """Returns whether the rows are gone, or cannot be told apart any more."""
+        keys = {name for name, column in self.table["columns"].items() if column.get("primary_key")}
+        return self.owner == self.name and (self.whole or bool(keys & {*self.columns}))
+
+    def was_in(self, known: Known) -> bool:
+        """Returns whether the destination had it."""
+        return bool({*self.columns} & known.get(self.name, set()))
+
+    def __str__(self) -> str:
+        return self.name if self.whole else ", ".join(f"{self.name}.{column}" for column in self.columns)
+
+
+def complete_tables(pipeline: dlt.Pipeline, source: DltSource, say: Callable[[str], None], when: str = "") -> bool:
+    """Makes the tables of a source that the destination lacks, and the columns that they lack there.
+
+    Before that, reports whose rows or values went along lose their bookmarks, for all accounts: they are read from the
+    beginning, also where this run ends early.
+
+    Args:
+        pipeline: of the run; nothing is pending.
+        source: the resources whose tables are meant.
+        say: hears what was missing.
+        when: says which run reads from the beginning, if not this one.
+
+    Returns:
+        whether the destination has tables; files have none.
+
+    Raises:
+        SettingError: a table there is another tool's.
+    """
+    with pipeline.destination_client() as client:
+        if not isinstance(client, SqlJobClientBase):
+            return False
+        told = pipeline.schemas.get(SECTION) or _stored_schema(client)  # the second where dlt's state was taken away there
+    known = _known_of(told)
+    pipeline.schemas.save_schema(_with_declared(told, source))
+    with _client_of(pipeline) as client:
+        client.initialize_storage()
+        lacks = _lacks(client, _tables_of(client.schema, source))
+        if lacks and client.schema.version_table_name not in {lack.name for lack in lacks}:
+            known = _known_of(_stored_schema(client)) or known
+        _refuse_foreign(pipeline, lacks, known)
+        to_read = _to_read(client, lacks, known)
+        if to_read:  # a load is needed before the rest, and dlt's own tables for it
+            _make(client, [lack for lack in lacks if lack.name.startswith(OF_DLT)])
+    for lack in lacks:
+        if lack.was_in(known) or lack.owner in to_read:
+            say(_said(lack, known, to_read) + (when if lack.owner in to_read else ""))
+    if to_read:
+        forget_bookmarks(pipeline, lambda where: where[1] in to_read)
+    with _client_of(pipeline) as client:
+        _make(client, [lack for lack in lacks if not (to_read and lack.name.startswith(OF_DLT))])
+        _renew_staging(client)
+    return True
+
+
+def was_loaded(pipeline: dlt.Pipeline, report: Report) -> bool:
+    """Returns whether a report's table was made, as far as the pipeline knows."""
+    schema = pipeline.schemas.get(SECTION)
+    return bool(schema and report.name in schema.data_table_names(seen_data_only=True))
+
+
+def forget_bookmarks(pipeline: dlt.Pipeline, is_lost: Callable[[Where], bool]) -> None:
+    """Has reports read from the beginning, by this run and by later ones of other accounts."""
+
+    @dlt.resource(name="forgotten")
+    def forget() -> Iterator[Any]:
+        for name, kept in dlt.current.source_state().get("resources", {}).items():
+            accounts = kept.get("accounts", {})
+            for account_id in [each for each in accounts if is_lost((int(each), name))]:
+                del accounts[account_id]
+        yield from ()
+
+    load(pipeline, build_history_source([forget]))
+
+
+def lack_by_hand(pipeline: dlt.Pipeline) -> bool:
+    """Returns whether tables lack what the destination was told to have."""
+    with pipeline.destination_client() as client:
+        if not isinstance(client, SqlJobClientBase) or not client.is_storage_initialized():
+            return False
+        stored = _stored_schema(client)
+        return bool(stored and _lacks(client, stored.data_tables(seen_data_only=True) + stored.dlt_tables()))
+
+
+def _client_of(pipeline: dlt.Pipeline) -> SqlJobClientBase:
+    client = pipeline.destination_client(SECTION)
+    assert isinstance(client, SqlJobClientBase)  # noqa: S101 - the caller has looked
+    return client
+
+
+def _with_declared(told: Schema | None, source: DltSource) -> Schema:
+    """Returns the schema of earlier runs with all that a source declares, and with the columns that dlt will add."""
+    declared = source.discover_schema()
+    for table in declared.data_tables():
+        name = str(table["name"])
+        if name not in NAMES or not by_name(name).arrow:
+            table["columns"] |= dlt_columns(of_list="parent" in table)
+    if told is None:
+        return declared
+    schema = told.clone()
+    schema.update_schema(declared)
+    return schema
+
+
+def _tables_of(schema: Schema, source: DltSource) -> list[TTableSchema]:
+    """Returns the tables of a source, with those of all lists that the schema knows, and dlt's own."""
+    chosen = source.selected_resources
+    return [table for table in schema.data_tables() if (table.get("parent") or table["name"]) in chosen] + schema.dlt_tables()
+
+
+def _stored_schema(client: SqlJobClientBase) -> Schema | None:
+    """Returns the schema that the destination was told last, `None` where it was told none, or keeps none any more."""
+    with suppress(DestinationUndefinedEntity):
+        stored = client.get_stored_schema(SECTION)
+        return Schema.from_dict(json.loads(stored.schema)) if stored else None
+    return None
+
+
+def _known_of(schema: Schema | None) -> Known:
+    return {str(table["name"]): {*table["columns"]} for table in schema.data_tables(seen_data_only=True)} if schema else {}
+
+
+def _lacks(client: SqlJobClientBase, tables: Iterable[TTableSchema]) -> list[Lack]:
+    wanted = {str(table["name"]): table for table in tables}
+    fold = str if client.capabilities.generates_case_sensitive_identifiers() else str.casefold
+    found = []
+    for name, there in client.get_storage_tables(wanted):
+        present = {fold(column) for column in there}
+        missing = tuple(
+            column for column, hints in wanted[name]["columns"].items() if hints.get("data_type") and fold(column) not in present
+        )
+        if missing:
+            found.append(Lack(wanted[name], missing, whole=not there))
+    return found
+
+
+def _refuse_foreign(pipeline: dlt.Pipeline, lacks: list[Lack], known: Known) -> None:
+    """Refuses tables that lack a key which they never had: another tool made them, and nothing in them may be touched."""
+    foreign = [lack.name for lack in lacks if lack.costs_rows and not lack.whole and not lack.was_in(known)]
+    if foreign:
+        raise SettingError(
+            f"dataset {pipeline.dataset_name} has tables of another tool ({', '.join(foreign)}): "
+            "give another one with --dataset, or move those tables"
+        )
+
+
+def _to_read(client: SqlJobClientBase, lacks: list[Lack], known: Known) -> set[str]:
+    """Returns the reports of which Harvest has rows or values for what is missing."""
+    tables_gone = {lack.name for lack in lacks if lack.whole}
+    found = set()
+    for lack in lacks:
+        if lack.of_dlt or lack.owner not in NAMES:
+            continue
+        if lack.owner in tables_gone:
+            had_rows = lack.owner in known
+        else:
+            name = client.sql_client.make_qualified_table_name(lack.owner if lack.whole else lack.name)
+            ((rows,),) = client.sql_client.execute_sql(f"select count(*) from {name}") or [(0,)]
+            had_rows = rows > 0
+        if had_rows:
+            found.add(lack.owner)
+    return found
+
+
+def _said(lack: Lack, known: Known, to_read: set[str]) -> str:
+    """Returns what a person reads of something that is made."""
+    what = f"{lack} was taken away in the destination: made anew" if lack.was_in(known) else f"{lack} is new"
+    if lack.owner in to_read:
+        return f"{what}, and {lack.owner} is read from the beginning"
+    return f"{what}; what stood in it is lost" if lack.whole else what
+
+
+def _make(client: SqlJobClientBase, lacks: list[Lack]) -> None:
+    """Makes what is missing.
+
+    Columns come into tables that have rows as columns that may be empty: no database takes others.
+    """
+    if not lacks:
+        return
+    _empty(client, lacks)
+    altered = client.schema.clone().to_dict()
+    for lack in lacks:
+        for column in lack.columns if not lack.whole else ():
+            altered["tables"][lack.name]["columns"][column]["nullable"] = True
+    client.schema = Schema.from_dict({**altered})
+    client.update_stored_schema(only_tables=[lack.name for lack in lacks], force=True)
+    for report in {lack.owner for lack in lacks if not lack.whole and LINKS & {*lack.columns} and lack.owner in NAMES}:
+        _link(client, by_name(report))
+    for lack in lacks:
+        if not lack.whole and LIST_INDEX in lack.columns:
+            _set(client, lack.name, f"{LIST_INDEX} = 0")  # the order comes with the rows
+
+
+def _empty(client: SqlJobClientBase, lacks: list[Lack]) -> None:
+    """Takes out rows that nobody can tell apart any more, and list elements of which the rows are gone."""
+    costly = {lack.name for lack in lacks if lack.costs_rows}
+    tables_gone = {lack.name for lack in lacks if lack.whole}
+    names = [str(table["name"]) for table in client.schema.data_tables() if {table.get("parent"), table["name"]} & costly]
+    client.sql_client.truncate_tables(*(name for name in names if name not in tables_gone))
+
+
+def _link(client: SqlJobClientBase, report: Report) -> None:
+    """Links the rows of a report and the elements of their lists anew, by what they have of Harvest."""
+    _set(client, report.name, f"{ROW_ID} = {_joined(key_of(report))}")
+    of_element = _joined(("account_id", parent_id_column(report)) if report.key else ("account_id",))
+    for table in client.schema.data_tables():
+        if table.get("parent") == report.name:
+            _set(client, str(table["name"]), f"{ROOT_ID} = {of_element}, {PARENT_ID} = {of_element}")
+
+
+def _joined(columns: tuple[str, ...]) -> str:
+    parts = ", '-', ".join(columns)
+    return f"concat('', {parts})"
+
+
+def _set(client: SqlJobClientBase, table: str, what: str) -> None:
+    name = client.sql_client.make_qualified_table_name(table)
+    client.sql_client.execute_sql(f"update {name} set {what} where account_id is not null")
+
+
+def _renew_staging(client: SqlJobClientBase) -> None:
+    """Takes the staging dataset away where it lacks something: it holds nothing, and the next load makes it anew."""
+    if not isinstance(client, WithStagingDataset):
+        return
+    tables = [
+        table
+        for table in client.schema.data_tables(seen_data_only=True)
+        if client.should_load_data_to_staging_dataset(str(table["name"]))
+    ]
+    if not tables:
+        return
+    with client.with_staging_dataset():
+        if client.is_storage_initialized() and _lacks(client, tables):
+            client.sql_client.drop_dataset()

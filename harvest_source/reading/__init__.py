@@ -1,0 +1,1 @@
+"""Reads reports from Harvest, completely, and makes rows of what came."""
