@@ -46,8 +46,8 @@ from harvest_source.commands import show as show_command
 from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, Commands, place_options, with_command_first
 from harvest_source.commands.output import flush, make_outputs_writable, message, show_log
 from harvest_source.commands.workplace import Workplace
+from harvest_source.destinations.failures import is_interrupted
 from harvest_source.errors import CancelledError
-from harvest_source.loading.apart import is_interrupted
 from harvest_source.secrecy import without_secrets
 from harvest_source.settings_files import pass_over_marks
 from harvest_source.usage_figures import switch_off

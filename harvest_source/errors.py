@@ -3,6 +3,7 @@
 HarvestError
 ├── SettingError            usage or a setting is wrong: nothing is loaded, exit 2
 │   └── AccountNotFoundError    the token does not reach the account
+├── LoadFailedError         the destination refused the rows, or is gone: exit 1
 └── ApiError                Harvest, or the way to it, said no: exit 1
     ├── AccessLostError         ends the whole run
     │   └── TokenRejectedError      401
@@ -45,6 +46,10 @@ class SettingError(HarvestError):
 
 class AccountNotFoundError(SettingError):
     """An account id is not among those that the token reaches."""
+
+
+class LoadFailedError(HarvestError):
+    """dlt could not bring the rows into the destination; a pending package is finished by the next run."""
 
 
 class ApiError(HarvestError):

@@ -7,7 +7,8 @@ from pathlib import Path
 import dlt
 
 from harvest_source.commands.workplace import Workplace
-from harvest_source.loading.file_modes import EVERYBODY, place_on_this_machine, readers_of, shut_to_group
+from harvest_source.destinations.places import place_on_this_machine
+from harvest_source.file_modes import EVERYBODY, readers_of, shut_to_group
 from harvest_source.settings_files import secrets_files, shown_path
 
 

@@ -10,9 +10,9 @@ from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.permissions import permissions
 from harvest_source.commands.reading import reading
 from harvest_source.commands.workplace import Workplace
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import HarvestError
 from harvest_source.loading.history import last_runs
-from harvest_source.loading.warehouse import Warehouse
 from harvest_source.settings import load_settings, parse_account_ids
 from harvest_source.signin.auth import build_auth
 

@@ -19,9 +19,8 @@ from harvest_source.api.connections import Session
 from harvest_source.catalogue.reports import by_name
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
-from harvest_source.errors import HarvestError
+from harvest_source.errors import HarvestError, LoadFailedError
 from harvest_source.loading import ReportResult, Summary
-from harvest_source.loading.package import LoadFailedError
 from harvest_source.network import past_proxies
 from harvest_source.settings import USER_AGENT_NAME
 

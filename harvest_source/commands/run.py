@@ -17,9 +17,9 @@ from harvest_source.commands.notify import Alerts
 from harvest_source.commands.output import message, print_json, print_summary
 from harvest_source.commands.progress import listener_for
 from harvest_source.commands.workplace import Workplace, setting_errors
+from harvest_source.destinations.failures import is_interrupted
 from harvest_source.errors import CancelledError, HarvestError, SettingError, first_line
 from harvest_source.loading import Summary, sync
-from harvest_source.loading.apart import is_interrupted
 from harvest_source.reading.reader import Choice
 from harvest_source.settings import load_notify_url, parse_since
 

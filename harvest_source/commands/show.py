@@ -13,10 +13,10 @@ from harvest_source.commands.queries import check_reads_only, forbid_writing
 from harvest_source.commands.reading import reading
 from harvest_source.commands.spreadsheet import print_spreadsheet
 from harvest_source.commands.workplace import Workplace
+from harvest_source.destinations.clients import client_to_ask
+from harvest_source.destinations.declared import column_names
+from harvest_source.destinations.duckdb import user_of_file
 from harvest_source.errors import SettingError, first_line
-from harvest_source.loading.clients import client_to_ask
-from harvest_source.loading.database_file import user_of_file
-from harvest_source.loading.declared import column_names
 
 NOTHING_LOADED = "nothing is loaded yet: run the pipeline first"
 

@@ -20,10 +20,10 @@ from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.storages import WithLocalFiles
 
 from harvest_source.commands.output import message
+from harvest_source.destinations.abilities import install_line, settle_destination
 from harvest_source.errors import SettingError, first_line
-from harvest_source.loading.abilities import install_line, settle_destination
+from harvest_source.file_modes import made_for_owner, set_modes
 from harvest_source.loading.damage import remove_unreadable
-from harvest_source.loading.file_modes import made_for_owner, set_modes
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME, SECTION, load_share_with_group
 from harvest_source.settings_files import explained_files
 

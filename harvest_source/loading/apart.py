@@ -9,10 +9,9 @@ import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.api.net import LOGGER
+from harvest_source.destinations.abilities import can_merge
+from harvest_source.destinations.failures import is_interrupted, is_passing, reason
 from harvest_source.errors import AccessLostError, ApiError, HarvestError, RefusedError, causes
-from harvest_source.loading.abilities import can_merge
-from harvest_source.loading.package import is_of_destination, is_passing, reason
-from harvest_source.loading.signs import DUCKDB_INTERRUPTED
 from harvest_source.reading.reader import Where
 
 
@@ -72,13 +71,3 @@ def _is_of_rows(failure: PipelineStepFailed, pipeline: dlt.Pipeline) -> bool:
 
 def _own_error(failure: PipelineStepFailed) -> ApiError | None:
     return next((cause for cause in causes(failure) if isinstance(cause, ApiError)), None)
-
-
-def is_foreign(error: Exception) -> bool:
-    """Returns whether an error is the destination's, or Ctrl-C's, and so none of an answer."""
-    return is_of_destination(error) or is_interrupted(error)
-
-
-def is_interrupted(error: BaseException) -> bool:
-    """Returns whether an error is what Ctrl-C became in the middle of a query of DuckDB, which says it in its own way."""
-    return any(isinstance(cause, RuntimeError) and str(cause) == DUCKDB_INTERRUPTED for cause in causes(error))

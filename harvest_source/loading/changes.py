@@ -12,8 +12,8 @@ from typing import Any
 
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.reports import Report, by_name, parent_id_column
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.own_columns import OwnColumns
-from harvest_source.loading.warehouse import Warehouse
 from harvest_source.reading.shape import Row
 
 Where = tuple[int, str]

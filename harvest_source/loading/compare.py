@@ -15,8 +15,8 @@ from harvest_source.api.client import THREADS, Params
 from harvest_source.api.net import stays_with_report
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.reports import Paging, Report, by_name
+from harvest_source.destinations.warehouse import Row, Scope, Warehouse
 from harvest_source.errors import AccessLostError, ApiError
-from harvest_source.loading.warehouse import Row, Scope, Warehouse
 from harvest_source.reading.lists import read_list
 from harvest_source.reading.reader import Outcome, Reader, Where
 from harvest_source.reading.reading import Key, Pages, list_params, new_pages, records_of, versions_of

@@ -17,7 +17,7 @@ from dlt.extract import DltResource
 
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.reports import Report, by_name
-from harvest_source.loading.warehouse import Row, Warehouse, without_dlt
+from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
 from harvest_source.reading.reader import Where
 from harvest_source.reading.reading import Key
 from harvest_source.reading.values import to_json

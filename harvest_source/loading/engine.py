@@ -21,16 +21,20 @@ import dlt
 from harvest_source.api.accounts import Account, look_up_all
 from harvest_source.api.net import stays_with_report
 from harvest_source.catalogue.reports import NAMES, by_name
+from harvest_source.destinations.abilities import can_merge, check_abilities, settle_destination
+from harvest_source.destinations.duckdb import Patience, kept_open, left_only_with_rows
+from harvest_source.destinations.failures import GOES_ON, explained, is_foreign
+from harvest_source.destinations.indexes import add_indexes
+from harvest_source.destinations.places import run_made_for_owner
+from harvest_source.destinations.postgres import only_machine
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import AccessLostError, ApiError
 from harvest_source.loading import timers
-from harvest_source.loading.abilities import can_merge, check_abilities, settle_destination
 from harvest_source.loading.alone import alone
-from harvest_source.loading.apart import is_foreign, load_apart
+from harvest_source.loading.apart import load_apart
 from harvest_source.loading.callers import CALLERS, callers_after
 from harvest_source.loading.changes import ChangeFilter, Tally
-from harvest_source.loading.database_file import Patience, kept_open, left_only_with_rows
 from harvest_source.loading.deletions import deleted_rows_resource
-from harvest_source.loading.file_modes import run_made_for_owner
 from harvest_source.loading.history import (
     ACCOUNTS_TABLE,
     LIST_ELEMENTS,
@@ -40,13 +44,11 @@ from harvest_source.loading.history import (
     build_history_source,
     load_report_resource,
 )
-from harvest_source.loading.indexes import add_indexes
 from harvest_source.loading.late_parents import known_parents
 from harvest_source.loading.list_elements import elements_to_keep, with_other_elements
 from harvest_source.loading.listener import Listener
 from harvest_source.loading.looking_back import MOST_REQUESTS
-from harvest_source.loading.package import GOES_ON, explained, finish_pending, load
-from harvest_source.loading.postgres import only_machine
+from harvest_source.loading.package import finish_pending, load
 from harvest_source.loading.preparing import prepare, states_of
 from harvest_source.loading.reconcile import Reconciliation, Verdict
 from harvest_source.loading.rewriting import RestOfTable, lost
@@ -56,7 +58,6 @@ from harvest_source.loading.tables import complete_tables, forget_bookmarks, was
 from harvest_source.loading.taken import KEPT_TABLES, refuse_tables_of_others
 from harvest_source.loading.totals import Totals
 from harvest_source.loading.trial import is_tested, try_out
-from harvest_source.loading.warehouse import Warehouse
 from harvest_source.reading.parents import read_parents
 from harvest_source.reading.reader import Outcome, Where
 from harvest_source.settings import PER_PAGE, SECTION

@@ -10,8 +10,8 @@ import dlt
 from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.api.accounts import Account
+from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
 from harvest_source.loading.summary import ReportResult
-from harvest_source.loading.warehouse import Row, Warehouse, without_dlt
 from harvest_source.settings import SECTION
 
 TABLE = "load_report"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harvest_source.catalogue.reports import by_name
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.compare import Comparison
-from harvest_source.loading.warehouse import Warehouse
 from harvest_source.reading.reader import Reader, Where
 
 MANAGER = "manager"  # only they have teammates (Harvest API, users)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from harvest_source.loading.warehouse import Warehouse
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.reading.reader import Where
 
 Elements = Mapping[str, Mapping[str, int]]

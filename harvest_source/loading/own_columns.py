@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harvest_source.catalogue.reports import Report, parent_id_column
-from harvest_source.loading.warehouse import Row, Warehouse
+from harvest_source.destinations.warehouse import Row, Warehouse
 
 COPY = "own_values_of_"  # with a table's name behind it: where values wait
 

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import dlt
-from dlt.common.destination.exceptions import DestinationException
 from dlt.common.runtime import signals
 from dlt.common.storages import LoadStorage, NormalizeStorage
-from dlt.pipeline.exceptions import PipelineStepFailed
-
-from harvest_source.errors import HarvestError, SettingError, causes, first_line
-from harvest_source.loading.database_file import IN_USE
-from harvest_source.loading.signs import CREDENTIALS_REFUSED, DRIVER_ERRORS, GONE, NO_CONNECTION, NO_TLS
-
-FEWER_CONNECTIONS = (
-    "; a run needs three connections, and two more for each worker beyond the first: raise the limit, close other connections, "
-    "or set load.workers (LOAD__WORKERS=1)"
-)
-WITHOUT_TLS = '; where nobody can listen on the way, query = { sslmode = "disable" } in the credentials does without TLS'
-GOES_ON = "what was complete is loaded, the next run goes on from there"
-
-
-class LoadFailedError(HarvestError):
-    """dlt could not bring the rows into the destination; a pending package is finished by the next run."""
 
 
 def load(pipeline: dlt.Pipeline, data: Any) -> None:
@@ -85,79 +65,3 @@ def pending_snapshot(pipeline: dlt.Pipeline) -> str | None:
     pending = [(load_id, place) for place in places for load_id in place.list_packages()]
     load_id, place = min(pending, key=lambda each: each[0])
     return place.load_pipeline_state(load_id)[0] if place.can_restore_pipeline_state(load_id) else None
-
-
-@contextmanager
-def explained(what_follows: str = "", has_begun: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Turns dlt's long failures, and those of a destination's own driver, into one line, whichever step they come from.
-
-    Args:
-        what_follows: is said as well where the destination is gone.
-        has_begun: whether a run has begun to load: credentials that are refused before are a wrong setting.
-
-    Raises:
-        HarvestError: what a resource raised.
-        SettingError: the destination refuses the credentials, and nothing was loaded.
-        LoadFailedError: the destination refused or is gone.
-    """
-    try:
-        yield
-    except Exception as failure:
-        if not is_of_destination(failure):
-            raise
-        for cause in (*causes(failure), *_interruptions(failure)):
-            if isinstance(cause, (HarvestError, KeyboardInterrupt)):
-                raise cause from failure
-        said = reason(failure)
-        if not has_begun() and _says(failure, CREDENTIALS_REFUSED):
-            raise SettingError(f"the destination refuses its credentials: {said}") from failure
-        step = failure.step if isinstance(failure, PipelineStepFailed) else "sync"
-        what = "cannot be used" if step == "sync" else f"could not be loaded ({step})"
-        follows = f"; {what_follows}" if what_follows and is_gone(failure) else ""
-        follows = FEWER_CONNECTIONS if _says(failure, NO_CONNECTION) else follows
-        raise LoadFailedError(f"the destination {what}: {said}{follows}") from failure
-
-
-def is_passing(failure: BaseException) -> bool:
-    """Returns whether a load failed for what may pass by itself: the destination is gone, a disk is full, Ctrl-C."""
-    for cause in (*causes(failure), *_interruptions(failure)):
-        of_machine = isinstance(cause, OSError) and cause.errno not in {None, errno.ENOENT}  # others are of a file's content
-        if of_machine or isinstance(cause, KeyboardInterrupt):
-            return True
-    return _says(failure, (*GONE, *CREDENTIALS_REFUSED, IN_USE.lower()))
-
-
-def is_of_destination(failure: BaseException) -> bool:
-    """Returns whether an error is dlt's of a destination, or comes from a driver, which has classes of its own (PEP 249)."""
-    names = {kind.__name__ for kind in type(failure).__mro__}
-    return isinstance(failure, (PipelineStepFailed, DestinationException)) or bool(names & DRIVER_ERRORS)
-
-
-def is_gone(failure: BaseException) -> bool:
-    """Returns whether an error says that the destination is gone, or not reached now."""
-    return _says(failure, GONE)
-
-
-def _says(failure: BaseException, signs: Iterable[str]) -> bool:
-    said = "\n".join(map(str, causes(failure))).lower()
-    return any(sign in said for sign in signs)
-
-
-def _interruptions(failure: BaseException) -> Iterator[BaseException]:
-    """Yields Ctrl-C, also where another error came of it while things were put in order."""
-    left, seen = [failure], set[int]()
-    while left:
-        error = left.pop()
-        seen.add(id(error))
-        left += [each for each in (error.__cause__, error.__context__) if each is not None and id(each) not in seen]
-        if isinstance(error, KeyboardInterrupt):
-            yield error
-
-
-def reason(failure: BaseException) -> str:
-    """Returns the first line of the innermost cause, which is the database's own, and what to do where that is known."""
-    *_, innermost = (cause for cause in causes(failure) if not isinstance(cause, StopIteration))  # of a loop, no reason
-    said = first_line(innermost)[:300]
-    if IN_USE in said:
-        return f"{said.partition(' See also')[0]} Wait until that program has ended."
-    return said + WITHOUT_TLS if _says(failure, (NO_TLS,)) else said

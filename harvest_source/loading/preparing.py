@@ -12,21 +12,20 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.versioned_state import decompress_state, json_decode_state
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from harvest_source.loading.abilities import can_merge
+from harvest_source.destinations.abilities import can_merge
+from harvest_source.destinations.failures import is_passing, reason
+from harvest_source.destinations.warehouse import Warehouse
+from harvest_source.errors import LoadFailedError
 from harvest_source.loading.listener import Listener
 from harvest_source.loading.package import (
-    LoadFailedError,
     finish_pending,
     has_begun_to_load,
-    is_passing,
     load_normalized,
     pending_snapshot,
-    reason,
     tidy,
     was_killed_in_a_job,
 )
 from harvest_source.loading.tables import lack_by_hand
-from harvest_source.loading.warehouse import Warehouse
 from harvest_source.reading.reader import Where
 from harvest_source.settings import SECTION
 

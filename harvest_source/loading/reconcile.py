@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from harvest_source.api.accounts import Account
 from harvest_source.api.net import stays_with_report
 from harvest_source.catalogue.reports import Report, by_name
+from harvest_source.destinations.failures import is_foreign
+from harvest_source.destinations.warehouse import MARKED, Scope, Warehouse
 from harvest_source.errors import AccessLostError, ApiError
-from harvest_source.loading.apart import is_foreign
 from harvest_source.loading.callers import ADMINISTRATOR, Callers, doubt_about, whose_rows
 from harvest_source.loading.changes import Tally
 from harvest_source.loading.compare import Comparison, Finding
@@ -17,7 +18,6 @@ from harvest_source.loading.deletions import CASCADES, Deletions, children_of, g
 from harvest_source.loading.looking_back import is_due, look_back
 from harvest_source.loading.source import Run
 from harvest_source.loading.unseen import not_seen, unseen_among
-from harvest_source.loading.warehouse import MARKED, Scope, Warehouse
 from harvest_source.reading.parents import current_hour
 from harvest_source.reading.reader import Outcome, Where
 from harvest_source.reading.reading import Key

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from harvest_source.catalogue.hints import list_tables
 from harvest_source.catalogue.reports import Report, by_name
+from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
 from harvest_source.loading.history import last_runs
-from harvest_source.loading.warehouse import Row, Warehouse, without_dlt
 from harvest_source.reading.reader import Where
 from harvest_source.resources import BATCH_ROWS, FullKey, full_key, known_arrow_schema
 

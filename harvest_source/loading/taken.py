@@ -9,30 +9,9 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from harvest_source.errors import SettingError
 from harvest_source.loading import deletions, history
-from harvest_source.loading.clients import client_to_ask
-from harvest_source.loading.database_file import database_file
 
 KEPT_TABLES = (history.TABLE, history.ACCOUNTS_TABLE, deletions.TABLE)  # beside those of reports
 OUR_COLUMN = "account_id"  # of every table of this product
-
-
-def refuse_name_of_file(pipeline: dlt.Pipeline) -> None:
-    """Refuses a DuckDB file and a dataset of one name: DuckDB could not tell which of them is meant.
-
-    Raises:
-        SettingError: says what to name otherwise.
-    """
-    file = database_file(pipeline)
-    if file is None:
-        return
-    catalog = file.name.lstrip(".").split(".")[0]  # as DuckDB names what it finds in a file (seen with 2.0.1)
-    client = client_to_ask(pipeline).sql_client
-    for dataset in (client.dataset_name, client.staging_dataset_name):
-        if catalog.lower() == dataset.lower():
-            raise SettingError(
-                f"the file {file.name} and the dataset {dataset} have one name, which DuckDB cannot tell apart: "
-                "name the file otherwise, or give another --dataset"
-            )
 
 
 def refuse_tables_of_others(pipeline: dlt.Pipeline, tables: Iterable[str]) -> None:

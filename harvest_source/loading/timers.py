@@ -7,8 +7,8 @@ from datetime import datetime
 
 from harvest_source.api.parsing import parse_quick
 from harvest_source.catalogue.reports import Report, by_name
+from harvest_source.destinations.warehouse import Scope, Warehouse
 from harvest_source.errors import NotAllowedError, NotFoundError
-from harvest_source.loading.warehouse import Scope, Warehouse
 from harvest_source.reading.reader import Reader
 from harvest_source.reading.reading import Pages, list_params, records_of
 

@@ -20,9 +20,9 @@ from typing import Any
 from harvest_source.api.client import Params
 from harvest_source.api.parsing import parse_exact
 from harvest_source.catalogue.reports import by_name
+from harvest_source.destinations.warehouse import Scope, Warehouse
 from harvest_source.errors import RefusedError
 from harvest_source.loading import timers
-from harvest_source.loading.warehouse import Scope, Warehouse
 from harvest_source.reading.reader import Reader, Where
 from harvest_source.reading.reading import list_params
 from harvest_source.reading.values import Unfit, to_decimal

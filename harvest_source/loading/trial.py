@@ -20,11 +20,12 @@ import pyarrow as pa
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
 from harvest_source.catalogue.hints import ARROW_TYPES, DELETED_AT, resource_hints
 from harvest_source.catalogue.reports import Paging, Report, parent_id_column
+from harvest_source.destinations.abilities import can_merge
+from harvest_source.destinations.failures import is_gone, reason
+from harvest_source.destinations.warehouse import Row, Warehouse
 from harvest_source.errors import HarvestError, SettingError
-from harvest_source.loading.abilities import can_merge
-from harvest_source.loading.package import is_gone, load, reason
+from harvest_source.loading.package import load
 from harvest_source.loading.source import replacing
-from harvest_source.loading.warehouse import Row, Warehouse
 from harvest_source.settings import SECTION
 
 TESTED = frozenset(f"dlt.destinations.{name}" for name in ("duckdb", "postgres", "bigquery", "filesystem"))

@@ -24,8 +24,8 @@ from harvest_source.catalogue.reports import NAMES, REPORTS, Report, parent_id_c
 from harvest_source.commands.destination import try_destination
 from harvest_source.commands.show import query
 from harvest_source.commands.workplace import Workplace
+from harvest_source.destinations.warehouse import Scope, Warehouse
 from harvest_source.loading import sync
-from harvest_source.loading.warehouse import Scope, Warehouse
 from harvest_source.reading.reader import Choice
 from harvest_source.settings import parse_since
 

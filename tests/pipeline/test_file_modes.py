@@ -21,7 +21,8 @@ from support import serving, sync_once
 
 from harvest_sandbox import Fault
 from harvest_source.commands.workplace import Workplace
-from harvest_source.loading.file_modes import made_for_owner, place_on_this_machine, readers_of, shut_to_group
+from harvest_source.destinations.places import place_on_this_machine
+from harvest_source.file_modes import made_for_owner, readers_of, shut_to_group
 from harvest_source.settings_files import secrets_files
 
 NOBODY = 65534

@@ -17,8 +17,8 @@ from support import Asked, HandMade, by_hand, like, make_pipeline, rows, sync_on
 
 from harvest_sandbox import Sandbox, Size
 from harvest_source.catalogue.reports import NAMES, REPORTS
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.history import last_runs
-from harvest_source.loading.warehouse import Warehouse
 from harvest_source.reading import parents
 from harvest_source.reading.reader import Choice
 from harvest_source.settings import parse_since

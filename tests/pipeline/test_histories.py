@@ -21,8 +21,8 @@ from postgres_server import Postgres
 from support import HandMade, by_hand, duckdb_file, like, make_pipeline, make_source, sync_once
 
 from harvest_sandbox import Sandbox
+from harvest_source.errors import LoadFailedError
 from harvest_source.loading import Summary, sync
-from harvest_source.loading.package import LoadFailedError
 
 NAMES = ("time_entries", "invoice_payments")
 

@@ -26,8 +26,8 @@ from faults_support import Ears, edit_all, errors_of, fast_run, tables_of, tiny
 from support import make_pipeline, make_source, rows, serving, sync_once
 
 from harvest_sandbox import Fault, Request, Sandbox, Size, build_account
+from harvest_source.errors import LoadFailedError
 from harvest_source.loading import sync
-from harvest_source.loading.package import LoadFailedError
 
 PATIENCE_SECONDS = 60.0
 FEW = ("--reports", "clients,tasks,time_entries,invoices,invoice_messages")

@@ -26,7 +26,7 @@ from support import rows, serving, sync_once
 
 from harvest_sandbox import Fault, Request, Sandbox
 from harvest_source.catalogue.reports import REPORTS, parent_id_column
-from harvest_source.loading.package import LoadFailedError
+from harvest_source.errors import LoadFailedError
 
 PATIENCE_SECONDS = 60.0
 FEW_CRASHES = 5  # a run of two reports meets more of them

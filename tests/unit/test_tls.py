@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from harvest_source.destinations.tls import with_sslmode
 from harvest_source.errors import SettingError
-from harvest_source.loading.tls import with_sslmode
 
 HERE = ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1", "/var/run/postgresql", "localhost,127.0.0.1"]
 ELSEWHERE = [

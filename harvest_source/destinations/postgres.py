@@ -11,9 +11,9 @@ import dlt
 import pyarrow as pa
 from dlt.destinations.sql_client import SqlClientBase
 
-from harvest_source.errors import SettingError, first_line
-from harvest_source.loading.clients import client_to_ask
-from harvest_source.loading.package import GOES_ON, LoadFailedError
+from harvest_source.destinations.clients import client_to_ask
+from harvest_source.destinations.failures import GOES_ON
+from harvest_source.errors import LoadFailedError, SettingError, first_line
 
 POSTGRES = "dlt.destinations.postgres"  # dlt's name of the kind of destination
 ENCODING = "UTF8"  # in which both drivers send; the server would take them for its own encoding without being told

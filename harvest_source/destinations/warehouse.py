@@ -18,9 +18,9 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.reports import Report, parent_id_column
+from harvest_source.destinations.declared import as_declared, column_names
+from harvest_source.destinations.duckdb import Patience, is_one_file, opened
 from harvest_source.errors import SettingError
-from harvest_source.loading.database_file import Patience, is_one_file, opened
-from harvest_source.loading.declared import as_declared, column_names
 from harvest_source.settings import SECTION
 
 Row = dict[str, Any]

@@ -8,12 +8,11 @@ import dlt
 import duckdb
 from dlt.common.schema.typing import TTableSchema
 
+from harvest_source.destinations.clients import client_to_ask, forget_client
+from harvest_source.destinations.credentials import settle_credentials
+from harvest_source.destinations.places import refuse_folders, refuse_name_of_file
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import SettingError, first_line
-from harvest_source.loading.clients import client_to_ask, forget_client
-from harvest_source.loading.credentials import settle_credentials
-from harvest_source.loading.places import refuse_folders
-from harvest_source.loading.taken import refuse_name_of_file
-from harvest_source.loading.warehouse import Warehouse
 
 DUCKLAKE = "dlt.destinations.ducklake"
 EXTENSION = ("install ducklake", "load ducklake")  # the first does nothing where the extension is there
@@ -30,7 +29,7 @@ def settle_destination(pipeline: dlt.Pipeline) -> None:
     """
     settle_credentials(pipeline)
     if pipeline.destination and client_to_ask(pipeline).capabilities.sqlglot_dialect in MYSQL_FAMILY:
-        from harvest_source.loading.mariadb import ExactTexts  # noqa: PLC0415 - only these need the package SQLAlchemy
+        from harvest_source.destinations.mariadb import ExactTexts  # noqa: PLC0415 - only these need the package SQLAlchemy
 
         pipeline.destination.caps_params["type_mapper"] = ExactTexts
         forget_client(pipeline)

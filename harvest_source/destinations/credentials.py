@@ -16,10 +16,10 @@ from dlt.common.configuration.specs import (
 from dlt.common.destination.client import DestinationClientConfiguration
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
+from harvest_source.destinations.clients import client_to_ask, forget_client
+from harvest_source.destinations.postgres import ENCODING, is_postgres
+from harvest_source.destinations.tls import with_sslmode
 from harvest_source.errors import SettingError
-from harvest_source.loading.clients import client_to_ask, forget_client
-from harvest_source.loading.postgres import ENCODING, is_postgres
-from harvest_source.loading.tls import with_sslmode
 from harvest_source.secrecy import keep_secret
 
 LIBPQ_DRIVERS = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})  # SQLAlchemy's names

@@ -14,8 +14,8 @@ from dlt.destinations.sql_client import SqlClientBase
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
 from harvest_source.api.limits import Clock
+from harvest_source.destinations.clients import client_to_ask
 from harvest_source.errors import causes, first_line
-from harvest_source.loading.clients import client_to_ask
 
 DUCKDB = "dlt.destinations.duckdb"  # dlt's name of the kind of destination
 IN_USE = "Conflicting lock is held"

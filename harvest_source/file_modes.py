@@ -15,12 +15,6 @@ from contextlib import contextmanager, suppress
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Any
-
-import dlt
-
-from harvest_source.loading.clients import client_to_ask
-from harvest_source.loading.database_file import database_file
 
 HAS_MODES = os.name == "posix"  # on Windows what a folder allows counts
 NOT_FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -69,34 +63,6 @@ def _mask(beside: Path | None, users: int, *, share_with_group: bool) -> int:
         mask |= 0 if granted & read else read | enter
         mask |= 0 if granted & write else write
     return mask & ~GROUP_READS if share_with_group else mask
-
-
-@contextmanager
-def run_made_for_owner(pipeline: dlt.Pipeline, *, share_with_group: bool) -> Iterator[None]:
-    """Has what a run of a pipeline makes be the owner's alone: its working folder, and a destination on this machine."""
-    folder = Path(pipeline.working_dir)
-    set_modes(folder, share_with_group=share_with_group)
-    with made_for_owner(place_on_this_machine(pipeline), share_with_group=share_with_group):
-        try:
-            yield
-        finally:  # beside a database that others may read, more was allowed
-            set_modes(folder, share_with_group=share_with_group)
-
-
-def place_on_this_machine(pipeline: dlt.Pipeline) -> Path | None:
-    """Returns the file or folder in which a destination keeps the tables; `None` where that is not on this machine."""
-    file = database_file(pipeline)
-    if file is not None:
-        return file.absolute()
-    config: Any = client_to_ask(pipeline).config
-    if getattr(config, "is_local_filesystem", False):
-        return Path(config.make_local_path(config.bucket_url))
-    credentials: Any = getattr(config, "credentials", None)
-    if str(getattr(credentials, "drivername", "")).startswith("sqlite") and credentials.database:
-        file = Path(credentials.database).absolute()
-        own = file.with_name(f"{file.stem}__{pipeline.dataset_name}{file.suffix}")  # dlt gives each dataset a file beside it
-        return own if own.exists() else file
-    return None
 
 
 def set_modes(folder: Path, *, share_with_group: bool) -> None:
