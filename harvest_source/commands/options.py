@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import reduce, wraps
 from typing import Any
 
 import click
@@ -60,6 +61,7 @@ class Commands(click.Group):
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options of every command that reads or writes tables; hands them on as one `place`."""
 
+    @wraps(command)  # with the options that click has put on it so far
     def with_place(**options: Any) -> Any:
         if not options["dataset"].strip():
             raise SettingError(f"--dataset is empty: leave it out for {DATASET_NAME}, or give a name")
@@ -70,11 +72,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
         names = ("demo", "destination", "dataset", "account", "quiet", "verbose")
         return command(place=Workplace(**{name: options.pop(name) for name in names}), **options)
 
-    with_place.__doc__, with_place.__name__ = command.__doc__, command.__name__
-    with_place.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in reversed(COMMON):
-        with_place = option(with_place)
-    return with_place
+    return reduce(lambda wrapped, option: option(wrapped), reversed(COMMON), with_place)
 
 
 def with_command_first(cli: click.Group, arguments: list[str]) -> list[str]:
