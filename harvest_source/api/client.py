@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import requests
 from requests.auth import AuthBase
@@ -17,7 +17,7 @@ from harvest_source import network
 from harvest_source.addresses import Origin, origin
 from harvest_source.api.answers import Answer, PassingFault, check, next_link, rows_of
 from harvest_source.api.bodies import ACCEPTED, read_body
-from harvest_source.api.connections import Session
+from harvest_source.api.connections import Connections, Session
 from harvest_source.api.limits import Budget, Budgets, Clock
 from harvest_source.api.outages import Outages
 from harvest_source.api.page_bounds import PageBound, held_together
@@ -103,7 +103,7 @@ class HarvestClient:
         auth: Auth,
         clock: Clock | None = None,
         budgets: Budgets | None = None,
-        session: Session | None = None,
+        connections: Connections | None = None,
     ) -> None:
         self.api_url = settings.api_url
         self.id_url = settings.id_url
@@ -116,9 +116,26 @@ class HarvestClient:
         self.slow_lists: set[str] = set()
         self._auth = auth
         self._homes = frozenset(origin(url) for url in (settings.api_url, settings.id_url))
-        self._session = session or Session(connections=THREADS)
-        self._session.headers.update({"Accept": "application/json", "Accept-Encoding": ACCEPTED})
-        self._session.headers["User-Agent"] = f"{USER_AGENT_NAME} ({settings.contact})"
+        self._connections = connections or Connections(kept_open=THREADS)
+        self._headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED}
+        self._headers["User-Agent"] = f"{USER_AGENT_NAME} ({settings.contact})"
+        self._of_thread = threading.local()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the connections; a request that is sent afterwards opens a new one."""
+        self._connections.close()
+
+    @property
+    def _session(self) -> Session:
+        """Returns the session of this thread, since requests promises none for several; they share the connections."""
+        session: Session | None = getattr(self._of_thread, "session", None)
+        if session is None:
+            session = self._of_thread.session = Session(self._connections)
+            session.headers.update(self._headers)
+        return session
 
     def get_accounts(self, tries: int = TRIES) -> dict[str, Any]:
         """Returns who the token is and which accounts it reaches; needs no account id (Harvest API, OAuth2)."""

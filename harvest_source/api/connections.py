@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 ANSWER_SECONDS = 120.0  # the largest page comes in a few seconds; a line that takes longer for it is asked for a smaller one
-CONNECTIONS = 10
+KEPT_OPEN = 10
 
 Now = Callable[[], float]
 
@@ -25,17 +25,11 @@ Now = Callable[[], float]
 class Session(requests.Session):
     """Sends requests; takes no cookies, and leaves redirects alone: not even the address in one is looked at."""
 
-    def __init__(self, answer_seconds: float = ANSWER_SECONDS, connections: int = CONNECTIONS, now: Now = time.monotonic) -> None:
-        """Opens nothing yet.
-
-        Args:
-            answer_seconds: how long one answer may take, from its request to its last byte; after it, it ends in a time-out.
-            connections: how many are kept open to a host.
-            now: seconds of a clock that never jumps.
-        """
+    def __init__(self, connections: Connections) -> None:
+        """Opens nothing yet; closing it closes the connections, also those that other sessions use."""
         super().__init__()
         for scheme in ("https://", "http://"):
-            self.mount(scheme, _Adapter(answer_seconds, connections, now))
+            self.mount(scheme, connections)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the base class's argument
@@ -43,12 +37,26 @@ class Session(requests.Session):
         return None
 
 
-class _Adapter(HTTPAdapter):
-    """Makes connections whose answers have so many seconds, to a host itself as through proxies."""
+class Connections(HTTPAdapter):
+    """Makes connections whose answers have so many seconds, to a host itself as through proxies; any thread may use them."""
 
-    def __init__(self, answer_seconds: float, connections: int, now: Now) -> None:
+    def __init__(self, answer_seconds: float = ANSWER_SECONDS, kept_open: int = KEPT_OPEN, now: Now = time.monotonic) -> None:
+        """Opens nothing yet.
+
+        Args:
+            answer_seconds: how long one answer may take, from its request to its last byte; after it, it ends in a time-out.
+            kept_open: how many connections to a host.
+            now: seconds of a clock that never jumps.
+        """
         self._clock = {"answer_seconds": answer_seconds, "now": staticmethod(now)}
-        super().__init__(pool_maxsize=connections)
+        super().__init__(pool_maxsize=kept_open)
+
+    def close(self) -> None:
+        """Closes what waits to be used again, now: urllib3 leaves that to Python's garbage collection."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - it is no mapping that can be gone over
+                manager.pools[key].close()
+        super().close()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Makes what keeps the connections."""

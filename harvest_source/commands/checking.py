@@ -37,8 +37,7 @@ def accounts(place: Workplace, *, name: str | None, as_json: bool) -> int:
     with open_settings(place) as settings:
         of_runs = _credential_of_runs(place, settings)
         for label, auth in _credentials(settings, name):
-            client = HarvestClient(settings, auth)
-            with client.outages.told_to(message):
+            with HarvestClient(settings, auth) as client, client.outages.told_to(message):
                 user, reached = introduce(client)
             wanted = wanted_accounts(place, settings, auth)
             defaults = set(reached) if wanted == () or (wanted is None and len(reached) == 1) else set(wanted or ())
@@ -130,8 +129,7 @@ def _check_harvest(findings: Findings, place: Workplace, settings: HarvestSettin
     findings.notes += [*([note] if note else []), *notes_on_settings(place)]
     counts = account_that_counts(place, settings, auth)
     findings.notes += [counts] if counts else []
-    client = HarvestClient(settings, auth)
-    with client.outages.told_to((lambda _why: None) if place.quiet else message):
+    with HarvestClient(settings, auth) as client, client.outages.told_to((lambda _why: None) if place.quiet else message):
         _check_accounts(findings, client, wanted_accounts(place, settings, auth))
 
 

@@ -48,9 +48,9 @@ def _readable() -> dict[str, str]:
         if not (settings.access_token or settings.refresh_token or settings.client_id):
             return {}
         auth, _note = build_auth(settings, accounts=wanted_accounts(place, settings))
-        client = HarvestClient(settings, auth)
-        chosen = choose_accounts(client, wanted_accounts(place, settings, auth))
-        found = {account.id: permissions(client, look_up(client, account)) for account in chosen}
+        with HarvestClient(settings, auth) as client:
+            chosen = choose_accounts(client, wanted_accounts(place, settings, auth))
+            found = {account.id: permissions(client, look_up(client, account)) for account in chosen}
     except HarvestError as error:
         message(f"what your credentials may read is not shown: {error}")
         return {}

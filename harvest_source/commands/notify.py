@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import requests
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
-from harvest_source.api.connections import Session
+from harvest_source.api.connections import Connections, Session
 from harvest_source.catalogue.reports import by_name
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
@@ -174,7 +174,7 @@ def _send(url: str, text: str) -> tuple[str | None, bool]:
     """Posts once; returns why that failed, and whether another try may help."""
     try:
         with (
-            Session(TOTAL_SECONDS) as session,
+            Session(Connections(TOTAL_SECONDS)) as session,
             session.post(
                 url,
                 json={"text": text},

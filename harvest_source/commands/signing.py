@@ -175,7 +175,8 @@ def _try(settings: HarvestSettings, client: OAuthClient, new: TokenFile, asked: 
         AccountNotFoundError: the one asked for is not among them.
         ApiError: Harvest does not say.
     """
-    user, reached = introduce(HarvestClient(settings, OAuthToken(client, new)))
+    with HarvestClient(settings, OAuthToken(client, new)) as harvest:
+        user, reached = introduce(harvest)
     if not reached:
         raise SettingError("this user has no Harvest account (Forecast alone does not count); sign in with another one")
     for account_id in parse_account_ids(asked) or ():

@@ -55,7 +55,7 @@ def sync(
     reader = connection.reader(Path(pipeline.working_dir) / ANSWERS_FOLDER)
     run = Run(connection, reader)
     try:
-        with client.outages.told_to(listener.outage):
+        with client, client.outages.told_to(listener.outage):
             return Sync(pipeline, run, names, listener, drop_pending, accept_deletions, repairs, totals).execute()
     finally:
         reader.close()

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from support import FastClock
 
 from harvest_source.api.client import TRIES, HarvestClient
-from harvest_source.api.connections import Session
+from harvest_source.api.connections import Connections
 from harvest_source.commands.notify import post
 from harvest_source.errors import TooSlowError
 from harvest_source.settings import HarvestSettings
@@ -36,6 +37,7 @@ class Dripping:
         self.seconds = 0.0
         self.asked: list[bytes] = []
         self.connections = 0
+        self.ended = threading.Event()  # a client has hung up between two requests
         self._script = script
         self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -73,6 +75,7 @@ class Dripping:
                         pass
                     self.asked.append(head)
                     self._script(self, connection.sendall)
+                self.ended.set()
 
 
 @contextmanager
@@ -88,8 +91,14 @@ def dripping(script: Callable[[Dripping, Say], None], context: ssl.SSLContext | 
 def client_of(server: Dripping, url: str = "", answer_seconds: float = ANSWER_SECONDS) -> HarvestClient:
     """Returns a client that reads answers by the server's clock, and never waits between its tries."""
     url = url or f"http://127.0.0.1:{server.port}/"
-    session = Session(answer_seconds, now=lambda: server.seconds)
-    return HarvestClient(HarvestSettings(api_url=url, id_url=url), PersonalToken("x"), FastClock(), session=session)
+    connections = Connections(answer_seconds, now=lambda: server.seconds)
+    return HarvestClient(HarvestSettings(api_url=url, id_url=url), PersonalToken("x"), FastClock(), connections=connections)
+
+
+def ask(server: Dripping, tries: int = TRIES, url: str = "", answer_seconds: float = ANSWER_SECONDS) -> None:
+    """Asks for the accounts."""
+    with client_of(server, url, answer_seconds) as client:
+        client.get_accounts(tries)
 
 
 def body(server: Dripping, say: Say) -> None:
@@ -162,7 +171,7 @@ def test_answer_that_drips_ends_in_a_time_out(script: Callable[[Dripping, Say], 
     """Wherever it drips; it is tried again as what does not come in time is, each time on a new connection."""
     with dripping(script) as server:
         with pytest.raises(TooSlowError, match=f"^Harvest did not answer in time, {TRIES} times in a row"):
-            client_of(server).get_accounts()
+            ask(server)
         assert (len(server.asked), server.connections) == (TRIES, TRIES)
 
 
@@ -176,9 +185,36 @@ def test_answers_that_end_in_time_are_good_and_each_has_its_own() -> None:
         say(GOOD)
 
     with dripping(slowly) as server:
-        client = client_of(server)
-        assert [client.get_accounts()["accounts"][0]["id"] for _ in range(5)] == [1] * 5
+        with client_of(server) as client:
+            assert [client.get_accounts()["accounts"][0]["id"] for _ in range(5)] == [1] * 5
         assert (server.seconds, len(server.asked), server.connections) == (5 * pieces * SECONDS_PER_DRIP, 5, 1)
+
+
+def answers(_server: Dripping, say: Say) -> None:
+    say(HEAD + b"Content-Length: %d\r\n\r\n" % len(GOOD) + GOOD)
+
+
+def test_threads_have_sessions_of_their_own_and_share_connections() -> None:
+    """Two threads, one after the other: requests promises no session for several, and no thread opens what is open already."""
+    with dripping(answers) as server, client_of(server) as client:
+        sessions = []
+        for _ in range(2):
+            with ThreadPoolExecutor(1) as pool:
+                sessions += [pool.submit(lambda: (client.get_accounts(), client._session)[1]).result()]  # noqa: SLF001
+        assert sessions[0] is not sessions[1]
+        assert (len(server.asked), server.connections) == (2, 1)
+
+
+def test_connections_end_with_their_client() -> None:
+    """Also while something still holds the client; one that asks again opens new ones."""
+    with dripping(answers) as server:
+        client = client_of(server)
+        for times in (1, 2):
+            with client:
+                client.get_accounts()
+            assert server.ended.wait(10)
+            server.ended.clear()
+            assert server.connections == times
 
 
 def test_waiting_for_one_piece_is_no_longer_than_what_is_left() -> None:
@@ -191,7 +227,7 @@ def test_waiting_for_one_piece_is_no_longer_than_what_is_left() -> None:
 
     with dripping(falls_silent) as server:
         with pytest.raises(TooSlowError, match="did not answer in time"):
-            client_of(server, answer_seconds=0.05).get_accounts(tries=1)
+            ask(server, 1, answer_seconds=0.05)
         silent.set()
 
 
@@ -210,7 +246,7 @@ def test_secure_connections_are_read_by_the_clock(tmp_path: Path, monkeypatch: p
     for script in (body, continues):
         with dripping(script, context) as server:
             with pytest.raises(TooSlowError, match="did not answer in time"):
-                client_of(server, f"https://127.0.0.1:{server.port}/").get_accounts(tries=2)
+                ask(server, 2, f"https://127.0.0.1:{server.port}/")
             assert len(server.asked) == 2
 
 
@@ -220,7 +256,7 @@ def test_proxies_are_read_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         with dripping(script) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
             with pytest.raises(TooSlowError, match="did not answer in time"):
-                client_of(proxy, "https://harvest.invalid/").get_accounts(tries=2)
+                ask(proxy, 2, "https://harvest.invalid/")
             assert [asked.split()[1] for asked in proxy.asked] == [b"harvest.invalid:443"] * 2
 
 

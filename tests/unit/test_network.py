@@ -81,7 +81,7 @@ def ask(url: str) -> tuple[type[HarvestError], str, float]:
     """Asks for the accounts; returns the error, and the seconds waited by the clock."""
     clock = FastClock()
     client = HarvestClient(HarvestSettings(id_url=url, api_url=f"{url}v2/"), PersonalToken("x"), clock)
-    with pytest.raises(HarvestError) as raised:
+    with client, pytest.raises(HarvestError) as raised:
         client.get_accounts()
     assert client.traffic.requests == (TRIES if raised.type is UnavailableError else 1)
     return raised.type, str(raised.value), clock.skipped_seconds
@@ -164,7 +164,8 @@ def test_this_machine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         settings = HarvestSettings(id_url=harvest.id_url, api_url=harvest.api_url)
-        assert HarvestClient(settings, PersonalToken("x"), FastClock()).get_accounts()["accounts"][0]["id"] == harvest.id
+        with HarvestClient(settings, PersonalToken("x"), FastClock()) as client:
+            assert client.get_accounts()["accounts"][0]["id"] == harvest.id
 
 
 @pytest.mark.parametrize("fault", ["certificate", "proxy that refuses", "proxy that is gone"])
