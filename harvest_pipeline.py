@@ -1,12 +1,13 @@
-"""The command line: `python harvest_pipeline.py [COMMAND] [OPTIONS]`. Options in, one call, exit code out."""
+"""The program: `python harvest_pipeline.py [COMMAND] [OPTIONS]`, or `harvest-pipeline` where the package is installed."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from collections.abc import Callable
 
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT  # as shells have it
 STOPPING_SIGNALS = (
     signal.SIGINT,
     signal.SIGTERM,
@@ -31,162 +32,12 @@ def on_signal(handler: Callable[..., None]) -> None:
             signal.signal(each, handler)
 
 
-if __name__ == "__main__":  # before the other imports, which take a second or two
+def program() -> None:
+    """Carries out what was typed, and ends with its exit code."""
     on_signal(end_at_once)
+    from harvest_source.commands.cli import main  # noqa: PLC0415 - takes a second or two, in which signals are heard already
+    from harvest_source.commands.output import flush, make_outputs_writable  # noqa: PLC0415 - as above
 
-import traceback
-from collections.abc import Callable
-from typing import Any
-
-import click
-
-from harvest_source.commands import checking, listings, signing
-from harvest_source.commands import run as run_command
-from harvest_source.commands import show as show_command
-from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, Commands, place_options, with_command_first
-from harvest_source.commands.output import flush, make_outputs_writable, message, show_log
-from harvest_source.commands.workplace import Workplace
-from harvest_source.destinations.failures import is_interrupted
-from harvest_source.errors import CancelledError
-from harvest_source.secrecy import without_secrets
-from harvest_source.settings_files import pass_over_marks
-from harvest_source.usage_figures import switch_off
-
-USAGE = 2
-LOADING = frozenset({"run", "verify"})
-REPORTS = click.option("--reports", metavar="A,B", help="Only these reports, by table name; all is every one.")
-EXCLUDE = click.option("--exclude", metavar="A,B", help="All reports but these.")
-NOTIFY = click.option("--notify", metavar="URL", help="Post a short message to a webhook when something is wrong or repaired.")
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-def cli() -> None:
-    """Load Harvest (time tracking, invoicing) into your own warehouse. Without a command: run."""
-
-
-@cli.command("run")
-@REPORTS
-@EXCLUDE
-@click.option("--since", metavar="DATE", help="Only rows updated at or after DATE (ISO 8601, UTC without a zone).")
-@click.option("--days-back", type=int, metavar="N", help="The same, N days before now.")
-@click.option("--full-refresh", is_flag=True, help="Load the chosen reports anew and replace the accounts' rows.")
-@click.option("--accept-deletions", is_flag=True, help="Remove rows gone at Harvest even if more than half of a table.")
-@click.option("--drop-pending", is_flag=True, help="Drop a pending load of an earlier run instead of finishing it.")
-@NOTIFY
-@JSON
-@place_options
-def run(place: Workplace, as_json: bool, **options: Any) -> int:  # noqa: FBT001 - click names it
-    """Load every report, or what changed since the last run."""
-    return run_command.run(place, run_command.RunOptions(json=as_json, **options))
-
-
-@cli.command("login")
-@click.option("--no-browser", is_flag=True, help="Only print the address to open.")
-@LOGIN_NAME
-@place_options
-def login(place: Workplace, name: str, no_browser: bool) -> int:  # noqa: FBT001 - click names it
-    """Sign in with the browser, store the tokens and choose an account."""
-    return signing.login(place, name=name, no_browser=no_browser)
-
-
-@cli.command("logout")
-@LOGIN_NAME
-def logout(name: str) -> int:
-    """Forget the stored tokens; says where to revoke the access at Harvest."""
-    return signing.logout(name=name)
-
-
-@cli.command("accounts")
-@JSON
-@NAME
-@place_options
-def accounts(place: Workplace, name: str | None, as_json: bool) -> int:  # noqa: FBT001 - click names it
-    """List the Harvest accounts that the credentials reach."""
-    return checking.accounts(place, name=name, as_json=as_json)
-
-
-@cli.command("check")
-@JSON
-@NAME
-@place_options
-def check(place: Workplace, name: str | None, as_json: bool) -> int:  # noqa: FBT001 - click names it
-    """Try credentials, account, permissions and destination without loading; says what to fix."""
-    return checking.check(place, name=name, as_json=as_json)
-
-
-@cli.command("reports")
-@JSON
-def reports(as_json: bool) -> int:  # noqa: FBT001 - click names it
-    """List the reports: name, endpoint, key, cursor, table."""
-    return listings.reports(as_json=as_json)
-
-
-@cli.command("status")
-@JSON
-@place_options
-def status(place: Workplace, as_json: bool) -> int:  # noqa: FBT001 - click names it
-    """Show the last run of every report: when, bookmark, rows, verified or not."""
-    return listings.status(place, as_json=as_json)
-
-
-@cli.command("verify")
-@REPORTS
-@EXCLUDE
-@click.option("--no-repair", is_flag=True, help="Only tell what differs.")
-@NOTIFY
-@JSON
-@place_options
-def verify(place: Workplace, no_repair: bool, as_json: bool, **options: Any) -> int:  # noqa: FBT001 - click names them
-    """Compare every table with Harvest, and totals with its own reports; repair what differs."""
-    return run_command.verify(place, run_command.RunOptions(json=as_json, repairs=not no_repair, totals=True, **options))
-
-
-@cli.command("show")
-@click.argument("sql", metavar="SQL")
-@click.option("--csv", "as_csv", is_flag=True, help="As CSV for programs: exact, also where a text looks like a formula.")
-@click.option("--spreadsheet", "as_spreadsheet", is_flag=True, help="As CSV for Excel and the like: no text becomes a formula.")
-@JSON
-@place_options
-def show(place: Workplace, sql: str, **form: bool) -> int:
-    """Show a query's rows as a table."""
-    return show_command.show(place, sql, **form)
-
-
-def main(arguments: list[str]) -> int:
-    """Runs one command; returns its exit code."""
-    verbose, command = "--verbose" in arguments, ""
-    show_log(shown=verbose)
-    try:
-        switch_off()
-        pass_over_marks()
-        arguments = with_command_first(cli, arguments)
-        command = arguments[0]
-        code = cli.main(arguments, prog_name="harvest_pipeline.py", standalone_mode=False)
-        return code if isinstance(code, int) else 0
-    except click.ClickException as error:
-        message(f"error: {error.format_message()} (see --help)", "red")
-        return USAGE
-    except (KeyboardInterrupt, click.Abort, CancelledError) as error:
-        return interrupted(command, error)
-    except Exception as error:  # noqa: BLE001 - whatever happens, a person gets one line
-        if is_interrupted(error):
-            return interrupted(command, error)
-        if verbose:
-            sys.stderr.write(without_secrets(traceback.format_exc()))
-        message(f"error: {run_command.one_line(error)}", "red")
-        return run_command.exit_code_of(error)
-
-
-def interrupted(command: str, error: BaseException) -> int:
-    """Says what Ctrl-C means for a command; returns its exit code."""
-    if command in LOADING:
-        message("interrupted: what was complete is loaded, the next run goes on from here")
-    else:
-        message(f"interrupted: {error}" if isinstance(error, CancelledError) else "interrupted")
-    return INTERRUPTED
-
-
-if __name__ == "__main__":
     on_signal(interrupt)
     make_outputs_writable()
     exit_code = main(sys.argv[1:])
@@ -194,3 +45,7 @@ if __name__ == "__main__":
     if exit_code == INTERRUPTED:
         os._exit(exit_code)  # threads that wait for an answer would hold the program back
     sys.exit(exit_code)
+
+
+if __name__ == "__main__":
+    program()

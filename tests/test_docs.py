@@ -13,9 +13,9 @@ from typing import Any
 import click
 import pytest
 
-from harvest_pipeline import INTERRUPTED, USAGE, cli
 from harvest_source.catalogue.docs import PAGE, tables_page
 from harvest_source.catalogue.reports import NAMES
+from harvest_source.commands.cli import INTERRUPTED, USAGE, cli
 from harvest_source.loading.summary import INCOMPLETE
 from harvest_source.settings import HarvestSettings
 

@@ -13,7 +13,7 @@ from mariadb_server import MariaDB
 from postgres_server import Postgres
 from support import TOKEN, Harvest, forget_dlt
 
-from harvest_pipeline import main
+from harvest_source.commands.cli import main
 
 
 @pytest.fixture(scope="session")

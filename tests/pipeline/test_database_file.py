@@ -180,7 +180,7 @@ def test_file_in_use_for_longer_ends_the_run_and_names_the_program(
 HELD_RUN = """
 import sys
 import dlt
-from harvest_pipeline import main
+from harvest_source.commands.cli import main
 
 real = dlt.Pipeline.load
 

@@ -7,7 +7,7 @@ from command_line import Type
 from faults_support import tiny
 from support import TOKEN, serving
 
-from harvest_pipeline import cli
+from harvest_source.commands.cli import cli
 from harvest_source.settings import API_URL, ID_URL
 
 SHORT = {"run": ["--reports", "none"], "verify": ["--reports", "none"], "show": ["select 1"]}

@@ -141,8 +141,8 @@ def test_lasting_time_out_leaks_no_secret(tmp_path: Path) -> None:
             "from tenacity import wait_none\n"
             "client.READ_SECONDS, client.LONGEST_WAIT_SECONDS = 0.2, 0.01\n"
             "client.wait_exponential_jitter = lambda **_: wait_none()\n"
-            "import harvest_pipeline\n"
-            "sys.exit(harvest_pipeline.main(['--verbose', '--reports', 'clients,roles']))\n"
+            "from harvest_source.commands.cli import main\n"
+            "sys.exit(main(['--verbose', '--reports', 'clients,roles']))\n"
         )
         done = run_script(folder, script, env)
     assert done[0] == 1, done[1]

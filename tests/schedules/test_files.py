@@ -12,7 +12,7 @@ import pytest
 from docker.utils import exclude_paths
 from large_tools import do_without, need
 
-from harvest_pipeline import cli
+from harvest_source.commands.cli import cli
 from harvest_source.commands.options import with_command_first
 
 ROOT = Path(__file__).parents[2]

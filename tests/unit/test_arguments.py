@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_pipeline import cli, main
+from harvest_source.commands.cli import cli, main
 from harvest_source.commands.options import with_command_first
 
 CASES: dict[str, tuple[list[str], list[str]]] = {
