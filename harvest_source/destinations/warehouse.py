@@ -5,38 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import dlt
 from dlt.common.destination.dataset import DBApiCursor
 from dlt.common.destination.exceptions import DestinationUndefinedEntity, SqlClientNotAvailable
-from dlt.common.schema import Schema
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.reports import Report, parent_id_column
 from harvest_source.destinations.declared import as_declared, column_names
 from harvest_source.destinations.duckdb import Patience, is_one_file, opened
+from harvest_source.destinations.scope import EVERY_ROW, LIVE, MARKED, Scope, sql_of
 from harvest_source.errors import SettingError
 from harvest_source.settings import SECTION
 
 Row = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class Scope:
-    """Which rows of an account a question is about."""
-
-    condition: str = ""  # in SQL, with %s for each of `values`
-    values: tuple[Any, ...] = ()
-    live: bool = True  # only rows that are not marked as gone
-
-
-EVERYTHING = Scope()
-MARKED = Scope(f"{DELETED_AT} is not null", live=False)
 KEYS_PER_QUERY = 2000  # as many as a batch of rows: on BigQuery each query reads the whole table
 DOUBLED = datetime.min.replace(tzinfo=UTC)  # the change time of a key that stands twice
 SMALLER_THAN_ANY = "0.0000005"  # than any amount: SQLite adds up in binary floating point
@@ -48,9 +35,13 @@ def without_dlt(row: Row) -> Row:
     return {name: value for name, value in row.items() if not name.startswith("_dlt")}
 
 
-def _known_tables(schema: Schema | None) -> set[str]:
-    """Returns the tables that a pipeline made."""
-    return {table["name"] or "" for table in schema.data_tables()} if schema else set()
+class _Question(NamedTuple):
+    """A question of one table."""
+
+    what: str
+    table: str
+    scope: Scope
+    group_by: str = ""
 
 
 class Warehouse:
@@ -86,11 +77,11 @@ class Warehouse:
         self._patience = patience
         self._per_question = lets_go and is_one_file(pipeline)
         self._open_for_all = ExitStack()
-        self._missing: set[str] = set()
         self._schema = pipeline.schemas.get(pipeline.default_schema_name or SECTION)
-        self._known = _known_tables(self._schema)
-        self._counted = set(counted) & self._known
-        self._counts: dict[tuple[str, int], tuple[int, int]] | None = None  # rows there at Harvest, rows marked as gone
+        tables = self._schema.data_tables() if self._schema else ()
+        self._there = {str(table["name"]) for table in tables}  # those that the pipeline made, but for those found to be gone
+        self._counted = set(counted) & self._there
+        self._counts: Counter[tuple[str, int, Scope]] | None = None
 
     def __enter__(self) -> Self:
         if not self._per_question:
@@ -103,6 +94,24 @@ class Warehouse:
     def _connected(self) -> AbstractContextManager[None]:
         """Has the client connected for the length of a question."""
         return opened(self._client, self._patience) if self._per_question else nullcontext()
+
+    def name_of(self, table: str) -> str:
+        """Returns the name of a table as a statement has it."""
+        return self._client.make_qualified_table_name(table)
+
+    def name_of_column(self, column: str) -> str:
+        """Returns the name of a column as a statement has it."""
+        return self._client.escape_column_name(column)
+
+    def execute(self, *statements: str) -> None:
+        """Has the database do something, statement by statement.
+
+        Raises:
+            DestinationException: it does not.
+        """
+        with self._connected():
+            for statement in statements:
+                self._client.execute_sql(statement)
 
     def columns(self, table: str) -> set[str]:
         """Returns the columns of a table that are dlt's and the product's; a user may have added others."""
@@ -117,85 +126,31 @@ class Warehouse:
         found = self._asked(f"{query} and is_generated <> 'ALWAYS'", (self._client.dataset_name, table))
         return sorted(row["column_name"] for row in found if row["column_name"].lower() in names)
 
-    def copy_rows(
-        self, table: str, copy: str, columns: Iterable[str], account_id: int, id_column: str | None, ids: Iterable[int]
-    ) -> None:
-        """Adds some columns of some rows of an account to a table that is made for them.
+    def count(self, table: str, account_id: int, scope: Scope = LIVE) -> int | None:
+        """Returns the number of an account's rows, of all that are there at Harvest if no others are asked for.
 
-        Args:
-            table: of which.
-            copy: name of the other table.
-            columns: to copy.
-            account_id: whose rows.
-            id_column: by which rows are chosen; `None` for all rows of the account.
-            ids: of the rows.
+        Returns:
+            `None` where the table does not exist: without a question, of which a first load would ask one for each table.
         """
-        names = ", ".join(self._client.escape_column_name(name) for name in columns)
-        source, target = (self._client.make_qualified_table_name(name) for name in (table, copy))
-        wanted = sorted(ids) or [0]
-        with self._connected():
-            self._client.execute_sql(f"create table if not exists {target} as select {names} from {source} where 1 = 0")
-            for start in range(0, len(wanted), KEYS_PER_QUERY):
-                listed = ", ".join(str(each) for each in wanted[start : start + KEYS_PER_QUERY])
-                chosen = f" and {self._client.escape_column_name(id_column)} in ({listed})" if id_column else ""
-                rows = f"select {names} from {source} where account_id = {int(account_id)}{chosen}"
-                self._client.execute_sql(f"insert into {target} ({names}) {rows}")
-
-    def put_back(self, table: str, copy: str, match: Iterable[str], columns: Iterable[str], *, only_empty: bool) -> None:
-        """Writes copied values back and drops the copy; nothing happens where there is no copy.
-
-        Args:
-            table: to change.
-            copy: name of the table with the values.
-            match: columns that both have, by which rows are found.
-            columns: to write.
-            only_empty: whether values that are there stay.
-        """
-        target, source = (self._client.make_qualified_table_name(name) for name in (table, copy))
-        escaped = self._client.escape_column_name
-        found = " and ".join(f"t.{escaped(name)} = k.{escaped(name)}" for name in match)
-        with self._connected(), suppress(DestinationUndefinedEntity):
-            for name in map(escaped, columns):
-                where = f"{found} and k.{name} is not null{f' and t.{name} is null' if only_empty else ''}"
-                self._client.execute_sql(f"update {target} as t set {name} = k.{name} from {source} as k where {where}")
-            self._client.execute_sql(f"drop table {source}")
-
-    def count(self, table: str, account_id: int, scope: Scope = EVERYTHING) -> int | None:
-        """Returns the number of rows of an account that are there at Harvest, `None` where the table does not exist."""
-        if table not in self._known:
-            return None  # without a question, of which a first load would ask one for each table
-        counts = self._count_together() if table in self._counted and scope == EVERYTHING else None
+        counts = self._count_together() if table in self._counted and scope in (LIVE, MARKED) else None
         if counts is not None:
-            return counts.get((table, account_id), (0, 0))[0]
-        found = self._rows("select count(*) as n from {table} where {scope}", table, account_id, scope)
-        return None if found is None else int(found[0]["n"])
+            return counts[table, account_id, scope]
+        found = self._rows("count(*) as n", table, scope.of(account_id))
+        return int(found[0]["n"]) if found else None
 
-    def has_marked(self, table: str, account_id: int) -> bool:
-        """Returns whether rows of an account are marked as gone."""
-        if table not in self._known:
-            return False
-        counts = self._count_together() if table in self._counted else None
-        if counts is not None:
-            return bool(counts.get((table, account_id), (0, 0))[1])
-        found = self._rows("select count(*) as n from {table} where {scope}", table, account_id, MARKED)
-        return bool(found and found[0]["n"])
-
-    def _count_together(self) -> dict[tuple[str, int], tuple[int, int]] | None:
-        """Returns the numbers of rows by table and account, `None` where one of the tables was taken away."""
-        if self._counts is not None:
-            return self._counts
-        queries = [
-            f"select '{name}' as name, account_id, count(*) as n, count({DELETED_AT}) as marked "
-            f"from {self._client.make_qualified_table_name(name)} group by account_id"
-            for name in sorted(self._counted)
-        ]
-        try:
-            with self._connected():
-                found = self._client.execute_sql(" union all ".join(queries)) or ()
-        except DestinationUndefinedEntity:
-            self._counted.clear()
-            return None
-        self._counts = {(name, int(account_id)): (int(n) - int(marked), int(marked)) for name, account_id, n, marked in found}
+    def _count_together(self) -> Counter[tuple[str, int, Scope]] | None:
+        """Returns the numbers of rows by table, account and scope, `None` where one of the tables was taken away."""
+        if self._counts is None:
+            what = f"account_id, count(*) as n, count({DELETED_AT}) as marked"
+            names = sorted(self._counted)
+            found = self._together([_Question(f"'{name}' as name, {what}", name, EVERY_ROW, "account_id") for name in names])
+            if found is None:
+                self._counted.clear()
+                return None
+            self._counts = Counter()
+            for row in found:
+                place, marked = (row["name"], int(row["account_id"])), int(row["marked"])
+                self._counts[(*place, LIVE)], self._counts[(*place, MARKED)] = int(row["n"]) - marked, marked
         return self._counts
 
     def count_elements(self, names: Collection[str]) -> Counter[tuple[str, int]] | None:
@@ -203,26 +158,28 @@ class Warehouse:
 
         Rows without an account, whose column a hand took away, count for none.
         """
-        queries = [
-            f"select '{table}' as name, account_id, count(*) as n from {self._client.make_qualified_table_name(table)} "
-            "where account_id is not null group by account_id"
-            for table in sorted(self._known)
-            if "__" in table and table.partition("__")[0] in names
-        ]
-        try:
-            found = self._asked(" union all ".join(queries), ()) if queries else []
-        except DestinationUndefinedEntity:
-            return None
-        return Counter({(row["name"], int(row["account_id"])): int(row["n"]) for row in found})
+        tables = sorted(table for table in self._there if "__" in table and table.partition("__")[0] in names)
+        what, own = "account_id, count(*) as n", EVERY_ROW.where("account_id", "<>", None)
+        found = self._together([_Question(f"'{table}' as name, {what}", table, own, "account_id") for table in tables])
+        return None if found is None else Counter({(row["name"], int(row["account_id"])): int(row["n"]) for row in found})
 
-    def keys(self, report: Report, account_id: int, scope: Scope = EVERYTHING) -> set[tuple[Any, ...]]:
+    def count_by(self, table: str, column: str, account_id: int, scope: Scope = LIVE) -> Counter[Any]:
+        """Returns how many rows stand under each value of a column; under `None` those without a value."""
+        found = self._rows(f"{column}, count(*) as n", table, scope.of(account_id), column)
+        return Counter({row[column]: int(row["n"]) for row in found})
+
+    def sum(self, table: str, column: str, instead: str, account_id: int, scope: Scope = LIVE) -> Decimal:
+        """Returns the sum of a column, or of another one's value where a row has none; 0 where there is no row."""
+        found = self._rows(f"sum(coalesce({column}, {instead})) as {column}", table, scope.of(account_id))
+        return Decimal(found[0][column] or 0) if found else Decimal(0)
+
+    def keys(self, report: Report, account_id: int, scope: Scope = LIVE) -> set[tuple[Any, ...]]:
         """Returns the keys, beside the account, of the rows that are there at Harvest."""
-        columns = ", ".join(report.key) or "account_id"
-        found = self._rows(f"select {columns} from {{table}} where {{scope}}", report.name, account_id, scope)
-        return {tuple(row[name] for name in report.key) for row in found or []}
+        found = self._rows(", ".join(report.key) or "account_id", report.name, scope.of(account_id))
+        return {tuple(row[name] for name in report.key) for row in found}
 
     def versions(self, scopes: Mapping[tuple[int, str], Scope]) -> dict[tuple[int, str], dict[tuple[Any, ...], datetime | None]]:
-        """Returns id, as a key, and `updated_at` of the rows that are there at Harvest, of several lists with one query.
+        """Returns id, as a key, and `updated_at` of rows, of several lists with one query.
 
         A key that stands twice has a time that no row of Harvest's has.
 
@@ -230,104 +187,31 @@ class Warehouse:
             scopes: account and table: which of its rows.
         """
         found: dict[tuple[int, str], dict[tuple[Any, ...], datetime | None]] = {where: {} for where in scopes}
-        known = {where: scope for where, scope in scopes.items() if where[1] in self._known - self._missing}
-        query = "select '{name}' as report, account_id, id, updated_at from {{table}} where {{scope}}"
-        texts = [self._text(query.format(name=name), name, account_id, scope) for (account_id, name), scope in known.items()]
-        values = [value for scope in known.values() for value in scope.values]
-        try:
-            rows = self._asked(" union all ".join(texts), values, next(iter(known))[1]) if texts else []
-        except DestinationUndefinedEntity:
-            each = (self._rows(query.format(name=name), name, account_id, scope) for (account_id, name), scope in known.items())
-            rows = [row for some in each for row in some or ()]
+        what = "account_id, id, updated_at"
+        questions = [
+            _Question(f"'{table}' as report, {what}", table, scope.of(account_id))
+            for (account_id, table), scope in scopes.items()
+            if table in self._there
+        ]
+        rows = self._together(questions)
+        if rows is None:
+            rows = [row for question in questions for row in self._rows(*question)]
         for row in rows:
             versions, key = found[row["account_id"], row["report"]], (row["id"],)
             versions[key] = DOUBLED if key in versions else row["updated_at"]
         return found
 
-    def sum(self, table: str, column: str, instead: str, account_id: int, scope: Scope) -> Decimal:
-        """Returns the sum of a column, or of another one's value where a row has none; 0 where there is no row."""
-        query = f"select sum(coalesce({column}, {instead})) as {column} from {{table}} where {{scope}}"
-        found = self._rows(query, table, account_id, scope)
-        return Decimal(found[0][column] or 0) if found else Decimal(0)
-
-    def count_by(self, table: str, column: str, account_id: int, scope: Scope = EVERYTHING) -> Counter[Any]:
-        """Returns how many rows stand under each value of a column; under `None` those without a value."""
-        query = f"select {column}, count(*) as n from {{table}} where {{scope}} group by {column}"
-        return Counter({row[column]: int(row["n"]) for row in self._rows(query, table, account_id, scope) or []})
+    def rows(self, table: str, account_id: int | None = None) -> list[Row]:
+        """Returns all rows of a table, of one account or of all; none where it does not exist."""
+        return self._rows("*", table, EVERY_ROW if account_id is None else EVERY_ROW.of(account_id))
 
     def rows_by_id(self, table: str, account_id: int, id_column: str, ids: Iterable[int]) -> list[Row]:
         """Returns whole rows of an account whose `id_column` is one of `ids`; none where the table does not exist."""
-        found: list[Row] = []
         wanted = sorted({int(each) for each in ids})
-        for start in range(0, len(wanted), KEYS_PER_QUERY):
-            listed = ", ".join(str(each) for each in wanted[start : start + KEYS_PER_QUERY])
-            column = self._client.escape_column_name(id_column)
-            scope = Scope(f"{column} in ({listed})", live=False)
-            found += self._rows("select * from {table} where {scope}", table, account_id, scope) or []
-        return found
-
-    def all_rows(self, table: str, account_id: int) -> list[Row]:
-        """Returns all rows of an account; none where the table does not exist."""
-        return self._rows("select * from {table} where {scope}", table, account_id, Scope(live=False)) or []
-
-    def has_unfinished_load(self, table: str) -> bool:
-        """Returns whether a table has rows of a load that was never completed."""
-        loads = self._client.make_qualified_table_name("_dlt_loads")
-        query = f"""
-            select count(*) as n from {{table}}
-            where _dlt_load_id not in (select load_id from {loads} where status = {COMPLETED})"""
-        found = self._rows(query, table, 0, EVERYTHING)
-        return bool(found and found[0]["n"])
-
-    def has_state(self, version_hash: str) -> bool:
-        """Returns whether a completed load brought this version of dlt's state."""
-        states, loads = map(self._client.make_qualified_table_name, ("_dlt_pipeline_state", "_dlt_loads"))
-        query = f"""
-            select count(*) from {states}
-            where version_hash = %s and _dlt_load_id in (select load_id from {loads} where status = {COMPLETED})"""
-        ((n,),) = self._client.execute_sql(query, version_hash) or [(0,)]
-        return bool(n)
-
-    def iter_rows(self, table: str, batch_rows: int) -> Iterator[list[Row]]:
-        """Yields all rows of all accounts in batches; none where the table does not exist."""
-        query = f"select * from {self._client.make_qualified_table_name(table)}"
-        with suppress(DestinationUndefinedEntity), self._connected(), self._client.execute_query(query) as cursor:
-            while batch := cursor.fetchmany(batch_rows):
-                yield self._as_rows(table, cursor, batch)
-
-    def unmatched_invoices(self, account_id: int) -> list[int]:
-        """Returns invoices of which amount less due_amount is not the sum of their payments: a payment may be missing.
-
-        A closed invoice is written off: nothing is due, whatever was paid.
-        """
-        payments = self._client.make_qualified_table_name("invoice_payments")
-        query = f"""
-            select i.id as id from {{table}} i left join (
-                select invoice_id, sum(amount) as paid from {payments}
-                where account_id = {int(account_id)} and {DELETED_AT} is null group by invoice_id
-            ) p on p.invoice_id = i.id
-            where i.account_id = {int(account_id)} and i.{DELETED_AT} is null and i.state <> 'closed'
-                and abs(coalesce(i.amount, 0) - coalesce(i.due_amount, 0) - coalesce(p.paid, 0)) > {SMALLER_THAN_ANY}
-            order by i.id"""
-        return [int(row["id"]) for row in self._rows(query, "invoices", account_id, EVERYTHING) or []]
-
-    def doubled_children(self, reports: Iterable[Report]) -> dict[tuple[int, str], list[int]]:
-        """Returns the parents of children whose key stands twice, by account and table, with one query."""
-        columns = {each.name: each.parent.column for each in reports if each.parent and each.name in self._known - self._missing}
-        queries = [
-            f"select '{name}' as report, account_id, {column} as parent_id from {self._client.make_qualified_table_name(name)} "
-            f"where {DELETED_AT} is null group by account_id, {column}, id having count(*) > 1"
-            for name, column in columns.items()
-        ]
-        found: dict[tuple[int, str], set[int]] = {}
-        with suppress(DestinationUndefinedEntity):
-            for row in self._asked(" union all ".join(queries), ()) if queries else ():
-                found.setdefault((row["account_id"], row["report"]), set()).add(row["parent_id"])
-        return {where: sorted(ids) for where, ids in found.items()}
-
-    def every_row(self, table: str) -> list[Row]:
-        """Returns all rows of all accounts; none where the table does not exist."""
-        return self._rows("select * from {table}", table, 0, EVERYTHING) or []
+        starts = range(0, len(wanted), KEYS_PER_QUERY)
+        own = EVERY_ROW.of(account_id)
+        scopes = [own.where(id_column, "in", wanted[start : start + KEYS_PER_QUERY]) for start in starts]
+        return [row for scope in scopes for row in self._rows("*", table, scope)]
 
     def lists_of(
         self, report: Report, names: Iterable[str], account_id: int, ids: Iterable[int | None]
@@ -340,11 +224,68 @@ class Warehouse:
         found: dict[str, dict[int | None, list[Row]]] = {}
         for name in names:
             table = f"{report.name}__{name}"
-            elements = self.rows_by_id(table, account_id, column, wanted) if report.key else self.all_rows(table, account_id)
+            elements = self.rows_by_id(table, account_id, column, wanted) if report.key else self.rows(table, account_id)
             lists = found.setdefault(name, {})
             for row in sorted(elements, key=lambda row: row["_dlt_list_idx"]):
                 lists.setdefault(row[column], []).append(row)
         return found
+
+    def iter_rows(self, table: str, batch_rows: int) -> Iterator[list[Row]]:
+        """Yields all rows of all accounts in batches; none where the table does not exist."""
+        query, _ = self._query("*", table, EVERY_ROW)
+        with suppress(DestinationUndefinedEntity), self._connected(), self._client.execute_query(query) as cursor:
+            while batch := cursor.fetchmany(batch_rows):
+                yield self._as_rows(table, cursor, batch)
+
+    def ids_off_sum(self, table: str, value: str, under: tuple[str, str, str], account_id: int, scope: Scope = LIVE) -> list[int]:
+        """Returns the ids of rows of which a value is not the sum of a column of the rows under them.
+
+        Args:
+            table: of the rows.
+            value: a column, or columns with minus between them; what has no value counts as 0.
+            under: table, column that is added up, and column with the id of the row above.
+            account_id: whose rows.
+            scope: which of its rows; below them those count that are there at Harvest.
+        """
+        child, column, parent_id = under
+        columns = " - ".join(f"coalesce({each.strip()}, 0)" for each in value.split("-"))
+        rows, values = self._query(f"id, {columns} as amount", table, scope.of(account_id))
+        sums, more = self._query(f"{parent_id} as above, sum({column}) as total", child, LIVE.of(account_id), parent_id)
+        query = f"""
+            select r.id as id from ({rows}) r left join ({sums}) s on s.above = r.id
+            where abs(r.amount - coalesce(s.total, 0)) > {SMALLER_THAN_ANY} order by r.id"""
+        with suppress(DestinationUndefinedEntity):
+            return [int(row["id"]) for row in self._asked(query, [*values, *more])]
+        return []
+
+    def doubled_children(self, reports: Iterable[Report]) -> dict[tuple[int, str], list[int]]:
+        """Returns the parents of children whose key stands twice, by account and table, with one query."""
+        columns = {each.name: each.parent.column for each in reports if each.parent and each.name in self._there}
+        questions = [
+            _Question(f"'{name}' as report, account_id, {id_column} as parent_id", name, LIVE, f"account_id, {id_column}, id")
+            for name, id_column in columns.items()
+        ]
+        rows = self._together(questions, "having count(*) > 1")
+        found: dict[tuple[int, str], set[int]] = {}
+        for row in rows or ():
+            found.setdefault((row["account_id"], row["report"]), set()).add(row["parent_id"])
+        return {where: sorted(ids) for where, ids in found.items()}
+
+    def has_unfinished_load(self, table: str) -> bool:
+        """Returns whether a table has rows of a load that was never completed."""
+        query = f"select count(*) as n from {self.name_of(table)} where _dlt_load_id not in ({self._completed()})"
+        with suppress(DestinationUndefinedEntity):
+            return bool(self._asked(query)[0]["n"])
+        return False
+
+    def has_state(self, version_hash: str) -> bool:
+        """Returns whether a completed load brought this version of dlt's state."""
+        states = self.name_of("_dlt_pipeline_state")
+        query = f"select count(*) as n from {states} where version_hash = %s and _dlt_load_id in ({self._completed()})"
+        return bool(self._asked(query, (version_hash,))[0]["n"])
+
+    def _completed(self) -> str:
+        return f"select load_id from {self.name_of('_dlt_loads')} where status = {COMPLETED}"
 
     def _as_rows(self, table: str, cursor: DBApiCursor, fetched: Iterable[tuple[Any, ...]]) -> list[Row]:
         """Returns rows of a result, their values in the types that a table's columns of the same names declare."""
@@ -353,21 +294,35 @@ class Warehouse:
         types = [columns.get(name, {}).get("data_type") for name in names]
         return [dict(zip(names, map(as_declared, values, types), strict=True)) for values in fetched]
 
-    def _rows(self, query: str, table: str, account_id: int, scope: Scope) -> list[Row] | None:
-        if table in self._missing:
-            return None
+    def _rows(self, what: str, table: str, scope: Scope, group_by: str = "") -> list[Row]:
+        """Returns the answer to a question of one table; nothing where it does not exist."""
+        if self._schema is not None and table not in self._there:
+            return []
         try:
-            return self._asked(self._text(query, table, account_id, scope), scope.values, table)
+            return self._asked(*self._query(what, table, scope, group_by), table)
         except DestinationUndefinedEntity:
-            self._missing.add(table)
+            self._there.discard(table)
+            return []
+
+    def _together(self, questions: Collection[_Question], having: str = "") -> list[Row] | None:
+        """Returns the answers to several questions with one query; `None` where one of the tables was taken away."""
+        texts, values = [], list[Any]()
+        for question in questions:
+            text, own = self._query(*question)
+            texts.append(f"{text} {having}")
+            values += own
+        try:
+            return self._asked(" union all ".join(texts), values, next(iter(questions)).table) if texts else []
+        except DestinationUndefinedEntity:
             return None
 
-    def _text(self, query: str, table: str, account_id: int, scope: Scope) -> str:
-        """Returns a query of one table and account."""
-        conditions = [f"account_id = {int(account_id)}", *([f"{DELETED_AT} is null"] if scope.live else [])]
-        conditions += [scope.condition] if scope.condition else []
-        return query.format(table=self._client.make_qualified_table_name(table), scope=" and ".join(conditions))
+    def _query(self, what: str, table: str, scope: Scope, group_by: str = "") -> tuple[str, list[Any]]:
+        """Returns a query of one table, and what stands for each `%s` in it."""
+        condition, values = sql_of(scope, self.name_of_column)
+        where, then = f" where {condition}" if condition else "", f" group by {group_by}" if group_by else ""
+        return f"select {what} from {self.name_of(table)}{where}{then}", values
 
-    def _asked(self, text: str, values: Iterable[Any], table: str = "") -> list[Row]:
+    def _asked(self, text: str, values: Iterable[Any] = (), table: str = "") -> list[Row]:
+        """Returns the rows of a query, their values in the types that the columns of a table declare."""
         with self._connected(), self._client.execute_query(text, *values) as cursor:
             return self._as_rows(table, cursor, cursor.fetchall())

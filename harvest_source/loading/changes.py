@@ -78,7 +78,7 @@ class ChangeFilter:
     def _present(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
         """Returns the destination's rows with the keys of those given, with their lists."""
         if not report.key:
-            found = self.warehouse.all_rows(report.name, account_id)
+            found = self.warehouse.rows(report.name, account_id)
         else:
             id_column = report.key[0]
             found = self.warehouse.rows_by_id(report.name, account_id, id_column, (row[id_column] for row in rows))

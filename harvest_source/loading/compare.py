@@ -15,7 +15,8 @@ from harvest_source.api.client import THREADS, Params
 from harvest_source.api.net import stays_with_report
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.reports import Paging, Report, by_name
-from harvest_source.destinations.warehouse import Row, Scope, Warehouse
+from harvest_source.destinations.scope import LIVE, Scope
+from harvest_source.destinations.warehouse import Row, Warehouse
 from harvest_source.errors import AccessLostError, ApiError
 from harvest_source.reading.lists import read_list
 from harvest_source.reading.reader import Outcome, Reader, Where
@@ -105,7 +106,7 @@ class Comparison:
     def scope(self, report: Report, since: datetime | None = None) -> Scope:
         """Returns the rows of the table that Harvest's list has under the run's filters, of those changed since."""
         bound = self._since(report, since)
-        return Scope("updated_at >= %s", (bound,)) if bound else Scope()
+        return LIVE.where("updated_at", ">=", bound) if bound else LIVE
 
     def _since(self, report: Report, since: datetime | None = None) -> datetime | None:
         bounds = [bound for bound in (self._reader.choice.since, since) if bound and report.takes_updated_since]
@@ -242,7 +243,8 @@ class Comparison:
         bound = self._since(report, since)
         if bound is None:
             return None
-        return Scope("updated_at >= %s and updated_at < %s", (bound, bound.replace(microsecond=0) + timedelta(seconds=1)))
+        end = bound.replace(microsecond=0) + timedelta(seconds=1)
+        return LIVE.where("updated_at", ">=", bound).where("updated_at", "<", end)
 
     def _by_windows(self, report: Report, account_id: int, total: int) -> Finding | None:
         """Halves windows by their counts until a window differs and fits an answer; reads only those.
@@ -283,9 +285,8 @@ class Comparison:
             read_before = set(windows.pages.keys)
             windows.read_window(window)
             column = report.date_column or ""
-            scope = self.scope(report)
-            condition = " and ".join(filter(None, (scope.condition, f"{column} >= %s and {column} <= %s")))
-            present = self._warehouse.keys(report, account_id, Scope(condition, (*scope.values, window.start, window.end)))
+            scope = self.scope(report).where(column, ">=", window.start).where(column, "<=", window.end)
+            present = self._warehouse.keys(report, account_id, scope)
             finding.gone |= present - (windows.pages.keys - read_before)
             return
         left, right = window.cut_after(middle)

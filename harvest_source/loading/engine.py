@@ -27,6 +27,7 @@ from harvest_source.destinations.failures import GOES_ON, explained, is_foreign
 from harvest_source.destinations.indexes import add_indexes
 from harvest_source.destinations.places import run_made_for_owner
 from harvest_source.destinations.postgres import only_machine
+from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import AccessLostError, ApiError
 from harvest_source.loading import timers
@@ -295,7 +296,9 @@ class Sync:
             for where in read_before:
                 reader.known_parents[where] = known_parents(warehouse, reader, where)
                 if where[1] == "invoice_payments":
-                    reader.suspects[where] = warehouse.unmatched_invoices(where[0])
+                    open_ones = LIVE.where("state", "<>", "closed")  # of one written off nothing is due, whatever was paid
+                    paid = ("invoice_payments", "amount", "invoice_id")
+                    reader.suspects[where] = warehouse.ids_off_sum("invoices", "amount - due_amount", paid, where[0], open_ones)
 
     def _read_late_parents(self, children: list[Where]) -> None:
         """Reads what hangs on parents that the comparison brought: no list of changes names them."""
@@ -428,7 +431,7 @@ class Sync:
         present = None
         if self.run.rest_of:
             with self._warehouse() as warehouse:
-                present = warehouse.every_row(ACCOUNTS_TABLE)
+                present = warehouse.rows(ACCOUNTS_TABLE)
         with self._kept_open():
             self._check_alone()
             load(self.pipeline, build_history_source([history, accounts_resource(accounts, present)]))

@@ -150,7 +150,7 @@ def last_runs(warehouse: Warehouse, *, complete: bool = False) -> list[dict[str,
     """
     soon = datetime.now(UTC) + timedelta(hours=1)  # another machine's clock may be a little ahead
     newest: dict[tuple[int, str], dict[str, Any]] = {}
-    for row in warehouse.every_row(TABLE):
+    for row in warehouse.rows(TABLE):
         where = row["account_id"], row["report"]
         if (complete and row["error"]) or row["started_at"] > soon:
             continue

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+
 from harvest_source.catalogue.reports import Report, parent_id_column
-from harvest_source.destinations.warehouse import Row, Warehouse
+from harvest_source.destinations.scope import EVERY_ROW, sql_of
+from harvest_source.destinations.warehouse import KEYS_PER_QUERY, Row, Warehouse
 
 COPY = "own_values_of_"  # with a table's name behind it: where values wait
 
@@ -58,8 +62,7 @@ class OwnColumns:
         for (table, account_id), ids in self._rewritten.items():
             id_column, match = _found_by(self._reports[table], table, self.warehouse.columns(table))
             columns = ("account_id", *match, *self.warehouse.stored_columns(table, self._met[table]))
-            chosen = [each for each in ids if each is not None]
-            self.warehouse.copy_rows(table, COPY + table, columns, account_id, id_column, chosen)
+            self._copy(table, columns, account_id, id_column, sorted(each for each in ids if each is not None))
 
     def put_back(self, warehouse: Warehouse) -> None:
         """Puts the copied values back after the load."""
@@ -67,10 +70,30 @@ class OwnColumns:
         for table in {table for table, _ in self._rewritten}:
             self._put_back(table, only_empty=False)
 
+    def _copy(self, table: str, columns: Iterable[str], account_id: int, id_column: str | None, ids: list[int]) -> None:
+        """Adds some columns of an account's rows, of all or of those with some ids, to the copy of a table."""
+        names = ", ".join(map(self.warehouse.name_of_column, columns))
+        source, copy = self.warehouse.name_of(table), self.warehouse.name_of(COPY + table)
+        statements = [f"create table if not exists {copy} as select {names} from {source} where 1 = 0"]
+        for start in range(0, len(ids) or 1, KEYS_PER_QUERY):
+            own = EVERY_ROW.of(account_id)
+            scope = own.where(id_column, "in", ids[start : start + KEYS_PER_QUERY]) if id_column else own
+            condition, _ = sql_of(scope, self.warehouse.name_of_column)
+            statements.append(f"insert into {copy} ({names}) select {names} from {source} where {condition}")
+        self.warehouse.execute(*statements)
+
     def _put_back(self, table: str, *, only_empty: bool) -> None:
         _, match = _found_by(self._reports[table], table, self.warehouse.columns(table))
-        columns = self.warehouse.stored_columns(table, self._met[table])
-        self.warehouse.put_back(table, COPY + table, ("account_id", *match), columns, only_empty=only_empty)
+        name_of, escaped = self.warehouse.name_of, self.warehouse.name_of_column
+        found = " and ".join(f"t.{escaped(name)} = k.{escaped(name)}" for name in ("account_id", *match))
+        statements = []
+        for name in map(escaped, self.warehouse.stored_columns(table, self._met[table])):
+            where = f"{found} and k.{name} is not null{f' and t.{name} is null' if only_empty else ''}"
+            statements.append(
+                f"update {name_of(table)} as t set {name} = k.{name} from {name_of(COPY + table)} as k where {where}"
+            )
+        with suppress(DestinationUndefinedEntity):  # there is no copy
+            self.warehouse.execute(*statements, f"drop table {name_of(COPY + table)}")
 
 
 def _found_by(report: Report, table: str, columns: set[str]) -> tuple[str | None, tuple[str, ...]]:

@@ -9,7 +9,8 @@ from harvest_source.api.accounts import Account
 from harvest_source.api.net import stays_with_report
 from harvest_source.catalogue.reports import Report, by_name
 from harvest_source.destinations.failures import is_foreign
-from harvest_source.destinations.warehouse import MARKED, Scope, Warehouse
+from harvest_source.destinations.scope import LIVE, MARKED
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import AccessLostError, ApiError
 from harvest_source.loading.callers import ADMINISTRATOR, Callers, doubt_about, whose_rows
 from harvest_source.loading.changes import Tally
@@ -190,7 +191,7 @@ class Reconciliation:
 
     def _marked(self, where: Where, finding: Finding, warehouse: Warehouse) -> set[Key]:
         """Returns the keys of rows that earlier runs marked as gone and kept, where none are kept any more."""
-        if self.run.keeps_deleted or not warehouse.has_marked(where[1], where[0]):
+        if self.run.keeps_deleted or not warehouse.count(where[1], where[0], MARKED):
             return set()
         back = finding.pages.keys if finding.pages else set()
         return warehouse.keys(by_name(where[1]), where[0], MARKED) - back
@@ -285,7 +286,7 @@ class Reconciliation:
         if not start or not report.from_start_date or self.run.reader.choice.since:
             return 0
         if report.parent is None:
-            return warehouse.count(report.name, where[0], Scope("updated_at < %s", (start,))) or 0
+            return warehouse.count(report.name, where[0], LIVE.where("updated_at", "<", start)) or 0
         plan = self.run.reader.outcomes[where].plan
         followed = {parent_id for ids in plan.read.values() for parent_id in ids} if plan else set()
         children = warehouse.count_by(report.name, report.parent.column, where[0])

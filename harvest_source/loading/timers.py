@@ -7,7 +7,8 @@ from datetime import datetime
 
 from harvest_source.api.parsing import parse_quick
 from harvest_source.catalogue.reports import Report, by_name
-from harvest_source.destinations.warehouse import Scope, Warehouse
+from harvest_source.destinations.scope import LIVE
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import NotAllowedError, NotFoundError
 from harvest_source.reading.reader import Reader
 from harvest_source.reading.reading import Pages, list_params, records_of
@@ -17,7 +18,8 @@ REPORT = "time_entries"
 
 def running_ids(warehouse: Warehouse, account_id: int, start_date: datetime | None) -> set[int]:
     """Returns the entries whose timer ran when they were last read, as far as the setting `start_date` has them followed."""
-    scope = Scope("is_running and updated_at >= %s", (start_date,)) if start_date else Scope("is_running")
+    running = LIVE.where("is_running", "=", value=True)
+    scope = running.where("updated_at", ">=", start_date) if start_date else running
     return {key[0] for key in warehouse.keys(by_name(REPORT), account_id, scope)}
 
 

@@ -20,7 +20,8 @@ from typing import Any
 from harvest_source.api.client import Params
 from harvest_source.api.parsing import parse_exact
 from harvest_source.catalogue.reports import by_name
-from harvest_source.destinations.warehouse import Scope, Warehouse
+from harvest_source.destinations.scope import LIVE
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import RefusedError
 from harvest_source.loading import timers
 from harvest_source.reading.reader import Reader, Where
@@ -149,6 +150,7 @@ class Totals:
             yield from parse_exact(answer.body)[rows_key]
 
     def _sum(self, total: Total, first: date, last: date, without: dict[int, Any] | None = None) -> Decimal:
-        others = f" and id not in ({', '.join(str(int(each)) for each in without)})" if without else ""
-        scope = Scope(f"spent_date >= %s and spent_date <= %s{others}", (first, last))
+        scope = LIVE.where("spent_date", ">=", first).where("spent_date", "<=", last)
+        if without:
+            scope = scope.where("id", "not in", [*without])
         return self.warehouse.sum(total.table, total.column, total.instead, self.account_id, scope)

@@ -137,7 +137,7 @@ def _compare(trial: dlt.Pipeline, rows: list[Row], destination: str) -> None:
     """Raises `SettingError` where what is read back is not what was written."""
     with Warehouse(trial) as warehouse:
         for report in (FLAT, WITH_LIST):
-            found = {row["id"]: row for row in warehouse.all_rows(report.name, ACCOUNT)}
+            found = {row["id"]: row for row in warehouse.rows(report.name, ACCOUNT)}
             _check(destination, "the rows", set(found), {row["id"] for row in rows})
             lists = warehouse.lists_of(report, [each.name for each in report.lists], ACCOUNT, found)
             for row in rows:

@@ -24,7 +24,8 @@ from harvest_source.catalogue.reports import NAMES, REPORTS, Report, parent_id_c
 from harvest_source.commands.destination import try_destination
 from harvest_source.commands.show import query
 from harvest_source.commands.workplace import Workplace
-from harvest_source.destinations.warehouse import Scope, Warehouse
+from harvest_source.destinations.scope import LIVE
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading import sync
 from harvest_source.reading.reader import Choice
 from harvest_source.settings import parse_since
@@ -130,7 +131,7 @@ def assert_changed_since(folder: Path, account: Account) -> None:
     """Asserts that rows are counted by an instant, as after a run with `--since`."""
     instants = sorted(parse_since("updated_at", row["updated_at"]) for row in account.rows["expenses"].values())
     with Warehouse(make_pipeline(folder)) as warehouse:
-        found = warehouse.count("expenses", account.id, Scope("updated_at >= %s", (instants[2],)))
+        found = warehouse.count("expenses", account.id, LIVE.where("updated_at", ">=", instants[2]))
     assert found == sum(instant >= instants[2] for instant in instants)
 
 
