@@ -7,6 +7,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 from command_line import Done, Type, command, environment
+from pages import README, as_shown, blocks
 from support import TOKEN, by_hand, like, serving
 
 from harvest_sandbox import Account, Fault, Size, build_account
@@ -43,6 +46,7 @@ def test_demo_fills_every_table_and_shows_answers(tmp_path: Path) -> None:
     assert all(count(tmp_path, name, "harvest_demo") > 0 for name in NAMES)
     assert "Which clients take the most hours?" in done.stdout
     assert "Ask more: python harvest_pipeline.py show --demo" in done.stdout
+    demo_is_as_the_readme_shows(tmp_path, done.stdout)
     shown = command(tmp_path, "show", "--demo", "select name, statement_key from clients order by 1", "--csv")
     assert shown.returncode == 0
     assert shown.stdout.splitlines()[0] == "name,statement_key"
@@ -54,6 +58,20 @@ def test_demo_fills_every_table_and_shows_answers(tmp_path: Path) -> None:
     assert {each["verified"] for each in summary["reports"]} == {"yes", "read 0 days ago"}
     status = json.loads(command(tmp_path, "status", "--demo", "--json").stdout)
     assert {each["report"] for each in status} == set(NAMES)
+
+
+def demo_is_as_the_readme_shows(folder: Path, output: str) -> None:
+    """Asserts that the README's output is the demo's, and that its queries find rows, in SQL and from Python."""
+    said = [as_shown(line) for line in output.splitlines()]
+    shown = [line for line in blocks(README, "")[0].splitlines() if line.strip() != "…"]
+    assert len(shown) > 5
+    assert [line for line in shown if as_shown(line) not in said] == []
+    (queries,), (program,) = blocks(README, "sql"), blocks(README, "python")
+    with duckdb.connect(str(folder / "harvest_demo.duckdb"), read_only=True) as database:
+        for query in queries.split(";"):
+            assert not query.strip() or database.execute(query).fetchall()
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
+    assert "Zoë Martin" in done.stdout
 
 
 def test_run_loads_the_chosen_reports_only(tmp_path: Path) -> None:
