@@ -40,8 +40,8 @@ types: setup ## check the types
 imports: setup ## check that imports point one way
 	$(BIN)/lint-imports
 
-docs: setup ## write the generated page docs/tables.md anew
-	$(BIN)/python -m harvest_source.catalogue.docs
+docs: setup ## write the generated pages in docs/ anew
+	$(BIN)/python docs/generate.py
 
 # one lock for Linux, macOS and Windows and for every Python from 3.11 on; what a lock names already stays, if it fits
 lock: setup ## bring locks/ in line with the requirements files; UPGRADE=--upgrade takes the newest versions

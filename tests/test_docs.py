@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import runpy
 import stat
 import subprocess
 import tomllib
@@ -12,36 +13,37 @@ from typing import Any
 
 import click
 import pytest
+from pages import PAGES, README, ROOT, text_of, typed_commands
 
-from harvest_source.catalogue.docs import PAGE, tables_page
 from harvest_source.catalogue.reports import NAMES
-from harvest_source.commands.cli import INTERRUPTED, USAGE, cli
-from harvest_source.loading.summary import INCOMPLETE
+from harvest_source.commands.cli import cli
+from harvest_source.commands.options import with_command_first
+from harvest_source.exit_codes import COMPLETE, EXIT_CODES, INCOMPLETE, INTERRUPTED, USAGE
 from harvest_source.settings import HarvestSettings
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-CONFIG = (ROOT / ".dlt" / "config.toml").read_text(encoding="utf-8")
-SECRETS = (ROOT / ".dlt" / "secrets.toml.example").read_text(encoding="utf-8")
-CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+CONTRIBUTING = text_of(ROOT / "CONTRIBUTING.md")
+CONFIG = text_of(ROOT / ".dlt" / "config.toml")
+SECRETS = text_of(ROOT / ".dlt" / "secrets.toml.example")
+CI = text_of(ROOT / ".ci" / "run")
+MAKEFILE = text_of(ROOT / "Makefile")
+COMMANDS_PAGE, SETTINGS_PAGE, RESULTS_PAGE = (
+    text_of(ROOT / "docs" / f"{name}.md") for name in ("commands", "settings", "results")
+)
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-MANUAL = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.name not in {"CHANGELOG.md", "CONTRIBUTING.md"})
+MANUAL = "\n".join(text_of(page) for page in PAGES if page.name not in {"CHANGELOG.md", "CONTRIBUTING.md"})
+GENERATED: dict[Path, str] = runpy.run_path(str(ROOT / "docs" / "generate.py"))["written"]()
+MOST_LINES = 150  # of the README
 SETTINGS = sorted(HarvestSettings.get_resolvable_fields())
 COMMANDS = sorted(cli.commands.items())
-OPTIONS = sorted(
-    {
-        (name, option, param.help)
-        for name, command in COMMANDS
-        for param in command.params
-        if isinstance(param, click.Option)
-        for option in param.opts
-    },
-    key=str,
-)
-SETUP = "python3 -m venv .venv && .venv/bin/pip install -q -r {requirements} && .venv/bin/{command}"
+OPTIONS = [
+    (name, option, param.help)
+    for name, command in COMMANDS
+    for param in command.params
+    if isinstance(param, click.Option)
+    for option in param.opts
+]
+SHOWN = [(page, typed) for page in PAGES if page.name != "CHANGELOG.md" for typed in typed_commands(page, list(cli.commands))]
+SETUP = "python3 -m venv .venv && .venv/bin/pip install -r {requirements} && .venv/bin/{command}"
 CHECKS = ("ruff format --check .", "ruff check .", "mypy", "lint-imports", "pytest -n auto")
 
 
@@ -57,31 +59,70 @@ def slugs(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_page_of_tables_is_fresh() -> None:
-    """Write it anew with `python -m harvest_source.catalogue.docs`."""
-    assert PAGE.read_text(encoding="utf-8") == tables_page()
+@pytest.mark.parametrize("page", GENERATED, ids=lambda page: page.name)
+def test_generated_pages_are_fresh(page: Path) -> None:
+    """Write them anew with `make docs`."""
+    assert text_of(page) == GENERATED[page]
 
 
-@pytest.mark.parametrize("table", [*NAMES, "load_report"])
-def test_readme_names_every_table(table: str) -> None:
-    assert f"`{table}`" in README
+def test_readme_is_short() -> None:
+    """What it leaves out stands in the pages that it links to: it links to each of them."""
+    text = text_of(README)
+    assert len(text.splitlines()) <= MOST_LINES
+    linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)}
+    assert {str(page.relative_to(ROOT)) for page in PAGES if page != README} <= linked
+
+
+@pytest.mark.parametrize("table", NAMES)
+def test_every_table_has_a_section(table: str) -> None:
+    page = text_of(ROOT / "docs" / "tables.md")
+    assert len(re.findall(rf"^## {table}$", page, re.MULTILINE)) == 1
+    assert f"[`{table}`](#{table})" in page
+
+
+@pytest.mark.parametrize("table", ["load_report", "deleted_rows", "accounts"])
+def test_tables_of_the_product_are_described(table: str) -> None:
+    assert f"`{table}`" in RESULTS_PAGE
+
+
+def section(name: str) -> str:
+    """Returns the section of a command in the page of commands."""
+    found = re.findall(rf"^## {name}\n(.*?)(?=^## |\Z)", COMMANDS_PAGE, re.MULTILINE | re.DOTALL)
+    assert len(found) == 1, f"{name} has {len(found)} sections"
+    return str(found[0])
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS)
-def test_every_command_has_help_and_stands_in_the_table_of_commands(name: str, command: click.Command) -> None:
+def test_every_command_has_help_and_a_section_of_its_own(name: str, command: click.Command) -> None:
     assert command.get_short_help_str()
-    assert re.search(rf"^\| `{name}` \|", README, re.MULTILINE)
+    assert section(name).strip()
 
 
 @pytest.mark.parametrize(("name", "option", "text"), OPTIONS)
-def test_every_option_has_help_and_is_described(name: str, option: str, text: str | None) -> None:
+def test_every_option_has_help_and_is_described_once(name: str, option: str, text: str | None) -> None:
+    """In the section of its command, or in that of the options which many commands have, to which the command's then leads."""
     assert text, f"{name} {option} has no help"
-    assert re.search(rf"`[^`\n]*(?<![\w-]){option}(?![\w-])", MANUAL), f"{name} {option} stands in no page"
+    row, common = rf"^\| `{option}(?: [^`]*)?` \|", "Options of every command that reads or writes tables"
+    own, shared = (len(re.findall(row, section(each), re.MULTILINE)) for each in (name, common))
+    assert (own, shared) in {(1, 0), (0, 1)}
+    assert own or f"(#{common.lower().replace(' ', '-')})" in section(name)
+
+
+@pytest.mark.parametrize(("page", "typed"), SHOWN, ids=lambda each: " ".join(each) if isinstance(each, list) else each.name)
+def test_commands_that_the_pages_show_can_be_typed(page: Path, typed: list[str]) -> None:
+    """The command, its options and arguments exist; what it does is not tried."""
+    name, *arguments = with_command_first(cli, typed)
+    if arguments != ["--help"]:
+        arguments = ["7" if each == "N" else each for each in arguments]
+        cli.commands[name].make_context(name, arguments, resilient_parsing=True)
+    assert page.is_file()
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_every_setting_stands_in_the_readme(setting: str) -> None:
-    assert re.search(rf"^\|[^|\n]*`{setting}`", README, re.MULTILINE)
+def test_every_setting_is_described_once(setting: str) -> None:
+    """With its name in the environment, and with words."""
+    row = rf"^\| `{setting}` \| `SOURCES__HARVEST__{setting.upper()}` \|[^|]*\| (\w[^|]{{20,}}) \|$"
+    assert len(re.findall(row, SETTINGS_PAGE, re.MULTILINE)) == 1
 
 
 def test_every_setting_stands_in_one_of_the_two_example_files() -> None:
@@ -102,9 +143,9 @@ def test_defaults_shown_are_the_defaults() -> None:
     defaults = {name: getattr(settings, name) for name in shown if getattr(settings, name) is not None}
     assert defaults == {name: shown[name] for name in defaults}
     for name, default in defaults.items():
-        row = next(line for line in README.splitlines() if line.startswith(f"| `{name}`"))
+        row = next(line for line in SETTINGS_PAGE.splitlines() if line.startswith(f"| `{name}`"))
         written = str(default).lower() if isinstance(default, bool) else default  # as toml has it
-        assert f"`{written}`" in row or name == "contact"
+        assert f"`{written}`" in row
 
 
 def test_config_as_shipped_sends_no_usage_figures_and_sets_nothing_else() -> None:
@@ -118,7 +159,9 @@ def test_example_of_secrets_sets_nothing_as_shipped() -> None:
 
 def test_line_that_copies_the_example_of_secrets_makes_a_file_for_its_owner(tmp_path: Path) -> None:
     """Whatever the umask; over a copy that others can read as well."""
-    (line,) = {line.removeprefix("#   ") for line in (*README.splitlines(), *SECRETS.splitlines()) if "install -m" in line}
+    (line,) = {
+        line.removeprefix("#").strip() for line in (*text_of(README).splitlines(), *SECRETS.splitlines()) if "install -m" in line
+    }
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "secrets.toml.example").write_text(SECRETS, encoding="utf-8")
     for umask in (0, 0o022, 0o077):
@@ -128,9 +171,11 @@ def test_line_that_copies_the_example_of_secrets_makes_a_file_for_its_owner(tmp_
         copy.chmod(0o644)
 
 
-@pytest.mark.parametrize("code", [0, INCOMPLETE, USAGE, INTERRUPTED])
-def test_readme_describes_every_exit_code(code: int) -> None:
-    assert re.search(rf"^\| `{code}` \| \w", README, re.MULTILINE)
+@pytest.mark.parametrize("code", [COMPLETE, INCOMPLETE, USAGE, INTERRUPTED])
+def test_every_exit_code_is_described_once(code: int) -> None:
+    """No other is described."""
+    assert len(re.findall(rf"^\| `{code}` \| \w[^|]+ \| \w[^|]+ \|$", RESULTS_PAGE, re.MULTILINE)) == 1
+    assert [each.code for each in EXIT_CODES] == [COMPLETE, INCOMPLETE, USAGE, INTERRUPTED]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -158,8 +203,10 @@ def test_files_that_the_pages_name_exist() -> None:
 
 
 def test_set_up_is_one_command_each_for_the_demo_and_the_tests() -> None:
-    assert SETUP.format(requirements="requirements.txt", command="python harvest_pipeline.py --demo") in README.splitlines()
-    assert SETUP.format(requirements="requirements-dev.txt", command="pytest -n auto") in README.splitlines()
+    assert (
+        SETUP.format(requirements="requirements.txt", command="python harvest_pipeline.py --demo") in text_of(README).splitlines()
+    )
+    assert SETUP.format(requirements="requirements-dev.txt", command="pytest -n auto") in text_of(README).splitlines()
 
 
 @pytest.mark.parametrize("check", CHECKS)

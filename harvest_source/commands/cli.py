@@ -16,16 +16,15 @@ from harvest_source.commands.output import message, show_log
 from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.failures import is_interrupted
 from harvest_source.errors import CancelledError
+from harvest_source.exit_codes import INTERRUPTED, USAGE
 from harvest_source.secrecy import without_secrets
 from harvest_source.settings_files import pass_over_marks
 from harvest_source.usage_figures import switch_off
 
-USAGE = 2
-INTERRUPTED = 130
 LOADING = frozenset({"run", "verify"})
-REPORTS = click.option("--reports", metavar="A,B", help="Only these reports, by table name; all is every one.")
-EXCLUDE = click.option("--exclude", metavar="A,B", help="All reports but these.")
-NOTIFY = click.option("--notify", metavar="URL", help="Post a short message to a webhook when something is wrong or repaired.")
+REPORTS = click.option("--reports", metavar="A,B", help="Only these reports: names of tables, separated by commas, or all.")
+EXCLUDE = click.option("--exclude", metavar="A,B", help="All reports except these.")
+NOTIFY = click.option("--notify", metavar="URL", help="Post a short message to a webhook if something is wrong or was repaired.")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -36,16 +35,30 @@ def cli() -> None:
 @cli.command("run")
 @REPORTS
 @EXCLUDE
-@click.option("--since", metavar="DATE", help="Only rows updated at or after DATE (ISO 8601, UTC without a zone).")
-@click.option("--days-back", type=int, metavar="N", help="The same, N days before now.")
-@click.option("--full-refresh", is_flag=True, help="Load the chosen reports anew and replace the accounts' rows.")
-@click.option("--accept-deletions", is_flag=True, help="Remove rows gone at Harvest even if more than half of a table.")
-@click.option("--drop-pending", is_flag=True, help="Drop a pending load of an earlier run instead of finishing it.")
+@click.option(
+    "--since",
+    metavar="DATE",
+    help="Only rows updated at or after DATE, such as 2025-01-31 or 2025-01-31T08:00:00+02:00; UTC if it has no zone.",
+)
+@click.option("--days-back", type=int, metavar="N", help="Only rows updated in the last N days.")
+@click.option(
+    "--full-refresh",
+    is_flag=True,
+    help="Load the chosen reports anew; replace the rows of the chosen accounts once the new load is complete.",
+)
+@click.option(
+    "--accept-deletions", is_flag=True, help="Remove rows deleted at Harvest even if they are more than half of a table."
+)
+@click.option("--drop-pending", is_flag=True, help="Drop the unfinished load of an earlier run instead of finishing it.")
 @NOTIFY
 @JSON
 @place_options
 def run(place: Workplace, as_json: bool, **options: Any) -> int:  # noqa: FBT001 - click names it
-    """Load every report, or what changed since the last run."""
+    """Load every report, or what changed since the last run.
+
+    --since and --days-back hold for this run only: the next run without them continues where the last one without them
+    ended. Reports that Harvest does not filter by date are loaded in full.
+    """
     return run_command.run(place, run_command.RunOptions(json=as_json, **options))
 
 
@@ -61,7 +74,10 @@ def login(place: Workplace, name: str, no_browser: bool) -> int:  # noqa: FBT001
 @cli.command("logout")
 @LOGIN_NAME
 def logout(name: str) -> int:
-    """Forget the stored tokens; says where to revoke the access at Harvest."""
+    """Forget the stored tokens, and say where to revoke the access at Harvest.
+
+    That includes the tokens that came from a configured refresh_token.
+    """
     return signing.logout(name=name)
 
 
@@ -79,14 +95,17 @@ def accounts(place: Workplace, name: str | None, as_json: bool) -> int:  # noqa:
 @NAME
 @place_options
 def check(place: Workplace, name: str | None, as_json: bool) -> int:  # noqa: FBT001 - click names it
-    """Try credentials, account, permissions and destination without loading; says what to fix."""
+    """Try credentials, account, permissions and destination without loading, and say what to fix."""
     return checking.check(place, name=name, as_json=as_json)
 
 
 @cli.command("reports")
 @JSON
 def reports(as_json: bool) -> int:  # noqa: FBT001 - click names it
-    """List the reports: name, endpoint, key, cursor, table."""
+    """List the reports: name, endpoint, key, cursor, table.
+
+    With credentials, the list also says what they may read.
+    """
     return listings.reports(as_json=as_json)
 
 
@@ -101,23 +120,27 @@ def status(place: Workplace, as_json: bool) -> int:  # noqa: FBT001 - click name
 @cli.command("verify")
 @REPORTS
 @EXCLUDE
-@click.option("--no-repair", is_flag=True, help="Only tell what differs.")
+@click.option("--no-repair", is_flag=True, help="Only say what differs.")
 @NOTIFY
 @JSON
 @place_options
 def verify(place: Workplace, no_repair: bool, as_json: bool, **options: Any) -> int:  # noqa: FBT001 - click names them
-    """Compare every table with Harvest, and totals with its own reports; repair what differs."""
+    """Compare every table with Harvest, and totals with Harvest's own reports; repair what differs."""
     return run_command.verify(place, run_command.RunOptions(json=as_json, repairs=not no_repair, totals=True, **options))
 
 
 @cli.command("show")
 @click.argument("sql", metavar="SQL")
-@click.option("--csv", "as_csv", is_flag=True, help="As CSV for programs: exact, also where a text looks like a formula.")
+@click.option("--csv", "as_csv", is_flag=True, help="As CSV for programs: exact, even if a text looks like a formula.")
 @click.option("--spreadsheet", "as_spreadsheet", is_flag=True, help="As CSV for Excel and the like: no text becomes a formula.")
 @JSON
 @place_options
 def show(place: Workplace, sql: str, **form: bool) -> int:
-    """Show a query's rows as a table."""
+    """Show a query's rows as a table.
+
+    It only reads: any other statement ends with exit code 2. It hides columns that open public pages without a login
+    (statement_key, client_key).
+    """
     return show_command.show(place, sql, **form)
 
 

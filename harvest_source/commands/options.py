@@ -18,14 +18,18 @@ from harvest_source.signin.tokens import DEFAULT_NAME, checked_name
 from harvest_source.strangers import refuse_strangers
 
 COMMON = [
-    click.option("--demo", is_flag=True, help="Use the built-in sandbox account: no sign-in, no settings."),
-    click.option("--destination", default="duckdb", show_default=True, help="Any dlt destination."),
-    click.option("--dataset", default=DATASET_NAME, show_default=True, help="Dataset (schema) of the tables."),
     click.option(
-        "--account", metavar="ID[,ID]", help="Harvest accounts, or all; default: account_id, the sign-in's, or the only one."
+        "--demo", is_flag=True, help="Use the built-in sandbox account: no sign-in, no settings, a database of its own."
     ),
-    click.option("--quiet", is_flag=True, help="Less on standard error."),
-    click.option("--verbose", is_flag=True, help="More on standard error, tracebacks too."),
+    click.option("--destination", metavar="NAME", default="duckdb", show_default=True, help="Any dlt destination."),
+    click.option("--dataset", metavar="NAME", default=DATASET_NAME, show_default=True, help="Dataset (schema) of the tables."),
+    click.option(
+        "--account",
+        metavar="ID[,ID]",
+        help="Harvest accounts, or all. Default: account_id, else the account chosen at sign-in, else the only one.",
+    ),
+    click.option("--quiet", is_flag=True, help="Write less to standard error."),
+    click.option("--verbose", is_flag=True, help="Write more to standard error, including tracebacks."),
 ]
 OF_PATHS = re.compile(r"[/\\]|\.\.")  # a dataset is a folder's name too: of the working state, and where files are loaded
 
@@ -34,11 +38,11 @@ def _check_name(_context: click.Context, _option: click.Parameter, name: str | N
     return None if name is None else checked_name(name)
 
 
-NAME = click.option("--name", metavar="N", callback=_check_name, help="The stored sign-in of this name.")
+NAME = click.option("--name", metavar="N", callback=_check_name, help="Use the stored sign-in of this name.")
 LOGIN_NAME = click.option(
-    "--name", metavar="N", default=DEFAULT_NAME, show_default=True, callback=_check_name, help="Keeps several sign-ins apart."
+    "--name", metavar="N", default=DEFAULT_NAME, show_default=True, callback=_check_name, help="Keep several sign-ins apart."
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else there.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output, and nothing else there.")
 
 
 class Command(click.Command):

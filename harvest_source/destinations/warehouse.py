@@ -72,7 +72,7 @@ class Warehouse:
         except (SqlClientNotAvailable, NotImplementedError) as error:
             raise SettingError(
                 f"dlt cannot read destination {pipeline.destination and pipeline.destination.destination_name} back, so nothing "
-                "could be compared with Harvest: choose another, or load it with plain dlt (README, As a library)"
+                "could be compared with Harvest: choose another, or load it with plain dlt (docs/library.md)"
             ) from error
         self._patience = patience
         self._per_question = lets_go and is_one_file(pipeline)

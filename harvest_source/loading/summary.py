@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-INCOMPLETE = 1
+from harvest_source.exit_codes import INCOMPLETE
 
 
 @dataclass
