@@ -28,7 +28,8 @@ def ours(api_url: str, id_url: str, destination: str = "duckdb") -> None:
     import dlt  # noqa: PLC0415 - each process imports only what it measures
 
     from harvest_source.api.client import HarvestClient  # noqa: PLC0415
-    from harvest_source.api.limits import Budgets, Clock, Limit  # noqa: PLC0415
+    from harvest_source.api.limits import Budgets, Limit  # noqa: PLC0415
+    from harvest_source.clock import Clock  # noqa: PLC0415
     from harvest_source.commands.workplace import apply_dlt_defaults  # noqa: PLC0415
     from harvest_source.connection import Connection  # noqa: PLC0415
     from harvest_source.loading import sync  # noqa: PLC0415

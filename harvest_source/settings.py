@@ -1,7 +1,7 @@
-"""Every constant and every setting, with the reason beside it.
+"""The settings of section `sources.harvest`, read and checked; and what several rooms know of Harvest.
 
-Settings are read from dlt's places in dlt's own order (environment, `.dlt/secrets.toml`, `.dlt/config.toml`), section
-`sources.harvest`. Constants that stem from the Harvest API name its page.
+They are read from dlt's places in dlt's own order (environment, `.dlt/secrets.toml`, `.dlt/config.toml`). Constants that one
+file needs stand in that file; those of requests, in `patience.py`. Constants that stem from the Harvest API name its page.
 """
 
 from __future__ import annotations

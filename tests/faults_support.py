@@ -84,16 +84,16 @@ class ThreadClock(FastClock):
 
     def __init__(self) -> None:
         super().__init__()
-        self.waits: dict[int, list[float]] = defaultdict(list)  # thread: its waits
+        self.waits_of: dict[int, list[float]] = defaultdict(list)  # thread: its waits
 
     def sleep(self, seconds: float) -> None:
-        self.waits[threading.get_ident()].append(seconds)
+        self.waits_of[threading.get_ident()].append(seconds)
         super().sleep(seconds)
 
     @property
     def longest(self) -> float:
         """Returns the seconds that the thread which waited longest would have waited."""
-        return max((sum(waits) for waits in self.waits.values()), default=0.0)
+        return max((sum(waits) for waits in self.waits_of.values()), default=0.0)
 
 
 class Ears(Listener):

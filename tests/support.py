@@ -25,8 +25,9 @@ from dlt.common.pipeline import PipelineContext
 
 from harvest_sandbox import Account, Sandbox
 from harvest_source.api.client import HarvestClient
-from harvest_source.api.limits import Budgets, Clock, Limit
+from harvest_source.api.limits import Budgets, Limit
 from harvest_source.catalogue.reports import NAMES
+from harvest_source.clock import Clock
 from harvest_source.commands.workplace import apply_dlt_defaults
 from harvest_source.connection import Connection
 from harvest_source.loading import Summary, sync
@@ -71,10 +72,11 @@ class Harvest(Protocol):
 
 
 class FastClock(Clock):
-    """A clock on which waiting takes no time."""
+    """A clock on which waiting takes no time, and which remembers each wait."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.waits: list[float] = []
         self.skipped_seconds = 0.0
 
     def now(self) -> float:
@@ -82,7 +84,30 @@ class FastClock(Clock):
 
     def sleep(self, seconds: float) -> None:
         self.check()
+        self.waits.append(seconds)
         self.skipped_seconds += max(seconds, 0.0)
+
+
+class SteppedClock(Clock):
+    """A clock that moves only by what is waited for, or when a test moves it; one for both of a machine's."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.waits: list[float] = []
+        self.on_wait: Callable[[], None] = lambda: None
+
+    def now(self) -> float:
+        return self.seconds
+
+    def wall(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.on_wait()
+        self.check()
+        self.seconds += max(seconds, 1e-6)
 
 
 def make_settings(sandbox: Harvest, **changes: Any) -> HarvestSettings:

@@ -17,8 +17,8 @@ import requests
 from harvest_source.addresses import Origin, origin
 from harvest_source.api.parsing import UnreadableError, parse_quick
 from harvest_source.errors import NotAllowedError, NotFoundError, RefusedError
+from harvest_source.patience import PASSING_STATUSES
 
-PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
 SLOW_STATUSES = frozenset({408, 504, 524})  # somebody on the way waited for the answer in vain
 MAX_PAUSE_SECONDS = 900.0  # the longest wait the API's limits can call for (reports: 100 per 15 minutes)
 MESSAGE_LENGTH = 200

@@ -18,9 +18,10 @@ from harvest_source.addresses import Origin, origin
 from harvest_source.api.answers import Answer, PassingFault, check, next_link, rows_of
 from harvest_source.api.bodies import ACCEPTED, read_body
 from harvest_source.api.connections import Connections, Session
-from harvest_source.api.limits import Budget, Budgets, Clock
+from harvest_source.api.limits import Budget, Budgets
 from harvest_source.api.outages import Outages
 from harvest_source.api.page_bounds import PageBound, held_together
+from harvest_source.clock import Clock
 from harvest_source.errors import (
     ApiError,
     RefusedError,
@@ -30,14 +31,13 @@ from harvest_source.errors import (
     TooSlowError,
     UnavailableError,
 )
+from harvest_source.patience import OF_HARVEST
 from harvest_source.settings import PER_PAGE, SMALL_PAGE, USER_AGENT_NAME, HarvestSettings
 from harvest_source.signin.auth import LOGIN, Auth
 from harvest_source.signin.exchange import is_token
 
-TRIES = 7  # the first and six more
+TRIES = OF_HARVEST.times
 LONGEST_WAIT_SECONDS = 16.0
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 25.0  # seven of them and the waits between stay below four minutes
 THREADS = 16  # enough to send the 100 free requests within a second or two of round trips
 
 Params = dict[str, str]
@@ -329,7 +329,7 @@ class HarvestClient:
                     params=params,
                     headers=headers,
                     auth=_Bearer(token, self._homes),
-                    timeout=(CONNECT_SECONDS, READ_SECONDS),
+                    timeout=OF_HARVEST.timeout,
                     proxies=network.past_proxies(url),
                     stream=True,
                 )

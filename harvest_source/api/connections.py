@@ -16,7 +16,8 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-ANSWER_SECONDS = 120.0  # the largest page comes in a few seconds; a line that takes longer for it is asked for a smaller one
+from harvest_source.patience import OF_HARVEST
+
 KEPT_OPEN = 10
 
 Now = Callable[[], float]
@@ -40,7 +41,9 @@ class Session(requests.Session):
 class Connections(HTTPAdapter):
     """Makes connections whose answers have so many seconds, to a host itself as through proxies; any thread may use them."""
 
-    def __init__(self, answer_seconds: float = ANSWER_SECONDS, kept_open: int = KEPT_OPEN, now: Now = time.monotonic) -> None:
+    def __init__(
+        self, answer_seconds: float = OF_HARVEST.whole_seconds, kept_open: int = KEPT_OPEN, now: Now = time.monotonic
+    ) -> None:
         """Opens nothing yet.
 
         Args:

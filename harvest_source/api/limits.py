@@ -8,13 +8,12 @@ since delays on the way squeeze bursts together.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from harvest_source.errors import CancelledError
+from harvest_source.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -27,35 +26,6 @@ class Limit:
 
 GENERAL = Limit(requests=100, seconds=15)
 REPORTS = Limit(requests=100, seconds=15 * 60)
-
-
-class Clock:
-    """The passing of time: replaced in tests, and interruptible, so that Ctrl-C ends a wait."""
-
-    def __init__(self) -> None:
-        self._cancelled = threading.Event()
-
-    def now(self) -> float:
-        """Returns seconds of a clock that never jumps."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Waits `seconds`.
-
-        Raises:
-            CancelledError: the run is being interrupted.
-        """
-        if self._cancelled.wait(max(seconds, 0)):
-            raise CancelledError("interrupted")
-
-    def check(self) -> None:
-        """Raises CancelledError when the run is being interrupted."""
-        if self._cancelled.is_set():
-            raise CancelledError("interrupted")
-
-    def cancel(self) -> None:
-        """Ends every wait, now and later."""
-        self._cancelled.set()
 
 
 OnWait = Callable[[float, str], None]

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from harvest_source.api.limits import Clock
+from harvest_source.clock import Clock
 
 FAULT_SECONDS = 5.0  # faults that last so long are named; shorter ones pass by themselves
 SILENCE_SECONDS = 10.0  # without even a fault: an address that is looked up, a connection that is not refused, take their time

@@ -22,18 +22,14 @@ from harvest_source.commands.workplace import Workplace
 from harvest_source.errors import HarvestError, LoadFailedError
 from harvest_source.loading import ReportResult, Summary
 from harvest_source.network import past_proxies
+from harvest_source.patience import OF_WEBHOOK, PASSING_STATUSES, unsigned
 from harvest_source.settings import USER_AGENT_NAME
 
 LINES = 10
 LINE_LENGTH = 200
 NAMED_FIELDS = 5
 
-TRIES = 3
 WAIT_SECONDS = 1.0
-CONNECT_SECONDS = 3.0
-READ_SECONDS = 5.0
-TOTAL_SECONDS = 10.0  # for all of it: name servers and answers that drip know no time-out of their own
-PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
 NO_ANSWER = "no answer in time"
 THREAD = "harvest-notify"
 
@@ -151,7 +147,7 @@ def post(url: str, text: str) -> str | None:
     reasons: list[str | None] = []
     thread = threading.Thread(target=lambda: reasons.append(_try(url, text)), name=THREAD, daemon=True)
     thread.start()
-    thread.join(TOTAL_SECONDS)
+    thread.join(OF_WEBHOOK.whole_seconds)  # name servers know no time-out of their own
     return reasons[0] if reasons else NO_ANSWER
 
 
@@ -161,7 +157,7 @@ def _is_of_others(record: logging.LogRecord) -> bool:
 
 def _try(url: str, text: str) -> str | None:
     tries = Retrying(
-        stop=stop_after_attempt(TRIES),
+        stop=stop_after_attempt(OF_WEBHOOK.times),
         wait=wait_fixed(WAIT_SECONDS),
         retry=retry_if_result(lambda sent: sent[1]),
         retry_error_callback=lambda state: state.outcome and state.outcome.result(),
@@ -174,13 +170,13 @@ def _send(url: str, text: str) -> tuple[str | None, bool]:
     """Posts once; returns why that failed, and whether another try may help."""
     try:
         with (
-            Session(Connections(TOTAL_SECONDS)) as session,
+            Session(Connections(OF_WEBHOOK.whole_seconds)) as session,
             session.post(
                 url,
                 json={"text": text},
                 headers={"User-Agent": USER_AGENT_NAME},
-                auth=_unsigned,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                auth=unsigned,
+                timeout=OF_WEBHOOK.timeout,
                 proxies=past_proxies(url),
                 stream=True,  # the body of the answer is not read
             ) as response,
@@ -197,8 +193,3 @@ def _send(url: str, text: str) -> tuple[str | None, bool]:
     if requests.codes.ok <= status < requests.codes.multiple_choices:
         return None, False
     return f"HTTP {status}", status in PASSING_STATUSES
-
-
-def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Signs nothing: without it requests would take a password from a .netrc file."""
-    return request

@@ -13,7 +13,7 @@ from dlt.common.destination.exceptions import DestinationException
 from dlt.destinations.sql_client import SqlClientBase
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
-from harvest_source.api.limits import Clock
+from harvest_source.clock import Clock
 from harvest_source.destinations.clients import client_to_ask
 from harvest_source.errors import causes, first_line
 

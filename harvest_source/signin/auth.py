@@ -6,13 +6,14 @@ A token belongs into these objects and nowhere else: they show no secret when pr
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential
+
 from harvest_source import network
+from harvest_source.clock import Clock
 from harvest_source.errors import ApiError, RefusedError, SettingError, TokenRejectedError, UnavailableError
+from harvest_source.patience import OF_TOKENS
 from harvest_source.settings import DEVELOPERS_URL, SECTION, HarvestSettings
 from harvest_source.signin import exchange
 from harvest_source.signin.tokens import (
@@ -30,8 +31,7 @@ from harvest_source.unread import where_looked
 LOGIN = "python harvest_pipeline.py login"
 EARLY = 0.1  # tokens are renewed when so much of their lifetime is left: two days of 14, and 0.2 s of 2
 LONGEST_EARLY_SECONDS = 3600.0
-TRIES = 3
-WAIT_SECONDS = (1.0, 4.0)  # after the first try and the second
+WAIT_GROWS = 4  # 1 s after the first try, 4 s after the second
 PATIENCE_SECONDS = 30.0  # after a renewal that failed while the old token still holds
 OUTAGE_SECONDS = 300.0  # after one that failed with no token left: else each request of a run would wait for it anew
 ON_THE_WAY = {
@@ -69,14 +69,6 @@ class PersonalToken:
         return False
 
 
-@dataclass(frozen=True)
-class Timing:
-    """The passing of time: replaced in tests."""
-
-    now: Callable[[], float] = time.time  # of the wall clock, since expiry is kept across runs
-    sleep: Callable[[float], None] = time.sleep
-
-
 class OAuthToken:
     """An access token of a sign-in, or of a configured refresh token: renewed by one thread and one process for all."""
 
@@ -87,7 +79,7 @@ class OAuthToken:
         *,
         configured: str | None = None,
         sign_in_again: str = LOGIN,
-        timing: Timing | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Reads nothing and asks nothing yet.
 
@@ -96,13 +88,13 @@ class OAuthToken:
             file: where they are kept.
             configured: the refresh token of the settings, tried after those in the file.
             sign_in_again: what to do once no refresh token works any more.
-            timing: the passing of time.
+            clock: the passing of time.
         """
         self._client = client
         self._file = file
         self._configured = configured
         self._sign_in_again = sign_in_again
-        self._timing = timing or Timing()
+        self._clock = clock or Clock()
         self._lock = threading.Lock()
         self._tokens: Tokens | None = None
         self._dead: ApiError | None = None
@@ -123,6 +115,7 @@ class OAuthToken:
         Raises:
             TokenRejectedError: no refresh token works any more.
             UnavailableError: Harvest cannot be asked, and there is no token that still holds.
+            CancelledError: the run is being interrupted.
         """
         with self._lock:
             self._tokens = self._tokens or self._file.read()
@@ -135,7 +128,7 @@ class OAuthToken:
         """Gets a new token after Harvest refused `rejected`; returns True, since it is worth asking again.
 
         Raises:
-            TokenRejectedError, UnavailableError: as `token`.
+            TokenRejectedError, UnavailableError, CancelledError: as `token`.
         """
         with self._lock:
             if self._tokens is None or self._tokens.access_token == rejected:  # else another thread was first
@@ -143,7 +136,7 @@ class OAuthToken:
             return True
 
     def _ends_in(self, tokens: Tokens) -> float:
-        return float("inf") if tokens.expires_at is None else tokens.expires_at - self._timing.now()
+        return float("inf") if tokens.expires_at is None else tokens.expires_at - self._clock.wall()
 
     def _renew_in_time(self, tokens: Tokens | None) -> Tokens:
         """Renews a token that ends soon; one that still holds serves on where that fails."""
@@ -151,24 +144,24 @@ class OAuthToken:
         if tokens is None or not holds:
             self._tokens = self._renewed_without_one(None)
             return self._tokens
-        if self._timing.now() < self._try_again_at:
+        if self._clock.wall() < self._try_again_at:
             return tokens
         try:
             self._tokens = self._renewed(None)
         except ApiError:
-            self._try_again_at = self._timing.now() + PATIENCE_SECONDS
+            self._try_again_at = self._clock.wall() + PATIENCE_SECONDS
             return tokens
         return self._tokens
 
     def _renewed_without_one(self, rejected: str | None) -> Tokens:
         """Renews where no token holds: for some minutes after an outage every request fails by it at once."""
-        if self._outage is not None and self._timing.now() < self._try_again_at:
+        if self._outage is not None and self._clock.wall() < self._try_again_at:
             raise self._outage
         self._outage = None
         try:
             return self._renewed(rejected)
         except UnavailableError as error:
-            self._outage, self._try_again_at = error, self._timing.now() + OUTAGE_SECONDS
+            self._outage, self._try_again_at = error, self._clock.wall() + OUTAGE_SECONDS
             raise
 
     def _renewed(self, rejected: str | None) -> Tokens:
@@ -194,15 +187,24 @@ class OAuthToken:
         raise self._dead
 
     def _ask(self, refresh_token: str) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for attempt in range(TRIES):
-            if attempt:
-                self._timing.sleep(WAIT_SECONDS[attempt - 1])
-            result = self._file.exchange(self._client, self._timing.now(), refresh_token=refresh_token)
-            if result["outcome"] != exchange.PASSING:
-                return result
-        said = f"answered {result['status']}" if result["status"] else "cannot be reached"
-        raise UnavailableError(f"Harvest {said} when asked for a new token, {TRIES} times in a row; try again later")
+        def attempt() -> dict[str, Any]:
+            self._clock.check()
+            return self._file.exchange(self._client, self._clock.wall(), refresh_token=refresh_token)
+
+        retrying = Retrying(
+            retry=retry_if_result(lambda result: result["outcome"] == exchange.PASSING),
+            wait=wait_exponential(exp_base=WAIT_GROWS),
+            stop=stop_after_attempt(OF_TOKENS.times),
+            sleep=self._clock.sleep,
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+        )
+        result: dict[str, Any] = retrying(attempt)
+        if result["outcome"] == exchange.PASSING:
+            said = f"answered {result['status']}" if result["status"] else "cannot be reached"
+            raise UnavailableError(
+                f"Harvest {said} when asked for a new token, {OF_TOKENS.times} times in a row; try again later"
+            )
+        return result
 
 
 def _early_seconds(tokens: Tokens) -> float:
@@ -210,7 +212,7 @@ def _early_seconds(tokens: Tokens) -> float:
 
 
 def sign_in_with_code(
-    client: OAuthClient, file: TokenFile, code: str, redirect: str, *, verifier: str = "", timing: Timing | None = None
+    client: OAuthClient, file: TokenFile, code: str, redirect: str, *, verifier: str = "", clock: Clock | None = None
 ) -> None:
     """Exchanges the code that a person brought back from Harvest for tokens, and stores them.
 
@@ -220,14 +222,14 @@ def sign_in_with_code(
         code: from Harvest.
         redirect: the address that Harvest sent the browser back to.
         verifier: answers the code challenge (PKCE) that the code was asked for with; empty: without one.
-        timing: the passing of time.
+        clock: the passing of time.
 
     Raises:
         ApiError: Harvest gives none.
         SettingError: they cannot be stored.
     """
     with file.locked():
-        result = file.exchange(client, (timing or Timing()).now(), code=code, redirect_uri=redirect, code_verifier=verifier)
+        result = file.exchange(client, (clock or Clock()).wall(), code=code, redirect_uri=redirect, code_verifier=verifier)
     if result["outcome"] == exchange.PASSING:
         raise UnavailableError("Harvest could not be asked for tokens; sign in again in a moment")
     if result["outcome"] != exchange.OK:
@@ -272,7 +274,7 @@ def build_auth(
     *,
     name: str | None = None,
     accounts: tuple[int, ...] | None = None,
-    timing: Timing | None = None,
+    clock: Clock | None = None,
 ) -> tuple[Auth, str | None]:
     """Returns what signs the requests of these settings, and a note for the person where a token was trimmed.
 
@@ -283,7 +285,7 @@ def build_auth(
         settings: the credentials.
         name: of a stored sign-in, which then counts before everything else.
         accounts: the wanted account ids: of several sign-ins, the one that reaches them.
-        timing: the passing of time.
+        clock: the passing of time.
 
     Raises:
         SettingError: no credentials are set, a part of them is missing, or nobody has signed in.
@@ -295,7 +297,7 @@ def build_auth(
         client = oauth_client(settings, "a refresh_token works only with the application it was made for")
         token, trimmed = clean_token(settings.refresh_token, "refresh_token")
         again = f"{LOGIN}, and take refresh_token out of the settings"
-        auth = OAuthToken(client, configured_file(client, token), configured=token, sign_in_again=again, timing=timing)
+        auth = OAuthToken(client, configured_file(client, token), configured=token, sign_in_again=again, clock=clock)
         return auth, _trimmed_note("refresh_token") if trimmed else None
     if name is None and not settings.client_id and not settings.client_secret:
         raise SettingError(
@@ -306,7 +308,7 @@ def build_auth(
     client = oauth_client(settings, f"both stand with your application at {DEVELOPERS_URL}")
     chosen = _choose_sign_in(stored_sign_ins(client), name, accounts)
     again = LOGIN if chosen == DEFAULT_NAME else f"{LOGIN} --name {chosen}"
-    return OAuthToken(client, sign_in_file(client, chosen), sign_in_again=again, timing=timing), None
+    return OAuthToken(client, sign_in_file(client, chosen), sign_in_again=again, clock=clock), None
 
 
 def chosen_account(auth: Auth) -> int | None:

@@ -25,8 +25,6 @@ import requests
 from filelock import FileLock
 from requests_oauthlib import OAuth2Session
 
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 25.0
 LOCK_SECONDS = 90.0  # longer than whoever holds the lock may take to ask and to store
 LONGEST_BYTES = 65_536  # of an answer; tokens take less than one per cent of it
 PRIVATE = 0o600
@@ -39,7 +37,6 @@ NO_ROOM = "no-room"
 ODD_ANSWER = "odd-answer"
 LONGEST_LIFETIME_SECONDS = 1e9  # 30 years
 UNAUTHORIZED = 401
-PASSING_STATUSES = frozenset({408, 425, 429})
 LASTING_FAULTS = {  # words of the libraries: what is said of them
     "CERTIFICATE_VERIFY_FAILED": "certificate-not-trusted",
     "Tunnel connection failed: 4": "proxy-refuses",
@@ -125,29 +122,24 @@ def known_fields(answer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Signs nothing: without it requests would take a password from a .netrc file."""
-    return request
-
-
 def ask(order: dict[str, Any]) -> dict[str, Any]:
     """Sends one request to the token endpoint; returns the library's tokens.
 
     Args:
         order: `token_url`, `client_id`, `client_secret`, `user_agent`, and either `refresh_token`, or `code` with its
-            `redirect_uri` and `code_verifier`; `sent_at`, from which the lifetime of the tokens counts; `seconds`, how
-            long it may take.
+            `redirect_uri` and `code_verifier`; `sent_at`, from which the lifetime of the tokens counts; `timeout`, how long
+            to wait for a connection and for a byte; `seconds`, how long all of it may take; `passing`, the statuses after
+            which asking again may help.
     """
     for name in ("requests_oauthlib", "oauthlib"):  # at DEBUG both write secrets and tokens to the log
         logging.getLogger(name).setLevel(logging.INFO)
     headers = {"Accept": "application/json", "User-Agent": order["user_agent"]}
     common: dict[str, Any] = {
-        "auth": _unsigned,
         "headers": headers,
-        "timeout": (CONNECT_SECONDS, READ_SECONDS),
+        "timeout": tuple(order["timeout"]),
         "client_secret": order["client_secret"],
     }
-    with OAuth2Session(order["client_id"], redirect_uri=order.get("redirect_uri")) as session:
+    with OAuth2Session(order["client_id"], redirect_uri=order.get("redirect_uri")) as session:  # it reads no .netrc
         session.max_redirects = 0  # the secret goes to the configured address only
         for scheme in ("https://", "http://"):
             session.mount(scheme, _ToTheTokensAdapter())
@@ -197,7 +189,7 @@ def _exchange(order: dict[str, Any], answer_path: Path, room: Path) -> dict[str,
     try:
         tokens = ask_in_time(order)
     except _UnusableError as unusable:
-        return describe(unusable.response)
+        return describe(unusable.response, order["passing"])
     except _OddTokenError:
         return {"outcome": REFUSED, "status": None, "error": ODD_ANSWER}
     except TooLateError:
@@ -219,16 +211,20 @@ def _exchange(order: dict[str, Any], answer_path: Path, room: Path) -> dict[str,
     return {"outcome": OK, "status": requests.codes.ok, "error": None}
 
 
-def describe(response: requests.Response) -> dict[str, Any]:
-    """Returns what an answer without tokens means."""
+def describe(response: requests.Response, passing: list[int]) -> dict[str, Any]:
+    """Returns what an answer without tokens means.
+
+    Args:
+        response: the answer.
+        passing: statuses after which asking again may help; a web page in place of an answer may pass, too.
+    """
     status = response.status_code
     try:
         error = str(json.loads(response.content)["error"])
     except (ValueError, KeyError, TypeError, RecursionError):
         error = ""
     error = error if error.isascii() and error.replace("_", "").isalnum() else ""
-    refused = status < requests.codes.server_error and (bool(error) or status >= requests.codes.bad_request)
-    lasting = refused and status not in PASSING_STATUSES
+    lasting = status not in passing and (bool(error) or status >= requests.codes.bad_request)
     return {"outcome": REFUSED if lasting else PASSING, "status": status, "error": error}
 
 

@@ -21,6 +21,7 @@ import click
 from filelock import FileLock, Timeout
 
 from harvest_source.errors import SettingError, UnavailableError
+from harvest_source.patience import OF_TOKENS, PASSING_STATUSES
 from harvest_source.settings import SECTION, USER_AGENT_NAME, HarvestSettings
 from harvest_source.signin import exchange
 from harvest_source.signin.apart import run_apart
@@ -30,7 +31,6 @@ APP_NAME = "harvest-pipeline"
 DEFAULT_NAME = "default"
 FOLDER_MODE = 0o700
 LOCK_SECONDS = 240.0  # another process may be renewing, and try some times
-EXCHANGE_SECONDS = 60.0  # one request for tokens, as a whole
 TOO_SLOW = "Harvest did not answer the request for tokens in time; try again later"
 
 
@@ -167,6 +167,21 @@ def stored_sign_ins(client: OAuthClient) -> list[Tokens]:
     return sorted(mine, key=lambda each: each.name)
 
 
+def order_of(client: OAuthClient, now: float, **grant: str) -> dict[str, Any]:
+    """Returns what `exchange.ask` is told: that file knows nothing of the package. See `TokenFile.exchange`."""
+    return {
+        "token_url": client.token_url,
+        "client_id": client.client_id,
+        "client_secret": client.client_secret,
+        "user_agent": client.user_agent,
+        "sent_at": now,
+        "timeout": OF_TOKENS.timeout,
+        "seconds": OF_TOKENS.whole_seconds,
+        "passing": sorted(PASSING_STATUSES),
+        **grant,
+    }
+
+
 class TokenFile:
     """One file of tokens, with the lock that guards it."""
 
@@ -277,16 +292,7 @@ class TokenFile:
             RefusedError: no process can be started.
             UnavailableError: Harvest did not answer in time.
         """
-        order = {
-            "token_url": client.token_url,
-            "client_id": client.client_id,
-            "client_secret": client.client_secret,
-            "user_agent": client.user_agent,
-            "sent_at": now,
-            "seconds": EXCHANGE_SECONDS,
-            **grant,
-        }
-        result = run_apart(json.dumps(order), self._answer_path)
+        result = run_apart(json.dumps(order_of(client, now, **grant)), self._answer_path)
         with self._setting_errors():
             if result["error"] == exchange.NO_ROOM:
                 raise OSError(errno.ENOSPC, "no room, or not allowed to write")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from harvest_source.api import client
 from harvest_source.catalogue.reports import NAMES, REPORTS, Report, by_name
 from harvest_source.errors import AccountNotFoundError, TokenRejectedError
 from harvest_source.loading import sync
+from harvest_source.patience import OF_HARVEST
 
 FOUR_MINUTES = 240.0
 
@@ -48,7 +50,7 @@ def test_passing_faults_at_every_endpoint_leave_no_trace(tmp_path: Path, monkeyp
 
     No error, equal tables, every one of the spoiled answers was asked again, and the waits of 429s are counted.
     """
-    monkeypatch.setattr(client, "READ_SECONDS", 1.5)
+    monkeypatch.setattr(client, "OF_HARVEST", replace(OF_HARVEST, read_seconds=1.5))
     with serving(tiny()) as sandbox:
         faults = {
             (report.name, kind): passing_fault(kind, path_of(report), times=3)
@@ -129,7 +131,7 @@ def test_waits_grow_are_jittered_and_end_within_four_minutes(tmp_path: Path) -> 
         with serving(tiny()) as sandbox:
             sandbox.faults.append(Fault(path=path_of(by_name("clients")), status=500, times=None))
             sync_once(tmp_path / str(number), sandbox, "clients", clock=clock)
-        (waits,) = [each for each in clock.waits.values() if each]
+        (waits,) = [each for each in clock.waits_of.values() if each]
         assert len(waits) >= 6
         for wait, least in zip(waits, (min(2**power, 16) for power in itertools.count()), strict=False):
             assert least <= wait <= min(least + 1, 16)
@@ -253,8 +255,9 @@ def test_run_with_a_dead_report_ends_within_four_minutes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, report: str
 ) -> None:
     """The waits, and the time that unanswered requests take, stay below; it is asked seven times before that."""
-    real_seconds = client.READ_SECONDS
-    monkeypatch.setattr(client, "READ_SECONDS", 0.3 if kind == "time-out" else real_seconds)
+    real_seconds = OF_HARVEST.read_seconds
+    if kind == "time-out":
+        monkeypatch.setattr(client, "OF_HARVEST", replace(OF_HARVEST, read_seconds=0.3))
     options: dict[str, Any] = {"kind": "timeout"} if kind == "time-out" else {"status": 500}
     clock = ThreadClock()
     with serving(tiny()) as sandbox:

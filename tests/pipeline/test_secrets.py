@@ -138,8 +138,9 @@ def test_lasting_time_out_leaks_no_secret(tmp_path: Path) -> None:
         script = (
             "import sys\n"
             "from harvest_source.api import client\n"
+            "from harvest_source.patience import Tries\n"
             "from tenacity import wait_none\n"
-            "client.READ_SECONDS, client.LONGEST_WAIT_SECONDS = 0.2, 0.01\n"
+            "client.OF_HARVEST, client.LONGEST_WAIT_SECONDS = Tries(7, 10, 0.2, 120), 0.01\n"
             "client.wait_exponential_jitter = lambda **_: wait_none()\n"
             "from harvest_source.commands.cli import main\n"
             "sys.exit(main(['--verbose', '--reports', 'clients,roles']))\n"

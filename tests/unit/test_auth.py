@@ -11,40 +11,21 @@ from typing import Any
 
 import pytest
 from signing import CLIENT_SECRET, identity, oauth_settings, secrets_of, tiny, token_requests
-from support import FastClock
+from support import FastClock, SteppedClock
 
 from harvest_sandbox import Fault, Sandbox
 from harvest_sandbox.answers import Answer
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.limits import Budgets, Limit
-from harvest_source.errors import ApiError, RefusedError, SettingError, TokenRejectedError, UnavailableError
+from harvest_source.errors import ApiError, CancelledError, RefusedError, SettingError, TokenRejectedError, UnavailableError
 from harvest_source.settings import HarvestSettings
 from harvest_source.signin import exchange
-from harvest_source.signin.auth import Auth, OAuthToken, Timing, build_auth, chosen_account, sign_in_with_code
-from harvest_source.signin.tokens import configured_file, oauth_client, sign_in_file
+from harvest_source.signin.auth import Auth, OAuthToken, build_auth, chosen_account, sign_in_with_code
+from harvest_source.signin.tokens import configured_file, oauth_client, order_of, sign_in_file
 
 FOURTEEN_DAYS = 1_209_600
+NOW = 1_800_000_000.0
 TOKEN_PATH = "/api/v2/oauth2/token"
-
-
-class Wall:
-    """A wall clock that moves only when told to."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_800_000_000.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.seconds += seconds
-
-    @property
-    def timing(self) -> Timing:
-        """Returns it as the code takes it."""
-        return Timing(self, self.sleep)
 
 
 @dataclass
@@ -52,11 +33,11 @@ class Place:
     """A sandbox somebody has signed in to."""
 
     sandbox: Sandbox
-    wall: Wall
+    clock: SteppedClock
 
     def auth(self, **changes: Any) -> Auth:
         """Returns the credentials as a new run finds them."""
-        return build_auth(oauth_settings(self.sandbox, **changes), timing=self.wall.timing)[0]
+        return build_auth(oauth_settings(self.sandbox, **changes), clock=self.clock)[0]
 
     def client(self, auth: Auth | None = None) -> HarvestClient:
         """Returns a client that never waits."""
@@ -69,7 +50,7 @@ class Place:
         client = oauth_client(oauth_settings(self.sandbox), "")
         code = self.sandbox.oauth.issue_code()
         file = sign_in_file(client, name)
-        sign_in_with_code(client, file, code, "http://127.0.0.1:8484/", timing=self.wall.timing)
+        sign_in_with_code(client, file, code, "http://127.0.0.1:8484/", clock=self.clock)
 
     def revoke_access(self) -> str:
         """Ends the newest access token at Harvest; returns it."""
@@ -86,10 +67,10 @@ class Place:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """A sandbox with single-use refresh tokens and a sign-in; both sides go by one clock."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    wall = Wall()
-    with identity(tiny(), clock=wall) as sandbox:
+    clock = SteppedClock(NOW)
+    with identity(tiny(), clock=clock.wall) as sandbox:
         sandbox.oauth.rotating = True
-        made = Place(sandbox, wall)
+        made = Place(sandbox, clock)
         made.sign_in()
         yield made
 
@@ -106,7 +87,7 @@ def test_configured_refresh_token_counts_before_the_sign_in(place: Place) -> Non
     configured = place.sandbox.oauth.issue()["refresh_token"]
     assert place.auth(refresh_token=configured).token() == place.sandbox.oauth.issued[-1]["access_token"]
     assert token_requests(place.sandbox) == 2
-    place.wall.seconds += FOURTEEN_DAYS
+    place.clock.seconds += FOURTEEN_DAYS
     assert place.auth(refresh_token=configured).token() == place.sandbox.oauth.issued[-1]["access_token"]
     used = [request.fields["refresh_token"] for request in place.sandbox.requests if "refresh_token" in request.fields]
     assert used == [configured, place.sandbox.oauth.issued[-2]["refresh_token"]]
@@ -177,9 +158,9 @@ def test_of_several_sign_ins_the_one_that_reaches_the_account_is_taken(place: Pl
     tokens = {str(key): str(answer["access_token"]) for key, answer in zip("123", place.sandbox.oauth.issued[-3:], strict=True)}
     settings = oauth_settings(place.sandbox)
     for account_id, token in tokens.items():
-        assert build_auth(settings, accounts=(int(account_id),), timing=place.wall.timing)[0].token() == token
-    assert build_auth(settings, accounts=(9,), timing=place.wall.timing)[0].token() == tokens["1"]
-    assert build_auth(settings, name="home", timing=place.wall.timing)[0].token() == tokens["3"]
+        assert build_auth(settings, accounts=(int(account_id),), clock=place.clock)[0].token() == token
+    assert build_auth(settings, accounts=(9,), clock=place.clock)[0].token() == tokens["1"]
+    assert build_auth(settings, name="home", clock=place.clock)[0].token() == tokens["3"]
     with pytest.raises(SettingError, match=r"no sign-in named away.*there are: default, home, work"):
         build_auth(settings, name="away")
     sign_in_file(client, "default").forget()
@@ -191,9 +172,9 @@ def test_a_daily_run_does_not_renew_until_the_end_is_near(place: Place) -> None:
     """Fourteen days: the first thirteen runs take the stored token, whatever process they are."""
     for _ in range(13):
         place.client().get_accounts()
-        place.wall.seconds += 86_400
+        place.clock.seconds += 86_400
     assert token_requests(place.sandbox) == 1
-    place.wall.seconds += 86_400 - 3_000  # less than an hour is left
+    place.clock.seconds += 86_400 - 3_000  # less than an hour is left
     place.client().get_accounts()
     assert token_requests(place.sandbox) == 2
 
@@ -205,7 +186,7 @@ def test_tokens_of_two_seconds_carry_a_long_run(place: Place) -> None:
     client = place.client()
     for _ in range(400):
         client.get_accounts()
-        place.wall.seconds += 0.05
+        place.clock.seconds += 0.05
     assert {request.status for request in place.sandbox.requests if request.path != TOKEN_PATH} <= {200, 401}
     assert sum(request.status == 200 for request in place.sandbox.requests if request.path != TOKEN_PATH) == 400
     assert 10 <= token_requests(place.sandbox) <= 14
@@ -248,14 +229,14 @@ def test_a_dead_configured_refresh_token_says_to_take_it_out(place: Place) -> No
 def test_a_named_sign_in_is_named_in_the_hint(place: Place) -> None:
     place.sign_in("work")
     place.revoke_refresh()
-    auth, _ = build_auth(oauth_settings(place.sandbox), name="work", timing=place.wall.timing)
+    auth, _ = build_auth(oauth_settings(place.sandbox), name="work", clock=place.clock)
     with pytest.raises(TokenRejectedError, match=r"login --name work$"):
         auth.renew(auth.token())
 
 
 def test_a_wrong_client_is_named(place: Place) -> None:
     place.sandbox.oauth.client_secret = "changed"
-    auth = build_auth(oauth_settings(place.sandbox, client_secret="old"), timing=place.wall.timing)[0]
+    auth = build_auth(oauth_settings(place.sandbox, client_secret="old"), clock=place.clock)[0]
     with pytest.raises(TokenRejectedError, match="compare client_id and client_secret"):
         auth.renew(auth.token())
 
@@ -279,7 +260,20 @@ def test_a_passing_fault_is_waited_out(place: Place, fault: Fault) -> None:
     place.sandbox.faults.append(fault)
     assert auth.renew(auth.token())
     assert auth.token() == place.sandbox.oauth.issued[-1]["access_token"]
-    assert place.wall.slept == [1.0, 4.0]
+    assert place.clock.waits == [1.0, 4.0]
+
+
+def test_the_wait_for_a_new_token_ends_with_the_run(place: Place) -> None:
+    """On the first wait, and at once in every thread that comes after; the token endpoint is asked no more."""
+    auth = place.auth()
+    token = auth.token()
+    place.sandbox.faults.append(Fault(TOKEN_PATH, status=503, times=9))
+    asked = token_requests(place.sandbox) + 1
+    place.clock.on_wait = place.clock.cancel
+    for _ in range(3):
+        with pytest.raises(CancelledError):
+            auth.renew(token)
+    assert token_requests(place.sandbox) == asked
 
 
 @pytest.mark.parametrize("kind", ["status", "reset"])
@@ -290,11 +284,11 @@ def test_a_lasting_outage_is_no_dead_token(place: Place, kind: Any) -> None:
     place.sandbox.faults.append(fault)
     token = auth.token()
     for seconds in (0, 1, 200):
-        place.wall.seconds += seconds
+        place.clock.seconds += seconds
         with pytest.raises(UnavailableError, match="3 times in a row"):
             auth.renew(token)
     assert token_requests(place.sandbox) == 4
-    place.wall.seconds += 100
+    place.clock.seconds += 100
     assert auth.renew(token)
     assert auth.token() != token
 
@@ -302,13 +296,13 @@ def test_a_lasting_outage_is_no_dead_token(place: Place, kind: Any) -> None:
 def test_an_outage_is_asked_about_once_where_the_token_has_ended(place: Place) -> None:
     auth = place.auth()
     auth.token()
-    place.wall.seconds += FOURTEEN_DAYS + 1
+    place.clock.seconds += FOURTEEN_DAYS + 1
     place.sandbox.faults.append(Fault(TOKEN_PATH, status=503, times=3))
     for _ in range(5):
         with pytest.raises(UnavailableError, match="3 times in a row"):
             auth.token()
     assert token_requests(place.sandbox) == 4
-    place.wall.seconds += 301
+    place.clock.seconds += 301
     assert auth.token() == place.sandbox.oauth.issued[-1]["access_token"]
 
 
@@ -316,11 +310,11 @@ def test_a_token_that_still_holds_outlasts_an_outage(place: Place) -> None:
     """Renewing early failed: the old token serves on, and the next try comes half a minute later."""
     auth = place.auth()
     token = auth.token()
-    place.wall.seconds += FOURTEEN_DAYS - 600
+    place.clock.seconds += FOURTEEN_DAYS - 600
     place.sandbox.faults.append(Fault(TOKEN_PATH, status=503, times=3))
     assert [auth.token() for _ in range(5)] == [token] * 5
     assert token_requests(place.sandbox) == 4
-    place.wall.seconds += 31
+    place.clock.seconds += 31
     assert auth.token() != token
 
 
@@ -329,7 +323,7 @@ def test_without_expiry_a_token_is_used_until_it_is_refused(place: Place) -> Non
     first = auth.token()
     place.sandbox.faults.append(Fault(TOKEN_PATH, status=200, body='{"access_token": "endless", "token_type": "bearer"}'))
     assert auth.renew(first)
-    place.wall.seconds += 10 * FOURTEEN_DAYS
+    place.clock.seconds += 10 * FOURTEEN_DAYS
     assert auth.token() == "endless"
     assert auth.renew("endless")
     assert auth.token() == place.sandbox.oauth.issued[-1]["access_token"]
@@ -390,13 +384,8 @@ def test_nothing_secret_is_logged_at_debug(
     client.get_accounts()
     place.revoke_access()
     client.get_accounts()
-    order = {
-        **vars(oauth_client(oauth_settings(place.sandbox), "")),
-        "token_url": place.sandbox.id_url + TOKEN_PATH[1:],
-        "refresh_token": place.sandbox.oauth.issued[-1]["refresh_token"],
-        "sent_at": 0.0,
-        "seconds": 60.0,
-    }
+    refresh_token = place.sandbox.oauth.issued[-1]["refresh_token"]
+    order = order_of(oauth_client(oauth_settings(place.sandbox), ""), 0.0, refresh_token=refresh_token)
     assert exchange.exchange(order, tmp_path / "answer")["outcome"] == "ok"
     assert "GET /api/v2/accounts" in caplog.text
     assert CLIENT_SECRET in secrets_of(place.sandbox)

@@ -31,18 +31,6 @@ TINY = Size(projects=2, users=2, invoices=1, estimates=1, time_entries=6, expens
 TOKEN = "SECRET-TOKEN-123"
 
 
-class CountingClock(FastClock):
-    """A clock on which waiting takes no time, and which remembers each wait."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        super().sleep(seconds)
-
-
 @pytest.fixture
 def account() -> Account:
     """A small account."""
@@ -57,19 +45,17 @@ def sandbox(account: Account) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def clock() -> CountingClock:
+def clock() -> FastClock:
     """Waits without waiting."""
-    return CountingClock()
+    return FastClock()
 
 
-def client_of(
-    harvest: Sandbox | HandMade, clock: CountingClock | None = None, token: str = TOKEN, **changes: Any
-) -> HarvestClient:
+def client_of(harvest: Sandbox | HandMade, clock: FastClock | None = None, token: str = TOKEN, **changes: Any) -> HarvestClient:
     """Returns a client with the real limits."""
     settings = HarvestSettings(api_url=harvest.api_url, id_url=harvest.id_url)
     for name, value in changes.items():
         setattr(settings, name, value)
-    return HarvestClient(settings, PersonalToken(token), clock or CountingClock())
+    return HarvestClient(settings, PersonalToken(token), clock or FastClock())
 
 
 def test_every_request_has_the_headers_the_api_asks_for(sandbox: Sandbox, account: Account) -> None:
@@ -105,7 +91,7 @@ PASSING = {
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
-def test_what_may_pass_is_tried_again_six_times(sandbox: Sandbox, account: Account, clock: CountingClock, fault: Fault) -> None:
+def test_what_may_pass_is_tried_again_six_times(sandbox: Sandbox, account: Account, clock: FastClock, fault: Fault) -> None:
     """The seventh answer is good; waits grow, have an end, and differ by chance."""
     fault.hits = 0
     sandbox.faults.append(fault)
@@ -184,7 +170,7 @@ def http_date(seconds: int) -> str:
     ids=["seconds", "none", "a day", "a date", "a past date", "absent", "a word", "negative", "a fraction"],
 )  # fmt: skip
 def test_a_429_is_obeyed(
-    sandbox: Sandbox, account: Account, clock: CountingClock, retry_after: Callable[[], str | None], least: int, most: int
+    sandbox: Sandbox, account: Account, clock: FastClock, retry_after: Callable[[], str | None], least: int, most: int
 ) -> None:
     """R16: a web page with `Retry-After` in seconds, as a date, or absent: then the limit's own window; counted, and once."""
     sandbox.faults.append(Fault("/clients$", status=429, retry_after=retry_after()))
@@ -198,7 +184,7 @@ def test_a_429_is_obeyed(
 
 @pytest.mark.parametrize("retry_after", [lambda: "0", lambda: http_date(-30)], ids=["none", "a past date"])
 def test_a_429_that_asks_for_no_wait_does_not_burn_all_tries_at_once(
-    sandbox: Sandbox, account: Account, clock: CountingClock, retry_after: Callable[[], str]
+    sandbox: Sandbox, account: Account, clock: FastClock, retry_after: Callable[[], str]
 ) -> None:
     """The growing waits hold then, as for any other fault that may pass."""
     sandbox.faults.append(Fault("/clients$", status=429, retry_after=retry_after(), times=None))
@@ -207,7 +193,7 @@ def test_a_429_that_asks_for_no_wait_does_not_burn_all_tries_at_once(
     assert sum(clock.waits) >= 1 + 2 + 4 + 8 + 16 + 16
 
 
-def test_a_429_holds_every_other_request_back(sandbox: Sandbox, account: Account, clock: CountingClock) -> None:
+def test_a_429_holds_every_other_request_back(sandbox: Sandbox, account: Account, clock: FastClock) -> None:
     """One pause for all: Harvest means the token, not the thread; Harvest's reports have a pause of their own."""
     client = client_of(sandbox, clock)
     client.budgets.general.pause(7)

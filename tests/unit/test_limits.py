@@ -7,32 +7,19 @@ import itertools
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import SteppedClock
 
-from harvest_source.api.limits import Budget, Clock, Limit
+from harvest_source.api.limits import Budget, Limit
 
 LIMIT = Limit(requests=5, seconds=15)
 DELAY = st.floats(min_value=0.0, max_value=4.0, allow_nan=False)
-
-
-class StepClock(Clock):
-    """A clock that moves only when somebody waits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds = 0.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += max(seconds, 1e-6)
 
 
 @settings(max_examples=200, deadline=None)
 @given(delays=st.lists(st.tuples(DELAY, DELAY), min_size=1, max_size=60))
 def test_no_window_at_the_server_holds_more_than_the_limit(delays: list[tuple[float, float]]) -> None:
     """Requests one after another, each with any delay to the server and back: no 15 seconds hold more than 5."""
-    clock = StepClock()
+    clock = SteppedClock()
     budget = Budget(LIMIT, clock)
     at_server = []
     for there, back in delays:
@@ -48,7 +35,7 @@ def test_no_window_at_the_server_holds_more_than_the_limit(delays: list[tuple[fl
 @given(delays=st.lists(st.tuples(DELAY, DELAY), min_size=6, max_size=60))
 def test_requests_in_flight_together_stay_within_the_limit(delays: list[tuple[float, float]]) -> None:
     """The same with as many requests in flight as the budget allows at once."""
-    clock = StepClock()
+    clock = SteppedClock()
     budget = Budget(LIMIT, clock)
     flying: list[tuple[float, int, object]] = []
     at_server = []
@@ -74,7 +61,7 @@ def test_requests_in_flight_together_stay_within_the_limit(delays: list[tuple[fl
 
 def test_the_full_limit_is_used() -> None:
     """Answers that come at once: every 15 seconds bring the full number of requests."""
-    clock = StepClock()
+    clock = SteppedClock()
     budget = Budget(LIMIT, clock)
     for _ in range(20):
         with budget.permit():
@@ -84,7 +71,7 @@ def test_the_full_limit_is_used() -> None:
 
 def test_a_429_holds_everybody_back() -> None:
     """After a pause no request goes out before it has ended."""
-    clock = StepClock()
+    clock = SteppedClock()
     budget = Budget(LIMIT, clock)
     budget.pause(7)
     with budget.permit():

@@ -19,6 +19,7 @@ from harvest_source.errors import HarvestError, RefusedError, SettingError, Unav
 from harvest_source.settings import HarvestSettings
 from harvest_source.signin.auth import PersonalToken, refusal
 from harvest_source.signin.exchange import PASSING, REFUSED, exchange
+from harvest_source.signin.tokens import OAuthClient, order_of
 
 SELF_SIGNED = (
     "req",
@@ -173,7 +174,7 @@ def test_way_to_a_new_token_has_the_same_faults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificate: ssl.SSLContext, fault: str
 ) -> None:
     """The program that asks for tokens tells what lasts, so that it is not asked three times."""
-    order = {"client_id": "c", "client_secret": "s", "user_agent": "u", "refresh_token": "r", "sent_at": 0, "seconds": 60.0}
+    order = order_of(OAuthClient("c", "s", ELSEWHERE, "u"), 0.0, refresh_token="r")
     context = certificate if fault == "certificate" else None
     with answering(407, context) as (port, _):
         url = f"https://127.0.0.1:{port}/token" if context else f"{ELSEWHERE}token"

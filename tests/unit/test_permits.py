@@ -11,26 +11,13 @@ from contextlib import contextmanager, suppress
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import SteppedClock
 
-from harvest_source.api.limits import GENERAL, REPORTS, Budget, Budgets, Clock, Limit
+from harvest_source.api.limits import GENERAL, REPORTS, Budget, Budgets, Limit
+from harvest_source.clock import Clock
 from harvest_source.errors import CancelledError
 
 ROUNDING = 1e-6
-
-
-class SteppedClock(Clock):
-    """A clock that moves by what is waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds = 0.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.check()
-        self.seconds += max(seconds, ROUNDING)
 
 
 class CrowdClock(Clock):

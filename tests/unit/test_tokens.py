@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -19,11 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from command_line import SCRIPT
 from signing import environment, identity, oauth_settings, token_requests
 
 from harvest_sandbox import Sandbox
 from harvest_source.errors import RefusedError, SettingError, UnavailableError
+from harvest_source.patience import OF_TOKENS, PASSING_STATUSES
 from harvest_source.settings import HarvestSettings
 from harvest_source.signin import exchange
 from harvest_source.signin.auth import Auth, build_auth, sign_in_with_code
@@ -36,6 +39,7 @@ from harvest_source.signin.tokens import (
     configured_file,
     folder,
     oauth_client,
+    order_of,
     sign_in_file,
     stored_sign_ins,
 )
@@ -235,13 +239,7 @@ def test_an_answer_left_by_a_killed_program_is_taken_over(monkeypatch: pytest.Mo
         stored = file.read()
         assert stored
         client = oauth_client(oauth_settings(sandbox), "")
-        order = {
-            **vars(client),
-            "token_url": client.token_url,
-            "refresh_token": stored.refresh_token,
-            "sent_at": time.time(),
-            "seconds": 60,
-        }
+        order = order_of(client, time.time(), refresh_token=stored.refresh_token)
         result = exchange.exchange(order, file.path.with_suffix(".answer"))
         assert result == {"outcome": "ok", "status": 200, "error": None}
         auth, _ = build_auth(oauth_settings(sandbox))
@@ -504,7 +502,7 @@ def test_an_odd_answer_of_an_older_version_is_taken_over() -> None:
 def test_an_endless_answer_without_tokens_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with odd_token_endpoint(LENGTH.replace(b"100000", b"100000000"), b"{" * 200_000, then=drip(b" ")) as port:
         _, auth = renewal_at(port, monkeypatch, 20.0)
-        monkeypatch.setattr("harvest_source.signin.auth.TRIES", 1)
+        monkeypatch.setattr("harvest_source.signin.auth.OF_TOKENS", replace(OF_TOKENS, times=1))
         with pytest.raises(UnavailableError, match="answered 200"):
             auth.renew("at-old")
 
@@ -536,3 +534,21 @@ def test_an_order_cut_short_is_never_sent(tmp_path: Path) -> None:
     )
     assert (done.stdout, done.stderr) == ("ready\n", "")
     assert not (tmp_path / "answer").exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        *((status, b"", exchange.PASSING) for status in sorted(PASSING_STATUSES)),
+        *((status, b"", exchange.REFUSED) for status in (400, 401, 404, 422, 501, 505, 511)),
+        (503, b'{"error": "down"}', exchange.PASSING),
+        (200, b"a web page", exchange.PASSING),  # of somebody on the way
+        (200, b'{"error": "invalid_grant"}', exchange.REFUSED),
+        (400, b'{"error": "invalid_grant"}', exchange.REFUSED),
+    ],
+)
+def test_what_passes_at_the_token_endpoint_is_what_passes_at_the_api(status: int, body: bytes, outcome: str) -> None:
+    response = requests.Response()
+    response.status_code, response.raw = status, io.BytesIO(body)
+    described = exchange.describe(response, order_of(OAuthClient("i", "s", "https://id.example/", "a"), 0.0)["passing"])
+    assert described["outcome"] == outcome
