@@ -1,7 +1,7 @@
 """Writes the generated parts of the pages in this folder: what the code says of itself is told there and nowhere else.
 
-`python docs/generate.py` (or `make docs`) writes them anew; a test says when one is stale. `tables.md` is generated as a whole;
-in the other pages a part stands between two comments, and what is written around it stays.
+`python docs/generate.py` (or `make docs`) writes them anew; a test says when one is stale. A part stands between two comments;
+what is written around it stays.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import click
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from harvest_source.catalogue.docs import PAGE, tables_page  # noqa: E402 - found from here on
+from harvest_source.catalogue.docs import table, tables_part  # noqa: E402 - found from here on
 from harvest_source.commands.cli import cli  # noqa: E402
 from harvest_source.commands.options import COMMON  # noqa: E402
 from harvest_source.exit_codes import EXIT_CODES  # noqa: E402
@@ -44,7 +44,7 @@ class Described:
 
 def written() -> dict[Path, str]:
     """Returns every page with a generated part, as it should be."""
-    pages = {PAGE: tables_page()}
+    pages: dict[Path, str] = {}
     for name, (page, render) in PARTS.items():
         path = FOLDER / page
         pages[path] = _with_part(pages.get(path) or path.read_text(encoding="utf-8"), name, render())
@@ -167,13 +167,8 @@ def as_code(text: str) -> str:
     return re.sub(r"(?<![\w`/-])(--[a-z][a-z-]*|\.dlt/[a-z.]+|[a-z]+(?:_[a-z]+)+)(?![\w`/])", r"`\1`", text)
 
 
-def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Returns a table in Markdown."""
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
+    "tables": ("tables.md", tables_part),
     "commands": ("commands.md", commands_part),
     "settings": ("settings.md", settings_part),
     "verified": ("results.md", verified_part),

@@ -1,18 +1,12 @@
-"""Renders docs/tables.md from the catalogue: every table, how it is loaded, and every column.
-
-`python -m harvest_source.catalogue.docs` writes the page anew; a test says when it is stale.
-"""
+"""Describes the catalogue in Markdown: every table, how it is loaded, and every column. `docs/generate.py` writes the page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from harvest_source.catalogue.columns.shared import ACCOUNT_ID
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
 from harvest_source.catalogue.reports import REPORTS, Paging, Report, parent_id_column
-
-PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 
 SQL_TYPES = {
     Kind.ID: "bigint",
@@ -23,31 +17,10 @@ SQL_TYPES = {
     Kind.TIMESTAMP: "timestamp with time zone",
 }
 
-INTRODUCTION = """\
-# Tables and columns
 
-Generated from the catalogue of reports by `python -m harvest_source.catalogue.docs`; edit the declarations, not this page.
-
-- One table per report. `account_id` is part of every key, so several Harvest accounts share a dataset.
-- A nested object stands flattened, with two underscores: `client` becomes `client__id` and `client__name`.
-- A list becomes a child table, named after its table and the list: `invoices__line_items`.
-- The tables of chosen reports exist after the first run, with the tables of their lists, also where a module is switched off or
-  the token may not read them (of Parquet files the report's own). So does every declared column, even if all its values are null.
-  All but the keys may be null.
-- A table or column that was taken away by hand is made anew by the next run, and its report is read from the beginning: the run
-  says so. What cannot be read again is lost: rows that Harvest no longer has, and what stood in the product's own tables.
-- A field that Harvest adds later becomes a new column by itself, and the run's summary names it.
-- `statement_key` and `client_key` open public pages without login: treat them as secrets.
-
-dlt adds its own columns, described here once: `_dlt_load_id` (the load that wrote the row) and `_dlt_id` (the row, where
-a table has it); in child tables also `_dlt_parent_id` (the `_dlt_id` of the row above) and `_dlt_list_idx` (the position
-in the list, from 0)."""
-
-
-def tables_page() -> str:
-    """Returns the whole page of tables, Markdown with a newline at its end."""
-    sections = [INTRODUCTION, "## All tables", _overview(), *(_section(report) for report in REPORTS)]
-    return "\n\n".join(sections) + "\n"
+def tables_part() -> str:
+    """Returns the table of all tables, and a section for each, in Markdown."""
+    return "\n\n".join(["## All tables", _overview(), *(_section(report) for report in REPORTS)])
 
 
 def how_loaded(report: Report) -> str:
@@ -80,7 +53,7 @@ def _overview() -> str:
         )
         for report in REPORTS
     )
-    return _table(("Table", "Report in Domo", "Endpoint", "Key", "Cursor", "Who may read all"), rows)
+    return table(("Table", "Report in Domo", "Endpoint", "Key", "Cursor", "Who may read all"), rows)
 
 
 def _section(report: Report) -> str:
@@ -134,10 +107,11 @@ def _cursor(report: Report) -> str:
 
 def _columns(columns: Iterable[Column]) -> str:
     rows = ((f"`{column.name}`", SQL_TYPES[column.kind], column.description) for column in columns)
-    return _table(("Column", "Type", "Meaning"), rows)
+    return table(("Column", "Type", "Meaning"), rows)
 
 
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Returns a table in Markdown."""
     lines = [header, tuple("---" for _ in header), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
@@ -148,12 +122,3 @@ def _code(names: Iterable[str]) -> str:
 
 def _lower_first(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:]
-
-
-def main(page: Path = PAGE) -> None:
-    """Writes the page of tables."""
-    page.write_text(tables_page(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
