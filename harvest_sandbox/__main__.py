@@ -16,7 +16,7 @@ from harvest_sandbox.sizes import SIZES, Size
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(prog="harvest_sandbox", description="A stand-in Harvest account on 127.0.0.1.")
     parser.add_argument("--size", choices=sorted(SIZES), default="demo")
     for field in fields(Size):
@@ -31,7 +31,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until interrupted; the two addresses and the accounts are printed first."""
+    """Serves until interrupted; the two addresses and the accounts are printed first."""
     options = parse(arguments)
     changed = {field.name: getattr(options, field.name) for field in fields(Size) if getattr(options, field.name) is not None}
     size = replace(SIZES[options.size], **changed)

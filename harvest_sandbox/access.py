@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harvest_sandbox.account import Account
 from harvest_sandbox.answers import not_allowed
 from harvest_sandbox.rows import Row, getter
-
-if TYPE_CHECKING:
-    from harvest_sandbox.account import Account
 
 Test = Callable[[Any], bool]
 _INVOICES = frozenset({"invoices", "invoice_payments", "invoice_messages", "invoice_item_categories"})
@@ -43,11 +41,11 @@ class Access:
     """What one caller may see in one account."""
 
     def __init__(self, account: Account, caller: Caller) -> None:
-        """Find the user behind a caller.
+        """Finds the user behind a caller.
 
         Args:
-            account: The account that is asked.
-            caller: Who asks.
+            account: the account that is asked.
+            caller: who asks.
         """
         self.account = account
         self.user = _find_user(account, caller)
@@ -59,37 +57,37 @@ class Access:
 
     @property
     def is_administrator(self) -> bool:
-        """Tell whether everything is open."""
+        """Tells whether everything is open."""
         return "administrator" in self.access_roles
 
     @property
     def is_manager(self) -> bool:
-        """Tell whether the caller is a manager."""
+        """Tells whether the caller is a manager."""
         return "manager" in self.access_roles
 
     @property
     def sees_rates(self) -> bool:
-        """Tell whether money by hourly rates is shown."""
+        """Tells whether money by hourly rates is shown."""
         return self.is_administrator or (self.is_manager and "billable_rates_manager" in self.access_roles)
 
     def may_invoice(self) -> bool:
-        """Tell whether the caller may create and edit invoices."""
+        """Tells whether the caller may create and edit invoices."""
         return self.is_administrator or (self.is_manager and bool(_DRAFTERS & set(self.access_roles)))
 
     def managed_projects(self) -> set[int]:
-        """Return the projects that the caller manages."""
+        """Returns the projects that the caller manages."""
         return {row["project"]["id"] for row in self._assignments() if row["is_project_manager"] and row["is_active"]}
 
     def assigned_projects(self) -> set[int]:
-        """Return the projects that the caller works on."""
+        """Returns the projects that the caller works on."""
         return {row["project"]["id"] for row in self._assignments() if row["is_active"]}
 
     def teammates(self) -> set[int]:
-        """Return the users who are assigned to the caller, a manager."""
+        """Returns the users who are assigned to the caller, a manager."""
         return {user for manager, user in self.account.rows["teammates"] if manager == self.user_id}
 
     def rule(self, report: str) -> Test | None:
-        """Return which keys of a table the caller may see: None for all.
+        """Returns which keys of a table the caller may see: None for all.
 
         Raises:
             Refused: 403, where the caller may not ask at all.
@@ -110,7 +108,7 @@ class Access:
         return self._managed(report)
 
     def of_user(self, report: str, user_id: int) -> None:
-        """Refuse a table below a user whom the caller may not see."""
+        """Refuses a table below a user whom the caller may not see."""
         if self.is_administrator or (report == "project_assignments" and user_id == self.user_id):
             return
         if report != "project_assignments":
@@ -119,7 +117,7 @@ class Access:
             raise not_allowed()
 
     def _managed(self, report: str) -> Test:
-        """Return the rule of what belongs to managed projects and teammates."""
+        """Returns the rule of what belongs to managed projects and teammates."""
         rows, projects, mates = self.account.rows[report], self.managed_projects(), self.teammates()
         if report == "users":
             return _only(mates)
@@ -132,7 +130,7 @@ class Access:
         return lambda key: rows[key]["project"]["id"] in projects
 
     def _charges(self, report: str) -> Test:
-        """Return the rule of time and expenses: own ones, and a manager's people's and projects'."""
+        """Returns the rule of time and expenses: own ones, and a manager's people's and projects'."""
         rows = self.account.rows[report]
         users = {self.user_id, *(self.teammates() if self.is_manager else ())}
         projects = self.managed_projects() if self.is_manager else set()

@@ -25,17 +25,17 @@ class Refused(Exception):  # noqa: N818 - an answer on its way out, not a failur
     """Ends the work on a request with an answer."""
 
     def __init__(self, answer: Answer) -> None:
-        """Keep the answer.
+        """Keeps the answer.
 
         Args:
-            answer: What the caller gets.
+            answer: what the caller gets.
         """
         super().__init__(answer.status)
         self.answer = answer
 
 
 def ok(value: Any) -> Answer:
-    """Return a value as a successful answer."""
+    """Returns a value as a successful answer."""
     return Answer(200, encode(value))
 
 
@@ -83,7 +83,7 @@ def throttled(seconds: int) -> Refused:
 
 
 def page(title: str) -> bytes:
-    """Return a small HTML page."""
+    """Returns a small HTML page."""
     return f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n".encode()
 
 

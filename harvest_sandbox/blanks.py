@@ -208,5 +208,5 @@ PARENTS: dict[str, str] = {
 
 
 def blank(report: str) -> Row:
-    """Return a new row of a report with its defaults, without id and timestamps."""
+    """Returns a new row of a report with its defaults, without id and timestamps."""
     return deepcopy(BLANKS[report])

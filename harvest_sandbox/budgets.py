@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+from harvest_sandbox.access import Access
+from harvest_sandbox.account import Account
 from harvest_sandbox.filters import read_flag
 from harvest_sandbox.rows import Row, getter, peek
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from harvest_sandbox.access import Access
-    from harvest_sandbox.account import Account
 
 _MONEY = frozenset({"project_cost", "task_fees"})
 
 
 def budget_report(access: Access, query: Mapping[str, str]) -> list[Row]:
-    """Return the rows of /reports/project_budget: only projects with a budget."""
+    """Returns the rows of /reports/project_budget: only projects with a budget."""
     account, visible = access.account, _visible(access)
     wanted = read_flag(query["is_active"], "is_active") if query.get("is_active") else None
     spent = _spent(account)
@@ -49,7 +46,7 @@ def budget_report(access: Access, query: Mapping[str, str]) -> list[Row]:
 
 
 def _visible(access: Access) -> set[int] | None:
-    """Return the projects whose budget the caller may see; None for all."""
+    """Returns the projects whose budget the caller may see; None for all."""
     if access.is_administrator:
         return None
     projects = access.account.rows["projects"]
@@ -58,7 +55,7 @@ def _visible(access: Access) -> set[int] | None:
 
 
 def _budget(account: Account, project: Row) -> Any:
-    """Return a project's budget, from where its budget_by says."""
+    """Returns a project's budget, from where its budget_by says."""
     if project["budget_by"] in {"project", "project_cost"}:
         return project["budget"] if project["budget_by"] == "project" else project["cost_budget"]
     report = "user_assignments" if project["budget_by"] == "person" else "task_assignments"
@@ -71,7 +68,7 @@ def _budget(account: Account, project: Row) -> Any:
 
 
 def _spent(account: Account) -> dict[int, float]:
-    """Return what is used of each project's budget, in hours or in money."""
+    """Returns what is used of each project's budget, in hours or in money."""
     month = account.now().date().isoformat()[:7]
     projects, used = account.rows["projects"], dict[int, float]()
     entries, expenses = account.rows["time_entries"], account.rows["expenses"]

@@ -9,17 +9,17 @@ STAMP_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def system_now() -> datetime:
-    """Return the real time in UTC, whole seconds."""
+    """Returns the real time in UTC, whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 def stamp(moment: datetime) -> str:
-    """Return a moment as the API writes it: UTC, whole seconds, `Z`."""
+    """Returns a moment as the API writes it: UTC, whole seconds, `Z`."""
     return moment.astimezone(UTC).strftime(STAMP_FORMAT)
 
 
 def parse_stamp(text: str) -> datetime:
-    """Return the moment that an API timestamp names."""
+    """Returns the moment that an API timestamp names."""
     return datetime.strptime(text, STAMP_FORMAT).replace(tzinfo=UTC)
 
 
@@ -27,7 +27,7 @@ class Clock:
     """A clock that stands still until it is moved; call it for the time."""
 
     def __init__(self, start: datetime) -> None:
-        """Begin at a moment.
+        """Begins at a moment.
 
         Args:
             start: Time zone aware; fractions of a second are dropped.
@@ -36,12 +36,12 @@ class Clock:
         self._lock = threading.Lock()
 
     def __call__(self) -> datetime:
-        """Return the present moment of this clock."""
+        """Returns the present moment of this clock."""
         with self._lock:
             return self._now
 
     def advance(self, seconds: int = 1) -> datetime:
-        """Move on and return the new moment."""
+        """Moves on and returns the new moment."""
         with self._lock:
             self._now += timedelta(seconds=seconds)
             return self._now

@@ -4,35 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from harvest_sandbox.access import Caller
+from harvest_sandbox.access import Access, Caller
 from harvest_sandbox.answers import HTML, Answer
-
-if TYPE_CHECKING:
-    from harvest_sandbox.server import Sandbox
+from harvest_sandbox.calls import IdCall
+from harvest_sandbox.oauth import OAuth
 
 ALL = "all"
 
 
-def ask(sandbox: Sandbox, query: Mapping[str, str]) -> Answer:
-    """Answer with the page that asks for consent."""
-    wrong = _wrong(sandbox, query)
+def ask(call: IdCall) -> Answer:
+    """Answers with the page that asks for consent."""
+    wrong = _wrong(call.oauth, call.query)
     if wrong:
         return _page(400, wrong)
     kept = "".join(
-        f'<input type="hidden" name="{name}" value="{escape(query.get(name, ""))}">'
+        f'<input type="hidden" name="{name}" value="{escape(call.query.get(name, ""))}">'
         for name in ("client_id", "redirect_uri", "state", "response_type", "code_challenge", "code_challenge_method")
     )
-    choices = [(str(account.id), account.name) for account in sandbox.accounts]
+    choices = [(str(account.id), account.name) for account in call.accounts]
     if len(choices) > 1:
         choices.append((ALL, "All accounts"))
     radios = "".join(
         f'<label><input type="radio" name="account" value="{value}"{" checked" if place == 0 else ""}> {escape(name)}</label>'
         for place, (value, name) in enumerate(choices)
     )
-    user = next((sandbox.access(account, Caller()).user for account in sandbox.accounts), None) or {}
+    user = next((Access(account, Caller()).user for account in call.accounts), None) or {}
     who = escape(f"{user.get('first_name', '')} {user.get('last_name', '')}".strip())
     return _page(
         200,
@@ -44,29 +42,30 @@ def ask(sandbox: Sandbox, query: Mapping[str, str]) -> Answer:
     )
 
 
-def decide(sandbox: Sandbox, fields: Mapping[str, str]) -> Answer:
-    """Answer a decision: send the browser back to the application, with a code or a refusal."""
-    wrong = _wrong(sandbox, fields)
+def decide(call: IdCall) -> Answer:
+    """Answers a decision: sends the browser back to the application, with a code or a refusal."""
+    fields = call.fields
+    wrong = _wrong(call.oauth, fields)
     if wrong:
         return _page(400, wrong)
     back = {"state": fields["state"]} if fields.get("state") else {}
     if fields.get("decision") != "allow":
         return _redirect(fields, {"error": "access_denied", "error_description": "The user denied the request.", **back})
     chosen = fields.get("account", ALL)
-    ids = [account.id for account in sandbox.accounts]
+    ids = [account.id for account in call.accounts]
     reached = ids if chosen == ALL else [account_id for account_id in ids if str(account_id) == chosen]
     if not reached:
         return _page(400, "There is no such account")
-    code = sandbox.oauth.issue_code(Caller(accounts=None if chosen == ALL else reached), fields.get("code_challenge", ""))
+    code = call.oauth.issue_code(Caller(accounts=None if chosen == ALL else reached), fields.get("code_challenge", ""))
     return _redirect(fields, {"code": code, "scope": "harvest:all" if chosen == ALL else f"harvest:{chosen}", **back})
 
 
-def _wrong(sandbox: Sandbox, fields: Mapping[str, str]) -> str:
-    """Return what is wrong with a request for consent; such a one never leads back to its redirect address."""
-    if fields.get("client_id") != sandbox.oauth.client_id:
+def _wrong(oauth: OAuth, fields: Mapping[str, str]) -> str:
+    """Returns what is wrong with a request for consent; such a one never leads back to its redirect address."""
+    if fields.get("client_id") != oauth.client_id:
         return "Unknown application"
     redirect = fields.get("redirect_uri", "")
-    if not redirect.startswith(("http://", "https://")) or not redirect.startswith(sandbox.oauth.redirect_url):
+    if not redirect.startswith(("http://", "https://")) or not redirect.startswith(oauth.redirect_url):
         return "The redirect address is not the registered one"
     if fields.get("code_challenge") and fields.get("code_challenge_method") != "S256":
         return "The code challenge method is not supported"

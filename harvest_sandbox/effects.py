@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harvest_sandbox.blanks import PARENTS
 from harvest_sandbox.clock import stamp
-from harvest_sandbox.links import link_new, link_user_assignment, price_entry
+from harvest_sandbox.links import link_user_assignment, price_entry
 from harvest_sandbox.money import plain, rounded, running_hours, totals
-from harvest_sandbox.rates import RATES as _RATES
-from harvest_sandbox.rates import fit_rates
+from harvest_sandbox.rates import RATES, fit_rates
 from harvest_sandbox.rows import Row, getter
-
-if TYPE_CHECKING:
-    from harvest_sandbox.account import Account
-
-__all__ = ["after_delete", "after_insert", "after_update", "before_delete", "child_gone", "link_new", "may_delete"]
+from harvest_sandbox.tables import Tables
 
 _STATES = {
     "invoice_messages": {"send": "open", "re-open": "open", "close": "closed", "draft": "draft"},
@@ -40,14 +35,14 @@ _OWNED = {
 _TOTAL_INPUTS = frozenset({"line_items", "tax", "tax2", "discount"})
 
 
-def after_insert(account: Account, report: str, row: Row, given: set[str]) -> None:
-    """Do what follows from a new row.
+def after_insert(account: Tables, report: str, row: Row, given: set[str]) -> None:
+    """Does what follows from a new row.
 
     Args:
-        account: Where it happens.
-        report: The table.
-        row: The new row.
-        given: The fields that the caller set.
+        account: where it happens.
+        report: the table.
+        row: the new row.
+        given: the fields that the caller set.
     """
     if report == "time_entries":
         _fit_entry(account, row, given)
@@ -58,12 +53,12 @@ def after_insert(account: Account, report: str, row: Row, given: set[str]) -> No
         _settle(account, account.parents[report][row["id"]], quiet=False)
     elif report in _STATES:
         _follow_message(account, report, row)
-    elif report in _RATES:
+    elif report in RATES:
         fit_rates(account, report, account.parents[report][row["id"]], newest=row["id"])
 
 
-def after_update(account: Account, report: str, key: Any, before: Row, changed: set[str], *, quiet: bool) -> None:
-    """Do what follows from changed fields of a row."""
+def after_update(account: Tables, report: str, key: Any, before: Row, changed: set[str], *, quiet: bool) -> None:
+    """Does what follows from changed fields of a row."""
     row = account.rows[report][key]
     if report == "time_entries":
         _change_entry(account, row, before, changed)
@@ -73,7 +68,7 @@ def after_update(account: Account, report: str, key: Any, before: Row, changed: 
         _fit_totals(account, report, row, changed)
     elif report == "invoice_payments":
         _settle(account, account.parents[report][key], quiet=quiet)
-    elif report in _RATES:
+    elif report in RATES:
         fit_rates(account, report, account.parents[report][key], quiet=quiet)
     elif report == "projects":
         _move_project(account, row, before)
@@ -81,8 +76,20 @@ def after_update(account: Account, report: str, key: Any, before: Row, changed: 
         _rename_role(account, before["name"], [row["name"]], quiet=quiet)
 
 
-def before_delete(account: Account, report: str, key: Any, *, quiet: bool) -> None:
-    """Remove what goes together with a row.
+def delete(account: Tables, report: str, key: Any, *, quiet: bool) -> None:
+    """Removes a row and what goes with it."""
+    row = account.rows[report][key]
+    _before_delete(account, report, key, quiet=quiet)
+    account.drop(report, key)
+    _after_delete(account, report, row, quiet=quiet)
+    parent = account.parents[report].pop(key, None) if report in PARENTS else None
+    if parent is not None and key in account.children[report].get(parent, ()):
+        account.children[report][parent].remove(key)
+        _child_gone(account, report, parent, quiet=quiet)
+
+
+def _before_delete(account: Tables, report: str, key: Any, *, quiet: bool) -> None:
+    """Removes what goes together with a row.
 
     Harvest refuses to delete what is still in use (see `may_delete`); here it goes too, so that nothing dangles.
     """
@@ -93,18 +100,18 @@ def before_delete(account: Account, report: str, key: Any, *, quiet: bool) -> No
     for table in _OWNED.get(report, ()):
         for each in _keys_where(account, table, field, key):
             if report == "clients":
-                account.delete(table, each, quiet=quiet)
+                delete(account, table, each, quiet=quiet)
             else:  # nothing hangs on these
                 account.drop(table, each)
     if report == "users":
         for mate in [mate for mate in account.rows["teammates"] if mate[1] == key]:
-            account.delete("teammates", mate, quiet=quiet)
+            delete(account, "teammates", mate, quiet=quiet)
         for role in account.rows["roles"].values():
             role["user_ids"] = [user for user in role["user_ids"] if user != key]
 
 
-def after_delete(account: Account, report: str, row: Row, *, quiet: bool) -> None:
-    """Free what pointed at a removed row."""
+def _after_delete(account: Tables, report: str, row: Row, *, quiet: bool) -> None:
+    """Frees what pointed at a removed row."""
     if report in {"user_assignments", "task_assignments"}:
         field = report[:-1]
         for table in ("time_entries", "expenses"):
@@ -124,16 +131,16 @@ def after_delete(account: Account, report: str, row: Row, *, quiet: bool) -> Non
             account.rows["invoices"][key]["estimate"] = None
 
 
-def child_gone(account: Account, report: str, parent: int, *, quiet: bool) -> None:
-    """Do what follows for the parent of a removed child row."""
+def _child_gone(account: Tables, report: str, parent: int, *, quiet: bool) -> None:
+    """Does what follows for the parent of a removed child row."""
     if report == "invoice_payments":
         _settle(account, parent, quiet=quiet)
-    elif report in _RATES:
+    elif report in RATES:
         fit_rates(account, report, parent, quiet=quiet)
 
 
-def may_delete(account: Account, report: str, key: Any) -> bool:
-    """Tell whether Harvest's documented rules allow to delete a row."""
+def may_delete(account: Tables, report: str, key: Any) -> bool:
+    """Tells whether Harvest's documented rules allow to delete a row."""
     uses: dict[str, tuple[str, tuple[str, ...]]] = {
         "clients": ("client", ("projects", "invoices", "estimates")),
         "users": ("user", ("time_entries", "expenses")),
@@ -146,14 +153,14 @@ def may_delete(account: Account, report: str, key: Any) -> bool:
     return not any(_keys_where(account, table, field, key) for table in tables)
 
 
-def _keys_where(account: Account, table: str, field: str, key: Any) -> list[Any]:
+def _keys_where(account: Tables, table: str, field: str, key: Any) -> list[Any]:
     rows = account.rows[table]
     value = getter(rows, field)
     return [each for each in rows if (value(each) or {}).get("id") == key]
 
 
-def _change_entry(account: Account, row: Row, before: Row, changed: set[str]) -> None:
-    """Stop a timer, keep the fields in step, follow a new project or user."""
+def _change_entry(account: Tables, row: Row, before: Row, changed: set[str]) -> None:
+    """Stops a timer, keeps the fields in step, follows a new project or user."""
     if before["is_running"] and not row["is_running"]:
         if "hours" not in changed:
             row["hours"] = plain(running_hours(before, account.now()))
@@ -164,14 +171,14 @@ def _change_entry(account: Account, row: Row, before: Row, changed: set[str]) ->
         link_user_assignment(account, row)
 
 
-def _move_project(account: Account, row: Row, before: Row) -> None:
-    """Let time and expenses follow a project to another client."""
+def _move_project(account: Tables, row: Row, before: Row) -> None:
+    """Lets time and expenses follow a project to another client."""
     for table in ("time_entries", "expenses") if row["client"] is not before["client"] else ():
         for each in _keys_where(account, table, "project", row["id"]):
             account.rows[table][each]["client"] = row["client"]
 
 
-def _rename_role(account: Account, old: str, new: list[str], *, quiet: bool) -> None:
+def _rename_role(account: Tables, old: str, new: list[str], *, quiet: bool) -> None:
     for key, user in account.rows["users"].items():
         if old in user["roles"] and new != [old]:
             user["roles"] = [role for role in user["roles"] if role != old] + new
@@ -184,8 +191,8 @@ def _fit_billed(row: Row, changed: set[str]) -> None:
         row["locked_reason"] = "Item Invoiced and Locked for this Time Period" if row["is_billed"] else None
 
 
-def _fit_entry(account: Account, row: Row, changed: set[str]) -> None:
-    """Keep the fields of a time entry in step that the caller did not set."""
+def _fit_entry(account: Tables, row: Row, changed: set[str]) -> None:
+    """Keeps the fields of a time entry in step that the caller did not set."""
     _fit_billed(row, changed)
     if row["is_running"] and row["timer_started_at"] is None:
         row["timer_started_at"] = stamp(account.now())
@@ -197,20 +204,20 @@ def _fit_entry(account: Account, row: Row, changed: set[str]) -> None:
         row["rounded_hours"] = plain(rounded(float(row["hours"])))
 
 
-def _fit_totals(account: Account, report: str, row: Row, changed: set[str]) -> None:
+def _fit_totals(account: Tables, report: str, row: Row, changed: set[str]) -> None:
     if changed & _TOTAL_INPUTS and "amount" not in changed:
         row.update(totals(row))
     if report == "invoices" and "due_amount" not in changed:
         row["due_amount"] = plain(round(row["amount"] - _paid(account, row["id"]), 2))
 
 
-def _paid(account: Account, invoice_id: int) -> float:
+def _paid(account: Tables, invoice_id: int) -> float:
     payments = account.rows["invoice_payments"]
     return math.fsum(payments[key]["amount"] for key in account.children_of("invoice_payments", invoice_id))
 
 
-def _settle(account: Account, invoice_id: int, *, quiet: bool) -> None:
-    """Bring an invoice in line with its payments; it moves with them (seen once, to the second)."""
+def _settle(account: Tables, invoice_id: int, *, quiet: bool) -> None:
+    """Brings an invoice in line with its payments; it moves with them (seen once, to the second)."""
     invoice = account.rows["invoices"].get(invoice_id)
     if invoice is None:
         return
@@ -225,8 +232,8 @@ def _settle(account: Account, invoice_id: int, *, quiet: bool) -> None:
     account.touch("invoices", invoice_id, quiet=quiet)
 
 
-def _follow_message(account: Account, report: str, message: Row) -> None:
-    """Change the state of a message's invoice or estimate; a mere reminder leaves it untouched."""
+def _follow_message(account: Tables, report: str, message: Row) -> None:
+    """Changes the state of a message's invoice or estimate; a mere reminder leaves it untouched."""
     parent_report, parent = PARENTS[report], account.parents[report][message["id"]]
     row, state = account.rows[parent_report].get(parent), _STATES[report].get(message["event_type"] or "")
     if row is None or state is None:

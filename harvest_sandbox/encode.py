@@ -10,11 +10,11 @@ try:
 except ImportError:  # pragma: no cover - the runtime requirements bring orjson
 
     def encode(value: Any) -> bytes:
-        """Return a value as UTF-8 JSON."""
+        """Returns a value as UTF-8 JSON."""
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 else:
 
     def encode(value: Any) -> bytes:
-        """Return a value as UTF-8 JSON."""
+        """Returns a value as UTF-8 JSON."""
         return orjson.dumps(value)

@@ -45,11 +45,11 @@ class Fault:
     hits: int = 0
 
     def matches(self, path: str, query: str) -> bool:
-        """Tell whether a request is one of those meant."""
+        """Tells whether a request is one of those meant."""
         return bool(re.search(self.path, path)) and (self.query is None or bool(re.search(self.query, query)))
 
     def answer(self) -> Answer:
-        """Return what the caller gets instead."""
+        """Returns what the caller gets instead."""
         status = self.status or (500 if self.kind == "status" else _GOOD)
         body, content_type = b"", HTML
         if self.kind == "wrong_shape":
@@ -71,12 +71,12 @@ class Faults(list[Fault]):
     """The faults that wait for a request."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begins with none."""
         super().__init__()
         self._lock = threading.Lock()
 
     def strike(self, path: str, query: str) -> Fault | None:
-        """Return the first fault that is due for a request, and count it."""
+        """Returns the first fault that is due for a request, and counts it."""
         with self._lock:
             for fault in self:
                 if not fault.matches(path, query):

@@ -6,15 +6,13 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harvest_sandbox.account import Account
 from harvest_sandbox.answers import unprocessable
 from harvest_sandbox.clock import stamp
 from harvest_sandbox.lists import REMEMBERED_FROM, ListSpec
 from harvest_sandbox.rows import getter
-
-if TYPE_CHECKING:
-    from harvest_sandbox.account import Account
 
 Query = Mapping[str, str]
 Test = Callable[[Any], bool]
@@ -26,7 +24,7 @@ _CACHE_SIZE = 64
 
 
 def read_date(text: str, name: str) -> str:
-    """Return a date of a query, `YYYY-MM-DD` or `YYYYMMDD`, in the first form."""
+    """Returns a date of a query, `YYYY-MM-DD` or `YYYYMMDD`, in the first form."""
     try:
         return date.fromisoformat(text[:10]).isoformat()
     except ValueError:
@@ -34,7 +32,7 @@ def read_date(text: str, name: str) -> str:
 
 
 def read_flag(text: str, name: str) -> bool:
-    """Return the truth value of a query."""
+    """Returns the truth value of a query."""
     flag = _FLAGS.get(text.lower())
     if flag is None:
         raise unprocessable(f"Invalid {name} parameter")
@@ -42,7 +40,7 @@ def read_flag(text: str, name: str) -> bool:
 
 
 def read_since(text: str) -> tuple[str, bool]:
-    """Return `updated_since` as a timestamp, and whether a fraction of a second lies beyond it."""
+    """Returns `updated_since` as a timestamp, and whether a fraction of a second lies beyond it."""
     try:
         # In a query a plus sign is a blank: 08:00:00+02:00 may come as 08:00:00 02:00.
         moment = datetime.fromisoformat(re.sub(r"(:\d\d(?:\.\d+)?) (?=\d\d:?\d\d$)", r"\1+", text.strip()))
@@ -54,14 +52,14 @@ def read_since(text: str) -> tuple[str, bool]:
 
 
 def select(account: Account, spec: ListSpec, query: Query, *, parent: int | None, allowed: Test | None) -> Sequence[Any]:
-    """Return the keys of a list's rows after its filters, in its order.
+    """Returns the keys of a list's rows after its filters, in its order.
 
     Args:
         account: Whose rows.
-        spec: Which list.
-        query: The request's parameters; unknown ones are ignored, as at Harvest.
-        parent: The parent's id of a list below another record.
-        allowed: Whether the caller may see a row; None for every row.
+        spec: which list.
+        query: the request's parameters; unknown ones are ignored, as at Harvest.
+        parent: the parent's id of a list below another record.
+        allowed: whether the caller may see a row; None for every row.
     """
     used = {name: text for name, text in query.items() if name not in _IGNORED}
     rows = account.rows[spec.report]
@@ -85,7 +83,7 @@ def select(account: Account, spec: ListSpec, query: Query, *, parent: int | None
 
 
 def _ordered(account: Account, spec: ListSpec, query: Query, parent: int | None) -> Sequence[Any]:
-    """Return the keys in the order of the list, cut to `from` and `to` where it has them."""
+    """Returns the keys in the order of the list, cut to `from` and `to` where it has them."""
     rows = account.rows[spec.report]
     keys = account.children_of(spec.report, parent) if parent is not None and spec.under is None else list(rows)
     if spec.sort == "id":
@@ -101,7 +99,7 @@ def _ordered(account: Account, spec: ListSpec, query: Query, parent: int | None)
 
 
 def dated_keys(account: Account, report: str, field: str) -> tuple[list[Any], list[str]]:
-    """Return the keys of a table from the oldest date to the newest, and their dates; rows without a date first."""
+    """Returns the keys of a table from the oldest date to the newest, and their dates; rows without a date first."""
     rows, version = account.rows[report], account.versions[report]
     known = account.cache.get((report, field))
     if known and known[0] == version and len(rows) >= REMEMBERED_FROM:

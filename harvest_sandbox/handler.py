@@ -8,19 +8,30 @@ import select
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, ClassVar
+from threading import Event
+from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qsl
 
 from harvest_sandbox.answers import Answer
+from harvest_sandbox.faults import Fault, Faults
 from harvest_sandbox.requests import Headers, Request
-
-if TYPE_CHECKING:
-    from harvest_sandbox.faults import Fault
-    from harvest_sandbox.server import Sandbox
 
 _LINGER_NOT = struct.pack("ii", 1, 0)  # closing sends RST instead of FIN
 _LOOK_SECONDS = 0.05
+
+
+class Served(Protocol):
+    """What stands behind the socket."""
+
+    requests: list[Request]  # every one that came
+    faults: Faults
+    clock: Callable[[], float]
+    closing: Event
+
+    def answer(self, request: Request) -> Answer:
+        """Answers a request."""
 
 
 class Listener(ThreadingHTTPServer):
@@ -29,11 +40,11 @@ class Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, sandbox: Sandbox, port: int) -> None:
-        """Listen on the loopback interface.
+    def __init__(self, sandbox: Served, port: int) -> None:
+        """Listens on the loopback interface.
 
         Args:
-            sandbox: What answers.
+            sandbox: what answers.
             port: 0 for a free one.
         """
         self.sandbox = sandbox
@@ -41,7 +52,7 @@ class Listener(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Serve one connection, and remember it as long as it is open."""
+        """Serves one connection, and remembers it as long as it is open."""
         self._connections.add(request)
         try:
             super().finish_request(request, client_address)
@@ -49,14 +60,14 @@ class Listener(ThreadingHTTPServer):
             self._connections.discard(request)
 
     def server_close(self) -> None:
-        """Close the port and every connection: nobody is served after the end."""
+        """Closes the port and every connection: nobody is served after the end."""
         super().server_close()
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing about a caller who hung up; a fault of this program is still told."""
+        """Says nothing about a caller who hung up; a fault of this program is still told."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -70,13 +81,13 @@ class Handler(BaseHTTPRequestHandler):
     server: Listener
 
     def do_GET(self) -> None:
-        """Answer a GET."""
+        """Answers a GET."""
         self._serve()
 
     do_POST = do_PATCH = do_DELETE = do_PUT = do_HEAD = do_GET  # noqa: N815 - the base class names them so
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
-        """Write nothing to standard error."""
+        """Writes nothing to standard error."""
 
     def _serve(self) -> None:
         sandbox = self.server.sandbox
@@ -119,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def _drop(self, *, wait: bool) -> None:
-        """End the connection without an answer, at once or when the caller has lost patience."""
+        """Ends the connection without an answer, at once or when the caller has lost patience."""
         self.close_connection = True
         while wait and not self.server.sandbox.closing.is_set():
             readable, _, _ = select.select([self.connection], [], [], _LOOK_SECONDS)
@@ -130,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _fields(body: bytes) -> dict[str, str]:
-    """Return the fields of a form or of a JSON object."""
+    """Returns the fields of a form or of a JSON object."""
     if not body:
         return {}
     text = body.decode(errors="replace")

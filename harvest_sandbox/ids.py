@@ -36,7 +36,7 @@ class Ids:
     """The next id of every report."""
 
     def __init__(self, seed: int) -> None:
-        """Begin where this seed's ids begin.
+        """Begins where this seed's ids begin.
 
         Args:
             seed: Any whole number; those that differ by less than 100,000 never share an id.
@@ -48,6 +48,6 @@ class Ids:
         }
 
     def next(self, report: str) -> int:
-        """Return an id larger than all before it."""
+        """Returns an id larger than all before it."""
         self._last[report] += 1 + int(self._random.random() * 7)
         return self._last[report]

@@ -28,11 +28,11 @@ class Limit:
         general: tuple[int, float] = GENERAL,
         reports: tuple[int, float] = REPORTS,
     ) -> None:
-        """Begin with full budgets.
+        """Begins with full budgets.
 
         Args:
-            window: The kind of window.
-            clock: Seconds from any beginning.
+            window: the kind of window.
+            clock: seconds from any beginning.
             general: Requests and seconds for everything but reports.
             reports: Requests and seconds for reports.
         """
@@ -44,11 +44,11 @@ class Limit:
         self._lock = threading.Lock()
 
     def take(self, bucket: Literal["general", "reports"], token: str) -> int:
-        """Count one request.
+        """Counts one request.
 
         Args:
-            bucket: Which budget.
-            token: Who asks.
+            bucket: which budget.
+            token: who asks.
 
         Returns:
             0, or the seconds to wait if the budget is used up; a refused request is not counted.

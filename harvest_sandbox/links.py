@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harvest_sandbox.blanks import PARENTS
 from harvest_sandbox.nested import FIELDS, SHAPES, full_name
-
-if TYPE_CHECKING:
-    from harvest_sandbox.account import Account
-    from harvest_sandbox.rows import Row
+from harvest_sandbox.rows import Row
+from harvest_sandbox.tables import Tables
 
 _DATED = {"time_entries": "spent_date", "expenses": "spent_date", "invoices": "issue_date"}
 
 
-def link_new(account: Account, report: str, row: Row, parent: int | None) -> int | None:
-    """Give a new row the links and dates it lacks; return its parent's id."""
+def link_new(account: Tables, report: str, row: Row, parent: int | None) -> int | None:
+    """Gives a new row the links and dates it lacks; returns its parent's id."""
     dated = _DATED.get(report)
     if dated and row[dated] is None:
         row[dated] = account.now().date().isoformat()
@@ -34,8 +32,8 @@ def link_new(account: Account, report: str, row: Row, parent: int | None) -> int
     return parent
 
 
-def _name(account: Account, report: str, row: Row) -> None:
-    """Give a new row the keys, numbers and names that Harvest makes up itself."""
+def _name(account: Tables, report: str, row: Row) -> None:
+    """Gives a new row the keys, numbers and names that Harvest makes up itself."""
     if report in {"invoices", "estimates"}:
         row["client_key"] = row["client_key"] or secrets.token_hex(20)
         row["number"] = row["number"] or str(len(account.rows[report]) + 1)
@@ -50,8 +48,8 @@ def _name(account: Account, report: str, row: Row) -> None:
         row["paid_at"] = row["paid_at"] or f"{row['paid_date']}T00:00:00Z"
 
 
-def link_charge(account: Account, report: str, row: Row) -> None:
-    """Give a time entry or expense a project, and the client, user and task that go with it."""
+def link_charge(account: Tables, report: str, row: Row) -> None:
+    """Gives a time entry or expense a project, and the client, user and task that go with it."""
     assignments = account.rows["user_assignments"]
     for assignment in assignments.values():
         fits = all(row[field] is None or row[field]["id"] == assignment[field]["id"] for field in ("project", "user"))
@@ -70,8 +68,8 @@ def link_charge(account: Account, report: str, row: Row) -> None:
     link_user_assignment(account, row)
 
 
-def link_user_assignment(account: Account, row: Row) -> None:
-    """Set the copies of the assignments, and the client, that belong to a charge's user, project and task."""
+def link_user_assignment(account: Tables, row: Row) -> None:
+    """Sets the copies of the assignments, and the client, that belong to a charge's user, project and task."""
     if row["project"] is None or row["user"] is None:
         return
     row["user_assignment"] = None
@@ -83,8 +81,8 @@ def link_user_assignment(account: Account, row: Row) -> None:
         row["client"] = project["client"]
 
 
-def price_entry(account: Account, row: Row, given: set[str]) -> None:
-    """Take the snapshot of rates that a new time entry carries."""
+def price_entry(account: Tables, row: Row, given: set[str]) -> None:
+    """Takes the snapshot of rates that a new time entry carries."""
     project = account.rows["projects"].get(row["project"]["id"]) if row["project"] else None
     user = account.rows["users"].get(row["user"]["id"]) if row["user"] else None
     if project is None or user is None:
@@ -101,7 +99,7 @@ def price_entry(account: Account, row: Row, given: set[str]) -> None:
 
 
 def rate_of(project: Row, task: Row, assignment: Row, user_rate: Any) -> Any:
-    """Return the hourly rate of billable time, from where the project's bill_by says."""
+    """Returns the hourly rate of billable time, from where the project's bill_by says."""
     if project["bill_by"] == "Project":
         return project["hourly_rate"]
     if project["bill_by"] == "Tasks":
@@ -111,7 +109,7 @@ def rate_of(project: Row, task: Row, assignment: Row, user_rate: Any) -> Any:
     return None
 
 
-def _first(account: Account, shape: str) -> Row | None:
+def _first(account: Tables, shape: str) -> Row | None:
     rows = account.rows[SHAPES[shape][0]]
     for key, row in rows.items():
         if row.get("is_active", True):
@@ -119,16 +117,16 @@ def _first(account: Account, shape: str) -> Row | None:
     return None
 
 
-def _sign(account: Account, row: Row, *fields: str) -> None:
-    """Name the first active user as the one who sent or recorded something."""
+def _sign(account: Tables, row: Row, *fields: str) -> None:
+    """Names the first active user as the one who sent or recorded something."""
     user = next((user for user in account.rows["users"].values() if user["is_active"]), None)
     for field in fields:
         if user and not row[field]:
             row[field], row[f"{field}_email"] = full_name(user), user["email"]
 
 
-def _new_teammate(account: Account, parent: int | None) -> Row:
-    """Return the teammate made of a user whom the manager does not have yet."""
+def _new_teammate(account: Tables, parent: int | None) -> Row:
+    """Returns the teammate made of a user whom the manager does not have yet."""
     for key, user in account.rows["users"].items():
         if key != parent and (parent, key) not in account.rows["teammates"]:
             return {"id": key, **{name: user[name] for name in ("first_name", "last_name", "email")}}

@@ -41,7 +41,7 @@ class ListSpec:
 
     @property
     def rows_key(self) -> str:
-        """Return the key of the rows in the answer."""
+        """Returns the key of the rows in the answer."""
         return self.key or self.report
 
 

@@ -13,30 +13,30 @@ ROUNDING_STEPS_PER_HOUR = 4  # the account rounds hours up to the next quarter
 
 
 def plain(value: float, *, whole_as_float: bool = False) -> int | float:
-    """Return a number as Harvest may write it: a whole one sometimes as 8 and sometimes as 8.0."""
+    """Returns a number as Harvest may write it: a whole one sometimes as 8 and sometimes as 8.0."""
     if value == int(value):
         return float(value) if whole_as_float else int(value)
     return value
 
 
 def cents(value: float) -> float:
-    """Return money rounded to two decimals, a half upwards."""
+    """Returns money rounded to two decimals, a half upwards."""
     return math.floor(value * 100 + 0.5 + 1e-7) / 100
 
 
 def rounded(hours: float) -> float:
-    """Return hours rounded by the account's setting."""
+    """Returns hours rounded by the account's setting."""
     return math.ceil(round(hours * ROUNDING_STEPS_PER_HOUR, 6)) / ROUNDING_STEPS_PER_HOUR
 
 
 def running_hours(entry: Row, now: datetime) -> float:
-    """Return the hours of a running entry at a moment."""
+    """Returns the hours of a running entry at a moment."""
     seconds = (now - parse_stamp(entry["timer_started_at"])).total_seconds()
     return round(float(entry["hours_without_timer"]) + max(seconds, 0.0) / 3600, 2)
 
 
 def totals(document: Row) -> Row:
-    """Return the computed amounts of an invoice or estimate: lines, less discount, plus both taxes."""
+    """Returns the computed amounts of an invoice or estimate: lines, less discount, plus both taxes."""
     lines: list[Row] = document["line_items"]
     subtotal = cents(math.fsum(line["amount"] for line in lines))
     share = 1 - float(document["discount"] or 0) / 100

@@ -61,12 +61,12 @@ FIELDS: dict[str, dict[str, str]] = {
 
 
 def full_name(user: Row) -> str:
-    """Return a user's name as Harvest puts it together."""
+    """Returns a user's name as Harvest puts it together."""
     return f"{user['first_name']} {user['last_name']}".strip()
 
 
 def copy_of(row: Row, fields: tuple[str, ...]) -> Row:
-    """Return the fields of a row that a copy carries."""
+    """Returns the fields of a row that a copy carries."""
     return {field: full_name(row) if field == "name" and "name" not in row else row[field] for field in fields}
 
 
@@ -74,16 +74,16 @@ class Copies:
     """All nested copies of an account, one object for each row and shape."""
 
     def __init__(self, rows: Mapping[str, Any]) -> None:
-        """Serve copies of these tables.
+        """Serves copies of these tables.
 
         Args:
-            rows: The account's tables.
+            rows: the account's tables.
         """
         self._rows = rows
         self._made: dict[tuple[str, int], Row] = {}
 
     def get(self, shape: str, key: int) -> Row:
-        """Return the one copy of a row in a shape; KeyError where the row does not exist."""
+        """Returns the one copy of a row in a shape; KeyError where the row does not exist."""
         made = self._made.get((shape, key))
         if made is None:
             report, fields = SHAPES[shape]
@@ -91,14 +91,14 @@ class Copies:
         return made
 
     def refresh(self, report: str, row: Row) -> None:
-        """Bring the copies of a changed row up to date."""
+        """Brings the copies of a changed row up to date."""
         for shape, (source, fields) in SHAPES.items():
             made = self._made.get((shape, row["id"])) if source == report else None
             if made is not None:
                 made.update(copy_of(row, fields))
 
     def adopt(self, report: str, row: Row) -> None:
-        """Replace nested objects of a row that name an existing row by the shared copy."""
+        """Replaces nested objects of a row that name an existing row by the shared copy."""
         for field, shape in FIELDS.get(report, {}).items():
             nested = row.get(field)
             if isinstance(nested, dict) and nested.get("id") in self._rows[SHAPES[shape][0]]:

@@ -49,7 +49,7 @@ class OAuth:
     expiry: dict[str, float] = field(default_factory=dict)
 
     def issue_code(self, caller: Caller | None = None, challenge: str = "") -> str:
-        """Return an authorization code, as if a person had consented."""
+        """Returns an authorization code, as if a person had consented."""
         code = secrets.token_urlsafe(16)
         self.codes[code] = caller or Caller()
         if challenge:
@@ -57,11 +57,11 @@ class OAuth:
         return code
 
     def issue(self, caller: Caller | None = None, *, refresh_token: str | None = None) -> dict[str, Any]:
-        """Issue tokens.
+        """Issues tokens.
 
         Args:
-            caller: Who they are for.
-            refresh_token: The one to hand out again, else a new one.
+            caller: who they are for.
+            refresh_token: the one to hand out again, else a new one.
 
         Returns:
             The answer of the token endpoint.
@@ -82,19 +82,19 @@ class OAuth:
         return answer
 
     def who(self, token: str) -> Caller | None:
-        """Return who a token is; None if it is unknown, revoked or expired."""
+        """Returns who a token is; None if it is unknown, revoked or expired."""
         caller = self.callers.get(token)
         if caller is not None and token in self.expiry and self.clock() >= self.expiry[token]:
             return None
         return caller
 
     def revoke(self, token: str) -> None:
-        """End an access token or refresh token."""
+        """Ends an access token or refresh token."""
         self.callers.pop(token, None)
         self.refresh_tokens.pop(token, None)
 
     def exchange(self, fields: dict[str, str]) -> Answer:
-        """Answer a request for tokens."""
+        """Answers a request for tokens."""
         if fields.get("client_id") != self.client_id or fields.get("client_secret") != self.client_secret:
             return _error(401, "invalid_client", "Client authentication failed.")
         grant = fields.get("grant_type")
@@ -117,7 +117,7 @@ class OAuth:
 
 
 def challenge_of(verifier: str) -> str:
-    """Return the code challenge that a verifier answers (RFC 7636, S256)."""
+    """Returns the code challenge that a verifier answers (RFC 7636, S256)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 

@@ -41,11 +41,11 @@ class Pager:
     default: int = PER_PAGE
 
     def __post_init__(self) -> None:
-        """Read `per_page`."""
+        """Reads `per_page`."""
         self.per_page = self._number("per_page", self.default, PER_PAGE)
 
     def by_page(self, keys: Sequence[Any]) -> Page:
-        """Return the page that `page` asks for; one past the end is empty."""
+        """Returns the page that `page` asks for; one past the end is empty."""
         number = self._number("page", 1)
         pages = self._pages(keys)
         first = (number - 1) * self.per_page
@@ -57,11 +57,11 @@ class Pager:
         return self._page(keys, keys[first : first + self.per_page], number, links)
 
     def by_cursor(self, keys: Sequence[Any], sort_key: SortKey) -> Page:
-        """Return the page that `cursor` asks for.
+        """Returns the page that `cursor` asks for.
 
         Args:
-            keys: All rows, in ascending order of `sort_key`.
-            sort_key: What the cursor remembers of a row: a list of JSON values.
+            keys: all rows, in ascending order of `sort_key`.
+            sort_key: what the cursor remembers of a row: a list of JSON values.
         """
         cursor = self.query.get("cursor")
         if cursor is None:

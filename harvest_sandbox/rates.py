@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from harvest_sandbox.account import Account
+from harvest_sandbox.tables import Tables
 
 RATES = {"billable_rates": "default_hourly_rate", "cost_rates": "cost_rate"}
 
 
-def fit_rates(account: Account, report: str, user_id: int, *, newest: int | None = None, quiet: bool = False) -> None:
-    """Bring a user's rates in line after one of them has changed.
+def fit_rates(account: Tables, report: str, user_id: int, *, newest: int | None = None, quiet: bool = False) -> None:
+    """Brings a user's rates in line after one of them has changed.
 
     A new rate replaces those that begin on the same day or later; their rows vanish, as at Harvest. Whether a changed
     rate moves the user's `updated_at` is not known; here it does where the present rate is another one.

@@ -7,15 +7,13 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harvest_sandbox.access import Access
+from harvest_sandbox.account import Account
 from harvest_sandbox.answers import too_long, unprocessable
 from harvest_sandbox.filters import dated_keys, read_date, read_flag
 from harvest_sandbox.rows import Row, peek
-
-if TYPE_CHECKING:
-    from harvest_sandbox.access import Access
-    from harvest_sandbox.account import Account
 
 _LONGEST_DAYS = 365  # to minus from
 _SUBJECTS = {
@@ -28,7 +26,7 @@ _SUBJECTS = {
 
 
 def charges(access: Access, report: str, query: Mapping[str, str]) -> Iterable[Row]:
-    """Yield the time entries or expenses of a range that the caller may see, timers running."""
+    """Yields the time entries or expenses of a range that the caller may see, timers running."""
     first, last = _range(query)
     account, allowed = access.account, access.rule(report)
     keys, days = dated_keys(account, report, "spent_date")
@@ -39,7 +37,7 @@ def charges(access: Access, report: str, query: Mapping[str, str]) -> Iterable[R
 
 
 def time_report(access: Access, subject: str, query: Mapping[str, str]) -> list[Row]:
-    """Return the rows of /reports/time/SUBJECT."""
+    """Returns the rows of /reports/time/SUBJECT."""
     fixed_fee = read_flag(query.get("include_fixed_fee") or "false", "include_fixed_fee")
     free = set() if fixed_fee else _fixed_fee(access.account)
     total: dict[Any, list[float]] = defaultdict(list)
@@ -67,7 +65,7 @@ def time_report(access: Access, subject: str, query: Mapping[str, str]) -> list[
 
 
 def expense_report(access: Access, subject: str, query: Mapping[str, str]) -> list[Row]:
-    """Return the rows of /reports/expenses/SUBJECT."""
+    """Returns the rows of /reports/expenses/SUBJECT."""
     total: dict[Any, list[float]] = defaultdict(list)
     billable: dict[Any, list[float]] = defaultdict(list)
     client_of: dict[Any, Row] = {}
@@ -91,7 +89,7 @@ def expense_report(access: Access, subject: str, query: Mapping[str, str]) -> li
 
 
 def uninvoiced_report(access: Access, query: Mapping[str, str]) -> list[Row]:
-    """Return the rows of /reports/uninvoiced: every billable project, even without hours."""
+    """Returns the rows of /reports/uninvoiced: every billable project, even without hours."""
     account = access.account
     _, last = _range(query)
     fixed_fee = read_flag(query.get("include_fixed_fee") or "true", "include_fixed_fee")
@@ -125,7 +123,7 @@ def uninvoiced_report(access: Access, query: Mapping[str, str]) -> list[Row]:
 
 
 def _range(query: Mapping[str, str]) -> tuple[str, str]:
-    """Return the days of `from` and `to`; both must be there."""
+    """Returns the days of `from` and `to`; both must be there."""
     for name in ("from", "to"):
         if not query.get(name):
             raise unprocessable(f"The {name} parameter is required")
@@ -136,7 +134,7 @@ def _range(query: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _subject(account: Account, subject: str, key: int, client: Row) -> Row:
-    """Return the fields that name the subject of a row."""
+    """Returns the fields that name the subject of a row."""
     named = {"client_id": client["id"], "client_name": client["name"]}
     if subject == "clients":
         return named
@@ -168,7 +166,7 @@ def _fixed_fee(account: Account) -> set[int]:
 
 
 def _invoiced(account: Account, project_id: int) -> float:
-    """Return what invoices, drafts left out, have billed for a project."""
+    """Returns what invoices, drafts left out, have billed for a project."""
     return math.fsum(
         float(line["amount"])
         for invoice in account.rows["invoices"].values()

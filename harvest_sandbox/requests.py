@@ -10,7 +10,7 @@ class Headers(Mapping[str, str]):
     """Headers of a request; the case of a name does not matter."""
 
     def __init__(self, sent: Mapping[str, str]) -> None:
-        """Keep what was sent.
+        """Keeps what was sent.
 
         Args:
             sent: Names in any case.
@@ -18,15 +18,15 @@ class Headers(Mapping[str, str]):
         self._sent = {name.lower(): value for name, value in sent.items()}
 
     def __getitem__(self, name: str) -> str:
-        """Return a header."""
+        """Returns a header."""
         return self._sent[name.lower()]
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the names in lower case."""
+        """Yields the names in lower case."""
         return iter(self._sent)
 
     def __len__(self) -> int:
-        """Return the number of headers."""
+        """Returns the number of headers."""
         return len(self._sent)
 
 

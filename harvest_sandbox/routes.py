@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from harvest_sandbox import consent, views
+from harvest_sandbox.answers import Answer
+from harvest_sandbox.calls import Call, IdCall
 from harvest_sandbox.lists import LISTS, MY_PROJECT_ASSIGNMENTS, PROJECT_ASSIGNMENTS
 
-if TYPE_CHECKING:
-    from harvest_sandbox.answers import Answer
-    from harvest_sandbox.server import Sandbox
-
-View = Callable[["views.Call"], "Answer"]
-IdView = Callable[["IdCall"], "Answer"]
-
-
-@dataclass
-class IdCall:
-    """A request to the identity host."""
-
-    sandbox: Sandbox
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    fields: dict[str, str] = field(default_factory=dict)
+View = Callable[[Call], Answer]
+IdView = Callable[[IdCall], Answer]
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -55,7 +42,7 @@ API_ROUTES = _api_routes()
 
 
 def find(path: str) -> tuple[View, dict[str, Any]] | None:
-    """Return what answers a path after /v2/, and the numbers in it."""
+    """Returns what answers a path after /v2/, and the numbers in it."""
     for pattern, view in API_ROUTES:
         match = pattern.fullmatch(path)
         if match:
@@ -63,26 +50,10 @@ def find(path: str) -> tuple[View, dict[str, Any]] | None:
     return None
 
 
-def _accounts(call: IdCall) -> Answer:
-    return views.accounts(call.sandbox, call.headers)
-
-
-def _token(call: IdCall) -> Answer:
-    return call.sandbox.oauth.exchange(call.fields)
-
-
-def _consent_page(call: IdCall) -> Answer:
-    return consent.ask(call.sandbox, call.query)
-
-
-def _consent_decided(call: IdCall) -> Answer:
-    return consent.decide(call.sandbox, call.fields)
-
-
 # (method, path) -> view. The pages where a person consents in the browser belong here as well.
 ID_ROUTES: dict[tuple[str, str], IdView] = {
-    ("GET", "/api/v2/accounts"): _accounts,
-    ("POST", "/api/v2/oauth2/token"): _token,
-    ("GET", "/oauth2/authorize"): _consent_page,
-    ("POST", "/oauth2/authorize"): _consent_decided,
+    ("GET", "/api/v2/accounts"): views.accounts,
+    ("POST", "/api/v2/oauth2/token"): lambda call: call.oauth.exchange(call.fields),
+    ("GET", "/oauth2/authorize"): consent.ask,
+    ("POST", "/oauth2/authorize"): consent.decide,
 }

@@ -28,7 +28,7 @@ Getter = Callable[[Any], Any]
 
 
 def unpack(key: int, packed: Packed) -> Row:
-    """Return the row of a packed time entry."""
+    """Returns the row of a packed time entry."""
     row: Row = packed[0].copy()
     row["id"] = key
     row.update(packed[1])
@@ -52,20 +52,20 @@ class EntryRows(MutableMapping[int, Row]):
     """Time entries by id; behaves like a dict of dicts."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Begins empty."""
         self._kept: dict[int, Row | Packed] = {}
 
     def pack(self, key: int, packed: Packed) -> None:
-        """Add an entry in its packed form."""
+        """Adds an entry in its packed form."""
         self._kept[key] = packed
 
     def peek(self, key: int) -> Row:
-        """Return a row to read only; it stays packed."""
+        """Returns a row to read only; it stays packed."""
         kept = self._kept[key]
         return unpack(key, kept) if isinstance(kept, tuple) else kept
 
     def getter(self, field: str) -> Getter:
-        """Return what reads one field of a row by its id, without unpacking the row."""
+        """Returns what reads one field of a row by its id, without unpacking the row."""
         kept = self._kept
         position = _POSITION.get(field)
         if position is not None:
@@ -76,38 +76,38 @@ class EntryRows(MutableMapping[int, Row]):
         return lambda key: row[shared].get(field) if isinstance(row := kept[key], tuple) else row.get(field)
 
     def __getitem__(self, key: int) -> Row:
-        """Return a row that may be changed; it is unpacked for good."""
+        """Returns a row that may be changed; it is unpacked for good."""
         kept = self._kept[key]
         if isinstance(kept, tuple):
             kept = self._kept[key] = unpack(key, kept)
         return kept
 
     def __setitem__(self, key: int, row: Row) -> None:
-        """Put a row in its place."""
+        """Puts a row in its place."""
         self._kept[key] = row
 
     def __delitem__(self, key: int) -> None:
-        """Remove a row."""
+        """Removes a row."""
         del self._kept[key]
 
     def __contains__(self, key: object) -> bool:
-        """Tell whether the id exists."""
+        """Tells whether the id exists."""
         return key in self._kept
 
     def __iter__(self) -> Iterator[int]:
-        """Yield ids in the order of creation."""
+        """Yields ids in the order of creation."""
         return iter(self._kept)
 
     def __len__(self) -> int:
-        """Return the number of entries."""
+        """Returns the number of entries."""
         return len(self._kept)
 
 
 def peek(rows: MutableMapping[Any, Row], key: Any) -> Row:
-    """Return a row of any table to read only."""
+    """Returns a row of any table to read only."""
     return rows.peek(key) if isinstance(rows, EntryRows) else rows[key]
 
 
 def getter(rows: MutableMapping[Any, Row], field: str) -> Getter:
-    """Return what reads one field of a row of any table by its key: None where the field is missing."""
+    """Returns what reads one field of a row of any table by its key: None where the field is missing."""
     return rows.getter(field) if isinstance(rows, EntryRows) else lambda key: rows[key].get(field)

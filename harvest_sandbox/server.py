@@ -10,13 +10,13 @@ from typing import Self
 from harvest_sandbox.access import Access, Caller
 from harvest_sandbox.account import Account
 from harvest_sandbox.answers import HTML, Answer, Refused, bad_token, no_route, no_user_agent, not_found, page, throttled
+from harvest_sandbox.calls import Call, IdCall
 from harvest_sandbox.faults import Faults
 from harvest_sandbox.handler import Listener
 from harvest_sandbox.limits import Limit
 from harvest_sandbox.oauth import OAuth
 from harvest_sandbox.requests import Request
-from harvest_sandbox.routes import ID_ROUTES, IdCall, find
-from harvest_sandbox.views import Call
+from harvest_sandbox.routes import ID_ROUTES, find
 
 API_PREFIX = "/v2/"
 
@@ -33,14 +33,14 @@ class Sandbox:
         port: int = 0,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """Prepare a sandbox; nothing listens yet.
+        """Prepares a sandbox; nothing listens yet.
 
         Args:
-            accounts: What it serves.
-            token: An access token; its caller is an administrator of all accounts.
-            limit: The budgets of requests; None for no limit.
-            port: Where to listen; 0 for a free port.
-            clock: Seconds for `Request.at` and the lifetime of tokens; else that of the limit, else a real one.
+            accounts: what it serves.
+            token: an access token; its caller is an administrator of all accounts.
+            limit: the budgets of requests; None for no limit.
+            port: where to listen; 0 for a free port.
+            clock: seconds for `Request.at` and the lifetime of tokens; else that of the limit, else a real one.
         """
         self.accounts = [accounts] if isinstance(accounts, Account) else list(accounts)
         self.limit = limit
@@ -58,7 +58,7 @@ class Sandbox:
 
     @property
     def id_url(self) -> str:
-        """Return the address of the identity host."""
+        """Returns the address of the identity host."""
         if self._listener is None:
             message = "the sandbox is not running"
             raise RuntimeError(message)
@@ -66,18 +66,18 @@ class Sandbox:
 
     @property
     def api_url(self) -> str:
-        """Return the address of the API."""
+        """Returns the address of the API."""
         return f"{self.id_url}{API_PREFIX[1:]}"
 
     def start(self) -> Self:
-        """Listen."""
+        """Listens."""
         self.closing.clear()
         self._listener = Listener(self, self._port)
         threading.Thread(target=self._listener.serve_forever, args=(0.02,), name="harvest-sandbox", daemon=True).start()
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection."""
+        """Closes the port and every connection."""
         self.closing.set()
         if self._listener is not None:
             self._listener.shutdown()
@@ -85,25 +85,21 @@ class Sandbox:
             self._listener = None
 
     def __enter__(self) -> Self:
-        """Listen."""
+        """Listens."""
         return self.start()
 
     def __exit__(self, kind: object, *_: object) -> None:
-        """Stop; an error of a hook or of the sandbox itself is raised here, unless another one is on its way."""
+        """Stops; an error of a hook or of the sandbox itself is raised here, unless another one is on its way."""
         self.stop()
         if self.errors and kind is None:
             raise self.errors[0]
 
     def clear(self) -> None:
-        """Forget the requests so far."""
+        """Forgets the requests so far."""
         self.requests.clear()
 
-    def access(self, account: Account, caller: Caller) -> Access:
-        """Return what a caller may see in an account."""
-        return Access(account, caller)
-
     def answer(self, request: Request) -> Answer:
-        """Answer a request."""
+        """Answers a request."""
         try:
             return self._route(request)
         except Refused as refused:
@@ -120,7 +116,7 @@ class Sandbox:
         view = ID_ROUTES.get((request.method, request.path))
         if view is None:
             raise no_route()
-        return view(IdCall(self, request.query, request.headers, request.fields))
+        return view(IdCall(self.accounts, self.oauth, self.forecast_id, request.query, request.headers, request.fields))
 
     def _answer_api(self, request: Request) -> Answer:
         token = request.headers.get("authorization", "").removeprefix("Bearer ") or request.query.get("access_token", "")
@@ -141,7 +137,7 @@ class Sandbox:
         view, numbers = found
         with account.lock:
             url = f"{self.id_url.rstrip('/')}{request.path}"
-            return view(Call(account, self.access(account, caller), url, request.query, numbers))
+            return view(Call(account, Access(account, caller), url, request.query, numbers))
 
     def _account(self, request: Request, caller: Caller) -> Account:
         text = request.headers.get("harvest-account-id") or request.query.get("account_id")

@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from harvest_sandbox import budgets, reports
-from harvest_sandbox.answers import Answer, Refused, bad_token, not_allowed, not_found, ok, unprocessable
+from harvest_sandbox.access import Access
+from harvest_sandbox.account import Account
+from harvest_sandbox.answers import Answer, bad_token, not_allowed, not_found, ok, unprocessable
+from harvest_sandbox.calls import Call, IdCall
 from harvest_sandbox.filters import select
-from harvest_sandbox.lists import MY_PROJECT_ASSIGNMENTS, PER_PAGE, PROJECT_ASSIGNMENTS, ListSpec, Module
-from harvest_sandbox.paging import Pager
+from harvest_sandbox.lists import MY_PROJECT_ASSIGNMENTS, PROJECT_ASSIGNMENTS, ListSpec, Module
 from harvest_sandbox.rows import Row, peek
-
-if TYPE_CHECKING:
-    from harvest_sandbox.access import Access
-    from harvest_sandbox.account import Account
-    from harvest_sandbox.server import Sandbox
 
 _HIDDEN_FROM_MEMBERS = ("default_hourly_rate", "cost_rate")
 
 
-@dataclass
-class Call:
-    """A request to one account, after its caller and account are known."""
-
-    account: Account
-    access: Access
-    url: str
-    query: Mapping[str, str]
-    numbers: Mapping[str, Any]
-
-    @property
-    def parent(self) -> int | None:
-        """Return the parent's id in the path."""
-        text = self.numbers.get("parent")
-        return int(text) if text is not None else None
-
-    def pager(self, default: int = PER_PAGE) -> Pager:
-        """Return what cuts the list into pages."""
-        return Pager(self.url, self.query, default)
-
-
 def list_view(spec: ListSpec) -> Callable[[Call], Answer]:
-    """Return the view of a list."""
+    """Returns the view of a list."""
 
     def view(call: Call) -> Answer:
         allowed = _enter(call, spec)
@@ -54,7 +29,7 @@ def list_view(spec: ListSpec) -> Callable[[Call], Answer]:
 
 
 def single_view(spec: ListSpec) -> Callable[[Call], Answer]:
-    """Return the view of one row of a list."""
+    """Returns the view of one row of a list."""
 
     def view(call: Call) -> Answer:
         key = int(call.numbers["id"])
@@ -70,12 +45,12 @@ def single_view(spec: ListSpec) -> Callable[[Call], Answer]:
 
 
 def company(call: Call) -> Answer:
-    """Answer /company."""
+    """Answers /company."""
     return ok(call.account.company)
 
 
 def me(call: Call) -> Answer:
-    """Answer /users/me; a member sees no rates, not even their names."""
+    """Answers /users/me; a member sees no rates, not even their names."""
     user = call.access.user
     if user is None:
         raise not_found()
@@ -86,7 +61,7 @@ def me(call: Call) -> Answer:
 
 
 def project_assignments(call: Call) -> Answer:
-    """Answer the active assignments of a user."""
+    """Answers the active assignments of a user."""
     user_id = call.parent or 0
     if user_id not in call.account.rows["users"]:
         raise not_found()
@@ -95,12 +70,12 @@ def project_assignments(call: Call) -> Answer:
 
 
 def my_project_assignments(call: Call) -> Answer:
-    """Answer the caller's own active assignments."""
+    """Answers the caller's own active assignments."""
     return _assignments(call, MY_PROJECT_ASSIGNMENTS, call.access.user_id or 0)
 
 
 def message_template(call: Call) -> Answer:
-    """Answer the draft of a message; it is no data."""
+    """Answers the draft of a message; it is no data."""
     invoice = call.account.rows["invoices"].get(call.parent)
     if invoice is None:
         raise not_found()
@@ -111,18 +86,18 @@ def message_template(call: Call) -> Answer:
 
 
 def time_report(call: Call) -> Answer:
-    """Answer a time report."""
+    """Answers a time report."""
     return _results(call, reports.time_report(call.access, call.numbers["subject"], call.query))
 
 
 def expense_report(call: Call) -> Answer:
-    """Answer an expense report."""
+    """Answers an expense report."""
     _need(call, "expense_feature")
     return _results(call, reports.expense_report(call.access, call.numbers["subject"], call.query))
 
 
 def uninvoiced_report(call: Call) -> Answer:
-    """Answer the uninvoiced report."""
+    """Answers the uninvoiced report."""
     _need(call, "invoice_feature")
     if not call.access.may_invoice():
         raise not_allowed()
@@ -130,22 +105,22 @@ def uninvoiced_report(call: Call) -> Answer:
 
 
 def budget_report(call: Call) -> Answer:
-    """Answer the project budget report."""
+    """Answers the project budget report."""
     return _results(call, budgets.budget_report(call.access, call.query))
 
 
-def accounts(sandbox: Sandbox, headers: Mapping[str, str]) -> Answer:
-    """Answer the list of accounts that a token reaches, of both products."""
-    caller = sandbox.oauth.who(headers.get("Authorization", "").removeprefix("Bearer "))
+def accounts(call: IdCall) -> Answer:
+    """Answers the list of accounts that a token reaches, of both products."""
+    caller = call.oauth.who(call.headers.get("Authorization", "").removeprefix("Bearer "))
     if caller is None:
         raise bad_token()
-    reached = [account for account in sandbox.accounts if caller.accounts is None or account.id in caller.accounts]
+    reached = [account for account in call.accounts if caller.accounts is None or account.id in caller.accounts]
     user: Row = {}
     for account in reached:
-        user = user or sandbox.access(account, caller).user or {}
+        user = user or Access(account, caller).user or {}
     listed = [{"id": account.id, "name": account.name, "product": "harvest"} for account in reached]
-    if sandbox.forecast_id is not None:
-        listed.append({"id": sandbox.forecast_id, "name": "Forecast", "product": "forecast"})
+    if call.forecast_id is not None:
+        listed.append({"id": call.forecast_id, "name": "Forecast", "product": "forecast"})
     fields = ("id", "first_name", "last_name", "email")
     return ok({"user": {name: user.get(name) for name in fields}, "accounts": listed})
 
@@ -156,7 +131,7 @@ def _need(call: Call, module: Module | None) -> None:
 
 
 def _enter(call: Call, spec: ListSpec) -> Callable[[Any], bool] | None:
-    """Check the module, the parent and the caller; return which rows may be seen."""
+    """Checks the module, the parent and the caller; returns which rows may be seen."""
     _need(call, spec.module)
     parent_report = spec.path.split("/")[0] if call.parent is not None else None
     if parent_report is None:
@@ -175,7 +150,7 @@ def _enter(call: Call, spec: ListSpec) -> Callable[[Any], bool] | None:
 
 
 def _is_below(call: Call, spec: ListSpec, key: int) -> bool:
-    """Tell whether a row belongs to the parent that the path names."""
+    """Tells whether a row belongs to the parent that the path names."""
     if call.parent is None:
         return True
     if spec.under is not None:
@@ -200,7 +175,7 @@ def _assignments(call: Call, spec: ListSpec, user_id: int) -> Answer:
 
 
 def project_assignment(account: Account, key: int) -> Row:
-    """Return an assignment of a user as a project assignment: with client and tasks, without the user."""
+    """Returns an assignment of a user as a project assignment: with client and tasks, without the user."""
     row = {name: value for name, value in account.rows["user_assignments"][key].items() if name != "user"}
     project = account.rows["projects"][row["project"]["id"]]
     tasks = [
@@ -229,6 +204,3 @@ def _paged(call: Call, spec: ListSpec, keys: Any, deliver: Callable[[Any], Row])
 def _results(call: Call, rows: list[Row]) -> Answer:
     page = call.pager().by_page(rows)
     return ok({"results": page.keys, **page.envelope})
-
-
-__all__ = ["Call", "Refused"]

@@ -31,13 +31,13 @@ def build_account(
     today: date | None = None,
     now: Callable[[], datetime] | None = None,
 ) -> Account:
-    """Build an account; the same seed and day give the same ids and values.
+    """Builds an account; the same seed and day give the same ids and values.
 
     Args:
-        size: How many rows.
+        size: how many rows.
         seed: Other seeds give other ids, and other values.
-        today: The account's last day; the real one by default.
-        now: The account's clock. By default the real one, or, where `today` is given, a `Clock` that stands at 16:00
+        today: the account's last day; the real one by default.
+        now: the account's clock. By default the real one, or, where `today` is given, a `Clock` that stands at 16:00
             UTC of that day until it is advanced.
 
     Returns:
@@ -62,7 +62,7 @@ def build_account(
 
 
 def _fill(context: Context) -> None:
-    """Build all tables, each after those it points at."""
+    """Builds all tables, each after those it points at."""
     build_people(context)
     build_projects(context)
     if context.size.clients:

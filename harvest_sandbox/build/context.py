@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import random
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harvest_sandbox.account import Account
 from harvest_sandbox.blanks import blank
 from harvest_sandbox.rows import Row
-
-if TYPE_CHECKING:
-    from harvest_sandbox.account import Account
-    from harvest_sandbox.sizes import Size
+from harvest_sandbox.sizes import Size
 
 SPAN_DAYS = 425  # fourteen months
 
@@ -20,13 +18,13 @@ class Context:
     """One account under construction."""
 
     def __init__(self, account: Account, size: Size, seed: int, today: date) -> None:
-        """Prepare the calendar.
+        """Prepares the calendar.
 
         Args:
             account: Still empty.
-            size: How much to build.
+            size: how much to build.
             seed: Of the random generator.
-            today: The account's last day.
+            today: the account's last day.
         """
         self.account = account
         self.size = size
@@ -38,18 +36,18 @@ class Context:
         self._even = False
 
     def rows(self, report: str) -> list[Row]:
-        """Return the rows of a table built so far, oldest first."""
+        """Returns the rows of a table built so far, oldest first."""
         return list(self.account.rows[report].values())
 
     def add(self, report: str, created: str, *, parent: int | None = None, updated: str | None = None, **fields: Any) -> Row:
-        """Add a row.
+        """Adds a row.
 
         Args:
-            report: The table.
-            created: Its `created_at`.
-            parent: The parent's id of a child row.
-            updated: Its `updated_at`, else the same.
-            **fields: What differs from a blank row.
+            report: the table.
+            created: its `created_at`.
+            parent: the parent's id of a child row.
+            updated: its `updated_at`, else the same.
+            **fields: what differs from a blank row.
         """
         row: Row = {"id": self.account.ids.next(report)} | blank(report) | fields
         row["created_at"], row["updated_at"] = created, updated or created
@@ -57,24 +55,24 @@ class Context:
         return row
 
     def number(self, value: float) -> int | float:
-        """Return a number, a whole one by turns as 8 and as 8.0."""
+        """Returns a number, a whole one by turns as 8 and as 8.0."""
         self._even = not self._even
         if value != int(value):
             return value
         return int(value) if self._even else float(value)
 
     def at(self, day: date, hour: int = 9) -> str:
-        """Return a moment of a day as a timestamp."""
+        """Returns a moment of a day as a timestamp."""
         return f"{day.isoformat()}T{hour:02}:{int(self.random.random() * 60):02}:{int(self.random.random() * 60):02}Z"
 
     def day(self, fraction: float) -> date:
-        """Return the working day at a fraction of the span."""
+        """Returns the working day at a fraction of the span."""
         return self.days[min(int(fraction * len(self.days)), len(self.days) - 1)]
 
     def before(self, days: int) -> date:
-        """Return the day so many days before today."""
+        """Returns the day so many days before today."""
         return self.today - timedelta(days=days)
 
     def key(self) -> str:
-        """Return forty random hexadecimal digits."""
+        """Returns forty random hexadecimal digits."""
         return f"{self.random.getrandbits(160):040x}"

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harvest_sandbox.blanks import blank
+from harvest_sandbox.build.context import Context
 from harvest_sandbox.build.names import NOTES
 from harvest_sandbox.build.people import hired, left
+from harvest_sandbox.build.plans import Plans
 from harvest_sandbox.clock import stamp
 from harvest_sandbox.links import rate_of
 from harvest_sandbox.money import rounded
 from harvest_sandbox.rows import PACKED_FIELDS, EntryRows, Row
-
-if TYPE_CHECKING:
-    from harvest_sandbox.build.context import Context
-    from harvest_sandbox.build.plans import Plans
 
 _BILLED: Row = {
     "is_locked": True,
@@ -35,7 +33,7 @@ Slot = tuple[date, int]
 
 
 def build_entries(context: Context, plans: Plans) -> None:
-    """Build all entries and the two running timers, and note on the plans what is billed."""
+    """Builds all entries and the two running timers, and notes on the plans what is billed."""
     templates = Templates(context)
     timers = min(2, context.size.time_entries, len(templates.users))
     slots = _slots(context, templates)
@@ -51,7 +49,7 @@ def build_entries(context: Context, plans: Plans) -> None:
 
 
 def _slots(context: Context, templates: Templates) -> list[Slot]:
-    """Return every day of every user, oldest first."""
+    """Returns every day of every user, oldest first."""
     spans = [
         (user["id"], hired(context, number), left(context, number) or context.today)
         for number, user in enumerate(context.rows("users"))
@@ -64,7 +62,7 @@ class Templates:
     """What entries of one user, project, task and rate share, by user and month."""
 
     def __init__(self, context: Context) -> None:
-        """Read assignments and rates."""
+        """Reads assignments and rates."""
         self._context = context
         self._made: dict[tuple[int, str], list[Row]] = {}
         self._shared_by_mark: dict[tuple[Any, ...], Row] = {}
@@ -76,7 +74,7 @@ class Templates:
             self._tasks.setdefault(assignment["project"]["id"], []).append(assignment)
 
     def get(self, user_id: int, month: str) -> list[Row]:
-        """Return the templates a user may book on in a month."""
+        """Returns the templates a user may book on in a month."""
         made = self._made.get((user_id, month))
         if made is None:
             made = self._made[(user_id, month)] = self._make(user_id, month)
@@ -97,7 +95,7 @@ class Templates:
         ]
 
     def _shared(self, project: Row, assignment: Row, task: Row, rates: list[Any]) -> Row:
-        """Return the one template of an assignment, a task and the rates of the time."""
+        """Returns the one template of an assignment, a task and the rates of the time."""
         mark = (assignment["id"], task["id"], *rates)
         made = self._shared_by_mark.get(mark)
         if made is None:
@@ -133,7 +131,7 @@ def _open_in(project: Row, month: str) -> bool:
 
 
 def _rate_at(context: Context, report: str, user_id: int, month: str) -> Any:
-    """Return the rate of a user in a month; rates change on the first day of a month."""
+    """Returns the rate of a user in a month; rates change on the first day of a month."""
     rows = [context.account.rows[report][key] for key in context.account.children_of(report, user_id)]
     starts = [(row["start_date"] or "")[:7] for row in rows]
     return rows[bisect_right(starts, month) - 1]["amount"]
@@ -156,7 +154,7 @@ class _Writer:
         self._submitted_until = context.before(8).isoformat()
 
     def write_day(self, day: date, user_id: int, count: int) -> None:
-        """Write some entries, one after the other through the day."""
+        """Writes some entries, one after the other through the day."""
         if not count:
             return
         spent_date = day.isoformat()
@@ -204,7 +202,7 @@ class _Writer:
 
 
 def clock_text(minute: int, clock: str) -> str:
-    """Return a minute of the day as `3:00pm` or `15:00`."""
+    """Returns a minute of the day as `3:00pm` or `15:00`."""
     hour, rest = divmod(minute, 60)
     if clock == "24h":
         return f"{hour:02}:{rest:02}"

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from harvest_sandbox.build.context import Context
 from harvest_sandbox.build.names import FACTORS
 from harvest_sandbox.money import cents, totals
 from harvest_sandbox.nested import full_name
-
-if TYPE_CHECKING:
-    from harvest_sandbox.build.context import Context
-    from harvest_sandbox.rows import Row
+from harvest_sandbox.rows import Row
 
 _STATES = ("accepted", "declined", "sent", "draft")
 _EVENTS = {"accepted": ("send", "accept"), "declined": ("send", "view", "decline"), "sent": ("send",), "draft": ()}
 
 
 def build_estimates(context: Context) -> None:
-    """Build item categories, estimates and messages, oldest first."""
+    """Builds item categories, estimates and messages, oldest first."""
     created = context.at(context.start, 6)
     for name in ("Service", "Product"):
         context.add("estimate_item_categories", created, name=name)
@@ -65,7 +62,7 @@ def _build_estimate(context: Context, number: int, client: Row, user: Row) -> No
 
 
 def _lines(context: Context, number: int, price: float) -> list[Row]:
-    """Build the lines of an estimate; a few estimates have none."""
+    """Builds the lines of an estimate; a few estimates have none."""
     return [
         {
             "id": context.account.ids.next("line_items"),
@@ -82,7 +79,7 @@ def _lines(context: Context, number: int, price: float) -> list[Row]:
 
 
 def _link_invoice(context: Context, row: Row) -> None:
-    """Let the next invoice of the client come from this estimate."""
+    """Lets the next invoice of the client come from this estimate."""
     for invoice in context.rows("invoices"):
         later = invoice["issue_date"] >= row["issue_date"] and invoice["client"]["id"] == row["client"]["id"]
         if later and invoice["estimate"] is None:

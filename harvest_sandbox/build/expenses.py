@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from harvest_sandbox.build.context import Context
 from harvest_sandbox.build.entries import _APPROVED, _BILLED, _UNSUBMITTED
 from harvest_sandbox.build.names import FACTORS
+from harvest_sandbox.build.plans import Plans
 from harvest_sandbox.money import cents
-
-if TYPE_CHECKING:
-    from harvest_sandbox.build.context import Context
-    from harvest_sandbox.build.plans import Plans
-    from harvest_sandbox.rows import Row
+from harvest_sandbox.rows import Row
 
 _KINDS = (("image/jpeg", "jpg"), ("application/pdf", "pdf"))
 
 
 def build_expenses(context: Context, plans: Plans) -> None:
-    """Build all expenses, oldest first, and note on the plans what is billed."""
+    """Builds all expenses, oldest first, and notes on the plans what is billed."""
     assignments = context.rows("user_assignments")
     categories = [row for row in context.rows("expense_categories") if row["is_active"]]
     if not assignments:

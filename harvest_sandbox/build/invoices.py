@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
+from harvest_sandbox.build.context import Context
+from harvest_sandbox.build.plans import Plan, Plans
 from harvest_sandbox.money import cents, plain, totals
 from harvest_sandbox.nested import full_name
-
-if TYPE_CHECKING:
-    from harvest_sandbox.build.context import Context
-    from harvest_sandbox.build.plans import Plan, Plans
-    from harvest_sandbox.rows import Row
+from harvest_sandbox.rows import Row
 
 _TERMS = {"upon receipt": 0, "net 15": 15, "net 30": 30, "net 45": 45, "net 60": 60}
 # The newest ones first, as shares of all invoices.
@@ -25,7 +22,7 @@ _GATEWAYS = (
 
 
 def build_invoices(context: Context, plans: Plans) -> None:
-    """Complete all invoices and build what hangs on them."""
+    """Completes all invoices and builds what hangs on them."""
     created = context.at(context.start, 6)
     context.add("invoice_item_categories", created, name="Service", use_as_service=True)
     context.add("invoice_item_categories", created, name="Product", use_as_expense=True)
@@ -38,7 +35,7 @@ def build_invoices(context: Context, plans: Plans) -> None:
 
 
 def _shares(plans: Plans) -> dict[int, int]:
-    """Return how many invoices each client gets: a fixed fee is spread over them."""
+    """Returns how many invoices each client gets: a fixed fee is spread over them."""
     counts: dict[int, int] = {}
     for plan in plans.all:
         counts[plan.client["id"]] = counts.get(plan.client["id"], 0) + 1
@@ -46,7 +43,7 @@ def _shares(plans: Plans) -> dict[int, int]:
 
 
 def _state(age: int, count: int, number: int) -> str:
-    """Return what became of an invoice: the newest are drafts, then open ones, then paid ones and few exceptions."""
+    """Returns what became of an invoice: the newest are drafts, then open ones, then paid ones and few exceptions."""
     step = max(1, count // 40)
     if age < step * len(_NEWEST):
         return _NEWEST[age // step]
@@ -54,7 +51,7 @@ def _state(age: int, count: int, number: int) -> str:
 
 
 def _fill(context: Context, plan: Plan, number: int, shares: dict[int, int]) -> None:
-    """Give an invoice its lines, rates of tax and totals."""
+    """Gives an invoice its lines, rates of tax and totals."""
     copies, lines = context.account.copies, list[tuple[str, str, float, float, int | None]]()
     span = f"({plan.row['period_start']} - {plan.row['period_end']})"
     for (project_id, task, rate), hours in sorted(plan.hours.items(), key=str):
@@ -90,7 +87,7 @@ def _fill(context: Context, plan: Plan, number: int, shares: dict[int, int]) -> 
 
 
 def _finish(context: Context, plan: Plan, number: int, state: str) -> None:
-    """Give an invoice its dates and state, and build payments and messages to match."""
+    """Gives an invoice its dates and state, and builds payments and messages to match."""
     row, issued = plan.row, plan.last + timedelta(days=1)
     users = context.rows("users")
     term = {"late": "upon receipt", "open": "custom"}.get(state) or list(_TERMS)[number % len(_TERMS)]
@@ -123,7 +120,7 @@ def _finish(context: Context, plan: Plan, number: int, state: str) -> None:
 
 
 def _pay(context: Context, row: Row, issued: date, number: int, *, partly: bool) -> None:
-    """Build one payment or two."""
+    """Builds one payment or two."""
     amount = float(row["amount"])
     parts = [cents(amount * 0.4)] if partly else [amount] if number % 4 else [cents(amount / 2), 0]
     if len(parts) == 2:
@@ -162,7 +159,7 @@ def _message(
     mail: bool = False,
     reminder: bool = False,
 ) -> None:
-    """Build a message: a change of state, or an e-mail."""
+    """Builds a message: a change of state, or an e-mail."""
     users = context.rows("users")
     sender = users[number % 2 % len(users)]
     context.add(

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
+from harvest_sandbox.build.context import Context
 from harvest_sandbox.build.names import PEOPLE, ROLES, ZONES
-
-if TYPE_CHECKING:
-    from harvest_sandbox.build.context import Context
-    from harvest_sandbox.rows import Row
+from harvest_sandbox.rows import Row
 
 _CAPACITIES = (144000, 126000, 144000, 86400)
 _MANAGER_ROLES = (
@@ -26,7 +23,7 @@ _CLAIMS = {
 
 
 def build_people(context: Context) -> None:
-    """Build the users and all that hangs on them."""
+    """Builds the users and all that hangs on them."""
     count = context.size.users
     managers = max(1, count // 3) if count > 1 else 0
     for number in range(count):
@@ -36,12 +33,12 @@ def build_people(context: Context) -> None:
 
 
 def hired(context: Context, number: int) -> date:
-    """Return the first day of a user: the first two began with the account, the others by and by."""
+    """Returns the first day of a user: the first two began with the account, the others by and by."""
     return context.day(max(0.0, (number - 1) / max(context.size.users, 1) * 0.7))
 
 
 def left(context: Context, number: int) -> date | None:
-    """Return the last day of a user who has left, None for all but one."""
+    """Returns the last day of a user who has left, None for all but one."""
     return context.day(0.85) if number == context.size.users - 1 and number >= 2 else None
 
 
@@ -82,7 +79,7 @@ def _build_user(context: Context, number: int, managers: int) -> None:
 
 
 def _build_rates(context: Context, report: str, user: Row, amount: float, steps: int) -> int | float:
-    """Build a history of rates, each a little higher; return the present one."""
+    """Builds a history of rates, each a little higher; returns the present one."""
     firsts = [day for day in context.days if day.day <= 3 and day.month in {1, 4, 7, 10}]
     firsts = sorted({day.replace(day=1) for day in firsts})[-steps + 1 :] if steps > 1 else []
     starts: list[date | None] = [None, *firsts]

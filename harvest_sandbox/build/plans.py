@@ -6,13 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harvest_sandbox.build.context import Context
 from harvest_sandbox.clock import parse_stamp, stamp
-
-if TYPE_CHECKING:
-    from harvest_sandbox.build.context import Context
-    from harvest_sandbox.rows import Row
+from harvest_sandbox.rows import Row
 
 
 @dataclass
@@ -35,7 +33,7 @@ class Plans:
     """All invoices to come, by client and day."""
 
     def __init__(self, context: Context) -> None:
-        """Share the invoices among the clients who pay, each with spans of equal length that follow each other."""
+        """Shares the invoices among the clients who pay, each with spans of equal length that follow each other."""
         self.all: list[Plan] = []
         self.by_day: dict[int, dict[str, Plan]] = defaultdict(dict)
         payers = _payers(context)
@@ -72,14 +70,14 @@ class Plans:
 
 
 def _payers(context: Context) -> list[Row]:
-    """Return clients with paid projects, archived ones last; any client where there is none."""
+    """Returns clients with paid projects, archived ones last; any client where there is none."""
     paid = {project["client"]["id"] for project in context.rows("projects") if project["is_billable"]}
     clients = context.rows("clients")
     return sorted((client for client in clients if client["id"] in paid), key=lambda row: not row["is_active"]) or clients
 
 
 def _spans(context: Context, client: Row, count: int, number: int) -> list[tuple[date, date]]:
-    """Cut a client's time into spans; the last one ended some days ago, an archived client's long ago."""
+    """Cuts a client's time into spans; the last one ended some days ago, an archived client's long ago."""
     ago = 12 + number * 17 % 53 if client["is_active"] else 170
     total = (context.before(ago) - context.start).days
     edges = [context.start + timedelta(days=total * step // max(count, 1)) for step in range(count + 1)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harvest_sandbox.build.context import Context
 from harvest_sandbox.build.names import (
     CATEGORIES,
     CLIENTS,
@@ -14,10 +15,7 @@ from harvest_sandbox.build.names import (
     TASKS,
 )
 from harvest_sandbox.build.people import hired, left
-
-if TYPE_CHECKING:
-    from harvest_sandbox.build.context import Context
-    from harvest_sandbox.rows import Row
+from harvest_sandbox.rows import Row
 
 INTERNAL = 4  # the client of projects that nobody pays for
 # One kind of project after the other: all ways to bill and to budget occur.
@@ -35,7 +33,7 @@ NON_BILLABLE, ARCHIVED = 4, 7
 
 
 def build_projects(context: Context) -> None:
-    """Build clients, contacts, tasks, categories, projects and assignments."""
+    """Builds clients, contacts, tasks, categories, projects and assignments."""
     _build_clients(context)
     _build_tasks(context)
     for name, unit, price in CATEGORIES:
@@ -53,7 +51,7 @@ def build_projects(context: Context) -> None:
 
 
 def archived_clients(count: int) -> int:
-    """Return how many of the last clients are archived."""
+    """Returns how many of the last clients are archived."""
     return max(1, count // 10) if count > 2 else 0
 
 

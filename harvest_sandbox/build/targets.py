@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from harvest_sandbox.build.context import Context
 from harvest_sandbox.rows import Row, getter
-
-if TYPE_CHECKING:
-    from harvest_sandbox.build.context import Context
 
 _RATIOS = (1.25, 0.92, 1.6, 1.1, 2.3)  # of the budget to the work, one project after the other
 _MONTHS = 14
@@ -17,7 +15,7 @@ Spent = dict[Any, list[float]]
 
 
 def build_targets(context: Context) -> None:
-    """Set the budgets of all projects that have work."""
+    """Sets the budgets of all projects that have work."""
     spent = _spent(context)
     for number, project in enumerate(context.rows("projects")):
         hours, money = spent[project["id"]]
@@ -28,7 +26,7 @@ def build_targets(context: Context) -> None:
 
 
 def _spent(context: Context) -> Spent:
-    """Return hours and money by project, by project and user, by project and task."""
+    """Returns hours and money by project, by project and user, by project and task."""
     rows = context.account.rows["time_entries"]
     fields = [getter(rows, name) for name in ("project", "user", "task", "rounded_hours", "billable_rate")]
     spent: Spent = defaultdict(lambda: [0.0, 0.0])
@@ -43,7 +41,7 @@ def _spent(context: Context) -> Spent:
 
 
 def _set_budget(context: Context, project: Row, spent: Spent, ratio: float) -> None:
-    """Set the budget of a project, where its `budget_by` says it stands."""
+    """Sets the budget of a project, where its `budget_by` says it stands."""
     way = project["budget_by"]
     hours, money = spent[project["id"]]
     if way == "project":
@@ -61,5 +59,5 @@ def _set_budget(context: Context, project: Row, spent: Spent, ratio: float) -> N
 
 
 def _neat(value: float) -> float:
-    """Return a number of two figures, as people set budgets."""
+    """Returns a number of two figures, as people set budgets."""
     return float(f"{value:.2g}")
