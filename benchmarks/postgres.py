@@ -11,7 +11,8 @@ import os
 import sys
 import tempfile
 
-from speed import ROOT, TOKEN, measure
+from measuring import ROOT, TOKEN, Figures
+from speed import measure_load
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
@@ -40,18 +41,18 @@ def main() -> int:
     if installed is None:
         print("no Postgres server is installed: apt-get install postgresql", file=sys.stderr)
         return 2
-    figures: dict[str, list[tuple[float, float]]] = {}
+    figures: dict[str, list[Figures]] = {}
     with Sandbox(account, token=TOKEN) as sandbox, running_postgres(installed) as server:
         os.environ["DESTINATION__POSTGRES__CREDENTIALS"] = server.make_database("benchmark")
         for destination in ("duckdb", "postgres"):
             with tempfile.TemporaryDirectory() as folder:
-                first = measure(folder, "ours", sandbox.api_url, sandbox.id_url, destination)
+                first = measure_load(folder, "ours", sandbox.api_url, sandbox.id_url, destination)
                 change(account, destination)
-                later = measure(folder, "ours", sandbox.api_url, sandbox.id_url, destination)
+                later = measure_load(folder, "ours", sandbox.api_url, sandbox.id_url, destination)
             figures[destination] = [first, later]
     print(f"| | first load of {entries:,} time entries | {CHANGES} changes |\n|---|---|---|")
     for destination, loads in figures.items():
-        print(f"| {destination} | " + " | ".join(f"{seconds:.1f} s, {memory:.0f} MB" for seconds, memory in loads) + " |")
+        print(f"| {destination} | " + " | ".join(f"{seconds:.1f} s, {memory:.0f} MB" for seconds, _, memory in loads) + " |")
     ratio = figures["postgres"][0][0] / figures["duckdb"][0][0]
     print(f"Postgres needs {ratio:.2f} of DuckDB's time for the first load (at most {MOST_TIME:.2f})")
     return int(ratio > MOST_TIME)

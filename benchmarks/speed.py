@@ -10,16 +10,13 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
+from measuring import ROOT, TOKEN, Figures, measure
 
-ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-TOKEN = "sandbox-token"  # noqa: S105 - of the sandbox
 MOST_TIME, MOST_MEMORY = 1 / 5, 1 / 4
 
 
@@ -69,25 +66,14 @@ def plain(api_url: str, _id_url: str) -> None:
 LOADERS: dict[str, Callable[..., None]] = {"ours": ours, "plain": plain}
 
 
-def measure(folder: str, *order: str) -> tuple[float, float]:
-    """Returns the seconds and the peak memory, in MB, of all processes of one load.
+def measure_load(folder: str, *order: str) -> Figures:
+    """Returns what one load needs.
 
     Args:
         folder: where it works.
         order: name of the loader and its arguments.
     """
-    began = time.monotonic()
-    process = psutil.Popen([sys.executable, __file__, "--load", *order], cwd=folder)
-    peak = 0
-    while process.poll() is None:
-        try:
-            family = [process, *process.children(recursive=True)]
-            peak = max(peak, sum(each.memory_info().rss for each in family))
-        except psutil.NoSuchProcess:
-            continue
-        time.sleep(0.02)
-    assert process.returncode == 0, f"{order[0]} failed"
-    return time.monotonic() - began, peak / 1e6
+    return measure([sys.executable, __file__, "--load", *order], Path(folder))
 
 
 def main() -> int:
@@ -106,11 +92,11 @@ def main() -> int:
         figures = {}
         for name in LOADERS:
             with tempfile.TemporaryDirectory() as folder:
-                figures[name] = measure(folder, name, *urls)
+                figures[name] = measure_load(folder, name, *urls)
         sandbox.terminate()
-    for name, (seconds, megabytes) in figures.items():
+    for name, (seconds, _, megabytes) in figures.items():
         print(f"{name}: {options.entries} time entries in {seconds:.1f} s, peak {megabytes:.0f} MB")
-    time_ratio, memory_ratio = (figures["ours"][place] / figures["plain"][place] for place in (0, 1))
+    time_ratio, memory_ratio = (figures["ours"][place] / figures["plain"][place] for place in (0, 2))
     print(f"ratio of time {time_ratio:.3f} (at most {MOST_TIME:.3f}), of memory {memory_ratio:.3f} (at most {MOST_MEMORY:.3f})")
     return int(time_ratio > MOST_TIME or memory_ratio > MOST_MEMORY)
 
