@@ -24,21 +24,19 @@ def ours(api_url: str, id_url: str, destination: str = "duckdb") -> None:
     """Loads as the command line does, with limits that never hold it back."""
     import dlt  # noqa: PLC0415 - each process imports only what it measures
 
-    from harvest_source.api.client import HarvestClient  # noqa: PLC0415
     from harvest_source.api.limits import Budgets, Limit  # noqa: PLC0415
     from harvest_source.clock import Clock  # noqa: PLC0415
     from harvest_source.commands.workplace import apply_dlt_defaults  # noqa: PLC0415
-    from harvest_source.connection import Connection  # noqa: PLC0415
+    from harvest_source.connection import connect  # noqa: PLC0415
     from harvest_source.loading import sync  # noqa: PLC0415
     from harvest_source.resources import source_of  # noqa: PLC0415
     from harvest_source.settings import HarvestSettings  # noqa: PLC0415
-    from harvest_source.signin.auth import PersonalToken  # noqa: PLC0415
 
     apply_dlt_defaults(destination)
     settings = HarvestSettings(access_token=TOKEN, api_url=api_url, id_url=id_url)
     clock = Clock()
-    client = HarvestClient(settings, PersonalToken(TOKEN), clock, Budgets(clock, Limit(10**6, 15), Limit(10**6, 900)))
-    source = source_of(Connection(settings, client, ())).with_resources("time_entries")
+    connection = connect(settings, "all", clock=clock, budgets=Budgets(clock, Limit(10**6, 15), Limit(10**6, 900)))
+    source = source_of(connection).with_resources("time_entries")
     summary = sync(dlt.pipeline("ours", destination=destination, dataset_name="harvest", pipelines_dir="state"), source)
     assert summary.exit_code == 0, summary
 

@@ -16,8 +16,7 @@ from harvest_source.connection import connect
 from harvest_source.loading import sync
 from harvest_source.reading.reader import Choice
 from harvest_source.resources import HarvestSource, build_resources
-from harvest_source.settings import SECTION, load_settings, parse_account_ids, parse_since
-from harvest_source.signin.auth import build_auth
+from harvest_source.settings import SECTION, load_settings, parse_since
 from harvest_source.strangers import refuse_strangers
 from harvest_source.usage_figures import switch_off_unless_set
 
@@ -92,10 +91,8 @@ def harvest_source(  # noqa: PLR0913 - each is a setting, given by name
         deleted_rows=deleted_rows,
         sweep_days=sweep_days,
     )
-    wanted = parse_account_ids(settings.account_id if account_id is None else account_id)
-    auth, _note = build_auth(settings, accounts=wanted)
     choice = Choice(since=None if since is None else parse_since("since", since))
-    connection = connect(settings, auth, wanted, choice)
+    connection = connect(settings, account_id, choice)
     return build_resources(connection, [report_as_set(name, settings.assignments) for name in NAMES])
 
 

@@ -22,16 +22,17 @@ SECRETS_FILE = ".dlt/secrets.toml"
 Settings = TypeVar("Settings", bound=BaseConfiguration)
 
 
-def fill(settings: Settings, source: str, pipeline_name: str | None) -> Settings:
-    """Sets what is configured for a source; what is not keeps its default.
+def fill(settings: Settings, source: str, pipeline_name: str | None, given: dict[str, Any] | None = None) -> Settings:
+    """Sets what is configured for a source, and has the settings check themselves; what is not configured keeps its default.
 
     Args:
         settings: takes the values.
         source: name of the source, whose section it is: `harvest` for `sources.harvest`.
         pipeline_name: also names with it in front count, and they count first; `None` where no pipeline is known yet.
+        given: in code; counts before what is configured.
 
     Raises:
-        SettingError: a value has the wrong type, a secret stands where none belongs, or a `.dlt` file cannot be read.
+        SettingError: a value is wrong or has the wrong type, a secret stands where none belongs, or a `.dlt` file cannot be read.
     """
     sections = sections_of(source, pipeline_name)
     try:
@@ -42,7 +43,9 @@ def fill(settings: Settings, source: str, pipeline_name: str | None) -> Settings
                     setattr(settings, name, deserialize_value(name, value, extract_inner_hint(hint)))
     except ConfigurationException as error:
         raise SettingError(f"a setting of [{sections[-1]}] is wrong: {first_line(error)}") from error
-    return settings
+    for name, value in (given or {}).items():
+        setattr(settings, name, value)
+    return settings.resolve()
 
 
 def sections_of(source: str, pipeline_name: str | None) -> list[str]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from harvest_source.api.accounts import Account, choose_accounts
 from harvest_source.api.client import HarvestClient
+from harvest_source.api.limits import Budgets
+from harvest_source.clock import Clock
 from harvest_source.reading.reader import Choice, Reader
-from harvest_source.settings import HarvestSettings
-from harvest_source.signin.auth import Auth, chosen_account
+from harvest_source.settings import HarvestSettings, parse_account_ids
+from harvest_source.signin.auth import Auth, build_auth, chosen_account
 
 
 @dataclass(frozen=True)
@@ -17,9 +19,11 @@ class Connection:
     """The way to Harvest; making one sends no request."""
 
     settings: HarvestSettings
+    auth: Auth
     client: HarvestClient
     wanted: tuple[int, ...] | None = None  # account ids, an empty tuple for all; None: the only one
     choice: Choice = field(default_factory=Choice)
+    note: str | None = None  # what a person should know of the credentials
 
     def accounts(self) -> list[Account]:
         """Returns the accounts to load; asks Harvest. Raises as `choose_accounts`."""
@@ -35,15 +39,31 @@ class Connection:
 
 
 def connect(
-    settings: HarvestSettings, auth: Auth, wanted: tuple[int, ...] | None = None, choice: Choice | None = None
+    settings: HarvestSettings,
+    account: object = None,
+    choice: Choice | None = None,
+    *,
+    sign_in: str | None = None,
+    clock: Clock | None = None,
+    budgets: Budgets | None = None,
 ) -> Connection:
     """Returns the way to Harvest by checked settings.
 
     Args:
         settings: of the run.
-        auth: signs the requests.
-        wanted: account ids, an empty tuple for all; `None`: the one chosen at sign-in, else the only one.
+        account: the accounts that are asked for, in any form of `account_id`, which counts where this is `None`; where neither
+            says, the one chosen at sign-in, else the only one.
         choice: what of each report; default: what changed since the last run.
+        sign_in: name of the stored one that counts before every other credential.
+        clock: by which it waits, for a new token as for the limits.
+        budgets: requests that may be sent in some time; default: Harvest's.
+
+    Raises:
+        SettingError: an account id is malformed, or as `build_auth`.
     """
+    clock = clock or Clock()
+    wanted = settings.accounts if account is None else parse_account_ids(account)
+    auth, note = build_auth(settings, name=sign_in, accounts=wanted, clock=clock)
     chosen = chosen_account(auth) if wanted is None else None
-    return Connection(settings, HarvestClient(settings, auth), wanted if chosen is None else (chosen,), choice or Choice())
+    client = HarvestClient(settings, auth, clock, budgets)
+    return Connection(settings, auth, client, wanted if chosen is None else (chosen,), choice or Choice(), note)

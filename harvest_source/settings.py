@@ -7,7 +7,7 @@ file needs stand in that file; those of requests, in `patience.py`. Constants th
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dateutil.parser import isoparse
 from dlt.common.configuration import configspec
@@ -42,11 +42,26 @@ LONGEST_SHOWN = 15  # characters of a wrong value that are shown
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
+if TYPE_CHECKING:
+    Raw = object  # nobody takes for its meaning what stands there in one of several forms
+else:
+    Raw = Any
+
+
 @configspec
 class NotifySettings(BaseConfiguration):
     """Where alerts are posted; read apart as well, since they are posted also where another setting is wrong."""
 
     notify_url: TSecretStrValue | None = None
+
+    def on_resolved(self) -> None:
+        """Checks the address; dlt calls this on every settings class once its values are there.
+
+        Raises:
+            SettingError: it is none of a webhook.
+        """
+        if self.notify_url:
+            parse_notify_url("notify_url", self.notify_url)
 
 
 @configspec
@@ -58,23 +73,52 @@ class FileSettings(BaseConfiguration):
 
 @configspec
 class HarvestSettings(NotifySettings, FileSettings):
-    """The settings of section `sources.harvest`; docs and README describe each for a user."""
+    """The settings of section `sources.harvest`; docs describe each for a user. There are none that are not checked."""
 
     access_token: TSecretStrValue | None = None
     client_id: str | None = None
     client_secret: TSecretStrValue | None = None
     refresh_token: TSecretStrValue | None = None
-    account_id: Any | None = None
+    account_id: Raw = None  # see `accounts`
     api_url: str = API_URL
     id_url: str = ID_URL
     contact: str = CONTACT
-    start_date: Any | None = None
+    start_date: Raw = None  # see `begins_at`
     overlap_seconds: int = OVERLAP_SECONDS
     assignments: str = "account"
     deleted_rows: str = "remove"
     sweep_days: int = SWEEP_DAYS
     report_period: str = "month"
     redirect_port: int = 8484
+
+    def __post_init__(self) -> None:
+        """Checks what is given in code."""
+        self.resolve()
+
+    def on_resolved(self) -> None:
+        """Checks the settings, and gives addresses the form in which they are sent.
+
+        Raises:
+            SettingError: one is wrong.
+        """
+        self.api_url = parse_url("api_url", self.api_url)
+        self.id_url = parse_url("id_url", self.id_url)
+        _choice("assignments", self.assignments, ("account", "project"))
+        _choice("deleted_rows", self.deleted_rows, ("remove", "keep", "ignore"))
+        _choice("report_period", self.report_period, ("month", "week", "year"))
+        for name in ("overlap_seconds", "sweep_days"):
+            if getattr(self, name) < 0:
+                raise SettingError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        self.begins_at = None if self.start_date is None else parse_since("start_date", self.start_date)
+
+    @property
+    def accounts(self) -> tuple[int, ...] | None:
+        """Returns the ids of `account_id`, an empty tuple for all, `None` where it is not set.
+
+        Raises:
+            SettingError: a part of it is no id.
+        """
+        return parse_account_ids(self.account_id)
 
 
 def load_settings(pipeline_name: str | None = PIPELINE_NAME, **overrides: Any) -> HarvestSettings:
@@ -89,23 +133,8 @@ def load_settings(pipeline_name: str | None = PIPELINE_NAME, **overrides: Any) -
     """
     settings = HarvestSettings()
     refuse_unread(settings.get_resolvable_fields(), SECTION, pipeline_name)
-    fill(settings, SECTION, pipeline_name)
-    for name, value in overrides.items():
-        if value is not None:
-            setattr(settings, name, value)
-    settings.api_url = parse_url("api_url", settings.api_url)
-    settings.id_url = parse_url("id_url", settings.id_url)
-    if settings.notify_url:
-        parse_notify_url("notify_url", settings.notify_url)
-    _choice("assignments", settings.assignments, ("account", "project"))
-    _choice("deleted_rows", settings.deleted_rows, ("remove", "keep", "ignore"))
-    _choice("report_period", settings.report_period, ("month", "week", "year"))
-    for name in ("overlap_seconds", "sweep_days"):
-        if getattr(settings, name) < 0:
-            raise SettingError(f"{name} is {getattr(settings, name)}; it must be 0 or more")
-    if settings.start_date is not None:
-        settings.start_date = parse_since("start_date", settings.start_date)
-    return settings
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return fill(settings, SECTION, pipeline_name, given)
 
 
 def other_hosts(settings: HarvestSettings) -> list[str]:
@@ -132,7 +161,7 @@ def load_notify_url(option: str | None) -> str | None:
     if option is not None:
         return parse_notify_url("--notify", option)
     configured = fill(NotifySettings(), SECTION, PIPELINE_NAME).notify_url
-    return parse_notify_url("notify_url", configured) if configured else None
+    return configured.strip() if configured else None
 
 
 def load_share_with_group() -> bool:

@@ -36,15 +36,8 @@ def identity(*accounts: Account, **options: Any) -> Iterator[Sandbox]:
 
 def oauth_settings(sandbox: Sandbox, **changes: Any) -> HarvestSettings:
     """Returns settings of the sandbox's application."""
-    settings = HarvestSettings(
-        client_id=sandbox.oauth.client_id,
-        client_secret=sandbox.oauth.client_secret,
-        api_url=sandbox.api_url,
-        id_url=sandbox.id_url,
-    )
-    for name, value in changes.items():
-        setattr(settings, name, value)
-    return settings
+    application = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret}
+    return HarvestSettings(**{**application, "api_url": sandbox.api_url, "id_url": sandbox.id_url, **changes})
 
 
 def secrets_of(sandbox: Sandbox) -> set[str]:

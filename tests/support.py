@@ -24,17 +24,15 @@ from dlt.common.configuration.specs import PluggableRunContext
 from dlt.common.pipeline import PipelineContext
 
 from harvest_sandbox import Account, Sandbox
-from harvest_source.api.client import HarvestClient
 from harvest_source.api.limits import Budgets, Limit
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.clock import Clock
 from harvest_source.commands.workplace import apply_dlt_defaults
-from harvest_source.connection import Connection
+from harvest_source.connection import connect
 from harvest_source.loading import Summary, sync
 from harvest_source.reading.reader import Choice
 from harvest_source.resources import HarvestSource, source_of
 from harvest_source.settings import HarvestSettings, parse_since
-from harvest_source.signin.auth import PersonalToken
 
 TOKEN = "sandbox-token"
 
@@ -112,10 +110,7 @@ class SteppedClock(Clock):
 
 def make_settings(sandbox: Harvest, **changes: Any) -> HarvestSettings:
     """Returns settings that lead to the sandbox."""
-    settings = HarvestSettings(access_token=TOKEN, api_url=sandbox.api_url, id_url=sandbox.id_url)
-    for name, value in changes.items():
-        setattr(settings, name, value)
-    return settings
+    return HarvestSettings(**{"access_token": TOKEN, "api_url": sandbox.api_url, "id_url": sandbox.id_url, **changes})
 
 
 def make_source(
@@ -128,10 +123,11 @@ def make_source(
     **changes: Any,
 ) -> HarvestSource:
     """Returns a source on the sandbox that never waits, of the given reports or all of them."""
-    settings = make_settings(sandbox, **changes)
+    settings = make_settings(sandbox, access_token=token, **changes)
     clock = clock or FastClock()
-    client = HarvestClient(settings, PersonalToken(token), clock, Budgets(clock, Limit(1_000_000, 15), Limit(1_000_000, 900)))
-    return source_of(Connection(settings, client, accounts, choice or Choice())).with_resources(*(names or NAMES))
+    budgets = Budgets(clock, Limit(1_000_000, 15), Limit(1_000_000, 900))
+    connection = connect(settings, accounts, choice, clock=clock, budgets=budgets)
+    return source_of(connection).with_resources(*(names or NAMES))
 
 
 def duckdb_file(folder: Path, name: str) -> Any:

@@ -51,17 +51,8 @@ class Account:
         return module is not None and self.company.get(module) is False
 
 
-def reachable_accounts(client: HarvestClient) -> dict[int, str]:
-    """Returns id and name of the Harvest accounts that the token reaches; Forecast's are left out.
-
-    Raises:
-        ApiError: the list cannot be read.
-    """
-    return introduce(client, TRIES)[1]
-
-
-def introduce(client: HarvestClient, tries: int = FEW_TRIES) -> tuple[str, dict[int, str]]:
-    """Returns the name of the caller, and `reachable_accounts`, of one answer.
+def reachable(client: HarvestClient, tries: int = TRIES) -> tuple[str, dict[int, str]]:
+    """Returns the name of the caller, and id and name of the Harvest accounts that the token reaches; Forecast's are left out.
 
     Raises:
         ApiError: the list cannot be read.
@@ -107,19 +98,32 @@ def choose_accounts(client: HarvestClient, wanted: tuple[int, ...] | None) -> li
         SettingError: the token reaches several accounts, or none, and none was chosen.
     """
     try:
-        reached = reachable_accounts(client)
+        _user, reached = reachable(client)
     except AccessLostError:
         raise
     except ApiError:
         if not wanted:
             raise
         return [Account(account_id) for account_id in wanted]
-    listed = ", ".join(f"{account_id} {name}".strip() for account_id, name in sorted(reached.items())) or "none"
+    return choose(reached, wanted)
+
+
+def choose(reached: dict[int, str], wanted: tuple[int, ...] | None) -> list[Account]:
+    """Returns the accounts to load of those that a token reaches.
+
+    Args:
+        reached: of `reachable`.
+        wanted: as of `choose_accounts`.
+
+    Raises:
+        AccountNotFoundError, SettingError: as `choose_accounts`.
+    """
+    if not reached:
+        raise SettingError("the token reaches no Harvest account; sign in at Harvest with another user")
+    listed = ", ".join(f"{account_id} {name}".strip() for account_id, name in sorted(reached.items()))
     for account_id in wanted or ():
         if account_id not in reached:
             raise AccountNotFoundError(f"account {account_id} is not one of: {listed}")
-    if not reached:
-        raise SettingError("the token reaches no Harvest account; sign in at Harvest with another user")
     if wanted is None and len(reached) > 1:
         raise SettingError(f"the token reaches several accounts, choose with --account or account_id (or all): {listed}")
     return [Account(account_id, reached[account_id]) for account_id in wanted or sorted(reached)]

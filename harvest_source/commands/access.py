@@ -9,12 +9,12 @@ from datetime import date
 from harvest_source.commands.exposure import notes_on_secrets
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
-from harvest_source.connection import connect
+from harvest_source.connection import Connection, connect
 from harvest_source.errors import SettingError
 from harvest_source.reading.reader import Choice
 from harvest_source.resources import HarvestSource, source_of
 from harvest_source.settings import HarvestSettings, load_settings, other_hosts, parse_account_ids, stray_settings
-from harvest_source.signin.auth import Auth, build_auth, chosen_account
+from harvest_source.signin.auth import chosen_account
 from harvest_source.strangers import notes_on_groups
 
 DEMO_TODAY = date(2026, 11, 20)  # the demo's data ends here, so that it is the same every day
@@ -35,45 +35,25 @@ def open_source(place: Workplace, names: list[str], choice: Choice, note: Callab
         SettingError: credentials or settings are missing or malformed.
     """
     with open_settings(place) as settings:
-        auth, said = build_auth(settings, accounts=wanted_accounts(place, settings))
-        for text in (*([said] if said else []), *([] if place.quiet else notes_on_settings(place))):
-            note(text)
-        counts = account_that_counts(place, settings, auth)
-        if counts and not place.quiet:
-            note(counts)
-        connection = connect(settings, auth, wanted_accounts(place, settings), choice)
+        connection = connect(settings, place.account, choice)
+        notes = [] if place.quiet else notes_on_settings(place)
+        counts = None if place.quiet else account_that_counts(place, connection)
+        for text in (connection.note, *notes, counts):
+            if text:
+                note(text)
         yield source_of(connection).with_resources(*names)
 
 
-def wanted_accounts(place: Workplace, settings: HarvestSettings, auth: Auth | None = None) -> tuple[int, ...] | None:
-    """Returns the asked accounts: of the option, else of the settings, else the one chosen at sign-in.
-
-    Args:
-        place: with the option.
-        settings: with `account_id`.
-        auth: the credentials, once they are known.
-
-    Returns:
-        account ids, an empty tuple for all, `None` where nothing was chosen.
-
-    Raises:
-        SettingError: an account id is malformed.
-    """
-    wanted = parse_account_ids(place.account if place.account is not None else settings.account_id)
-    chosen = chosen_account(auth) if wanted is None and auth is not None else None
-    return wanted if chosen is None else (chosen,)
-
-
-def account_that_counts(place: Workplace, settings: HarvestSettings, auth: Auth) -> str | None:
+def account_that_counts(place: Workplace, connection: Connection) -> str | None:
     """Returns which account a run loads and why, where option, setting and sign-in name different ones; else `None`.
 
     Raises:
         SettingError: an account id is malformed.
     """
-    chosen = chosen_account(auth)
+    chosen = chosen_account(connection.auth)
     named = {
         "--account": parse_account_ids(place.account),
-        "account_id": parse_account_ids(settings.account_id),
+        "account_id": connection.settings.accounts,
         "the sign-in": None if chosen is None else (chosen,),
     }
     given = [(where, ids) for where, ids in named.items() if ids is not None]

@@ -8,17 +8,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from harvest_source.api.accounts import FEW_TRIES, Account, choose_accounts, introduce, look_up
+from harvest_source.api.accounts import FEW_TRIES, Account, choose, look_up, reachable
 from harvest_source.api.client import HarvestClient
-from harvest_source.commands.access import account_that_counts, notes_on_settings, open_settings, wanted_accounts
+from harvest_source.commands.access import account_that_counts, notes_on_settings, open_settings
 from harvest_source.commands.destination import try_destination
 from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.permissions import OFF, permissions
 from harvest_source.commands.workplace import Workplace
+from harvest_source.connection import Connection, connect
 from harvest_source.errors import AccountNotFoundError, ApiError, HarvestError, SettingError, TokenRejectedError
 from harvest_source.reading.roles import FULL, OWN, REFUSED, UNKNOWN
 from harvest_source.settings import HarvestSettings
-from harvest_source.signin.auth import Auth, build_auth, stored_sign_in
+from harvest_source.signin.auth import stored_sign_in
 from harvest_source.signin.tokens import oauth_client, stored_sign_ins
 
 CLOCK_SECONDS = 60  # more than that between the server's clock and ours is told
@@ -36,10 +37,10 @@ def accounts(place: Workplace, *, name: str | None, as_json: bool) -> int:
     rows: list[list[Any]] = []
     with open_settings(place) as settings:
         of_runs = _credential_of_runs(place, settings)
-        for label, auth in _credentials(settings, name):
-            with HarvestClient(settings, auth) as client, client.outages.told_to(message):
-                user, reached = introduce(client)
-            wanted = wanted_accounts(place, settings, auth)
+        for label, connection in _connections(place, settings, name):
+            with connection.client as client, client.outages.told_to(message):
+                user, reached = reachable(client, FEW_TRIES)
+            wanted = connection.wanted
             defaults = set(reached) if wanted == () or (wanted is None and len(reached) == 1) else set(wanted or ())
             rows += [[key, text, user, label, label == of_runs and key in defaults] for key, text in sorted(reached.items())]
     columns = ["account_id", "name", "user", "credential", "default"]
@@ -50,15 +51,16 @@ def accounts(place: Workplace, *, name: str | None, as_json: bool) -> int:
     return 0
 
 
-def _credentials(settings: HarvestSettings, name: str | None) -> list[tuple[str, Auth]]:
-    if name is None and settings.access_token:
-        return [("access_token", build_auth(settings)[0])]
-    if name is None and settings.refresh_token:
-        return [("refresh_token", build_auth(settings)[0])]
+def _connections(place: Workplace, settings: HarvestSettings, name: str | None) -> list[tuple[str, Connection]]:
+    """Returns a way to Harvest for each credential, with its label."""
+    configured = next((setting for setting in ("access_token", "refresh_token") if getattr(settings, setting)), None)
+    names = [name] if name is not None else []
+    if name is None and configured:
+        return [(configured, connect(settings, place.account))]
     if name is None and settings.client_id and settings.client_secret:
         names = [each.name for each in stored_sign_ins(oauth_client(settings, ""))]
-        return [(f"login {each}", build_auth(settings, name=each)[0]) for each in names] or [("", build_auth(settings)[0])]
-    return [(f"login {name}", build_auth(settings, name=name)[0])]
+    found = [(f"login {each}", connect(settings, place.account, sign_in=each)) for each in names]
+    return found or [("", connect(settings, place.account))]
 
 
 def _credential_of_runs(place: Workplace, settings: HarvestSettings) -> str | None:
@@ -67,10 +69,9 @@ def _credential_of_runs(place: Workplace, settings: HarvestSettings) -> str | No
         if getattr(settings, setting):
             return setting
     try:
-        auth, _note = build_auth(settings, accounts=wanted_accounts(place, settings))
+        stored = stored_sign_in(connect(settings, place.account).auth)
     except SettingError:
         return None
-    stored = stored_sign_in(auth)
     return None if stored is None else f"login {stored.name}"
 
 
@@ -125,20 +126,18 @@ def check(place: Workplace, *, name: str | None, as_json: bool) -> int:
 
 
 def _check_harvest(findings: Findings, place: Workplace, settings: HarvestSettings, name: str | None) -> None:
-    auth, note = build_auth(settings, name=name, accounts=wanted_accounts(place, settings))
-    findings.notes += [*([note] if note else []), *notes_on_settings(place)]
-    counts = account_that_counts(place, settings, auth)
+    connection = connect(settings, place.account, sign_in=name)
+    findings.notes += [*([connection.note] if connection.note else []), *notes_on_settings(place)]
+    counts = account_that_counts(place, connection)
     findings.notes += [counts] if counts else []
-    with HarvestClient(settings, auth) as client, client.outages.told_to((lambda _why: None) if place.quiet else message):
-        _check_accounts(findings, client, wanted_accounts(place, settings, auth))
+    with connection.client as client, client.outages.told_to((lambda _why: None) if place.quiet else message):
+        _check_accounts(findings, client, connection.wanted)
 
 
 def _check_accounts(findings: Findings, client: HarvestClient, wanted: tuple[int, ...] | None) -> None:
-    findings.user, reached = introduce(client)
-    if not reached:
-        raise AccountNotFoundError("the token reaches no Harvest account; sign in at Harvest with another user")
+    findings.user, reached = reachable(client, FEW_TRIES)
     try:
-        chosen = choose_accounts(client, wanted)
+        chosen = choose(reached, wanted)
     except SettingError as error:
         raise AccountNotFoundError(str(error)) from error
     for account in chosen:

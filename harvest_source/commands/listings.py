@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from harvest_source.api.accounts import choose_accounts, look_up
-from harvest_source.api.client import HarvestClient
+from harvest_source.api.accounts import look_up
 from harvest_source.catalogue.reports import REPORTS
-from harvest_source.commands.access import wanted_accounts
 from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.permissions import permissions
 from harvest_source.commands.reading import reading
 from harvest_source.commands.workplace import Workplace
+from harvest_source.connection import connect
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import HarvestError
 from harvest_source.loading.history import last_runs
 from harvest_source.settings import load_settings, parse_account_ids
-from harvest_source.signin.auth import build_auth
 
 
 def reports(*, as_json: bool) -> int:
@@ -42,15 +40,13 @@ def reports(*, as_json: bool) -> int:
 
 def _readable() -> dict[str, str]:
     """Returns what the credentials may read of each report; nothing where there are none, or they do not work."""
-    place = Workplace()
     try:
         settings = load_settings()
         if not (settings.access_token or settings.refresh_token or settings.client_id):
             return {}
-        auth, _note = build_auth(settings, accounts=wanted_accounts(place, settings))
-        with HarvestClient(settings, auth) as client:
-            chosen = choose_accounts(client, wanted_accounts(place, settings, auth))
-            found = {account.id: permissions(client, look_up(client, account)) for account in chosen}
+        connection = connect(settings)
+        with connection.client as client:
+            found = {account.id: permissions(client, look_up(client, account)) for account in connection.accounts()}
     except HarvestError as error:
         message(f"what your credentials may read is not shown: {error}")
         return {}

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from harvest_source.api.accounts import introduce
+from harvest_source.api.accounts import FEW_TRIES, reachable
 from harvest_source.api.client import HarvestClient
 from harvest_source.commands.checking import check
 from harvest_source.commands.output import message
@@ -64,7 +64,7 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
             sign_in.show(signed_in_page(user, list(reached.values()), choose=len(reached) > 1 and place.account is None))
             known = {"user": user, "accounts": {str(key): text for key, text in reached.items()}}
             with _keeping_the_first(file, new, known):
-                account_id = _choose_account(reached, place.account, settings.account_id)
+                account_id = _choose_account(reached, place.account, settings.accounts)
             sign_in.check_browser()
             file.replace(new, **known, account_id=account_id)
         message(f"signed in{' as ' + user if user else ''}; the tokens are kept in {folder()}")
@@ -113,7 +113,7 @@ def _tell_what_counts_first(settings: HarvestSettings) -> None:
 
 def _tell_what_runs_need(settings: HarvestSettings, name: str, account_id: int | None) -> None:
     """Says what must be given to a run so that it takes this sign-in and its accounts."""
-    configured = parse_account_ids(settings.account_id)
+    configured = settings.accounts
     if configured is None and account_id is None:
         message("note: a sign-in keeps one account: for several give --account to every run, or set account_id")
     if settings.access_token or settings.refresh_token:
@@ -176,7 +176,7 @@ def _try(settings: HarvestSettings, client: OAuthClient, new: TokenFile, asked: 
         ApiError: Harvest does not say.
     """
     with HarvestClient(settings, OAuthToken(client, new)) as harvest:
-        user, reached = introduce(harvest)
+        user, reached = reachable(harvest, FEW_TRIES)
     if not reached:
         raise SettingError("this user has no Harvest account (Forecast alone does not count); sign in with another one")
     for account_id in parse_account_ids(asked) or ():
@@ -189,7 +189,7 @@ def _listed(names: dict[int, str]) -> str:
     return ", ".join(f"{account_id} {name}" for account_id, name in sorted(names.items()))
 
 
-def _choose_account(names: dict[int, str], asked: str | None, configured: object) -> int | None:
+def _choose_account(names: dict[int, str], asked: str | None, configured: tuple[int, ...] | None) -> int | None:
     """Returns the account that later runs take; None where the person asked for several or all.
 
     Raises:
@@ -200,9 +200,8 @@ def _choose_account(names: dict[int, str], asked: str | None, configured: object
         return wanted[0] if len(wanted) == 1 else None
     if len(names) == 1:
         return next(iter(names))
-    preset = parse_account_ids(configured)
-    if preset is not None and set(preset) <= set(names):
-        return preset[0] if len(preset) == 1 else None
+    if configured is not None and set(configured) <= set(names):
+        return configured[0] if len(configured) == 1 else None
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
         raise SettingError(
             f"no account is chosen: it reaches several, choose an account with --account or account_id: {_listed(names)}"

@@ -110,12 +110,12 @@ class Comparison:
 
     def _since(self, report: Report, since: datetime | None = None) -> datetime | None:
         bounds = [bound for bound in (self._reader.choice.since, since) if bound and report.takes_updated_since]
-        if self._reader.settings.start_date and report.from_start_date:
-            bounds.append(self._reader.settings.start_date)
+        if self._reader.settings.begins_at and report.from_start_date:
+            bounds.append(self._reader.settings.begins_at)
         return max(bounds, default=None)
 
     def _params(self, report: Report) -> Params:
-        return list_params(report, self._reader.choice.since, self._reader.settings.start_date)
+        return list_params(report, self._reader.choice.since, self._reader.settings.begins_at)
 
     @property
     def began(self) -> datetime | None:

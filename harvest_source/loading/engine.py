@@ -276,7 +276,7 @@ class Sync:
             if where[1] != timers.REPORT or pages is None or pages.since is None or reader.choice.since:
                 continue
             with self._warehouse() as warehouse:
-                ran_before = timers.running_ids(warehouse, where[0], reader.settings.start_date)
+                ran_before = timers.running_ids(warehouse, where[0], reader.settings.begins_at)
             try:
                 with stays_with_report():
                     timers.add_timers(reader, pages, ran_before)

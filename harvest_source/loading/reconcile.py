@@ -258,7 +258,7 @@ class Reconciliation:
 
     def _covers_all(self, report: Report, outcome: Outcome) -> bool:
         """Returns whether the children of every parent there is were read: others in the table have lost theirs."""
-        limited = self.run.reader.settings.start_date and report.from_start_date
+        limited = self.run.reader.settings.begins_at and report.from_start_date
         return bool(outcome.plan and outcome.plan.whole and not limited and not self.run.reader.choice.since)
 
     def _confirm(self, wheres: list[Where]) -> None:
@@ -282,7 +282,7 @@ class Reconciliation:
 
     def _older(self, where: Where, warehouse: Warehouse) -> int:
         """Returns the number of a table's rows that changed last before start_date, or whose parents did."""
-        report, start = self.run.reader.report(where[1]), self.run.reader.settings.start_date
+        report, start = self.run.reader.report(where[1]), self.run.reader.settings.begins_at
         if not start or not report.from_start_date or self.run.reader.choice.since:
             return 0
         if report.parent is None:

@@ -35,7 +35,7 @@ def add_timers(reader: Reader, pages: Pages, ran_before: Iterable[int]) -> None:
         ApiError: they could not be read.
     """
     report = pages.report
-    params = {**list_params(report, None, reader.settings.start_date), "is_running": "true"}
+    params = {**list_params(report, None, reader.settings.begins_at), "is_running": "true"}
     bodies = [answer.body for answer in reader.client.get_pages(pages.account_id, report.path, REPORT, params, REPORT)]
     _prepend(pages, report, bodies)
     for entry_id in sorted({*ran_before} - {key[0] for key in pages.keys}):

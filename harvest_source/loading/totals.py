@@ -100,7 +100,7 @@ class Totals:
         """
         for total in TOTALS:
             outcome = self.reader.outcomes.get((self.account_id, total.table))
-            if not outcome or not outcome.pages or self.reader.settings.start_date:
+            if not outcome or not outcome.pages or self.reader.settings.begins_at:
                 continue  # the setting start_date limits by change time, which no report of Harvest can
             for year in self._years(total):
                 if self._difference(total, date(year, 1, 1), date(year, 12, 31)) is not None:

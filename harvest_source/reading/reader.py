@@ -172,7 +172,7 @@ class Reader:
         """Reads a list into the memory of this reader; keeps an error of the list instead of raising it."""
         account_id, name = where
         report = by_name(name)
-        params = list_params(report, since, self.settings.start_date)
+        params = list_params(report, since, self.settings.begins_at)
         try:
             with stays_with_report():
                 self._lists[where] = read_list(self.client, self.spool, account_id, report, params, since)

@@ -416,6 +416,7 @@ def test_check_tells_modules_that_are_off(sandbox: Sandbox, tmp_path: Path) -> N
     sandbox.accounts[0].company["invoice_feature"] = False
     code, found = check(tmp_path, sandbox)
     assert code == 0
+    assert [request.path for request in sandbox.requests].count("/api/v2/accounts") == 1
     assert found["accounts"][0]["modules"]["invoice"] is False
     assert {found["accounts"][0]["reports"][name] for name in ("invoices", "invoice_payments")} == {"module off"}
 

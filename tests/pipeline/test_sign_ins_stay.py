@@ -177,7 +177,7 @@ def test_a_login_that_fails_by_a_fault_of_this_program_says_so_in_the_browser(
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr(signing, "introduce", broken)
+    monkeypatch.setattr(signing, "reachable", broken)
     assert place.login().code == 1
     assert "You are not signed in" in place.page
     assert "ZeroDivisionError" in place.page

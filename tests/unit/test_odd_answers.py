@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hostile import Hostile, client_of, http, page
 
-from harvest_source.api.accounts import Account, choose_accounts, introduce, look_up_all, reachable_accounts
+from harvest_source.api.accounts import Account, choose_accounts, look_up_all, reachable
 from harvest_source.api.net import stays_with_report
 from harvest_source.api.parsing import parse_exact
 from harvest_source.errors import ApiError, NotAllowedError, OddAnswerError, RefusedError, UnavailableError
@@ -132,7 +132,7 @@ def test_odd_list_of_accounts_ends_in_one_line_where_it_is_needed(body: bytes) -
     """A chosen account needs no list."""
     with Hostile(lambda _asked: http(body)) as harvest:
         client = client_of(harvest)
-        for ask in (partial(choose_accounts, client, None), partial(introduce, client)):
+        for ask in (partial(choose_accounts, client, None), partial(reachable, client)):
             with pytest.raises(ApiError) as caught:
                 ask()
             assert "\n" not in str(caught.value)
@@ -145,7 +145,7 @@ def test_list_of_accounts_is_read_past_what_is_not_needed_of_it() -> None:
     odd = b'{"accounts": [{"id": 7, "name": "a", "product": "harvest", "x": %b}, {"product": %b}], "user": {"x": %b}}'
     with Hostile(lambda _asked: http(odd % (3 * (deep(1000),)))) as harvest:
         client = client_of(harvest)
-        assert introduce(client) == ("", {7: "a"})
+        assert reachable(client) == ("", {7: "a"})
         assert choose_accounts(client, None) == choose_accounts(client, (7,)) == [Account(7, "a")]
 
 
@@ -161,7 +161,7 @@ USERS = {
 def test_odd_user_beside_the_accounts_is_one_without_a_name(user: bytes, name: str) -> None:
     """What can be printed of the name is."""
     with Hostile(lambda _asked: http(b'{"accounts": [], "user": %b}' % user)) as harvest:
-        assert introduce(client_of(harvest)) == (name, {})
+        assert reachable(client_of(harvest)) == (name, {})
 
 
 def test_names_of_accounts_hold_no_sign_that_a_database_refuses() -> None:
@@ -169,7 +169,7 @@ def test_names_of_accounts_hold_no_sign_that_a_database_refuses() -> None:
     one, two = b'"id": 1, "name": "a\\u0000\\ud800", "product": "harvest"', b'"id": 2, "name": [1], "product": "harvest"'
     body = b'{"accounts": [{%b}, {%b}]}' % (one, two)
     with Hostile(lambda _asked: http(body)) as harvest:
-        assert reachable_accounts(client_of(harvest)) == {1: "a\ufffd\ufffd", 2: ""}
+        assert reachable(client_of(harvest))[1] == {1: "a\ufffd\ufffd", 2: ""}
 
 
 CALLERS = {

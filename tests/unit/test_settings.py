@@ -140,8 +140,7 @@ def test_environment_counts_before_secrets_and_secrets_before_config(folder: Pat
     monkeypatch.setenv("SOURCES__HARVEST__ACCESS_TOKEN", "of the environment")
     settings = load_settings()
     assert (settings.access_token, settings.overlap_seconds, settings.sweep_days) == ("of the environment", 70, 3)
-    assert settings.start_date == datetime(2024, 5, 6, tzinfo=UTC)
-    assert parse_account_ids(settings.account_id) == (5, 6)
+    assert (settings.begins_at, settings.accounts) == (datetime(2024, 5, 6, tzinfo=UTC), (5, 6))
 
 
 def test_defaults_are_those_of_the_contract(folder: Path) -> None:
@@ -155,7 +154,37 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
         "month",
         8484,
     )
-    assert settings.start_date is settings.account_id is settings.access_token is None
+    assert [settings.start_date, settings.begins_at, settings.account_id, settings.accounts, settings.access_token] == [None] * 5
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"api_url": "http://elsewhere.example/"}, "api_url must be an https address"),
+        ({"id_url": "ftp://id.example/"}, "id_url must be an https address"),
+        ({"notify_url": "http://elsewhere.example/"}, "notify_url must be the https address"),
+        ({"assignments": "both"}, "assignments 'both' is none of its values"),
+        ({"deleted_rows": "no"}, "deleted_rows 'no' is none of its values"),
+        ({"report_period": "day"}, "report_period 'day' is none of its values"),
+        ({"overlap_seconds": -1}, "overlap_seconds is -1"),
+        ({"sweep_days": -1}, "sweep_days is -1"),
+        ({"start_date": "soon"}, "start_date 'soon' is not a date"),
+    ],
+)
+def test_settings_made_in_code_are_checked_like_those_that_are_read(folder: Path, given: dict[str, Any], said: str) -> None:
+    """Of the demo, of a program; there are no settings that nobody has checked."""
+    assert folder.is_dir()
+    for make in (HarvestSettings, load_settings):
+        with pytest.raises(SettingError, match=f"^{said}"):
+            make(**given)
+
+
+def test_what_was_given_stays_as_it_was_beside_what_it_means() -> None:
+    """Also where settings are checked twice."""
+    settings = HarvestSettings(account_id="5, 6", start_date="2024-05-06", api_url="https://API.example/v2").resolve()
+    assert (settings.account_id, settings.accounts) == ("5, 6", (5, 6))
+    assert (settings.start_date, settings.begins_at) == ("2024-05-06", datetime(2024, 5, 6, tzinfo=UTC))
+    assert settings.api_url == "https://api.example/v2/"
 
 
 SET = {
