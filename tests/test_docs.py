@@ -78,6 +78,7 @@ def test_every_table_has_a_section(table: str) -> None:
     page = text_of(ROOT / "docs" / "tables.md")
     assert len(re.findall(rf"^## {table}$", page, re.MULTILINE)) == 1
     assert f"[`{table}`](#{table})" in page
+    assert f"`{table}`" in page.partition("<!-- tables")[0], "it stands under no topic"
 
 
 @pytest.mark.parametrize("table", ["load_report", "deleted_rows", "accounts"])
