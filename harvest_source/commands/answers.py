@@ -25,4 +25,4 @@ def print_answers(place: Workplace) -> None:
     for question, answer in zip(ANSWERS, query(place, *ANSWERS.values()), strict=True):
         stdout_console().print()
         print_table(*answer, title=question)
-    stdout_console().print(f"\n{MORE}", markup=False)
+    stdout_console().print(f"\n{MORE}", markup=False, soft_wrap=True)  # in one line, to be copied

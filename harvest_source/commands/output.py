@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -23,6 +24,7 @@ from harvest_source.errors import HarvestError
 from harvest_source.loading.summary import Summary
 from harvest_source.secrecy import without_secrets
 
+NARROW = 10  # characters that are left to a text which is wrapped
 PIPE_WIDTH = 200  # a pipe has no width: tables are not wrapped
 HIDDEN_COLUMNS = frozenset({"statement_key", "client_key"})  # they open public pages without a login
 HIDDEN = "(hidden)"
@@ -125,17 +127,25 @@ def stderr_console() -> Console:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Prints rows as a table, numbers to the right."""
+    """Prints rows as a table, numbers to the right; where it is too wide, texts of several words are wrapped first."""
+    console = stdout_console()
     rows = [list(row) for row in rows]
+    texts = [[visible(column) for column in columns], *([visible(shown(value)) for value in row] for row in rows)]
     if title:
-        stdout_console().print(Text(visible(title), style="bold"))
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for place, column in enumerate(columns):
+        console.print(Text(visible(title), style="bold"))
+    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+    wraps = [any(" " in text for text in column) for column in zip(*texts, strict=True)]
+    gap = 2 if sum(widths) + 2 * len(widths) <= console.width else 1
+    narrowest = sum(min(width, NARROW) if wrap else width for width, wrap in zip(widths, wraps, strict=True))
+    fits = narrowest + gap * len(widths) <= console.width
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
+    for place, column in enumerate(texts[0]):
         numeric = all(isinstance(row[place], (int, float, Decimal)) or row[place] is None for row in rows)
-        table.add_column(Text(visible(column)), justify="right" if numeric and rows else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(visible(shown(value))) for value in row))
-    stdout_console().print(table)
+        justify: Any = "right" if numeric and rows else "left"
+        table.add_column(Text(column), justify=justify, overflow="fold", no_wrap=fits and not wraps[place])
+    for row in texts[1:]:
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def shown(value: Any) -> str:
