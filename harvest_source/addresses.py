@@ -1,4 +1,4 @@
-r"""Judges addresses as they are sent.
+r"""Reads addresses in the form in which they are sent, so that the host that is checked is the host that is asked.
 
 Libraries read odd addresses in different ways: the standard library takes `http://evil\@harvest/` for one of Harvest's, while
 requests sends it to `evil`. So an address is first made into what is sent, and only one that all of them read alike is taken.

@@ -1,4 +1,4 @@
-"""How often the program asks, how long it waits, and after which answers it asks again: told here for whatever sends requests."""
+"""The rules of trying again, for everything that sends requests: how often, after which answers, and how long each may take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges answers: which are good, which may get better by asking again, which never will.
+"""Decides of each answer whether it is good, may get better by asking again, or never will.
 
 Bodies of errors have no common shape (Harvest API, error answers), and a 429 may be a web page: the status is looked at
 first, a body is read as JSON only where it should be JSON.

@@ -1,4 +1,4 @@
-"""The one net below everything that an answer brings about: what nobody foresaw becomes an error of the report that is read."""
+"""Turns whatever unforeseen failure an answer brings about into an error of the report that is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many pages a list may have, and how large they may be together: pages that lead on for ever hold no run for ever."""
+"""Bounds how many pages a list may have and how large they may be together, so that pages without an end end with an error."""
 
 from __future__ import annotations
 

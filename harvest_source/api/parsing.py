@@ -1,4 +1,4 @@
-"""Reads JSON whatever stands in it: numbers of any length, NaN, halves of surrogate pairs. What cannot be read says so."""
+"""Reads JSON of any content: numbers of any length, NaN, halves of surrogate pairs. What cannot be read raises an error."""
 
 from __future__ import annotations
 

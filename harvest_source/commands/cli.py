@@ -1,4 +1,4 @@
-"""The commands and their options: options in, one call, exit code out."""
+"""Declares the commands and their options: options in, one call, exit code out."""
 
 from __future__ import annotations
 

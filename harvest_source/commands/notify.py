@@ -1,4 +1,4 @@
-"""Posts a short message to a webhook when a run calls for a look: what is missing, repaired or new; never a row or a secret.
+"""Posts a short message to a webhook when a run needs attention: what is missing, repaired or new; never a row or a secret.
 
 The message is `{"text": "…"}`, which Slack and Mattermost take as it is. It holds names of reports, account ids, counts and
 reasons in this product's own words: what Harvest, a database or a setting said word for word stays in the run's own output.
