@@ -39,6 +39,7 @@ from harvest_source.catalogue.hints import (
 )
 from harvest_source.catalogue.reports import NAMES, Report, report_as_set
 from harvest_source.connection import Connection
+from harvest_source.dlt_corners import OF_DLT, has_seen_rows
 from harvest_source.errors import SettingError
 from harvest_source.reading.children import ChildReading
 from harvest_source.reading.parents import ParentPlan
@@ -303,7 +304,7 @@ def _current_tables() -> Any:
 
 def _kinds(table: Any) -> Mapping[str, Kind]:
     types = {name: column.get("data_type") or "" for name, column in table["columns"].items()} if table else {}
-    return {name: KIND_OF_TYPE[kind] for name, kind in types.items() if kind in KIND_OF_TYPE and not name.startswith("_dlt")}
+    return {name: KIND_OF_TYPE[kind] for name, kind in types.items() if kind in KIND_OF_TYPE and not name.startswith(OF_DLT)}
 
 
 def known_kinds(table: str) -> Mapping[str, Kind]:
@@ -318,8 +319,7 @@ def known_arrow_schema(report: Report) -> pa.Schema:
 
 
 def _has_table(report: Report) -> bool:
-    found = _current_tables().get(report.name) or {}
-    return bool((found.get("x-normalizer") or {}).get("seen-data"))
+    return has_seen_rows(_current_tables().get(report.name) or {})
 
 
 def _table_without_rows(report: Report, hints: dict[str, Any]) -> Any:
@@ -359,7 +359,7 @@ class HarvestSource(dlt.sources.DltSource):
 
     def clone(self, with_name: str | None = None) -> HarvestSource:
         """Returns a copy, as dlt makes one for every choice of resources."""
-        copy = HarvestSource(self.schema.clone(with_name=with_name or self.name), self.section, list(self._resources.values()))
+        copy = HarvestSource(self.schema.clone(with_name=with_name or self.name), self.section, list(self.resources.values()))
         copy.connection = self.connection
         return copy
 

@@ -17,10 +17,11 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.providers import ConfigTomlProvider, EnvironProvider, SecretsTomlProvider
 from dlt.common.configuration.providers.provider import ConfigProvider
-from dlt.common.configuration.providers.toml import SettingsTomlProvider, TomlProviderReadException
+from dlt.common.configuration.providers.toml import TomlProviderReadException
 from dlt.common.configuration.specs import PluggableRunContext
 from dlt.common.runtime.run_context import RunContext
 
+from harvest_source.dlt_corners import TomlProvider
 from harvest_source.errors import SettingError
 
 MARK = codecs.BOM_UTF8
@@ -32,13 +33,13 @@ NO_TEXT = ("Invalid value", "Expected newline or end of document after a stateme
 QUOTES = '; text stands in quotes: key = "text"'
 
 
-class _WithoutMark(SettingsTomlProvider):
+class _WithoutMark(TomlProvider):
     """Reads a file without the mark that editors on Windows put before the first line; others as dlt does."""
 
-    def _read_toml_file(self, toml_path: str) -> tomlkit.TOMLDocument:
-        if not _begins_with_mark(Path(toml_path)):
-            return super()._read_toml_file(toml_path)
-        return tomlkit.parse(Path(toml_path).read_text(encoding="utf-8-sig"))
+    def read_file(self, path: str) -> tomlkit.TOMLDocument:
+        if not _begins_with_mark(Path(path)):
+            return super().read_file(path)
+        return tomlkit.parse(Path(path).read_text(encoding="utf-8-sig"))
 
 
 class _Secrets(_WithoutMark, SecretsTomlProvider): ...

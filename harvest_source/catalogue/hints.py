@@ -13,6 +13,7 @@ from dlt.destinations.impl.bigquery.bigquery_adapter import CLUSTER_COLUMNS_HINT
 
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
 from harvest_source.catalogue.reports import Report, parent_id_column
+from harvest_source.dlt_corners import LIST_INDEX, LOAD_ID, PARENT_ID, ROOT_ID, ROW_ID
 
 DELETED_AT = "deleted_at"
 PRECISION, SCALE = 20, 6
@@ -52,7 +53,6 @@ PARTITIONS: dict[Kind, str] = {
 }
 UPDATED_AT, CLIENT_ID = "updated_at", "client__id"
 
-LOAD_ID, ROW_ID, ROOT_ID, PARENT_ID, LIST_INDEX = "_dlt_load_id", "_dlt_id", "_dlt_root_id", "_dlt_parent_id", "_dlt_list_idx"
 _OF_DLT: dict[str, TColumnSchema] = {
     LOAD_ID: {"data_type": "text", "nullable": False},
     ROW_ID: {"data_type": "text", "nullable": False, "unique": True, "row_key": True},

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import dlt
 from dlt.common.schema import Schema
 
-from harvest_source.catalogue.hints import ROOT_ID, key_of, list_tables
+from harvest_source.catalogue.hints import key_of, list_tables
 from harvest_source.catalogue.reports import Report, by_name, parent_id_column
 from harvest_source.destinations.clients import client_to_ask
+from harvest_source.dlt_corners import ROOT_ID
 
 DIALECT = "postgres"  # DuckDB, BigQuery and other column stores find rows without indexes
 TABLES = "select tablename from pg_catalog.pg_tables where schemaname = %s"

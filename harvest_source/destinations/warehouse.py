@@ -19,6 +19,7 @@ from harvest_source.catalogue.reports import Report, parent_id_column
 from harvest_source.destinations.declared import as_declared, column_names
 from harvest_source.destinations.duckdb import Patience, is_one_file, opened
 from harvest_source.destinations.scope import EVERY_ROW, LIVE, MARKED, Scope, sql_of
+from harvest_source.dlt_corners import COMPLETED, LIST_INDEX, LOAD_ID, LOADS_TABLE, OF_DLT, STATES_TABLE
 from harvest_source.errors import SettingError
 from harvest_source.settings import SECTION
 
@@ -27,12 +28,11 @@ Row = dict[str, Any]
 KEYS_PER_QUERY = 2000  # as many as a batch of rows: on BigQuery each query reads the whole table
 DOUBLED = datetime.min.replace(tzinfo=UTC)  # the change time of a key that stands twice
 SMALLER_THAN_ANY = "0.0000005"  # than any amount: SQLite adds up in binary floating point
-COMPLETED = 0  # dlt's status of a load in _dlt_loads
 
 
 def without_dlt(row: Row) -> Row:
     """Returns a row without dlt's own columns."""
-    return {name: value for name, value in row.items() if not name.startswith("_dlt")}
+    return {name: value for name, value in row.items() if not name.startswith(OF_DLT)}
 
 
 class _Question(NamedTuple):
@@ -226,7 +226,7 @@ class Warehouse:
             table = f"{report.name}__{name}"
             elements = self.rows_by_id(table, account_id, column, wanted) if report.key else self.rows(table, account_id)
             lists = found.setdefault(name, {})
-            for row in sorted(elements, key=lambda row: row["_dlt_list_idx"]):
+            for row in sorted(elements, key=lambda row: row[LIST_INDEX]):
                 lists.setdefault(row[column], []).append(row)
         return found
 
@@ -273,19 +273,19 @@ class Warehouse:
 
     def has_unfinished_load(self, table: str) -> bool:
         """Returns whether a table has rows of a load that was never completed."""
-        query = f"select count(*) as n from {self.name_of(table)} where _dlt_load_id not in ({self._completed()})"
+        query = f"select count(*) as n from {self.name_of(table)} where {LOAD_ID} not in ({self._completed()})"
         with suppress(DestinationUndefinedEntity):
             return bool(self._asked(query)[0]["n"])
         return False
 
     def has_state(self, version_hash: str) -> bool:
         """Returns whether a completed load brought this version of dlt's state."""
-        states = self.name_of("_dlt_pipeline_state")
-        query = f"select count(*) as n from {states} where version_hash = %s and _dlt_load_id in ({self._completed()})"
+        states = self.name_of(STATES_TABLE)
+        query = f"select count(*) as n from {states} where version_hash = %s and {LOAD_ID} in ({self._completed()})"
         return bool(self._asked(query, (version_hash,))[0]["n"])
 
     def _completed(self) -> str:
-        return f"select load_id from {self.name_of('_dlt_loads')} where status = {COMPLETED}"
+        return f"select load_id from {self.name_of(LOADS_TABLE)} where status = {COMPLETED}"
 
     def _as_rows(self, table: str, cursor: DBApiCursor, fetched: Iterable[tuple[Any, ...]]) -> list[Row]:
         """Returns rows of a result, their values in the types that a table's columns of the same names declare."""

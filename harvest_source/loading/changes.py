@@ -13,6 +13,7 @@ from typing import Any
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.reports import Report, by_name, parent_id_column
 from harvest_source.destinations.warehouse import Warehouse
+from harvest_source.dlt_corners import OF_DLT
 from harvest_source.loading.own_columns import OwnColumns
 from harvest_source.reading.shape import Row
 
@@ -110,7 +111,7 @@ def differs(row: Row, present: Row) -> bool:
 
 
 def _differing(row: Row, present: Row) -> Iterator[str]:
-    names = {name for name in row.keys() | present.keys() if not name.startswith("_dlt") and name != DELETED_AT}
+    names = {name for name in row.keys() | present.keys() if not name.startswith(OF_DLT) and name != DELETED_AT}
     return (name for name in names if _value_differs(row.get(name), present.get(name)))
 
 

@@ -12,15 +12,8 @@ from pathlib import Path
 
 from filelock import Timeout
 
+from harvest_source.dlt_corners import JSON_FILES, VERSION_FILES, WAITING_ROWS
 from harvest_source.loading.alone import lock_of
-
-# of dlt: its own state, its schemas, and loads that wait; not what is loaded, of which nothing is read again
-JSON_FILES = ("state.json", "schemas/*.json", "load/normalized/*/**/*.json", "normalize/extracted/*/**/*.json")
-WAITING_ROWS = (
-    "load/normalized/*/*_jobs/*",
-    "normalize/extracted/*/new_jobs/*",
-)  # an empty one is taken for a table without rows
-VERSION_FILES = ("load/.version", "normalize/.version")
 
 
 def remove_unreadable(folder: Path, name: str) -> str | None:
@@ -50,6 +43,7 @@ def _unreadable(folder: Path) -> Iterator[Path]:
             if not _is_json(path):
                 yield path
     for pattern in WAITING_ROWS:
+        # an empty one would be taken for a table without rows
         yield from (path for path in sorted(folder.glob(pattern)) if path.is_file() and not path.stat().st_size)
     for name in VERSION_FILES:
         path = folder / name

@@ -16,6 +16,7 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from harvest_source.catalogue.reports import Report, parent_id_column
 from harvest_source.destinations.scope import EVERY_ROW, sql_of
 from harvest_source.destinations.warehouse import KEYS_PER_QUERY, Row, Warehouse
+from harvest_source.dlt_corners import LIST_INDEX
 
 COPY = "own_values_of_"  # with a table's name behind it: where values wait
 
@@ -101,4 +102,4 @@ def _found_by(report: Report, table: str, columns: set[str]) -> tuple[str | None
     if table == report.name:
         return (report.key[0] if report.key else None), report.key
     parent = parent_id_column(report)
-    return (parent if report.key else None), (parent, "id" if "id" in columns else "_dlt_list_idx")
+    return (parent if report.key else None), (parent, "id" if "id" in columns else LIST_INDEX)

@@ -1,4 +1,4 @@
-"""One dlt load: extract, normalize, load, and what its failure means to a person."""
+"""One dlt load: extract, normalize, load, and what an earlier one left behind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import dlt
 from dlt.common.runtime import signals
-from dlt.common.storages import LoadStorage, NormalizeStorage
+
+from harvest_source.dlt_corners import extracted_packages, make_folders, normalized_packages
 
 
 def load(pipeline: dlt.Pipeline, data: Any) -> None:
@@ -37,12 +38,10 @@ def tidy(pipeline: dlt.Pipeline) -> None:
     """Puts the working folder in order after a run that was killed, so that what is pending can be finished.
 
     dlt moves a normalized package into place and only then removes what it was made of; killed in between, it would normalize it
-    again, and never get past that. Killed while it makes its folders, it would miss the rest of them ever after.
+    again, and never get past that.
     """
-    # dlt has no public way to these folders
-    NormalizeStorage(is_owner=True, config=pipeline._normalize_storage_config())  # noqa: SLF001
-    LoadStorage(is_owner=True, supported_file_formats=[], config=pipeline._load_storage_config())  # noqa: SLF001
-    extracted = pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001
+    make_folders(pipeline)
+    extracted = extracted_packages(pipeline)
     for load_id in set(pipeline.list_normalized_load_packages()) & set(pipeline.list_extracted_load_packages()):
         extracted.delete_package(load_id)
 
@@ -55,13 +54,13 @@ def was_killed_in_a_job(pipeline: dlt.Pipeline) -> bool:
 
 def has_begun_to_load(pipeline: dlt.Pipeline) -> bool:
     """Returns whether the destination was made ready for a pending package: of files, those that it replaces are gone."""
-    packages = pipeline._get_load_storage().normalized_packages  # noqa: SLF001 - dlt has no public way to these folders
+    packages = normalized_packages(pipeline)
     return any(packages.get_schema_update_file(load_id) is None for load_id in pipeline.list_normalized_load_packages())
 
 
 def pending_snapshot(pipeline: dlt.Pipeline) -> str | None:
     """Returns the state, as dlt writes it, from which the oldest pending load was made; `None` where none is kept."""
-    places = (pipeline._get_load_storage().normalized_packages, pipeline._get_normalize_storage().extracted_packages)  # noqa: SLF001
+    places = (normalized_packages(pipeline), extracted_packages(pipeline))
     pending = [(load_id, place) for place in places for load_id in place.list_packages()]
     load_id, place = min(pending, key=lambda each: each[0])
     return place.load_pipeline_state(load_id)[0] if place.can_restore_pipeline_state(load_id) else None

@@ -15,6 +15,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from harvest_source.destinations.abilities import can_merge
 from harvest_source.destinations.failures import is_passing, reason
 from harvest_source.destinations.warehouse import Warehouse
+from harvest_source.dlt_corners import FIRST_FOLDER, loaded_at, state_hash, state_version
 from harvest_source.errors import LoadFailedError
 from harvest_source.loading.listener import Listener
 from harvest_source.loading.package import (
@@ -28,8 +29,6 @@ from harvest_source.loading.package import (
 from harvest_source.loading.tables import lack_by_hand
 from harvest_source.reading.reader import Where
 from harvest_source.settings import SECTION
-
-FIRST_FOLDER = "initial_cwd"  # dlt's name for where files of a relative path lie; not in the destination's state
 
 
 def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -> bool:
@@ -148,13 +147,12 @@ def _is_beyond_destination(pipeline: dlt.Pipeline) -> bool:
     stored = _stored_state(pipeline)
     if stored is None:
         return True
-    if stored.version >= pipeline.state["_state_version"]:
+    if stored.version >= state_version(pipeline):
         return False
-    is_ahead = float(stored._dlt_load_id or 0) > time.time()  # noqa: SLF001 - a field, named as the column is
-    if not is_ahead:
+    if loaded_at(stored) <= time.time():
         return True
     with Warehouse(pipeline) as warehouse:
-        return not warehouse.has_state(pipeline.state["_version_hash"])
+        return not warehouse.has_state(state_hash(pipeline))
 
 
 def _stored_state(pipeline: dlt.Pipeline) -> StateInfo | None:

@@ -20,8 +20,9 @@ from dlt.common.schema.typing import TTableSchema
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltSource
 
-from harvest_source.catalogue.hints import LIST_INDEX, PARENT_ID, ROOT_ID, ROW_ID, dlt_columns, key_of
+from harvest_source.catalogue.hints import dlt_columns, key_of
 from harvest_source.catalogue.reports import NAMES, Report, by_name, parent_id_column
+from harvest_source.dlt_corners import LIST_INDEX, OF_DLT, PARENT_ID, ROOT_ID, ROW_ID
 from harvest_source.errors import SettingError
 from harvest_source.loading.history import build_history_source
 from harvest_source.loading.package import load
@@ -29,7 +30,6 @@ from harvest_source.reading.reader import Where
 from harvest_source.settings import SECTION
 
 LINKS = frozenset({ROW_ID, ROOT_ID, PARENT_ID})  # by which dlt finds the list elements of a row
-OF_DLT = "_dlt"  # how names of its own tables and columns begin
 
 Known = dict[str, set[str]]
 """Tables that the destination was told to have, with their columns."""

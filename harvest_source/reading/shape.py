@@ -15,6 +15,7 @@ from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
 from harvest_source.catalogue.reports import Report, parent_id_column
+from harvest_source.dlt_corners import OF_DLT
 from harvest_source.errors import RefusedError
 from harvest_source.reading.values import CONVERTERS, Rounded, Unfit, kind_of_undocumented, to_json
 
@@ -26,7 +27,7 @@ MOST_NEW_NAMES = 2000  # of a report and run, those of fields that hold null or 
 OWN_COLUMNS = frozenset({"account_id", "deleted_at"})  # of this product: a field of that name at Harvest gets a suffix
 OWN_SUFFIX = "__harvest"
 UNNAMED = "unnamed"  # a field whose name is empty
-DLT_PREFIX, HARVEST = "_dlt", "harvest"  # dlt's own columns: a field of such a name at Harvest gets a word in front
+HARVEST = "harvest"  # a word in front of a field that is called like a column of dlt
 LONGEST_NAME = 50  # of a column, so that it is called the same in every destination; Postgres takes 63
 AS_IT_IS: dict[Kind, type] = {Kind.TEXT: str, Kind.BOOL: bool}
 _naming = NamingConvention()
@@ -232,7 +233,7 @@ class Shaper:
         name = _naming.normalize_path(key) or UNNAMED
         if not prefix and name in OWN_COLUMNS:
             name += OWN_SUFFIX
-        if not prefix and name.startswith(DLT_PREFIX):
+        if not prefix and name.startswith(OF_DLT):
             name = HARVEST + name
         whole = prefix + name
         column = _naming.normalize_path(_naming.shorten_identifier(whole, whole, LONGEST_NAME))

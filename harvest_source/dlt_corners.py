@@ -1,0 +1,91 @@
+"""dlt's private corners: what this product needs of dlt and finds in no public place, each with its reason; seen with dlt 1.31.
+
+Nothing else in this package touches one (`tests/unit/test_dlt_corners.py` looks), so that a release of dlt that moves them is
+followed here. One more stands where it must, at the decorated function: `_impl_cls` of `dlt.source`, which dlt documents there,
+lets `sync` find the way to Harvest in a source.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dlt
+import tomlkit
+from dlt.common.configuration.providers.toml import SettingsTomlProvider
+from dlt.common.destination.client import StateInfo
+from dlt.common.normalizers.json.relational import DataItemNormalizer
+from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID, DLT_NAME_PREFIX, LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
+from dlt.common.schema.utils import has_table_seen_data
+from dlt.common.storages import LoadStorage, NormalizeStorage
+from dlt.common.storages.load_package import PackageStorage
+
+# How the names of dlt's own tables and columns begin: such columns are no fields of Harvest, and such tables no reports.
+OF_DLT = DLT_NAME_PREFIX
+
+# dlt's columns: of a row, and of an element of a list in it. A comparison passes them by; tables are made ahead with them.
+LOAD_ID, ROW_ID = C_DLT_LOAD_ID, C_DLT_ID
+ROOT_ID, PARENT_ID, LIST_INDEX = (
+    DataItemNormalizer.C_DLT_ROOT_ID,
+    DataItemNormalizer.C_DLT_PARENT_ID,
+    DataItemNormalizer.C_DLT_LIST_IDX,
+)
+
+# dlt's tables of its loads and states: whether a load was completed, and whether a state is in the destination.
+LOADS_TABLE, STATES_TABLE = LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
+COMPLETED = 0  # the status of a load there
+
+# A pipeline's working folder: files that hold JSON, rows that wait to be loaded, and versions. After a power cut one may be
+# unreadable or empty; of what is loaded nothing is read again.
+JSON_FILES = ("state.json", "schemas/*.json", "load/normalized/*/**/*.json", "normalize/extracted/*/**/*.json")
+WAITING_ROWS = ("load/normalized/*/*_jobs/*", "normalize/extracted/*/new_jobs/*")
+VERSION_FILES = ("load/.version", "normalize/.version")
+
+# Under this name a pipeline keeps, on its machine only, from where relative paths count: it outlives a state that is forgotten.
+FIRST_FOLDER = "initial_cwd"
+
+
+def make_folders(pipeline: dlt.Pipeline) -> None:
+    """Makes the working folders that a pipeline lacks: killed while it made them, dlt would miss the rest ever after."""
+    NormalizeStorage(is_owner=True, config=pipeline._normalize_storage_config())  # noqa: SLF001
+    LoadStorage(is_owner=True, supported_file_formats=[], config=pipeline._load_storage_config())  # noqa: SLF001
+
+
+def extracted_packages(pipeline: dlt.Pipeline) -> PackageStorage:
+    """Returns the loads that are extracted and not normalized: one that is both must go, and each keeps the state before it."""
+    return pipeline._get_normalize_storage().extracted_packages  # noqa: SLF001
+
+
+def normalized_packages(pipeline: dlt.Pipeline) -> PackageStorage:
+    """Returns the loads that are normalized: a file in each tells whether its load has begun."""
+    return pipeline._get_load_storage().normalized_packages  # noqa: SLF001
+
+
+def state_version(pipeline: dlt.Pipeline) -> int:
+    """Returns the number of a pipeline's working state: the destination's state counts where its number is not lower."""
+    return pipeline.state["_state_version"]
+
+
+def state_hash(pipeline: dlt.Pipeline) -> str:
+    """Returns what tells a pipeline's working state from every other, as the destination's table of states has it."""
+    return pipeline.state["_version_hash"]
+
+
+def loaded_at(state: StateInfo) -> float:
+    """Returns when the load began that brought a state into the destination, in seconds since 1970: dlt names loads so."""
+    return float(state._dlt_load_id or 0)  # noqa: SLF001 - a field, named as the column is
+
+
+class TomlProvider(SettingsTomlProvider):
+    """Reads dlt's files of settings, one by one in `read_file`: dlt refuses one with a mark before its first line."""
+
+    def read_file(self, path: str) -> tomlkit.TOMLDocument:
+        """Returns what is in a file, as dlt reads it."""
+        return super()._read_toml_file(path)
+
+    def _read_toml_file(self, toml_path: str) -> tomlkit.TOMLDocument:
+        return self.read_file(toml_path)
+
+
+def has_seen_rows(table: Any) -> bool:
+    """Returns whether dlt has made a table of its schema in the destination."""
+    return has_table_seen_data(table)
