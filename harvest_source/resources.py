@@ -37,13 +37,13 @@ from harvest_source.catalogue.hints import (
     resource_hints,
     table_hints,
 )
-from harvest_source.catalogue.reports import NAMES, Report, report_as_set
+from harvest_source.catalogue.reports import NAMES, AccountReport, Report, report_as_set
 from harvest_source.connection import Connection
 from harvest_source.dlt_corners import OF_DLT, has_seen_rows
 from harvest_source.errors import SettingError
 from harvest_source.reading.children import ChildReading
 from harvest_source.reading.parents import ParentPlan
-from harvest_source.reading.reader import Reader, Where
+from harvest_source.reading.reader import Reader
 from harvest_source.reading.reading import Pages
 from harvest_source.reading.shape import Notes, Row, Shaper
 from harvest_source.settings import SECTION
@@ -61,7 +61,7 @@ class Extraction:
 
     connection: Connection
     notes: Notes = field(default_factory=Notes)
-    planned: dict[Where, Planned] = field(default_factory=dict)
+    planned: dict[AccountReport, Planned] = field(default_factory=dict)
     _accounts: list[Account] | None = None
 
     def __post_init__(self) -> None:
@@ -121,7 +121,7 @@ def _iter_list(extraction: Extraction, report: Report) -> Iterator[Any]:
     is_empty = True
     shaper = Shaper(report, known_kinds, extraction.notes)
     for account in extraction.accounts:
-        outcome = extraction.reader.collect_list((account.id, report.name), account_state(report.name, account.id))
+        outcome = extraction.reader.collect_list(AccountReport(account.id, report.name), account_state(report.name, account.id))
         if outcome.pages is None:
             raise outcome.error or AssertionError(report.name)
         for item, _rows in iter_items(report, shaper, iter_rows(shaper, outcome.pages)):
@@ -148,12 +148,12 @@ def _child_resources(extractions: Extractions, report: Report) -> list[DltResour
 def _iter_parents(extraction: Extraction, report: Report) -> Iterator[Row]:
     """Yields the parents whose children this run asks for: `id`, and `updated_at` where it tells a change."""
     for account in extraction.accounts:
-        where = account.id, report.name
-        outcome, reading = extraction.reader.plan_children(where, account_state(report.name, account.id))
+        pair = AccountReport(account.id, report.name)
+        outcome, reading = extraction.reader.plan_children(pair, account_state(report.name, account.id))
         if reading is None:
             raise outcome.error or AssertionError(report.name)
         keeps = None if extraction.connection.choice.since else accounts_state(report.name)
-        planned = extraction.planned[where] = Planned(reading, keeps)
+        planned = extraction.planned[pair] = Planned(reading, keeps)
         for parent_id, version in planned.versions.items():
             yield {"account_id": account.id, "id": parent_id, UPDATED_AT: version or None}
         planned.all_are_named()
@@ -205,7 +205,7 @@ class _Asking:
             parent: its id, or a row with `id`, and with `account_id` where the source has several accounts.
         """
         parent_id, account_id = self._identify(parent)
-        planned = self._extraction.planned.get((account_id, self._report.name))
+        planned = self._extraction.planned.get(AccountReport(account_id, self._report.name))
         if planned and parent_id not in planned.versions:
             planned = None
         client, spool = self._extraction.connection.client, self._extraction.spool

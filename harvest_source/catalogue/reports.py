@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from harvest_source.catalogue.columns import company, estimates, invoices, people, projects, time
 from harvest_source.catalogue.columns.types import Column, Field, NestedList
@@ -19,6 +20,13 @@ class Paging(Enum):
     CURSOR = "cursor"  # keyset on id: rows do not shift while it is read
     PAGE = "page"  # by number over an editable date: rows may shift while it is read
     NONE = "none"  # one bare object
+
+
+class AccountReport(NamedTuple):
+    """One report of one account: what is read, loaded and compared."""
+
+    account_id: int
+    report: str
 
 
 @dataclass(frozen=True)

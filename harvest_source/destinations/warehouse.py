@@ -15,7 +15,7 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity, SqlCli
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import Report, parent_id_column
+from harvest_source.catalogue.reports import AccountReport, Report, parent_id_column
 from harvest_source.destinations.declared import as_declared, column_names
 from harvest_source.destinations.duckdb import Patience, is_one_file, opened
 from harvest_source.destinations.scope import EVERY_ROW, LIVE, MARKED, Scope, sql_of
@@ -178,7 +178,7 @@ class Warehouse:
         found = self._rows(", ".join(report.key) or "account_id", report.name, scope.of(account_id))
         return {tuple(row[name] for name in report.key) for row in found}
 
-    def versions(self, scopes: Mapping[tuple[int, str], Scope]) -> dict[tuple[int, str], dict[tuple[Any, ...], datetime | None]]:
+    def versions(self, scopes: Mapping[AccountReport, Scope]) -> dict[AccountReport, dict[tuple[Any, ...], datetime | None]]:
         """Returns id, as a key, and `updated_at` of rows, of several lists with one query.
 
         A key that stands twice has a time that no row of Harvest's has.
@@ -186,7 +186,7 @@ class Warehouse:
         Args:
             scopes: account and table: which of its rows.
         """
-        found: dict[tuple[int, str], dict[tuple[Any, ...], datetime | None]] = {where: {} for where in scopes}
+        found: dict[AccountReport, dict[tuple[Any, ...], datetime | None]] = {pair: {} for pair in scopes}
         what = "account_id, id, updated_at"
         questions = [
             _Question(f"'{table}' as report, {what}", table, scope.of(account_id))
@@ -197,7 +197,7 @@ class Warehouse:
         if rows is None:
             rows = [row for question in questions for row in self._rows(*question)]
         for row in rows:
-            versions, key = found[row["account_id"], row["report"]], (row["id"],)
+            versions, key = found[AccountReport(row["account_id"], row["report"])], (row["id"],)
             versions[key] = DOUBLED if key in versions else row["updated_at"]
         return found
 
@@ -258,7 +258,7 @@ class Warehouse:
             return [int(row["id"]) for row in self._asked(query, [*values, *more])]
         return []
 
-    def doubled_children(self, reports: Iterable[Report]) -> dict[tuple[int, str], list[int]]:
+    def doubled_children(self, reports: Iterable[Report]) -> dict[AccountReport, list[int]]:
         """Returns the parents of children whose key stands twice, by account and table, with one query."""
         columns = {each.name: each.parent.column for each in reports if each.parent and each.name in self._there}
         questions = [
@@ -266,10 +266,10 @@ class Warehouse:
             for name, id_column in columns.items()
         ]
         rows = self._together(questions, "having count(*) > 1")
-        found: dict[tuple[int, str], set[int]] = {}
+        found: dict[AccountReport, set[int]] = {}
         for row in rows or ():
-            found.setdefault((row["account_id"], row["report"]), set()).add(row["parent_id"])
-        return {where: sorted(ids) for where, ids in found.items()}
+            found.setdefault(AccountReport(row["account_id"], row["report"]), set()).add(row["parent_id"])
+        return {pair: sorted(ids) for pair, ids in found.items()}
 
     def has_unfinished_load(self, table: str) -> bool:
         """Returns whether a table has rows of a load that was never completed."""

@@ -9,23 +9,23 @@ import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.api.net import LOGGER
+from harvest_source.catalogue.reports import AccountReport
 from harvest_source.destinations.abilities import can_merge
 from harvest_source.destinations.failures import is_interrupted, is_passing, reason
 from harvest_source.errors import AccessLostError, ApiError, HarvestError, RefusedError, causes
-from harvest_source.reading.reader import Where
 
 
 def load_apart(
     pipeline: dlt.Pipeline,
-    wheres: list[Where],
-    load: Callable[[list[Where]], None],
-    keep_error: Callable[[Where, ApiError], None],
+    pairs: list[AccountReport],
+    load: Callable[[list[AccountReport]], None],
+    keep_error: Callable[[AccountReport, ApiError], None],
 ) -> None:
     """Loads reports in one package, and one by one where that fails for their rows.
 
     Args:
         pipeline: of the run.
-        wheres: accounts and reports.
+        pairs: accounts and reports.
         load: loads the given ones in one package.
         keep_error: told which cannot be loaded, and why.
 
@@ -33,7 +33,7 @@ def load_apart(
         PipelineStepFailed: the destination or this machine is to blame, or all reports fail for a reason that is not an answer's.
     """
 
-    def attempt(chosen: list[Where]) -> PipelineStepFailed | None:
+    def attempt(chosen: list[AccountReport]) -> PipelineStepFailed | None:
         try:
             load(chosen)
         except PipelineStepFailed as failure:
@@ -43,17 +43,17 @@ def load_apart(
             return failure
         return None
 
-    whole = attempt(wheres)
+    whole = attempt(pairs)
     if whole is None:
         return
-    tried = {wheres[0]: whole} if len(wheres) == 1 else {where: attempt([where]) for where in wheres}
-    failures = {where: failure for where, failure in tried.items() if failure}
-    errors = {where: _own_error(failure) for where, failure in failures.items()}
-    if len(errors) == len(wheres) and None in errors.values():
-        raise failures[wheres[0]]
-    for where, failed in failures.items():
-        logging.getLogger(LOGGER).debug("what rows of %s brought about:", where[1], exc_info=failed)
-        keep_error(where, errors[where] or RefusedError(f"its rows could not be loaded ({failed.step}): {reason(failed)}"))
+    tried = {pairs[0]: whole} if len(pairs) == 1 else {pair: attempt([pair]) for pair in pairs}
+    failures = {pair: failure for pair, failure in tried.items() if failure}
+    errors = {pair: _own_error(failure) for pair, failure in failures.items()}
+    if len(errors) == len(pairs) and None in errors.values():
+        raise failures[pairs[0]]
+    for pair, failed in failures.items():
+        logging.getLogger(LOGGER).debug("what rows of %s brought about:", pair.report, exc_info=failed)
+        keep_error(pair, errors[pair] or RefusedError(f"its rows could not be loaded ({failed.step}): {reason(failed)}"))
 
 
 def _is_of_rows(failure: PipelineStepFailed, pipeline: dlt.Pipeline) -> bool:

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import Report, by_name, parent_id_column
+from harvest_source.catalogue.reports import AccountReport, Report, by_name, parent_id_column
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.dlt_corners import OF_DLT
 from harvest_source.loading.own_columns import OwnColumns
 from harvest_source.reading.shape import Row
 
-Where = tuple[int, str]
 GROWING = {"hours", "rounded_hours"}  # of a running timer, without a change time (Harvest API, gotchas)
 
 
@@ -36,21 +35,21 @@ class ChangeFilter:
     """Compares rows that are about to be loaded with those of the destination."""
 
     warehouse: Warehouse
-    tallies: dict[Where, Tally] = field(default_factory=dict)  # added to
+    tallies: dict[AccountReport, Tally] = field(default_factory=dict)  # added to
     own_columns: OwnColumns = field(init=False)  # of the tables that were compared
-    _empty: dict[Where, bool] = field(default_factory=dict)
+    _empty: dict[AccountReport, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.own_columns = OwnColumns(self.warehouse)
 
     def __call__(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
         """Returns the rows that are new or differ; counts them."""
-        where = account_id, report.name
-        tally = self.tallies.setdefault(where, Tally())
+        pair = AccountReport(account_id, report.name)
+        tally = self.tallies.setdefault(pair, Tally())
         tally.read += len(rows)
-        if where not in self._empty:
-            self._empty[where] = not self.warehouse.count(report.name, account_id)
-        if self._empty[where]:
+        if pair not in self._empty:
+            self._empty[pair] = not self.warehouse.count(report.name, account_id)
+        if self._empty[pair]:
             tally.new += len(rows)
             return rows
         found = self._present(report, account_id, rows)
@@ -66,7 +65,7 @@ class ChangeFilter:
         tally.grown += sum(times[key] == 1 and _has_grown(row, present[key]) for row in changed for key in [_key(report, row)])
         return new + changed
 
-    def leave_own_columns(self, removals: Mapping[Where, list[Row]]) -> None:
+    def leave_own_columns(self, removals: Mapping[AccountReport, list[Row]]) -> None:
         """Takes a user's columns out of rows that are written again with the mark that they are gone; their values stay."""
         for (account_id, name), rows in removals.items():
             report = by_name(name)

@@ -14,12 +14,12 @@ from harvest_source.api.answers import next_link, total_of
 from harvest_source.api.client import THREADS, Params
 from harvest_source.api.net import stays_with_report
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import Paging, Report, by_name
+from harvest_source.catalogue.reports import AccountReport, Paging, Report, by_name
 from harvest_source.destinations.scope import LIVE, Scope
 from harvest_source.destinations.warehouse import Row, Warehouse
 from harvest_source.errors import AccessLostError, ApiError
 from harvest_source.reading.lists import read_list
-from harvest_source.reading.reader import Outcome, Reader, Where
+from harvest_source.reading.reader import Outcome, Reader
 from harvest_source.reading.reading import Key, Pages, list_params, new_pages, records_of, versions_of
 from harvest_source.reading.windows import WINDOW_ROWS, Window, WindowReader
 from harvest_source.settings import PER_PAGE
@@ -51,56 +51,56 @@ class Comparison:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._asked: dict[Where, Asked] = {}  # asked for ahead
-        self._errors: dict[Where, ApiError] = {}  # met then
-        self.counted: set[Where] = set()  # lists of which nothing but counts was compared
+        self._asked: dict[AccountReport, Asked] = {}  # asked for ahead
+        self._errors: dict[AccountReport, ApiError] = {}  # met then
+        self.counted: set[AccountReport] = set()  # lists of which nothing but counts was compared
 
-    def use(self, warehouse: Warehouse, pending: dict[Where, set[Key]]) -> None:
+    def use(self, warehouse: Warehouse, pending: dict[AccountReport, set[Key]]) -> None:
         """Sets where tables are read, and which of their rows are known to be gone already."""
         self._warehouse = warehouse
         self._pending = pending
-        self._versions: dict[Where, dict[Key, datetime | None]] = {}
+        self._versions: dict[AccountReport, dict[Key, datetime | None]] = {}
 
-    def ask_ahead(self, wheres: list[Where]) -> None:
+    def ask_ahead(self, pairs: list[AccountReport]) -> None:
         """Asks Harvest at once for the counts or rows that `compare` will need; an error is met there, and not asked again."""
-        needed = {where: self._is_short(where) for where in wheres if not self._is_whole(where)}
+        needed = {pair: self._is_short(pair) for pair in pairs if not self._is_whole(pair)}
         with ThreadPoolExecutor(THREADS, thread_name_prefix="harvest-counts") as pool:
-            futures = {where: pool.submit(self._ask_safely, where, rows=short) for where, short in needed.items()}
-        for where, future in futures.items():
+            futures = {pair: pool.submit(self._ask_safely, pair, rows=short) for pair, short in needed.items()}
+        for pair, future in futures.items():
             try:
-                self._asked[where] = future.result()
+                self._asked[pair] = future.result()
             except AccessLostError:
                 raise
             except ApiError as error:
-                self._errors[where] = error
+                self._errors[pair] = error
 
-    def _ask_safely(self, where: Where, *, rows: bool) -> Asked:
+    def _ask_safely(self, pair: AccountReport, *, rows: bool) -> Asked:
         with stays_with_report():
-            return self.ask(where, rows=rows)
+            return self.ask(pair, rows=rows)
 
-    def _is_whole(self, where: Where) -> bool:
+    def _is_whole(self, pair: AccountReport) -> bool:
         """Returns whether this run read the whole list: then that is Harvest's list itself."""
-        outcome = self._reader.outcomes.get(where)
+        outcome = self._reader.outcomes.get(pair)
         pages = outcome.pages if outcome else None
-        return bool(pages and not self._reader.report(where[1]).parent and pages.since == self._reader.choice.since)
+        return bool(pages and not self._reader.report(pair.report).parent and pages.since == self._reader.choice.since)
 
-    def _is_short(self, where: Where) -> bool:
+    def _is_short(self, pair: AccountReport) -> bool:
         """Returns whether one answer can hold the whole list, by what the table has."""
-        return (self._warehouse.count(where[1], where[0]) or 0) <= PER_PAGE
+        return (self._warehouse.count(pair.report, pair.account_id) or 0) <= PER_PAGE
 
-    def here(self, where: Where, since: datetime | None = None) -> int:
+    def here(self, pair: AccountReport, since: datetime | None = None) -> int:
         """Returns the number of the table's rows that should be at Harvest, of those changed since."""
-        pending = 0 if since else len(self._pending.get(where, ()))
-        return (self._warehouse.count(where[1], where[0], self.scope(by_name(where[1]), since)) or 0) - pending
+        pending = 0 if since else len(self._pending.get(pair, ()))
+        return (self._warehouse.count(pair.report, pair.account_id, self.scope(by_name(pair.report), since)) or 0) - pending
 
-    def matches(self, where: Where, total: int, since: datetime | None = None) -> bool:
+    def matches(self, pair: AccountReport, total: int, since: datetime | None = None) -> bool:
         """Returns whether the table has as many rows, of those changed since, as Harvest counted.
 
         Some lists count rows changed in the very second of the filter, others do not: both are right.
         """
-        here = self.here(where, since)
-        edge = self._edge(by_name(where[1]), since)
-        on_the_edge = (self._warehouse.count(where[1], where[0], edge) or 0) if edge else 0
+        here = self.here(pair, since)
+        edge = self._edge(by_name(pair.report), since)
+        on_the_edge = (self._warehouse.count(pair.report, pair.account_id, edge) or 0) if edge else 0
         return here - on_the_edge <= total <= here
 
     def scope(self, report: Report, since: datetime | None = None) -> Scope:
@@ -122,39 +122,39 @@ class Comparison:
         """Returns the server's time when lists began to be read in this run: what changed since is the next run's."""
         return min((pages.started for pages in self._reader.readings if pages.started), default=None)
 
-    def compare(self, where: Where, outcome: Outcome | None) -> Finding:
+    def compare(self, pair: AccountReport, outcome: Outcome | None) -> Finding:
         """Returns how a list compares.
 
         Args:
-            where: account and report; for assignments read by project, the account-wide list is compared.
+            pair: account and report; for assignments read by project, the account-wide list is compared.
             outcome: of the reading in this run: where it was whole, it is Harvest's list itself.
 
         Raises:
             ApiError: Harvest could not be asked.
         """
-        account_id, name = where
+        account_id, name = pair
         report = by_name(name)
-        if outcome and outcome.pages and self._is_whole(where):
+        if outcome and outcome.pages and self._is_whole(pair):
             return self._against_reading(outcome.pages)
-        if where in self._errors:
-            raise self._errors.pop(where)
+        if pair in self._errors:
+            raise self._errors.pop(pair)
         for _ in range(LOOKS):
-            asked = self._asked.pop(where, None) or self.ask(where, rows=self._is_short(where))
+            asked = self._asked.pop(pair, None) or self.ask(pair, rows=self._is_short(pair))
             if asked.pages:
                 return self.against(asked.pages)
             if asked.total is None:
                 return self.read_all(report, account_id)
-            self.counted.add(where)
-            if self.matches(where, asked.total):
+            self.counted.add(pair)
+            if self.matches(pair, asked.total):
                 return Finding(asked.total, equal=True)
             finding = self._look_closer(report, account_id, asked.total)
             if self.total(report, account_id) == asked.total:
                 return finding
         return Finding(asked.total)
 
-    def ask(self, where: Where, since: datetime | None = None, *, rows: bool) -> Asked:
+    def ask(self, pair: AccountReport, since: datetime | None = None, *, rows: bool) -> Asked:
         """Asks for a list, of what changed since, with one request: for all its rows, or for their number alone."""
-        account_id, report = where[0], by_name(where[1])
+        account_id, report = pair.account_id, by_name(pair.report)
         if not rows:
             return Asked(self.total(report, account_id, since=since))
         reader, bound = self._reader, self._since(report, since)
@@ -189,18 +189,18 @@ class Comparison:
     def read_all(self, report: Report, account_id: int) -> Finding:
         """Reads a whole list and compares every row."""
         reader = self._reader
-        self.counted.discard((account_id, report.name))
+        self.counted.discard(AccountReport(account_id, report.name))
         pages = read_list(reader.client, reader.spool, account_id, report, self._params(report), reader.choice.since)
         return self.against(pages)
 
     def _against_reading(self, pages: Pages) -> Finding:
         """Compares a table's keys with those of a whole reading of this run, whose rows are loaded already."""
-        where = pages.account_id, pages.report.name
-        here = self.here(where)
+        pair = AccountReport(pages.account_id, pages.report.name)
+        here = self.here(pair)
         if here == len(pages.keys):
             return Finding(here, equal=True)
-        present = self._warehouse.keys(pages.report, where[0], self.scope(pages.report)) - self._pending.get(where, set())
-        gone = present - pages.keys - self._on_the_edge(pages.report, where[0])
+        present = self._warehouse.keys(pages.report, pair.account_id, self.scope(pages.report)) - self._pending.get(pair, set())
+        gone = present - pages.keys - self._on_the_edge(pages.report, pair.account_id)
         return Finding(len(pages.keys), equal=present == pages.keys, gone=gone)
 
     def against(self, pages: Pages, since: datetime | None = None) -> Finding:
@@ -208,10 +208,11 @@ class Comparison:
 
         A row that changed after this run began to read is no difference: the next run asks for it.
         """
-        where, began = (pages.account_id, pages.report.name), self.began
-        present = self._present(where, since)
+        pair, began = AccountReport(pages.account_id, pages.report.name), self.began
+        present = self._present(pair, since)
         there = versions_of(pages)
-        gone = present.keys() - there.keys() - self._on_the_edge(pages.report, where[0], since) - self._pending.get(where, set())
+        uncertain = self._on_the_edge(pages.report, pair.account_id, since) | self._pending.get(pair, set())
+        gone = present.keys() - there.keys() - uncertain
         differs = any(
             key not in present or (present[key] != version and not (version and began and version >= began))
             for key, version in there.items()
@@ -224,14 +225,14 @@ class Comparison:
         rows = self._warehouse.rows_by_id(pages.report.name, pages.account_id, "id", ids)
         return pages.keys <= {(row["id"],) for row in rows if row.get(DELETED_AT) is None}
 
-    def _present(self, where: Where, since: datetime | None) -> dict[Key, datetime | None]:
+    def _present(self, pair: AccountReport, since: datetime | None) -> dict[Key, datetime | None]:
         """Returns keys and change times of a table's rows; those of all lists read ahead are asked for together."""
         if since:
-            return self._warehouse.versions({where: self.scope(by_name(where[1]), since)})[where]
-        if where not in self._versions:
-            wanted = {where, *(each for each, asked in self._asked.items() if asked.pages)}
-            self._versions |= self._warehouse.versions({each: self.scope(by_name(each[1])) for each in wanted})
-        return self._versions[where]
+            return self._warehouse.versions({pair: self.scope(by_name(pair.report), since)})[pair]
+        if pair not in self._versions:
+            wanted = {pair, *(each for each, asked in self._asked.items() if asked.pages)}
+            self._versions |= self._warehouse.versions({each: self.scope(by_name(each.report)) for each in wanted})
+        return self._versions[pair]
 
     def _on_the_edge(self, report: Report, account_id: int, since: datetime | None = None) -> set[Key]:
         """Returns keys changed in the very second of the filter, which Harvest counts in some lists and not in others."""
@@ -271,7 +272,7 @@ class Comparison:
 
     def _pending_rows(self, report: Report, account_id: int) -> list[Row]:
         """Returns the rows of a table that are known to be gone already."""
-        keys = self._pending.get((account_id, report.name), ())
+        keys = self._pending.get(AccountReport(account_id, report.name), ())
         return self._warehouse.rows_by_id(report.name, account_id, "id", (key[0] for key in keys))
 
     def _narrow(self, window: Window, there: int, days: Counter[date], windows: WindowReader, finding: Finding) -> None:

@@ -16,9 +16,8 @@ from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.extract import DltResource
 
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import Report, by_name
+from harvest_source.catalogue.reports import AccountReport, Report, by_name
 from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
-from harvest_source.reading.reader import Where
 from harvest_source.reading.reading import Key
 from harvest_source.reading.values import to_json
 
@@ -62,62 +61,64 @@ class Deletions:
     """The rows that one run found gone."""
 
     warehouse: Warehouse
-    chosen: set[Where]  # what this run is about: only these rows are taken out
+    chosen: set[AccountReport]  # what this run is about: only these rows are taken out
     accept: bool = False
-    gone: dict[Where, set[Key]] = field(default_factory=dict)
-    marked: dict[Where, set[Key]] = field(default_factory=dict)  # gone since long, and kept until now
+    gone: dict[AccountReport, set[Key]] = field(default_factory=dict)
+    marked: dict[AccountReport, set[Key]] = field(default_factory=dict)  # gone since long, and kept until now
     doubts: dict[int, str] = field(default_factory=dict)  # account id: why none of its rows may be removed
 
-    def add(self, where: Where, keys: set[Key]) -> None:
+    def add(self, pair: AccountReport, keys: set[Key]) -> None:
         """Notes keys that are gone at Harvest, and what Harvest deleted along with them.
 
         Where more than half of a table is gone, and 20 rows or more of it or of what hangs on it, that is doubted, and with it
         whatever is gone in the account: one wrong answer seldom comes alone.
         """
-        fresh = keys - self.gone.get(where, set())
+        fresh = keys - self.gone.get(pair, set())
         if not fresh:
             return
-        found = self._with_all_under(where, fresh)
-        doubted = None if self.accept or not self._is_most(where, fresh) else self._too_many(found)
+        found = self._with_all_under(pair, fresh)
+        doubted = None if self.accept or not self._is_most(pair, fresh) else self._too_many(found)
         if doubted:
-            self.doubts.setdefault(where[0], doubted)
-            found = {where: fresh}
+            self.doubts.setdefault(pair.account_id, doubted)
+            found = {pair: fresh}
         for each, gone in found.items():
             self.gone.setdefault(each, set()).update(gone)
 
-    def _is_most(self, where: Where, keys: set[Key]) -> bool:
-        return len(keys) * 2 > (self.warehouse.count(where[1], where[0]) or 0)
+    def _is_most(self, pair: AccountReport, keys: set[Key]) -> bool:
+        return len(keys) * 2 > (self.warehouse.count(pair.report, pair.account_id) or 0)
 
-    def _too_many(self, found: dict[Where, set[Key]]) -> str | None:
+    def _too_many(self, found: dict[AccountReport, set[Key]]) -> str | None:
         """Returns which table would lose so many rows that a person must say so."""
-        for where, keys in found.items():
-            if len(keys) >= DOUBTFUL_ROWS and self._is_most(where, keys):
-                return f"{len(keys)} of {self.warehouse.count(where[1], where[0])} {where[1]} are gone at Harvest, more than half"
+        for pair, keys in found.items():
+            if len(keys) >= DOUBTFUL_ROWS and self._is_most(pair, keys):
+                rows = self.warehouse.count(pair.report, pair.account_id)
+                return f"{len(keys)} of {rows} {pair.report} are gone at Harvest, more than half"
         return None
 
-    def _with_all_under(self, where: Where, keys: set[Key]) -> dict[Where, set[Key]]:
+    def _with_all_under(self, pair: AccountReport, keys: set[Key]) -> dict[AccountReport, set[Key]]:
         """Returns keys of a table with those of all rows that Harvest deletes along with them."""
-        found: dict[Where, set[Key]] = {where: keys}
-        left = [where]
+        found: dict[AccountReport, set[Key]] = {pair: keys}
+        left = [pair]
         while left:
-            account_id, name = place = left.pop()
-            for child, column in CASCADES.get(name, ()):
-                if (account_id, child) not in self.chosen:
+            above = left.pop()
+            for name, column in CASCADES.get(above.report, ()):
+                child = AccountReport(above.account_id, name)
+                if child not in self.chosen:
                     continue
-                under = keys_under(self.warehouse, by_name(child), account_id, column, {key[0] for key in found[place]})
-                fresh = under - self.gone.get((account_id, child), set()) - found.get((account_id, child), set())
+                under = keys_under(self.warehouse, by_name(name), child.account_id, column, {key[0] for key in found[above]})
+                fresh = under - self.gone.get(child, set()) - found.get(child, set())
                 if fresh:
-                    found.setdefault((account_id, child), set()).update(fresh)
-                    left.append((account_id, child))
+                    found.setdefault(child, set()).update(fresh)
+                    left.append(child)
         return found
 
-    def last_known(self) -> dict[Where, list[Row]]:
+    def last_known(self) -> dict[AccountReport, list[Row]]:
         """Returns the rows to remove, whole, with their lists; none of an account that is doubted."""
-        keys = {where: self.gone.get(where, set()) | self.marked.get(where, set()) for where in {**self.gone, **self.marked}}
+        keys = {pair: self.gone.get(pair, set()) | self.marked.get(pair, set()) for pair in {**self.gone, **self.marked}}
         return {
-            where: self._rows(where[0], by_name(where[1]), each)
-            for where, each in keys.items()
-            if each and where[0] not in self.doubts
+            pair: self._rows(pair.account_id, by_name(pair.report), each)
+            for pair, each in keys.items()
+            if each and pair.account_id not in self.doubts
         }
 
     def _rows(self, account_id: int, report: Report, keys: set[Key]) -> list[Row]:
@@ -147,7 +148,7 @@ def keys_under(warehouse: Warehouse, report: Report, account_id: int, column: st
     return {tuple(row[name] for name in report.key) for row in rows if row.get(DELETED_AT) is None}
 
 
-def deleted_rows_resource(removals: dict[Where, list[Row]]) -> DltResource:
+def deleted_rows_resource(removals: dict[AccountReport, list[Row]]) -> DltResource:
     """Returns the dlt resource that writes down what is removed: nothing is lost. Rows kept until now were written down then."""
     now = datetime.now(UTC)
 

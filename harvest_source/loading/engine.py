@@ -20,7 +20,7 @@ import dlt
 
 from harvest_source.api.accounts import Account, look_up_all
 from harvest_source.api.net import stays_with_report
-from harvest_source.catalogue.reports import NAMES, by_name
+from harvest_source.catalogue.reports import NAMES, AccountReport, by_name
 from harvest_source.destinations.abilities import can_merge, check_abilities, settle_destination
 from harvest_source.destinations.duckdb import Patience, kept_open, left_only_with_rows
 from harvest_source.destinations.failures import GOES_ON, explained, is_foreign
@@ -60,7 +60,7 @@ from harvest_source.loading.taken import KEPT_TABLES, refuse_tables_of_others
 from harvest_source.loading.totals import Totals
 from harvest_source.loading.trial import is_tested, try_out
 from harvest_source.reading.parents import read_parents
-from harvest_source.reading.reader import Outcome, Where
+from harvest_source.reading.reader import Outcome
 from harvest_source.settings import PER_PAGE, SECTION
 
 GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
@@ -82,10 +82,10 @@ class Sync:
     _has_begun: bool = False  # to load
     _check_alone: Callable[[], None] = field(default=lambda: None)  # raises where another machine may have come in
     _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    _tallies: dict[Where, Tally] = field(default_factory=dict)
-    _deleted: Counter[Where] = field(default_factory=Counter)
-    _states: dict[Where, dict[str, Any]] = field(default_factory=dict)
-    _other_elements: set[Where] = field(default_factory=set)  # reports whose lists are not as the last run left them
+    _tallies: dict[AccountReport, Tally] = field(default_factory=dict)
+    _deleted: Counter[AccountReport] = field(default_factory=Counter)
+    _states: dict[AccountReport, dict[str, Any]] = field(default_factory=dict)
+    _other_elements: set[AccountReport] = field(default_factory=set)  # reports whose lists are not as the last run left them
 
     def execute(self) -> Summary:
         """Runs, and returns the summary.
@@ -133,29 +133,29 @@ class Sync:
             try_out(self.pipeline)
         self._has_begun = True
         accounts = look_up_all(self.run.reader.client, self.run.accounts)
-        wheres = [where for account in accounts for where in self._wheres_of(account)]
+        pairs = [pair for account in accounts for pair in self._pairs_of(account)]
         if self.repairs:
             with self._kept_open():
                 self._complete_tables()
         self._states = states_of(self.pipeline)
-        self._forget_lost(accounts, wheres)
+        self._forget_lost(accounts, pairs)
         self._pass_over_failed(accounts)
-        self._read_and_load([where for where in wheres if where not in self.run.reader.outcomes])
+        self._read_and_load([pair for pair in pairs if pair not in self.run.reader.outcomes])
         reconciliation = Reconciliation(
             self.run,
             self.names,
             self.accept_deletions,
             self._kept(CALLERS),
-            {(int(each), name): hour for each, hours in self._kept(LOOKED).items() for name, hour in hours.items()},
+            {AccountReport(int(each), name): hour for each, hours in self._kept(LOOKED).items() for name, hour in hours.items()},
             lambda: self._warehouse(self.names, lets_go=True),
             self._load,
             self._read_late_parents,
             self._tallies,
         )
         self.listener.step("comparing with Harvest")
-        reconciliation.execute(accounts, wheres)
+        reconciliation.execute(accounts, pairs)
         add_indexes(self.pipeline, self.names)
-        self._finish(wheres, reconciliation.verdicts)
+        self._finish(pairs, reconciliation.verdicts)
         if self.totals:
             self._compare_totals(accounts)
         if self.repairs:
@@ -196,19 +196,19 @@ class Sync:
                     continue
                 for month in months:
                     self.summary.notes.append(str(month))
-                    result = results[month.where[1]]
+                    result = results[month.pair.report]
                     result.error = result.error or str(month)
                     result.verified = f"no: {result.error}"
 
     def _is_loaded(self, account_id: int, name: str) -> bool:
-        outcome = self.run.reader.outcomes.get((account_id, name))
+        outcome = self.run.reader.outcomes.get(AccountReport(account_id, name))
         return bool(outcome and not outcome.error)
 
-    def _forget_lost(self, accounts: list[Account], wheres: list[Where]) -> None:
+    def _forget_lost(self, accounts: list[Account], pairs: list[AccountReport]) -> None:
         """Has tables that lost rows outside a run, or list elements, read as if for the first time."""
         with self._warehouse(self.names) as warehouse:
             found = lost(warehouse, self.names) if self.run.rest_of and self.repairs else set()
-            others = with_other_elements(warehouse, wheres, self._kept(LIST_ELEMENTS)) - found
+            others = with_other_elements(warehouse, pairs, self._kept(LIST_ELEMENTS)) - found
         if found:
             forget_bookmarks(self.pipeline, found.__contains__)
             self._states = states_of(self.pipeline)
@@ -221,43 +221,43 @@ class Sync:
             self.listener.note(
                 f"{name} of account {account_id} has other list elements than after the last run: it is read from the beginning"
             )
-            self._states.pop((account_id, name), None)
+            self._states.pop(AccountReport(account_id, name), None)
         self._other_elements = others
 
     def _state(self, account_id: int, name: str) -> dict[str, Any]:
-        return self._states.get((account_id, name), {})
+        return self._states.get(AccountReport(account_id, name), {})
 
-    def _wheres_of(self, account: Account) -> list[Where]:
+    def _pairs_of(self, account: Account) -> list[AccountReport]:
         """Returns what is read of an account; a report whose module is off is complete, since there is nothing to load."""
         off = [name for name in self.names if account.switched_off(by_name(name).module)]
         if off:
             self.summary.results += [ReportResult(name, account.id, verified="module off") for name in off]
             self.summary.notes.append(f"skipped, since their module is switched off in account {account.id}: {', '.join(off)}")
-        return [(account.id, name) for name in self.names if name not in off]
+        return [AccountReport(account.id, name) for name in self.names if name not in off]
 
     def _pass_over_failed(self, accounts: list[Account]) -> None:
         """Keeps the error of an account of which nothing can be read as that of each of its reports."""
         for account in accounts:
             if account.error:
                 self.listener.note(str(account.error))
-                self.run.reader.outcomes |= {(account.id, name): Outcome(error=account.error) for name in self.names}
+                self.run.reader.outcomes |= {AccountReport(account.id, name): Outcome(error=account.error) for name in self.names}
 
-    def _read_and_load(self, wheres: list[Where]) -> None:
+    def _read_and_load(self, pairs: list[AccountReport]) -> None:
         """Loads the lists while the children are still being read."""
         reader = self.run.reader
-        lists = [where for where in wheres if not reader.report(where[1]).parent]
-        children = [where for where in wheres if reader.report(where[1]).parent]
+        lists = [pair for pair in pairs if not reader.report(pair.report).parent]
+        children = [pair for pair in pairs if reader.report(pair.report).parent]
         reader.on_planned = lambda requests: self.listener.planned(requests, requests * GENERAL_PACE_SECONDS)
         reader.on_read = self._tell_read
         with self._warehouse(self.names) as warehouse:
-            longer = [where for where in lists if (warehouse.count(where[1], where[0]) or 0) > PER_PAGE]
+            longer = [pair for pair in lists if (warehouse.count(pair.report, pair.account_id) or 0) > PER_PAGE]
         reader.reserved_requests = len(lists) + MOST_REQUESTS * len(longer)  # one count each, and a look back
         self.listener.step("reading")
-        reader.collect_lists(wheres, self._state)
+        reader.collect_lists(pairs, self._state)
         self._add_timers(lists)
         self._look_at_parents(children)
         background = ThreadPoolExecutor(1, thread_name_prefix="harvest-children")
-        reading = background.submit(reader.collect_children, wheres, self._state)
+        reading = background.submit(reader.collect_children, pairs, self._state)
         try:
             self._load(lists)
             reading.result()
@@ -268,82 +268,82 @@ class Sync:
         background.shutdown()
         self._load(children)
 
-    def _add_timers(self, lists: list[Where]) -> None:
+    def _add_timers(self, lists: list[AccountReport]) -> None:
         """Reads running timers again, where changes were read; a run from a date on leaves those that did not change since."""
         reader = self.run.reader
-        for where in lists:
-            pages = reader.outcomes[where].pages
-            if where[1] != timers.REPORT or pages is None or pages.since is None or reader.choice.since:
+        for pair in lists:
+            pages = reader.outcomes[pair].pages
+            if pair.report != timers.REPORT or pages is None or pages.since is None or reader.choice.since:
                 continue
             with self._warehouse() as warehouse:
-                ran_before = timers.running_ids(warehouse, where[0], reader.settings.begins_at)
+                ran_before = timers.running_ids(warehouse, pair.account_id, reader.settings.begins_at)
             try:
                 with stays_with_report():
                     timers.add_timers(reader, pages, ran_before)
             except AccessLostError:
                 raise
             except ApiError as error:
-                reader.outcomes[where] = Outcome(error=error)
+                reader.outcomes[pair] = Outcome(error=error)
 
-    def _look_at_parents(self, children: list[Where]) -> None:
+    def _look_at_parents(self, children: list[AccountReport]) -> None:
         """Tells the reader which parents stand in the tables, whose children stand twice and whose payments do not add up."""
         reader = self.run.reader
-        read_before = [where for where in children if self._state(*where)]  # of others, what hangs on all parents is read
+        read_before = [pair for pair in children if self._state(*pair)]  # of others, what hangs on all parents is read
         if not read_before:
             return
         with self._warehouse() as warehouse:
-            reader.doubled = warehouse.doubled_children([by_name(name) for name in {name for _, name in read_before}])
-            for where in read_before:
-                reader.known_parents[where] = known_parents(warehouse, reader, where)
-                if where[1] == "invoice_payments":
-                    open_ones = LIVE.where("state", "<>", "closed")  # of one written off nothing is due, whatever was paid
+            reader.doubled = warehouse.doubled_children([by_name(name) for name in {pair.report for pair in read_before}])
+            for pair in read_before:
+                reader.known_parents[pair] = known_parents(warehouse, reader, pair)
+                if pair.report == "invoice_payments":
+                    due = LIVE.where("state", "<>", "closed")  # of one written off nothing is due, whatever was paid
                     paid = ("invoice_payments", "amount", "invoice_id")
-                    reader.suspects[where] = warehouse.ids_off_sum("invoices", "amount - due_amount", paid, where[0], open_ones)
+                    reader.suspects[pair] = warehouse.ids_off_sum("invoices", "amount - due_amount", paid, pair.account_id, due)
 
-    def _read_late_parents(self, children: list[Where]) -> None:
+    def _read_late_parents(self, children: list[AccountReport]) -> None:
         """Reads what hangs on parents that the comparison brought: no list of changes names them."""
         reader = self.run.reader
         if not self.repairs or reader.choice.since or reader.choice.full_refresh:
             return
         self._states = states_of(self.pipeline)
         self._look_at_parents(children)
-        late = [where for where in children if reader.known_parents.get(where, frozenset()) - read_parents(self._state(*where))]
-        before = {where: reader.outcomes[where] for where in late}
+        late = [pair for pair in children if reader.known_parents.get(pair, frozenset()) - read_parents(self._state(*pair))]
+        before = {pair: reader.outcomes[pair] for pair in late}
         reader.collect_children(late, self._state)
         self._load(late)
-        reader.outcomes |= {where: outcome.followed_by(reader.outcomes[where]) for where, outcome in before.items()}
+        reader.outcomes |= {pair: outcome.followed_by(reader.outcomes[pair]) for pair, outcome in before.items()}
 
-    def _tell_read(self, where: Where, outcome: Outcome) -> None:
-        self.listener.read(where[1], outcome.pages.rows if outcome.pages else 0, str(outcome.error) if outcome.error else None)
+    def _tell_read(self, pair: AccountReport, outcome: Outcome) -> None:
+        self.listener.read(pair.report, outcome.pages.rows if outcome.pages else 0, str(outcome.error) if outcome.error else None)
 
-    def _load(self, wheres: list[Where]) -> None:
+    def _load(self, pairs: list[AccountReport]) -> None:
         """Loads the reports that were read completely, and takes out what is gone, in one package."""
         reader = self.run.reader
-        good = [where for where in wheres if reader.outcomes[where].pages or self.run.removals.get(where)]
+        good = [pair for pair in pairs if reader.outcomes[pair].pages or self.run.removals.get(pair)]
         if not good:
             return
         self.listener.step(f"loading {len({name for _, name in good})} reports")
         removals, tallies = self.run.removals, copy.deepcopy(self._tallies)
 
-        def load_package(chosen: list[Where]) -> None:
-            self.run.removals = {where: rows for where, rows in removals.items() if where in chosen}
-            for where in chosen:  # what an attempt counted that failed does not count
-                self._tallies[where] = copy.copy(tallies.get(where, Tally()))
+        def load_package(chosen: list[AccountReport]) -> None:
+            self.run.removals = {pair: rows for pair, rows in removals.items() if pair in chosen}
+            for pair in chosen:  # what an attempt counted that failed does not count
+                self._tallies[pair] = copy.copy(tallies.get(pair, Tally()))
             self._load_package(chosen)
 
         load_apart(self.pipeline, good, load_package, self._keep_load_error)
         self.run.removals = {} if self.repairs else removals
 
-    def _keep_load_error(self, where: Where, error: ApiError) -> None:
+    def _keep_load_error(self, pair: AccountReport, error: ApiError) -> None:
         """Keeps what broke on the way into the destination as the error of its report."""
         reader = self.run.reader
-        reader.outcomes[where] = Outcome(error=error)
-        reader.spool.drop_answers(*where)  # the next run asks for them anew
-        self._tallies.pop(where, None)
-        self.run.notes.forget(where[1])
-        self._tell_read(where, reader.outcomes[where])
+        reader.outcomes[pair] = Outcome(error=error)
+        reader.spool.drop_answers(*pair)  # the next run asks for them anew
+        self._tallies.pop(pair, None)
+        self.run.notes.forget(pair.report)
+        self._tell_read(pair, reader.outcomes[pair])
 
-    def _load_package(self, good: list[Where]) -> None:
+    def _load_package(self, good: list[AccountReport]) -> None:
         """Loads reports in one package, and takes out what is gone."""
         reader = self.run.reader
         names = [name for name in self.names if any(name == good_name for _, good_name in good)]
@@ -366,19 +366,19 @@ class Sync:
             else:
                 self.pipeline.abort_packages()
         if self.repairs:
-            for where, rows in self.run.removals.items():
-                self._deleted[where] += len(rows)
+            for pair, rows in self.run.removals.items():
+                self._deleted[pair] += len(rows)
         for account_id, name in good:
             if reader.report(name).parent:
                 reader.spool.drop_answers(account_id, name)
 
-    def _finish(self, wheres: list[Where], verdicts: dict[Where, Verdict]) -> None:
+    def _finish(self, pairs: list[AccountReport], verdicts: dict[AccountReport, Verdict]) -> None:
         """Puts together what the run did."""
         self._states = states_of(self.pipeline)
         with self._warehouse(self.names) as warehouse:
-            for account_id, name in wheres:
+            for account_id, name in pairs:
                 total = warehouse.count(name, account_id)
-                self.summary.results.append(self._result(account_id, name, total, verdicts[account_id, name]))
+                self.summary.results.append(self._result(account_id, name, total, verdicts[AccountReport(account_id, name)]))
         order = {name: place for place, name in enumerate(NAMES)}
         self.summary.results.sort(key=lambda result: (result.account_id, order[result.report]))
         self.summary.waits = self.run.reader.client.traffic.waits
@@ -391,11 +391,11 @@ class Sync:
                 self.summary.notes.append(f"values {what}: {', '.join(sorted(columns))}")
 
     def _result(self, account_id: int, name: str, total: int | None, verdict: Verdict) -> ReportResult:
-        where = account_id, name
-        outcome = self.run.reader.outcomes[where]
-        tally = self._tallies.get(where, Tally())
+        pair = AccountReport(account_id, name)
+        outcome = self.run.reader.outcomes[pair]
+        tally = self._tallies.get(pair, Tally())
         error = str(outcome.error) if outcome.error else verdict.error
-        differing = tally.new + tally.changed - tally.grown + max(self._deleted[where], verdict.gone)
+        differing = tally.new + tally.changed - tally.grown + max(self._deleted[pair], verdict.gone)
         if not self.repairs and differing and not error:
             verdict.fail(error := f"{differing} rows differ from Harvest; without --no-repair they are read again")
         if self.totals and self.repairs and differing and not error:
@@ -405,9 +405,9 @@ class Sync:
             account_id,
             new=tally.new,
             changed=tally.changed,
-            deleted=self._deleted[where],
+            deleted=self._deleted[pair],
             total=total,
-            requests=self.run.reader.client.traffic.by_label[where],
+            requests=self.run.reader.client.traffic.by_label[pair],
             seconds=round(outcome.pages.seconds, 3) if outcome.pages else 0.0,
             verified="no" if outcome.error else verdict.told,
             error=error,
@@ -422,8 +422,10 @@ class Sync:
         loaded = [each for each in self.summary.results if self._is_loaded(each.account_id, each.report)]
         callers = callers_after(accounts, loaded, self._kept(CALLERS), compared=compared)
         now = datetime.now(UTC)
-        mended = {(each.account_id, each.report) for each in loaded if not each.error and not self.run.reader.choice.since}
-        settled = {(each.account_id, each.report) for each in loaded} - (self._other_elements - mended)
+        mended = {
+            AccountReport(each.account_id, each.report) for each in loaded if not each.error and not self.run.reader.choice.since
+        }
+        settled = {AccountReport(each.account_id, each.report) for each in loaded} - (self._other_elements - mended)
         with self._warehouse() as warehouse:
             elements = elements_to_keep(warehouse, settled, self._kept(LIST_ELEMENTS))
         kept: dict[str, dict[str, Any]] = {CALLERS: callers, LIST_ELEMENTS: elements, LOOKED: reconciliation.looks()}

@@ -10,6 +10,7 @@ import dlt
 from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.api.accounts import Account
+from harvest_source.catalogue.reports import AccountReport
 from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
 from harvest_source.loading.summary import ReportResult
 from harvest_source.settings import SECTION
@@ -149,11 +150,11 @@ def last_runs(warehouse: Warehouse, *, complete: bool = False) -> list[dict[str,
     Rows that lie in the future, since a clock was ahead, are passed over: they would hide every run that follows.
     """
     soon = datetime.now(UTC) + timedelta(hours=1)  # another machine's clock may be a little ahead
-    newest: dict[tuple[int, str], dict[str, Any]] = {}
+    newest: dict[AccountReport, dict[str, Any]] = {}
     for row in warehouse.rows(TABLE):
-        where = row["account_id"], row["report"]
+        pair = AccountReport(row["account_id"], row["report"])
         if (complete and row["error"]) or row["started_at"] > soon:
             continue
-        if where not in newest or row["started_at"] >= newest[where]["started_at"]:
-            newest[where] = row
-    return [newest[where] for where in sorted(newest)]
+        if pair not in newest or row["started_at"] >= newest[pair]["started_at"]:
+            newest[pair] = row
+    return [newest[pair] for pair in sorted(newest)]

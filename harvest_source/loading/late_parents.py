@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.reports import AccountReport, by_name
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.compare import Comparison
-from harvest_source.reading.reader import Reader, Where
+from harvest_source.reading.reader import Reader
 
 MANAGER = "manager"  # only they have teammates (Harvest API, users)
 
 
-def known_parents(warehouse: Warehouse, reader: Reader, where: Where) -> frozenset[int]:
+def known_parents(warehouse: Warehouse, reader: Reader, pair: AccountReport) -> frozenset[int]:
     """Returns the ids of the parents in the table of their report that a report of children hangs on.
 
     Those from before the setting `start_date` do not count, nor do users without teammates where these are read.
     """
-    account_id, name = where
+    account_id, name = pair
     child = reader.report(name)
     if child.parent is None:
         return frozenset()

@@ -8,39 +8,41 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from harvest_source.catalogue.reports import AccountReport
 from harvest_source.destinations.warehouse import Warehouse
-from harvest_source.reading.reader import Where
 
 Elements = Mapping[str, Mapping[str, int]]
 """Account id as text: child table: number of elements, as dlt's state keeps it."""
 
 
-def with_other_elements(warehouse: Warehouse, wheres: Collection[Where], kept: Elements) -> set[Where]:
+def with_other_elements(warehouse: Warehouse, pairs: Collection[AccountReport], kept: Elements) -> set[AccountReport]:
     """Returns the reports whose lists have another number of elements than the last run left.
 
     Args:
         warehouse: with the child tables.
-        wheres: accounts and reports of this run.
+        pairs: accounts and reports of this run.
         kept: by the last run; of a list that is not in it nothing is known.
     """
-    now = warehouse.count_elements({name for _, name in wheres})
+    now = warehouse.count_elements({pair.report for pair in pairs})
     return {
-        (int(account_id), _report_of(table))
+        pair
         for account_id, numbers in kept.items()
         for table, number in numbers.items()
-        if (int(account_id), _report_of(table)) in wheres and now is not None and now[table, int(account_id)] != number
+        if (pair := AccountReport(int(account_id), _report_of(table))) in pairs
+        and now is not None
+        and now[table, pair.account_id] != number
     }
 
 
-def elements_to_keep(warehouse: Warehouse, wheres: Collection[Where], kept: Elements) -> dict[str, dict[str, Any]]:
+def elements_to_keep(warehouse: Warehouse, pairs: Collection[AccountReport], kept: Elements) -> dict[str, dict[str, Any]]:
     """Returns how many elements each list has, now of the given accounts and reports, else as it was kept."""
     numbers = {account_id: dict(each) for account_id, each in kept.items()}
-    now = warehouse.count_elements({name for _, name in wheres})
+    now = warehouse.count_elements({pair.report for pair in pairs})
     if now is None:
         return numbers
     emptied = {(table, int(account_id)) for account_id, each in kept.items() for table in each}  # no row is counted there
     for table, account_id in now.keys() | emptied:
-        if (account_id, _report_of(table)) in wheres:
+        if AccountReport(account_id, _report_of(table)) in pairs:
             numbers.setdefault(str(account_id), {})[table] = now[table, account_id]
     return numbers
 

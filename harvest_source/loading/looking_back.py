@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.reports import AccountReport, by_name
 from harvest_source.loading.compare import Comparison, Finding
 from harvest_source.reading.parents import current_hour
-from harvest_source.reading.reader import Where
 
 LATE = timedelta(days=1)  # so late a row may come and be found by the next run
 LOOK_HOURS = 20  # so long after the last look comes the next: a daily run takes one each day, be it early or late
@@ -23,33 +22,33 @@ INSTANTS = 6  # since so many a longer one is counted
 STEP, TURN = 4.0, 0.618  # each so many times as far back as the one before, on each day somewhere else in between
 
 
-def is_due(where: Where, looked: Mapping[Where, int]) -> bool:
+def is_due(pair: AccountReport, looked: Mapping[AccountReport, int]) -> bool:
     """Returns whether the last look at a whole list is a day ago, or lies in the future, since a clock was ahead."""
-    return not 0 <= current_hour() - looked.get(where, 0) < LOOK_HOURS
+    return not 0 <= current_hour() - looked.get(pair, 0) < LOOK_HOURS
 
 
-def look_back(comparison: Comparison, where: Where, since: datetime | None, *, whole: bool) -> Finding | None:
+def look_back(comparison: Comparison, pair: AccountReport, since: datetime | None, *, whole: bool) -> Finding | None:
     """Returns how a list compares where it differs in spite of its count, `None` where no difference was seen.
 
     Args:
         comparison: of the run, which compared the count.
-        where: account and list.
+        pair: account and list.
         since: from when on the run read it; `None` where it read nothing of it.
         whole: whether a look at the whole list is due.
 
     Raises:
         ApiError: Harvest could not be asked.
     """
-    account_id, report = where[0], by_name(where[1])
-    if whole and comparison.here(where) <= WHOLE_ROWS:
+    account_id, report = pair.account_id, by_name(pair.report)
+    if whole and comparison.here(pair) <= WHOLE_ROWS:
         return _told(comparison.read_all(report, account_id))
     if since is None:
         return None
-    finding = _last_day(comparison, where, since - LATE)
+    finding = _last_day(comparison, pair, since - LATE)
     if finding or not whole:
         return finding
     for instant in _instants(since):
-        if _count_differs(comparison, where, instant, comparison.ask(where, instant, rows=False).total):
+        if _count_differs(comparison, pair, instant, comparison.ask(pair, instant, rows=False).total):
             return comparison.read_all(report, account_id)
     return None
 
@@ -58,26 +57,26 @@ def _told(finding: Finding) -> Finding | None:
     return None if finding.equal else finding
 
 
-def _last_day(comparison: Comparison, where: Where, since: datetime) -> Finding | None:
-    account_id, report = where[0], by_name(where[1])
-    asked = comparison.ask(where, since, rows=True)
+def _last_day(comparison: Comparison, pair: AccountReport, since: datetime) -> Finding | None:
+    account_id, report = pair.account_id, by_name(pair.report)
+    asked = comparison.ask(pair, since, rows=True)
     if asked.pages is None:
-        return comparison.read_all(report, account_id) if _count_differs(comparison, where, since, asked.total) else None
+        return comparison.read_all(report, account_id) if _count_differs(comparison, pair, since, asked.total) else None
     finding = comparison.against(asked.pages, since)
     if finding.equal:
         return None
     if finding.gone or not comparison.holds(asked.pages):
         return _told(comparison.read_all(report, account_id))  # the count was equal: what makes up for it lies elsewhere
-    return Finding(comparison.here(where), pages=finding.pages)
+    return Finding(comparison.here(pair), pages=finding.pages)
 
 
-def _count_differs(comparison: Comparison, where: Where, since: datetime, total: int | None) -> bool:
+def _count_differs(comparison: Comparison, pair: AccountReport, since: datetime, total: int | None) -> bool:
     """Returns whether Harvest counts another number of rows changed since than the table has; not while rows change."""
-    if total is None or comparison.matches(where, total, since):
+    if total is None or comparison.matches(pair, total, since):
         return False
     began = comparison.began
-    changed_now = comparison.ask(where, began, rows=False).total if began else None
-    return changed_now is None or comparison.matches(where, changed_now, began)
+    changed_now = comparison.ask(pair, began, rows=False).total if began else None
+    return changed_now is None or comparison.matches(pair, changed_now, began)
 
 
 def _instants(since: datetime) -> Iterator[datetime]:

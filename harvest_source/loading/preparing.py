@@ -12,6 +12,7 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.versioned_state import decompress_state, json_decode_state
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from harvest_source.catalogue.reports import AccountReport
 from harvest_source.destinations.abilities import can_merge
 from harvest_source.destinations.failures import is_passing, reason
 from harvest_source.destinations.warehouse import Warehouse
@@ -27,7 +28,6 @@ from harvest_source.loading.package import (
     was_killed_in_a_job,
 )
 from harvest_source.loading.tables import lack_by_hand
-from harvest_source.reading.reader import Where
 from harvest_source.settings import SECTION
 
 
@@ -65,11 +65,11 @@ def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -
     return finishes
 
 
-def states_of(pipeline: dlt.Pipeline) -> dict[Where, dict[str, Any]]:
+def states_of(pipeline: dlt.Pipeline) -> dict[AccountReport, dict[str, Any]]:
     """Returns what dlt's state keeps of every account and report; empty before the first load."""
     resources: dict[str, Any] = pipeline.state.get("sources", {}).get(SECTION, {}).get("resources", {})
     return {
-        (int(account_id), name): state
+        AccountReport(int(account_id), name): state
         for name, kept in resources.items()
         for account_id, state in kept.get("accounts", {}).items()
     }

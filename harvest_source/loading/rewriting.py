@@ -10,10 +10,9 @@ import dlt
 import pyarrow as pa
 
 from harvest_source.catalogue.hints import list_tables
-from harvest_source.catalogue.reports import Report, by_name
+from harvest_source.catalogue.reports import AccountReport, Report, by_name
 from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
 from harvest_source.loading.history import last_runs
-from harvest_source.reading.reader import Where
 from harvest_source.resources import BATCH_ROWS, FullKey, full_key, known_arrow_schema
 
 
@@ -39,7 +38,7 @@ class RestOfTable:
                     yield _with_lists(of_lists, report, rows)
 
 
-def lost(warehouse: Warehouse, names: list[str]) -> set[Where]:
+def lost(warehouse: Warehouse, names: list[str]) -> set[AccountReport]:
     """Returns the accounts and reports whose tables a run that was killed left short; all accounts that were ever loaded.
 
     A table is written anew by taking its files away first, those of its lists too; the bookmark, which lies in the destination
@@ -47,15 +46,15 @@ def lost(warehouse: Warehouse, names: list[str]) -> set[Where]:
     was never completed, whose list elements may be missing.
     """
     left = {
-        (row["account_id"], row["report"]): row["rows_here"] or 0
+        AccountReport(row["account_id"], row["report"]): row["rows_here"] or 0
         for row in last_runs(warehouse, complete=True)
         if row["report"] in names
     }
     halves = {name for name in names if by_name(name).lists and warehouse.has_unfinished_load(name)}
     return {
-        (account_id, name)
-        for (account_id, name), rows in left.items()
-        if name in halves or (warehouse.count(name, account_id) or 0) < rows
+        pair
+        for pair, rows in left.items()
+        if pair.report in halves or (warehouse.count(pair.report, pair.account_id) or 0) < rows
     }
 
 

@@ -13,9 +13,9 @@ from dlt.extract import DltResource
 
 from harvest_source.api.accounts import Account
 from harvest_source.catalogue.hints import DELETED_AT, arrow_schema, key_of, resource_hints, table_hints
-from harvest_source.catalogue.reports import Report
+from harvest_source.catalogue.reports import AccountReport, Report
 from harvest_source.connection import Connection
-from harvest_source.reading.reader import Reader, Where
+from harvest_source.reading.reader import Reader
 from harvest_source.reading.reading import Pages
 from harvest_source.reading.shape import Notes, Row, Shaper
 from harvest_source.resources import (
@@ -46,8 +46,8 @@ class Run:
     reader: Reader
     filter_rows: RowFilter | None = None
     rest_of: RestOfTable | None = None  # set where the destination cannot merge: a changed table is then written anew
-    chosen: frozenset[Where] = frozenset()  # what is loaded now, of what was read
-    removals: dict[Where, list[Row]] = field(default_factory=dict)  # rows gone at Harvest, as they were last known
+    chosen: frozenset[AccountReport] = frozenset()  # what is loaded now, of what was read
+    removals: dict[AccountReport, list[Row]] = field(default_factory=dict)  # rows gone at Harvest, as they were last known
     notes: Notes = field(default_factory=Notes)
     _accounts: list[Account] | None = None
 
@@ -127,11 +127,11 @@ def _iter_accounts(run: Run, report: Report) -> Iterator[Any]:
 
 def _iter_account(run: Run, report: Report, account_id: int) -> Iterator[tuple[Any, list[Row]]]:
     """Yields the items of one report and account, each with the rows in it or removed by it; afterwards moves its bookmark."""
-    where = account_id, report.name
-    if where not in run.chosen:
+    pair = AccountReport(account_id, report.name)
+    if pair not in run.chosen:
         return
-    outcome = run.reader.outcomes[where]
-    removed = run.removals.get(where, [])
+    outcome = run.reader.outcomes[pair]
+    removed = run.removals.get(pair, [])
     if removed:
         yield _marked(run, report, removed), removed
     if outcome.pages:

@@ -21,12 +21,11 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltSource
 
 from harvest_source.catalogue.hints import dlt_columns, key_of
-from harvest_source.catalogue.reports import NAMES, Report, by_name, parent_id_column
+from harvest_source.catalogue.reports import NAMES, AccountReport, Report, by_name, parent_id_column
 from harvest_source.dlt_corners import LIST_INDEX, OF_DLT, PARENT_ID, ROOT_ID, ROW_ID
 from harvest_source.errors import SettingError
 from harvest_source.loading.history import build_history_source
 from harvest_source.loading.package import load
-from harvest_source.reading.reader import Where
 from harvest_source.settings import SECTION
 
 LINKS = frozenset({ROW_ID, ROOT_ID, PARENT_ID})  # by which dlt finds the list elements of a row
@@ -109,7 +108,7 @@ def complete_tables(pipeline: dlt.Pipeline, source: DltSource, say: Callable[[st
         if lack.was_in(known) or lack.owner in to_read:
             say(_said(lack, known, to_read) + (when if lack.owner in to_read else ""))
     if to_read:
-        forget_bookmarks(pipeline, lambda where: where[1] in to_read)
+        forget_bookmarks(pipeline, lambda pair: pair.report in to_read)
     with _client_of(pipeline) as client:
         _make(client, [lack for lack in lacks if not (to_read and lack.name.startswith(OF_DLT))])
         _renew_staging(client)
@@ -122,14 +121,14 @@ def was_loaded(pipeline: dlt.Pipeline, report: Report) -> bool:
     return bool(schema and report.name in schema.data_table_names(seen_data_only=True))
 
 
-def forget_bookmarks(pipeline: dlt.Pipeline, is_lost: Callable[[Where], bool]) -> None:
+def forget_bookmarks(pipeline: dlt.Pipeline, is_lost: Callable[[AccountReport], bool]) -> None:
     """Has reports read from the beginning, by this run and by later ones of other accounts."""
 
     @dlt.resource(name="forgotten")
     def forget() -> Iterator[Any]:
         for name, kept in dlt.current.source_state().get("resources", {}).items():
             accounts = kept.get("accounts", {})
-            for account_id in [each for each in accounts if is_lost((int(each), name))]:
+            for account_id in [each for each in accounts if is_lost(AccountReport(int(each), name))]:
                 del accounts[account_id]
         yield from ()
 

@@ -19,12 +19,12 @@ from typing import Any
 
 from harvest_source.api.client import Params
 from harvest_source.api.parsing import parse_exact
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.reports import AccountReport, by_name
 from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import RefusedError
 from harvest_source.loading import timers
-from harvest_source.reading.reader import Reader, Where
+from harvest_source.reading.reader import Reader
 from harvest_source.reading.reading import list_params
 from harvest_source.reading.values import Unfit, to_decimal
 
@@ -73,7 +73,7 @@ TOTALS = (
 class Difference:
     """A month whose sum differs."""
 
-    where: Where
+    pair: AccountReport
     month: str
     column: str
     here: Decimal
@@ -81,7 +81,7 @@ class Difference:
 
     def __str__(self) -> str:
         here, there = (f"{each.normalize():f}" for each in (self.here, self.at_harvest))
-        return f"{self.where[1]} {self.month}: sum of {self.column} is {here} here, {there} at Harvest"
+        return f"{self.pair.report} {self.month}: sum of {self.column} is {here} here, {there} at Harvest"
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Totals:
             ApiError: a report could not be read.
         """
         for total in TOTALS:
-            outcome = self.reader.outcomes.get((self.account_id, total.table))
+            outcome = self.reader.outcomes.get(AccountReport(self.account_id, total.table))
             if not outcome or not outcome.pages or self.reader.settings.begins_at:
                 continue  # the setting start_date limits by change time, which no report of Harvest can
             for year in self._years(total):
@@ -131,12 +131,12 @@ class Totals:
                 return None
             if not within:
                 break
-        return Difference((self.account_id, total.table), f"{first:%Y-%m}", total.column, here, there)
+        return Difference(AccountReport(self.account_id, total.table), f"{first:%Y-%m}", total.column, here, there)
 
     def _fresh(self, total: Total) -> dict[int, dict[str, Any]]:
         """Returns what runs and what changed since the rows were read, by id; `ran` tells what ran then or runs now."""
         report = by_name(total.table)
-        pages = self.reader.outcomes[self.account_id, total.table].pages
+        pages = self.reader.outcomes[AccountReport(self.account_id, total.table)].pages
         began = pages.started - timedelta(seconds=1) if pages and pages.started else None
         changed = list(self._rows(total, report.path, total.table, list_params(report, began, None))) if began else []
         if total.table != timers.REPORT:

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.reports import AccountReport, by_name
 from harvest_source.errors import NotAllowedError, NotFoundError
-from harvest_source.reading.reader import Reader, Where
+from harvest_source.reading.reader import Reader
 from harvest_source.reading.reading import Key
 
 ASKED = 20  # rows of a report that are asked for one by one; where one of them is hidden, those beyond are taken for hidden
 ONE_BY_ONE = frozenset({"clients", "contacts", "expenses", "projects", "tasks", "time_entries", "users", "invoices", "estimates"})
 
 
-def unseen_among(reader: Reader, where: Where, missing: set[Key], *, sees_all: bool) -> set[Key]:
+def unseen_among(reader: Reader, pair: AccountReport, missing: set[Key], *, sees_all: bool) -> set[Key]:
     """Returns which rows, of those that a list no longer has, are not proved to be gone.
 
     Args:
         reader: knows which rows were refused when they were asked for alone.
-        where: account and report of the list.
+        pair: account and report of the list.
         missing: keys in the table that the list lacks.
         sees_all: whether the caller is an administrator, from whom Harvest hides nothing; for others each row is asked for.
 
     Raises:
         ApiError: Harvest could not be asked.
     """
-    refused = reader.hidden.get(where, set())
+    refused = reader.hidden.get(pair, set())
     unseen = {key for key in missing if key and key[0] in refused}
-    if sees_all or where[1] not in ONE_BY_ONE:
+    if sees_all or pair.report not in ONE_BY_ONE:
         return unseen
     waiting = sorted(missing - unseen)
-    found = {key for key in waiting[:ASKED] if _is_hidden(reader, where, key[0])}
+    found = {key for key in waiting[:ASKED] if _is_hidden(reader, pair, key[0])}
     return unseen | found | (set(waiting[ASKED:]) if found else set())
 
 
-def _is_hidden(reader: Reader, where: Where, row_id: int) -> bool:
-    account_id, name = where
+def _is_hidden(reader: Reader, pair: AccountReport, row_id: int) -> bool:
+    account_id, name = pair
     try:
         reader.client.get(account_id, f"{by_name(name).path}/{row_id}", ("id",), label=name)
     except NotAllowedError:

@@ -17,7 +17,7 @@ from typing import Any
 
 from harvest_source.api.client import THREADS, HarvestClient
 from harvest_source.api.net import stays_with_report
-from harvest_source.catalogue.reports import Report, by_name, report_as_set
+from harvest_source.catalogue.reports import AccountReport, Report, by_name, report_as_set
 from harvest_source.errors import (
     AccessLostError,
     ApiError,
@@ -35,7 +35,6 @@ from harvest_source.reading.spool import KEPT_HOURS, Spool
 from harvest_source.settings import FREE_REQUESTS, HarvestSettings
 
 OPEN_TO_ONESELF = "project_assignments"  # whoever asks may read their own (Harvest API, permissions)
-Where = tuple[int, str]  # account id, report
 States = Callable[[int, str], dict[str, Any]]
 """Gives what is kept of an account and report between runs; empty before the first."""
 
@@ -77,15 +76,15 @@ class Reader:
     choice: Choice = field(default_factory=Choice)
     folder: Path | None = None  # where child answers outlive an interrupted run
     reserved_requests: int = 0  # of the free requests, kept for what follows the reading
-    known_parents: dict[Where, frozenset[int]] = field(default_factory=dict)  # of child reports: parents in the tables
-    suspects: dict[Where, list[int]] = field(default_factory=dict)  # parents whose children do not add up in the tables
-    doubled: dict[Where, list[int]] = field(default_factory=dict)  # parents of children that stand twice: they do not wait
+    known_parents: dict[AccountReport, frozenset[int]] = field(default_factory=dict)  # of child reports: parents in the tables
+    suspects: dict[AccountReport, list[int]] = field(default_factory=dict)  # parents whose children do not add up in the tables
+    doubled: dict[AccountReport, list[int]] = field(default_factory=dict)  # parents of children that stand twice: do not wait
     on_planned: Callable[[int], None] = lambda _requests: None  # told how many requests the children take
-    on_read: Callable[[Where, Outcome], None] = lambda _where, _outcome: None
-    outcomes: dict[Where, Outcome] = field(default_factory=dict)
-    hidden: dict[Where, set[int]] = field(default_factory=dict)  # of lists: rows that Harvest refused when asked for them alone
-    _lists: dict[Where, Pages] = field(default_factory=dict)
-    _list_errors: dict[Where, HarvestError] = field(default_factory=dict)
+    on_read: Callable[[AccountReport, Outcome], None] = lambda _pair, _outcome: None
+    outcomes: dict[AccountReport, Outcome] = field(default_factory=dict)
+    hidden: dict[AccountReport, set[int]] = field(default_factory=dict)  # rows of lists that Harvest refused when asked alone
+    _lists: dict[AccountReport, Pages] = field(default_factory=dict)
+    _list_errors: dict[AccountReport, HarvestError] = field(default_factory=dict)
     _spool: Spool | None = None
 
     @property
@@ -112,19 +111,19 @@ class Reader:
             AccessLostError: the token is dead; nothing more can be read.
             CancelledError: the run is being interrupted.
         """
-        wheres = [(account_id, name) for account_id in account_ids for name in names]
-        self.collect_lists(wheres, states)
-        self.collect_children(wheres, states)
+        pairs = [AccountReport(account_id, name) for account_id in account_ids for name in names]
+        self.collect_lists(pairs, states)
+        self.collect_children(pairs, states)
 
-    def collect_lists(self, wheres: list[Where], states: States) -> None:
+    def collect_lists(self, pairs: list[AccountReport], states: States) -> None:
         """Reads the lists that the given reports are, or hang on. Raises as `collect`."""
         with self._pool() as pool:
-            self._collect_lists(wheres, states, pool)
+            self._collect_lists(pairs, states, pool)
 
-    def collect_children(self, wheres: list[Where], states: States) -> None:
+    def collect_children(self, pairs: list[AccountReport], states: States) -> None:
         """Reads those of the given reports that are children, once their lists are read. Raises as `collect`."""
         with self._pool() as pool:
-            self._collect_children([where for where in wheres if self.report(where[1]).parent], states, pool)
+            self._collect_children([pair for pair in pairs if self.report(pair.report).parent], states, pool)
 
     @contextmanager
     def _pool(self) -> Iterator[ThreadPoolExecutor]:
@@ -138,48 +137,48 @@ class Reader:
             raise
         pool.shutdown()
 
-    def collect_list(self, where: Where, state: dict[str, Any]) -> Outcome:
+    def collect_list(self, pair: AccountReport, state: dict[str, Any]) -> Outcome:
         """Returns what became of one list, of which nothing is read twice. Raises as `collect`."""
-        since = self._since(self.report(where[1]), state, where[1])
-        read = self._lists.get(where)
-        if where not in self._list_errors and (read is None or not _reaches(read.since, since)):
-            self._read_list(where, since)
-        return self._settle(where, partial(self._finish_list, where, state))
+        since = self._since(self.report(pair.report), state, pair.report)
+        read = self._lists.get(pair)
+        if pair not in self._list_errors and (read is None or not _reaches(read.since, since)):
+            self._read_list(pair, since)
+        return self._settle(pair, partial(self._finish_list, pair, state))
 
-    def plan_children(self, where: Where, state: ChildState) -> tuple[Outcome, ChildReading | None]:
+    def plan_children(self, pair: AccountReport, state: ChildState) -> tuple[Outcome, ChildReading | None]:
         """Returns which parents of one report are asked for their children: a reading that has not begun, or an error."""
-        outcome = self._settle(where, partial(self._plan, *where, state))
+        outcome = self._settle(pair, partial(self._plan, *pair, state))
         if outcome.plan is None:
             return outcome, None
         reading = start_child_reading(outcome.plan, self.spool, resumes=not self.choice.full_refresh)
-        self._add_sweep({where: reading})
+        self._add_sweep({pair: reading})
         return outcome, reading
 
-    def _collect_lists(self, wheres: list[Where], states: States, pool: ThreadPoolExecutor) -> None:
-        needs: dict[Where, list[datetime | None]] = {}
-        for account_id, name in wheres:
+    def _collect_lists(self, pairs: list[AccountReport], states: States, pool: ThreadPoolExecutor) -> None:
+        needs: dict[AccountReport, list[datetime | None]] = {}
+        for account_id, name in pairs:
             report, state = self.report(name), states(account_id, name)
             for needed in lists_needed(report) if report.parent else (name,):
-                needs.setdefault((account_id, needed), []).append(self._since(report, state, needed))
-        futures = {pool.submit(self._read_list, where, _earliest(bounds)): where for where, bounds in needs.items()}
+                needs.setdefault(AccountReport(account_id, needed), []).append(self._since(report, state, needed))
+        futures = {pool.submit(self._read_list, pair, _earliest(bounds)): pair for pair, bounds in needs.items()}
         for future in as_completed(futures):
             future.result()
-            account_id, name = where = futures[future]
-            if where in wheres and not self.report(name).parent:
-                self._settle(where, partial(self._finish_list, where, states(account_id, name)))
+            account_id, name = pair = futures[future]
+            if pair in pairs and not self.report(name).parent:
+                self._settle(pair, partial(self._finish_list, pair, states(account_id, name)))
 
-    def _read_list(self, where: Where, since: datetime | None) -> None:
+    def _read_list(self, pair: AccountReport, since: datetime | None) -> None:
         """Reads a list into the memory of this reader; keeps an error of the list instead of raising it."""
-        account_id, name = where
+        account_id, name = pair
         report = by_name(name)
         params = list_params(report, since, self.settings.begins_at)
         try:
             with stays_with_report():
-                self._lists[where] = read_list(self.client, self.spool, account_id, report, params, since)
+                self._lists[pair] = read_list(self.client, self.spool, account_id, report, params, since)
         except ApiError as error:
             if isinstance(error, AccessLostError):
                 raise
-            self._list_errors[where] = error
+            self._list_errors[pair] = error
 
     def _since(self, report: Report, state: dict[str, Any], list_name: str) -> datetime | None:
         """Returns from when a report needs the changes of a list."""
@@ -188,50 +187,49 @@ class Reader:
         mark = mark_of(state, list_name) if report.parent else state.get("updated_at")
         return overlapped(mark, self.settings.overlap_seconds)
 
-    def _finish_list(self, where: Where, state: dict[str, Any]) -> Outcome:
-        if where in self._list_errors:
-            raise self._list_errors[where]  # of the report itself: it is not named again
-        pages = self._list(where[0], where[1], None if where not in self._lists else self._lists[where].since)
+    def _finish_list(self, pair: AccountReport, state: dict[str, Any]) -> Outcome:
+        if pair in self._list_errors:
+            raise self._list_errors[pair]  # of the report itself: it is not named again
+        pages = self._list(pair.account_id, pair.report, None if pair not in self._lists else self._lists[pair].since)
         newest = format_instant(pages.newest) if pages.newest else state.get("updated_at")
         kept = None if self.choice.since or not pages.report.takes_updated_since else {"updated_at": newest}
         return Outcome(pages, kept)
 
     def _list(self, account_id: int, name: str, since: datetime | None) -> Pages:
         """Returns the complete reading of what changed in a list since; reads it, or more of it, where needed."""
-        where = account_id, name
-        pages = self._lists.get(where)
-        if where not in self._list_errors and (pages is None or not _reaches(pages.since, since)):
-            self._read_list(where, since)
-        if where in self._list_errors:
-            error = self._list_errors[where]
+        pair = AccountReport(account_id, name)
+        pages = self._lists.get(pair)
+        if pair not in self._list_errors and (pages is None or not _reaches(pages.since, since)):
+            self._read_list(pair, since)
+        if pair in self._list_errors:
+            error = self._list_errors[pair]
             raise type(error)(f"{name}: {error}", getattr(error, "status", None)) from error
-        return self._lists[where]
+        return self._lists[pair]
 
-    def _collect_children(self, wheres: list[Where], states: States, pool: ThreadPoolExecutor) -> None:
-        readings: dict[Where, ChildReading] = {}
-        for account_id, name in wheres:
-            plan = self._settle((account_id, name), partial(self._plan, account_id, name, states(account_id, name))).plan
+    def _collect_children(self, pairs: list[AccountReport], states: States, pool: ThreadPoolExecutor) -> None:
+        readings: dict[AccountReport, ChildReading] = {}
+        for pair in pairs:
+            plan = self._settle(pair, partial(self._plan, *pair, states(*pair))).plan
             if plan:
-                readings[account_id, name] = start_child_reading(plan, self.spool, resumes=not self.choice.full_refresh)
+                readings[pair] = start_child_reading(plan, self.spool, resumes=not self.choice.full_refresh)
         self._add_sweep(readings)
         futures = ask_all(list(readings.values()), self.client, self.spool, pool)
         self.on_planned(len(futures))
         for future in as_completed(futures):
             future.result()
-            lost = next(
-                (each.error for each in readings.values() if isinstance(each.error, (AccessLostError, CancelledError))), None
-            )
+            errors = (reading.error for reading in readings.values())
+            lost = next((error for error in errors if isinstance(error, (AccessLostError, CancelledError))), None)
             if lost:
                 raise lost
-        for where, reading in readings.items():
+        for pair, reading in readings.items():
             reading.require_answer(self.client, self.spool)
             if reading.plan.report.parent:
-                self.note_hidden(where[0], reading.plan.report.parent.report, reading.still_hidden)
-            self._settle(where, partial(self._finish_children, reading))
+                self.note_hidden(pair.account_id, reading.plan.report.parent.report, reading.still_hidden)
+            self._settle(pair, partial(self._finish_children, reading))
 
     def note_hidden(self, account_id: int, list_name: str, ids: Iterable[int]) -> None:
         """Notes rows of a list that Harvest has and does not show to the caller: that they are missing proves nothing."""
-        self.hidden.setdefault((account_id, list_name), set()).update(ids)
+        self.hidden.setdefault(AccountReport(account_id, list_name), set()).update(ids)
 
     def _plan(self, account_id: int, name: str, state: ChildState) -> Outcome:
         report = self.report(name)
@@ -244,13 +242,14 @@ class Reader:
                 state,
                 lambda list_name: self._since(report, state, list_name),
                 lambda list_name, since: self._list(account_id, list_name, since),
-                known=frozenset() if self.choice.since else self.known_parents.get((account_id, name), frozenset()),
+                known=frozenset() if self.choice.since else self.known_parents.get(AccountReport(account_id, name), frozenset()),
                 overlap_seconds=self.settings.overlap_seconds,
                 sweep_days=self.settings.sweep_days,
                 sweeps=self.choice.since is None and report.project_path is None,
             )
         except NotAllowedError:
-            if name != OPEN_TO_ONESELF or not isinstance(self._list_errors.get((account_id, "users")), NotAllowedError):
+            users = AccountReport(account_id, "users")
+            if name != OPEN_TO_ONESELF or not isinstance(self._list_errors.get(users), NotAllowedError):
                 raise
             return Outcome(plan=self._plan_oneself(report, account_id, state))
         if not self.choice.since:
@@ -267,15 +266,15 @@ class Reader:
 
     def _put_first(self, plan: ParentPlan) -> None:
         """Has parents not wait whose children stand twice; of those that may wait, puts the refused and the doubtful first."""
-        where = plan.account_id, plan.report.name
+        pair = AccountReport(plan.account_id, plan.report.name)
         overdue, waiting = plan.due[: plan.overdue], plan.due[plan.overdue :]
-        overdue += [each for each in self.doubled.get(where, []) if each not in {*plan.parents, *overdue}]
+        overdue += [each for each in self.doubled.get(pair, []) if each not in {*plan.parents, *overdue}]
         known = {*plan.parents, *overdue}
-        suspects = sorted(plan.hidden) + self.suspects.get(where, [])
+        suspects = sorted(plan.hidden) + self.suspects.get(pair, [])
         plan.due = overdue + [each for each in dict.fromkeys(suspects + waiting) if each not in known]
         plan.overdue = len(overdue)
 
-    def _add_sweep(self, readings: dict[Where, ChildReading]) -> None:
+    def _add_sweep(self, readings: dict[AccountReport, ChildReading]) -> None:
         """Adds parents unread for long: all that are overdue, others while requests are free."""
         asked = sum(len(reading.to_ask()) for reading in readings.values())
         free = FREE_REQUESTS - self.reserved_requests - self.client.traffic.requests - asked
@@ -290,7 +289,7 @@ class Reader:
         pages = reading.finish(self.spool)
         return Outcome(pages, None if self.choice.since else reading.plan.state(), plan=reading.plan, parents=reading.done)
 
-    def _settle(self, where: Where, finish: Callable[[], Outcome]) -> Outcome:
+    def _settle(self, pair: AccountReport, finish: Callable[[], Outcome]) -> Outcome:
         """Keeps what became of a report; an error that concerns only this report becomes its outcome."""
         try:
             with stays_with_report():
@@ -298,12 +297,12 @@ class Reader:
         except (AccessLostError, CancelledError):
             raise
         except HarvestError as error:
-            outcome = Outcome(error=self._explained(where[1], error))
+            outcome = Outcome(error=self._explained(pair.report, error))
             if isinstance(error, OddAnswerError):
-                self.spool.drop_answers(*where)  # the next run asks anew, instead of going on from what cannot be read
-        self.outcomes[where] = outcome
+                self.spool.drop_answers(*pair)  # the next run asks anew, instead of going on from what cannot be read
+        self.outcomes[pair] = outcome
         if outcome.pages or outcome.error:
-            self.on_read(where, outcome)
+            self.on_read(pair, outcome)
         return outcome
 
     def _explained(self, name: str, error: HarvestError) -> HarvestError:

@@ -164,7 +164,7 @@ def test_fault_of_this_program_ends_one_report_and_shows_where_with_verbose(
     monkeypatch.setattr(reader, "read_list", lambda *a: broken() if a[3].name == "roles" else read(*a))
     monkeypatch.setattr(Shaper, "shape", lambda self, *a: broken() if self.report.name == "tasks" else shape(self, *a))
     monkeypatch.setattr(
-        Comparison, "compare", lambda self, where, *a: (broken if where[1] == "contacts" else compare)(self, where, *a)
+        Comparison, "compare", lambda self, pair, *a: (broken if pair.report == "contacts" else compare)(self, pair, *a)
     )
     with serving(tiny()) as sandbox:
         for options in ((), ("--verbose",)):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from harvest_source.api.accounts import choose_accounts
 from harvest_source.api.answers import check
 from harvest_source.api.client import HarvestClient
-from harvest_source.catalogue.reports import NAMES, by_name
+from harvest_source.catalogue.reports import NAMES, AccountReport, by_name
 from harvest_source.commands import notify
 from harvest_source.commands.notify import LINE_LENGTH, LINES, Alerts
 from harvest_source.commands.run import exit_code_of
@@ -273,7 +273,7 @@ def test_destination_that_is_no_name_is_not_repeated(tmp_path: Path, monkeypatch
 
 def test_sums_and_ids_are_no_part_of_a_reason() -> None:
     """A month with one expense has its amount as the sum."""
-    difference = Difference((1001, "expenses"), "2026-03", "total_cost", Decimal("1234.56"), Decimal("1299.01"))
+    difference = Difference(AccountReport(1001, "expenses"), "2026-03", "total_cost", Decimal("1234.56"), Decimal("1299.01"))
     said = said_of(
         ReportResult("expenses", 1001, error=str(difference)),
         ReportResult("invoice_payments", 1001, error="Harvest knows invoices 13150403 but not its invoice_payments"),

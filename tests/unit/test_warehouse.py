@@ -13,7 +13,7 @@ import dlt
 import pytest
 
 from harvest_source.catalogue.hints import resource_hints
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.reports import AccountReport, by_name
 from harvest_source.destinations.scope import LIVE, MARKED
 from harvest_source.destinations.warehouse import DOUBLED, Warehouse, without_dlt
 from harvest_source.settings import SECTION
@@ -95,8 +95,8 @@ def test_rows_are_told_by_key_and_version(warehouse: Warehouse) -> None:
     assert warehouse.keys(by_name("clients"), 1) == {(10,), (11,)}
     assert warehouse.keys(by_name("clients"), 1, MARKED) == {(12,)}
     assert len(warehouse.keys(payments, 1)) == 4
-    scopes = {(1, "clients"): LIVE, (2, "clients"): LIVE, (1, "invoice_payments"): LIVE, (1, "tasks"): LIVE}
-    assert warehouse.versions(scopes) == {
+    pairs = ((1, "clients"), (2, "clients"), (1, "invoice_payments"), (1, "tasks"))
+    assert warehouse.versions({AccountReport(*pair): LIVE for pair in pairs}) == {
         (1, "clients"): {(10,): THEN, (11,): THEN + timedelta(hours=1)},
         (2, "clients"): {(10,): THEN},
         (1, "invoice_payments"): {(1,): None, (2,): None, (3,): None, (6,): DOUBLED},
@@ -145,7 +145,8 @@ def test_table_that_is_gone_has_no_rows(loaded: dlt.Pipeline) -> None:
         warehouse.execute(f"drop table {warehouse.name_of('gone')}")
     with Warehouse(loaded, ["clients", "gone"]) as warehouse:
         assert warehouse.doubled_children([report]) == {}
-        assert warehouse.versions({(2, "clients"): LIVE, (2, "gone"): LIVE}) == {(2, "clients"): {(10,): THEN}, (2, "gone"): {}}
+        clients, gone = AccountReport(2, "clients"), AccountReport(2, "gone")
+        assert warehouse.versions({clients: LIVE, gone: LIVE}) == {clients: {(10,): THEN}, gone: {}}
         assert [warehouse.count(name, 2) for name in ("clients", "gone")] == [1, None]
         assert warehouse.has_unfinished_load("gone") is False
         assert warehouse.rows("gone") == []
