@@ -5,7 +5,7 @@ SOURCES := $(wildcard requirements*.txt)
 LOCKED := $(filter-out requirements-dev.txt,$(SOURCES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint format types imports docs lock audit check
+.PHONY: help setup demo test test-long coverage lint format types imports docs lock audit check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,12 @@ test: setup ## run the tests, on all cores
 
 test-long: setup ## run the tests that take long
 	$(BIN)/pytest -n auto -m long
+
+# what is read and loaded is what users count on: there every branch is tested, but for lines that say why not
+coverage: setup ## measure which branches the tests reach; LONG=1 takes the tests that take long as well
+	$(BIN)/pytest -n auto --cov --cov-report= $(if $(LONG),-m "long or not long")
+	$(BIN)/coverage report
+	$(BIN)/coverage report --include='harvest_source/reading/*,harvest_source/loading/*' --fail-under=100
 
 lint: setup ## look for mistakes and for files that are not formatted; changes nothing
 	$(BIN)/ruff format --check .

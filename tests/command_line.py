@@ -20,7 +20,7 @@ from harvest_sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "harvest_pipeline.py"
-KEPT = frozenset({"PATH", "HOME", "LANG", "SYSTEMROOT"})
+KEPT = frozenset({"PATH", "HOME", "LANG", "SYSTEMROOT", "COVERAGE_PROCESS_CONFIG"})  # the last: `make coverage` measures programs
 
 
 def environment(sandbox: Sandbox | None = None, **settings: str) -> dict[str, str]:
