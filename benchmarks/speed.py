@@ -26,13 +26,11 @@ def ours(api_url: str, id_url: str, destination: str = "duckdb") -> None:
 
     from harvest_source.api.limits import Budgets, Limit  # noqa: PLC0415
     from harvest_source.clock import Clock  # noqa: PLC0415
-    from harvest_source.commands.workplace import apply_dlt_defaults  # noqa: PLC0415
     from harvest_source.connection import connect  # noqa: PLC0415
     from harvest_source.loading import sync  # noqa: PLC0415
     from harvest_source.resources import source_of  # noqa: PLC0415
     from harvest_source.settings import HarvestSettings  # noqa: PLC0415
 
-    apply_dlt_defaults(destination)
     settings = HarvestSettings(access_token=TOKEN, api_url=api_url, id_url=id_url)
     clock = Clock()
     connection = connect(settings, "all", clock=clock, budgets=Budgets(clock, Limit(10**6, 15), Limit(10**6, 900)))

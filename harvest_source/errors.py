@@ -20,6 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dlt.common.exceptions import MissingDependencyException
+
+from harvest_source.exit_codes import INCOMPLETE, USAGE
 from harvest_source.secrecy import without_secrets
 
 
@@ -100,3 +103,17 @@ class TooSlowError(UnavailableError):
 
 class CancelledError(HarvestError):
     """The run is being interrupted; waiting requests stop."""
+
+
+def exit_code_of(error: Exception) -> int:
+    """Returns the exit code of an error: 2 where a setting is wrong or lacks a package, else 1."""
+    return USAGE if isinstance(error, (SettingError, MissingDependencyException)) else INCOMPLETE
+
+
+def one_line(error: Exception) -> str:
+    """Returns what an error tells a person; one that nobody foresaw says so."""
+    if isinstance(error, HarvestError):
+        return str(error)
+    if isinstance(error, MissingDependencyException):  # dlt looks for Sentry's package wherever a setting is first read
+        return f"dlt needs a package for {error.caller}: pip install {' '.join(error.dependencies)}"
+    return f"unexpected {type(error).__name__}: {first_line(error)[:200]} (--verbose tells where)"

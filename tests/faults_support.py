@@ -100,6 +100,7 @@ class Ears(Listener):
     """Keeps what a run tells."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.notes: list[str] = []
 
     def note(self, message: str) -> None:

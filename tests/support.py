@@ -27,8 +27,8 @@ from harvest_sandbox import Account, Sandbox
 from harvest_source.api.limits import Budgets, Limit
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.clock import Clock
-from harvest_source.commands.workplace import apply_dlt_defaults
 from harvest_source.connection import connect
+from harvest_source.destinations.defaults import apply_dlt_defaults, apply_load_workers
 from harvest_source.loading import Summary, sync
 from harvest_source.reading.reader import Choice
 from harvest_source.resources import HarvestSource, source_of
@@ -142,7 +142,8 @@ make_destination: Callable[[Path, str], Any] = duckdb_file
 def make_pipeline(folder: Path, name: str = "harvest_pipeline") -> dlt.Pipeline:
     """Returns a pipeline whose database and state lie in a folder."""
     destination = make_destination(folder, name)
-    apply_dlt_defaults(destination.destination_name)
+    apply_dlt_defaults()
+    apply_load_workers(destination.destination_type)
     return dlt.pipeline(name, destination=destination, dataset_name="harvest", pipelines_dir=str(folder / "state"))
 
 

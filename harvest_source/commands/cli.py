@@ -15,7 +15,7 @@ from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, Commands, pl
 from harvest_source.commands.output import message, show_log
 from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.failures import is_interrupted
-from harvest_source.errors import CancelledError
+from harvest_source.errors import CancelledError, exit_code_of, one_line
 from harvest_source.exit_codes import INTERRUPTED, USAGE
 from harvest_source.secrecy import without_secrets
 from harvest_source.settings_files import pass_over_marks
@@ -165,8 +165,8 @@ def main(arguments: list[str]) -> int:
             return interrupted(command, error)
         if verbose:
             sys.stderr.write(without_secrets(traceback.format_exc()))
-        message(f"error: {run_command.one_line(error)}", "red")
-        return run_command.exit_code_of(error)
+        message(f"error: {one_line(error)}", "red")
+        return exit_code_of(error)
 
 
 def interrupted(command: str, error: BaseException) -> int:

@@ -14,12 +14,13 @@ from dlt.destinations.sql_client import SqlClientBase
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.commands.exposure import notes_on_readers
 from harvest_source.commands.reading import run_named
-from harvest_source.commands.workplace import Workplace, setting_errors
+from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.abilities import check_abilities
 from harvest_source.destinations.duckdb import database_file, user_of_file
 from harvest_source.destinations.failures import reason
 from harvest_source.destinations.places import run_made_for_owner
 from harvest_source.destinations.postgres import WRITTEN, check_server, is_postgres, write_by_adbc
+from harvest_source.destinations.set_up import setting_errors
 from harvest_source.destinations.tls import tls_of
 from harvest_source.errors import LoadFailedError, SettingError
 from harvest_source.loading.taken import KEPT_TABLES, refuse_tables_of_others

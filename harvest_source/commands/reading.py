@@ -9,10 +9,11 @@ from pathlib import Path
 
 import dlt
 
-from harvest_source.commands.workplace import Workplace, setting_errors
+from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.duckdb import database_file, user_of_file
 from harvest_source.destinations.failures import explained
 from harvest_source.destinations.places import run_made_for_owner
+from harvest_source.destinations.set_up import setting_errors
 from harvest_source.errors import HarvestError, LoadFailedError
 from harvest_source.loading.alone import under_way
 

@@ -8,17 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dlt.common.exceptions import MissingDependencyException
-
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.commands.access import open_source
 from harvest_source.commands.answers import print_answers
 from harvest_source.commands.notify import Alerts
 from harvest_source.commands.output import message, print_json, print_summary
 from harvest_source.commands.progress import listener_for
-from harvest_source.commands.workplace import Workplace, setting_errors
+from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.failures import is_interrupted
-from harvest_source.errors import CancelledError, HarvestError, SettingError, first_line
+from harvest_source.errors import CancelledError, HarvestError, SettingError, exit_code_of
 from harvest_source.loading import Summary, sync
 from harvest_source.reading.reader import Choice
 from harvest_source.settings import load_notify_url, parse_since
@@ -107,33 +105,17 @@ def execute(place: Workplace, names: list[str], choice: Choice, options: RunOpti
     return summary.exit_code
 
 
-def exit_code_of(error: Exception) -> int:
-    """Returns the exit code of an error: 2 where a setting is wrong or lacks a package, else 1."""
-    return 2 if isinstance(error, (SettingError, MissingDependencyException)) else 1
-
-
-def one_line(error: Exception) -> str:
-    """Returns what an error tells a person; one that nobody foresaw says so."""
-    if isinstance(error, HarvestError):
-        return str(error)
-    if isinstance(error, MissingDependencyException):  # dlt looks for Sentry's package wherever a setting is first read
-        return f"dlt needs a package for {error.caller}: pip install {' '.join(error.dependencies)}"
-    return f"unexpected {type(error).__name__}: {first_line(error)[:200]} (--verbose tells where)"
-
-
 def _sync(place: Workplace, names: list[str], choice: Choice, options: RunOptions) -> Summary:
     with listener_for(quiet=place.quiet) as listener, open_source(place, names, choice, listener.note) as source:
-        pipeline = place.pipeline()
-        with setting_errors(place.destination):
-            return sync(
-                pipeline,
-                source,
-                listener=listener,
-                drop_pending=options.drop_pending,
-                accept_deletions=options.accept_deletions,
-                repairs=options.repairs,
-                totals=options.totals,
-            )
+        return sync(
+            place.pipeline(),
+            source,
+            listener=listener,
+            drop_pending=options.drop_pending,
+            accept_deletions=options.accept_deletions,
+            repairs=options.repairs,
+            totals=options.totals,
+        )
 
 
 def _tell(summary: Summary, *, quiet: bool) -> None:

@@ -18,9 +18,8 @@ from harvest_source.api.accounts import FEW_TRIES, reachable
 from harvest_source.api.client import HarvestClient
 from harvest_source.commands.checking import check
 from harvest_source.commands.output import message
-from harvest_source.commands.run import one_line
 from harvest_source.commands.workplace import Workplace
-from harvest_source.errors import AccountNotFoundError, CancelledError, HarvestError, SettingError
+from harvest_source.errors import AccountNotFoundError, CancelledError, HarvestError, SettingError, one_line
 from harvest_source.settings import DEVELOPERS_URL, HarvestSettings, load_settings, parse_account_ids
 from harvest_source.signin.auth import OAuthToken, build_auth, sign_in_with_code, stored_sign_in
 from harvest_source.signin.forgetting import forget, names_left

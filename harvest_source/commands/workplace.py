@@ -3,54 +3,27 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination import Destination
-from dlt.common.destination.exceptions import UnknownDestinationModule
-from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.storages import WithLocalFiles
 
 from harvest_source.commands.output import message
-from harvest_source.destinations.abilities import install_line, settle_destination
-from harvest_source.errors import SettingError, first_line
+from harvest_source.destinations.abilities import settle_destination
+from harvest_source.destinations.defaults import apply_dlt_defaults, apply_load_workers
+from harvest_source.destinations.set_up import setting_errors
+from harvest_source.errors import SettingError
 from harvest_source.file_modes import made_for_owner, set_modes
 from harvest_source.loading.damage import remove_unreadable
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME, SECTION, load_share_with_group
-from harvest_source.settings_files import explained_files
 
 DEMO_NAME = "harvest_demo"
 STATE_FOLDER = Path(".dlt") / "state"
 NORMALIZES = "enable_dataset_name_normalization"  # dlt's setting
-SETTINGS_PAGE = "docs/destinations.md"
-
-# dlt's settings as this product was measured with; each counts only where the user has not set it
-DLT_DEFAULTS: dict[str, object] = {
-    "runtime.log_level": "CRITICAL",  # what concerns a person is said by this product
-    "load.delete_completed_jobs": True,  # loaded files are copies of the rows: they would pile up
-    "sources.data_writer.file_max_items": 100_000,  # bounds the memory of a load
-    "normalize.data_writer.file_max_items": 100_000,
-}
-WARNINGS_WITHOUT_MEANING = (
-    # of Google's client: another way to read, which needs one more right and is slower where answers are small
-    "Cannot create BigQuery Storage client",
-    # of SQLAlchemy: what SQLite lacks is made up for when rows are read back; dlt writes its merges in an older way
-    r"Dialect sqlite\+pysqlite does \*not\* support Decimal",
-    "Coercing Subquery object into a select",
-    "implicitly coercing SELECT object to scalar subquery",
-)
-LOAD_WORKERS = "load.workers"
-SERVER_LOAD_WORKERS = 4  # a server takes several files at once: with one after another, most of the time is waiting
-FILE_LOAD_WORKERS = 1  # DuckDB and SQLite take one writer; twenty files at once, dlt's default, cost memory
-FILE_DESTINATIONS = frozenset({"duckdb", "ducklake", "filesystem", "sqlalchemy"})
 
 
 @dataclass(frozen=True)
@@ -111,8 +84,9 @@ class Workplace:
                 or a `.dlt` file cannot be read.
         """
         with setting_errors(self.destination):
-            apply_dlt_defaults(self.destination, verbose=self.verbose)
+            apply_dlt_defaults(verbose=self.verbose)
             destination = self._destination()  # one that there is not leaves no folder behind
+            apply_load_workers(destination.destination_type)
             shares = self.shares_with_group
             with made_for_owner(share_with_group=shares):
                 if folder is None:
@@ -149,48 +123,3 @@ def in_this_folder(destination: Destination[Any, Any]) -> Destination[Any, Any]:
     if issubclass(destination.spec, WithLocalFiles):
         destination.config_params["local_dir"] = str(Path(dlt.current.run_context().local_dir).absolute())
     return destination
-
-
-def apply_dlt_defaults(destination: str = "duckdb", *, verbose: bool = False) -> None:
-    """Sets dlt's defaults of this product where the user has set nothing."""
-    workers = FILE_LOAD_WORKERS if destination in FILE_DESTINATIONS else SERVER_LOAD_WORKERS
-    unset = {name: value for name, value in {**DLT_DEFAULTS, LOAD_WORKERS: workers}.items() if dlt.config.get(name) is None}
-    if verbose:
-        unset.pop("runtime.log_level", None)
-    for name, value in unset.items():
-        dlt.config[name] = value
-    if unset:
-        dlt.current.run_context().initialize_runtime()  # dlt has begun to log before, at its own level
-    for beginning in WARNINGS_WITHOUT_MEANING:
-        warnings.filterwarnings("ignore", beginning)
-
-
-@contextmanager
-def setting_errors(destination: str) -> Iterator[None]:
-    """Turns what dlt says of a destination that cannot be used as it is set up into one line.
-
-    Raises:
-        SettingError: in place of dlt's own errors.
-    """
-    try:
-        with explained_files():
-            yield
-    except UnknownDestinationModule as error:
-        raise SettingError(
-            f"destination {destination!r} is not known to dlt {_dlt_version()}: try duckdb, postgres, bigquery, filesystem"
-        ) from error
-    except (MissingDependencyException, ImportError) as error:
-        raise SettingError(f"destination {destination} needs a package: {install_line(destination)}") from error
-    except ConfigurationException as error:
-        raise SettingError(
-            f"destination {destination} is not set up: {first_line(error)} ({SETTINGS_PAGE} has the lines to copy)"
-        ) from error
-    except OSError as error:
-        raise SettingError(f"cannot write here: {error.strerror or error} ({error.filename or Path.cwd()})") from error
-
-
-def _dlt_version() -> str:
-    try:
-        return version("dlt")
-    except PackageNotFoundError:
-        return ""

@@ -7,6 +7,8 @@ from pathlib import Path
 import dlt
 
 from harvest_source.catalogue.reports import NAMES
+from harvest_source.destinations.defaults import dlt_defaults
+from harvest_source.destinations.set_up import setting_errors
 from harvest_source.loading.engine import Sync
 from harvest_source.loading.listener import Listener
 from harvest_source.loading.source import Run
@@ -29,6 +31,8 @@ def sync(
     totals: bool = False,
 ) -> Summary:
     """Brings the destination of a pipeline in line with Harvest, as the command line does.
+
+    While it works dlt's settings are those of the command line where the user has set nothing; afterwards they are as before.
 
     Args:
         pipeline: of dlt, with any destination that speaks SQL.
@@ -54,8 +58,9 @@ def sync(
     names = [name for name in NAMES if name in source.selected_resources]
     reader = connection.reader(Path(pipeline.working_dir) / ANSWERS_FOLDER)
     run = Run(connection, reader)
+    destination = pipeline.destination.destination_name
     try:
-        with client, client.outages.told_to(listener.outage):
+        with setting_errors(destination), dlt_defaults(pipeline), client, client.outages.told_to(listener.outage):
             return Sync(pipeline, run, names, listener, drop_pending, accept_deletions, repairs, totals).execute()
     finally:
         reader.close()

@@ -23,6 +23,7 @@ Other settings are read from .dlt/config.toml in the folder of the DAGs, or from
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from contextlib import redirect_stderr
@@ -35,17 +36,16 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from dlt.helpers.airflow_helper import PipelineTasksGroup
 
 from harvest_source import harvest_source, sync
-from harvest_source.commands.output import print_summary
-from harvest_source.commands.progress import PlainLines
-from harvest_source.commands.run import one_line
-from harvest_source.commands.workplace import apply_dlt_defaults, setting_errors
-from harvest_source.errors import SettingError
+from harvest_source.destinations.set_up import setting_errors
+from harvest_source.errors import SettingError, one_line
 from harvest_source.loading import Summary
+from harvest_source.loading.listener import Lines
 from harvest_source.settings import DATASET_NAME, PIPELINE_NAME, parse_account_ids
 from harvest_source.strangers import refuse_strangers
 from harvest_source.usage_figures import switch_off
 
 POOL = "harvest"
+LOG = logging.getLogger("harvest")
 
 # dlt asks Airflow for one variable per setting, hundreds in a run; this leaves dlt_secrets_toml and a few others
 os.environ.setdefault("PROVIDERS__AIRFLOW_SECRETS__ONLY_TOML_FRAGMENTS", "true")
@@ -61,7 +61,9 @@ def load(account_id: int) -> None:
         raise AirflowFailException(str(error)) from None  # trying again would not help
     except Exception as error:  # noqa: BLE001 - what lies beneath may quote rows: the log gets one line
         raise AirflowException(one_line(error)) from None
-    print_summary(summary)
+    for each in summary.results:
+        counts = f"{each.new} new, {each.changed} changed, {each.deleted} deleted, {each.total} in the table"
+        LOG.info(f"{each.report}: {counts}; verified: {each.verified}")  # noqa: G004 - one line each
     if summary.exit_code:
         failed = [f"{result.report}: {result.error}" for result in summary.results if result.error]
         raise AirflowException(f"account {account_id} is not complete; {'; '.join(failed)}")
@@ -84,11 +86,10 @@ def run(account_id: int) -> Summary:
     destination = Variable.get("harvest_destination", default="postgres")
     dataset = Variable.get("harvest_dataset", default=DATASET_NAME)
     refuse_strangers()
-    apply_dlt_defaults(destination)
     to_the_log = redirect_stderr(sys.stdout)  # what stands on standard error, Airflow takes for errors
     with TemporaryDirectory(prefix="harvest-") as folder, setting_errors(destination), to_the_log:
         pipeline = dlt.pipeline(PIPELINE_NAME, destination=destination, dataset_name=dataset, pipelines_dir=folder)
-        return sync(pipeline, harvest_source(account_id=account_id), listener=PlainLines())
+        return sync(pipeline, harvest_source(account_id=account_id), listener=Lines(LOG.info))
 
 
 with (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import warnings
 from collections.abc import Iterator
 from decimal import Decimal
@@ -13,6 +14,7 @@ import dlt
 import duckdb
 import pytest
 from compare import assert_equal
+from dlt.common import logger
 from dlt.pipeline.exceptions import PipelineStepFailed
 from support import HandMade, by_hand, forget_dlt, like
 
@@ -20,6 +22,7 @@ from harvest_sandbox import Sandbox
 from harvest_source import HarvestSource, harvest_source, sync
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.errors import HarvestError, SettingError, TokenRejectedError
+from harvest_source.loading.listener import Listener
 
 SINCE = "2026-07-01T00:00:00Z"
 SOME = ("clients", "roles", "company", "time_entries", "invoices", "invoice_payments")
@@ -116,6 +119,37 @@ def test_sync_does_what_the_command_does(harvest: HandMade) -> None:
     told = {result.report: (result.new, result.changed, result.deleted) for result in summary.results}
     assert told == {name: {"clients": (0, 1, 0), "time_entries": (0, 0, 1)}.get(name, (0, 0, 0)) for name in told}
     equal(harvest, *SOME)
+
+
+def test_sync_brings_the_settings_of_the_command_and_takes_them_away(harvest: HandMade, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the program has set itself counts; afterwards dlt logs, loads and warns as the program had it."""
+    names = ("load.workers", "runtime.log_level", "load.delete_completed_jobs", "sources.data_writer.file_max_items")
+    monkeypatch.setenv("SOURCES__DATA_WRITER__FILE_MAX_ITEMS", "5000")
+    seen: list[list[Any]] = []
+
+    class Looking(Listener):
+        def step(self, what: str) -> None:
+            if what == "reading":
+                seen.append([*map(dlt.config.get, names), logger.LOGGER and logger.LOGGER.level])
+
+    dlt.current.run_context().initialize_runtime()
+    before: list[Any] = [*map(dlt.config.get, names), logger.LOGGER and logger.LOGGER.level]
+    filters = list(warnings.filters)
+    assert before == [None, None, None, "5000", logging.WARNING]
+    assert sync(pipeline(), some().with_resources("roles"), listener=Looking()).exit_code == 0
+    assert seen == [[1, "CRITICAL", True, "5000", logging.CRITICAL]]
+    assert [*map(dlt.config.get, names), logger.LOGGER and logger.LOGGER.level] == before
+    assert warnings.filters == filters
+    assert len(harvest.requests) > 0
+
+
+def test_sync_says_in_one_line_what_is_wrong_with_a_destination(harvest: HandMade) -> None:
+    """As the command does: dlt's own error has a dozen."""
+    place = dlt.pipeline("harvest_pipeline", destination="postgres", dataset_name="harvest", pipelines_dir="state")
+    with pytest.raises(SettingError, match=r"^destination postgres is not set up: ") as raised:
+        sync(place, some())
+    assert len(str(raised.value).splitlines()) == 1
+    assert harvest.requests == []
 
 
 @pytest.mark.long

@@ -22,10 +22,9 @@ from harvest_source.api.client import HarvestClient
 from harvest_source.catalogue.reports import NAMES, AccountReport, by_name
 from harvest_source.commands import notify
 from harvest_source.commands.notify import LINE_LENGTH, LINES, Alerts
-from harvest_source.commands.run import exit_code_of
 from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.failures import explained
-from harvest_source.errors import HarvestError, SettingError, TokenRejectedError, UnavailableError
+from harvest_source.errors import HarvestError, SettingError, TokenRejectedError, UnavailableError, exit_code_of
 from harvest_source.loading import ReportResult, Summary
 from harvest_source.loading.totals import Difference
 from harvest_source.settings import parse_account_ids, parse_notify_url, parse_since
