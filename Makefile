@@ -52,7 +52,7 @@ docs: setup ## write the generated pages in docs/ anew
 # one lock for Linux, macOS and Windows and for every Python from 3.11 on; what a lock names already stays, if it fits
 lock: setup ## bring locks/ in line with the requirements files; UPGRADE=--upgrade takes the newest versions
 	for each in $(LOCKED); do $(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
-		--no-annotate --custom-compile-command "make lock" --output-file locks/$$each $$each || exit 1; done
+		--no-annotate --custom-compile-command "make lock" --output-file locks/$$each requirements.txt $$each || exit 1; done
 
 audit: setup ## ask for known vulnerabilities of what the locks name
 	$(BIN)/python .ci/audit.py $(BIN)/pip-audit

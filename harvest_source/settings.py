@@ -14,6 +14,7 @@ from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
+from harvest_source.about import USER_AGENT
 from harvest_source.addresses import as_sent, origin
 from harvest_source.configuration import fill
 from harvest_source.errors import SettingError
@@ -28,7 +29,6 @@ ID_URL = "https://id.getharvest.com/"
 DEVELOPERS_URL = "https://id.getharvest.com/developers"
 HARVEST_HOSTS = frozenset({origin(API_URL)[1], origin(ID_URL)[1]})
 CONTACT = "https://harvest-pipeline.example"
-USER_AGENT_NAME = "harvest-pipeline"
 
 PER_PAGE = 2000  # the most a page may hold (API, pagination); more answers 422
 SMALL_PAGE = PER_PAGE // 4  # of a list that is not answered in time, or whose pages are too large
@@ -119,6 +119,11 @@ class HarvestSettings(NotifySettings, FileSettings):
             SettingError: a part of it is no id.
         """
         return parse_account_ids(self.account_id)
+
+    @property
+    def user_agent(self) -> str:
+        """Returns how a request to Harvest names its sender."""
+        return f"{USER_AGENT} ({self.contact})"
 
 
 def load_settings(pipeline_name: str | None = PIPELINE_NAME, **overrides: Any) -> HarvestSettings:

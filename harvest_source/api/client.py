@@ -32,7 +32,7 @@ from harvest_source.errors import (
     UnavailableError,
 )
 from harvest_source.patience import OF_HARVEST
-from harvest_source.settings import PER_PAGE, SMALL_PAGE, USER_AGENT_NAME, HarvestSettings
+from harvest_source.settings import PER_PAGE, SMALL_PAGE, HarvestSettings
 from harvest_source.signin.auth import LOGIN, Auth
 from harvest_source.signin.exchange import is_token
 
@@ -118,7 +118,7 @@ class HarvestClient:
         self._homes = frozenset(origin(url) for url in (settings.api_url, settings.id_url))
         self._connections = connections or Connections(kept_open=THREADS)
         self._headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED}
-        self._headers["User-Agent"] = f"{USER_AGENT_NAME} ({settings.contact})"
+        self._headers["User-Agent"] = settings.user_agent
         self._of_thread = threading.local()
 
     def __enter__(self) -> Self:

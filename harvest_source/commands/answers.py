@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harvest_source.about import COMMAND
 from harvest_source.commands.output import print_table, stdout_console
 from harvest_source.commands.show import query
 from harvest_source.commands.workplace import Workplace
@@ -17,7 +18,7 @@ ANSWERS = {
         select user__name as person, project__name as project, task__name as task, hours
         from time_entries where is_running order by hours desc""",
 }
-MORE = 'Ask more: python harvest_pipeline.py show --demo "select name, currency from clients"'
+MORE = f'Ask more: {COMMAND} show --demo "select name, currency from clients"'
 
 
 def print_answers(place: Workplace) -> None:

@@ -18,13 +18,18 @@ from harvest_source.commands.workplace import Workplace
 from harvest_source.connection import Connection, connect
 from harvest_source.errors import AccountNotFoundError, ApiError, HarvestError, SettingError, TokenRejectedError
 from harvest_source.reading.roles import FULL, OWN, REFUSED, UNKNOWN
-from harvest_source.settings import HarvestSettings
+from harvest_source.settings import CONTACT, HarvestSettings
 from harvest_source.signin.auth import stored_sign_in
 from harvest_source.signin.tokens import oauth_client, stored_sign_ins
 
 CLOCK_SECONDS = 60  # more than that between the server's clock and ours is told
 MODULES = ("expense_feature", "invoice_feature", "estimate_feature")
 WRONG_SETTING = 2
+TABLES_PAGE = "docs/tables.md"
+NO_CONTACT = (
+    "contact is not set: Harvest asks for a link or an e-mail address of whoever sends the requests; "
+    'contact = "…" under [sources.harvest] in .dlt/config.toml'
+)
 
 
 def accounts(place: Workplace, *, name: str | None, as_json: bool) -> int:
@@ -128,6 +133,7 @@ def check(place: Workplace, *, name: str | None, as_json: bool) -> int:
 def _check_harvest(findings: Findings, place: Workplace, settings: HarvestSettings, name: str | None) -> None:
     connection = connect(settings, place.account, sign_in=name)
     findings.notes += [*([connection.note] if connection.note else []), *notes_on_settings(place)]
+    findings.notes += [NO_CONTACT] if settings.contact == CONTACT and not place.demo else []
     counts = account_that_counts(place, connection)
     findings.notes += [counts] if counts else []
     with connection.client as client, client.outages.told_to((lambda _why: None) if place.quiet else message):
@@ -168,7 +174,7 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
         findings.add(
             "permission",
             f"account {account.id}: this user ({role}) may not read all reports, a run ends with 1: use an administrator's "
-            "token, have the role changed (docs/tables.md says who may read what), or run with "
+            "token, have the role changed ({page(TABLES_PAGE)} says who may read what), or run with "
             f"--exclude {','.join(refused)}",
         )
     unknown = [report for report, verdict in found.items() if verdict == UNKNOWN]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 import traceback
 from typing import Any
 
 import click
+import dlt
 
+from harvest_source import about
 from harvest_source.commands import checking, listings, signing
 from harvest_source.commands import run as run_command
 from harvest_source.commands import show as show_command
@@ -27,7 +30,11 @@ EXCLUDE = click.option("--exclude", metavar="A,B", help="All reports except thes
 NOTIFY = click.option("--notify", metavar="URL", help="Post a short message to a webhook if something is wrong or was repaired.")
 
 
+VERSIONS = f"{about.NAME} {about.VERSION} (dlt {dlt.__version__}, Python {platform.python_version()})"
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(about.VERSION, message=VERSIONS)
 def cli() -> None:
     """Load Harvest (time tracking, invoicing) into your own warehouse. Without a command: run."""
 
@@ -153,7 +160,7 @@ def main(arguments: list[str]) -> int:
         pass_over_marks()
         arguments = with_command_first(cli, arguments)
         command = arguments[0]
-        code = cli.main(arguments, prog_name="harvest_pipeline.py", standalone_mode=False)
+        code = cli.main(arguments, prog_name=about.COMMAND, standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         message(f"error: {error.format_message()} (see --help)", "red")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harvest_source.about import COMMAND
 from harvest_source.api.accounts import look_up
 from harvest_source.catalogue.reports import REPORTS
 from harvest_source.commands.output import message, print_json, print_table
@@ -74,5 +75,5 @@ def status(place: Workplace, *, as_json: bool) -> int:
     elif rows:
         print_table(columns, rows)
     else:
-        message("nothing is loaded yet" + (" of this account" if wanted and runs else "") + ": python harvest_pipeline.py")
+        message("nothing is loaded yet" + (" of this account" if wanted and runs else "") + f": {COMMAND}")
     return 0

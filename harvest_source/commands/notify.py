@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import requests
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
+from harvest_source.about import USER_AGENT
 from harvest_source.api.connections import Connections, Session
 from harvest_source.catalogue.reports import by_name
 from harvest_source.commands.output import message
@@ -23,7 +24,6 @@ from harvest_source.errors import HarvestError, LoadFailedError
 from harvest_source.loading import ReportResult, Summary
 from harvest_source.network import past_proxies
 from harvest_source.patience import OF_WEBHOOK, PASSING_STATUSES, unsigned
-from harvest_source.settings import USER_AGENT_NAME
 
 LINES = 10
 LINE_LENGTH = 200
@@ -174,7 +174,7 @@ def _send(url: str, text: str) -> tuple[str | None, bool]:
             session.post(
                 url,
                 json={"text": text},
-                headers={"User-Agent": USER_AGENT_NAME},
+                headers={"User-Agent": USER_AGENT},
                 auth=unsigned,
                 timeout=OF_WEBHOOK.timeout,
                 proxies=past_proxies(url),

@@ -85,6 +85,8 @@ def with_command_first(cli: click.Group, arguments: list[str]) -> list[str]:
     Raises:
         click.UsageError: the first word is no command.
     """
+    if "--version" in arguments:
+        return ["--version"]
     options = [param for command in cli.commands.values() for param in command.params if isinstance(param, click.Option)]
     takes_value = {name: not option.is_flag for option in options for name in option.opts} | {"--help": False, "-h": False}
     value_follows = False

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from harvest_source.about import COMMAND, EXAMPLE, page
 from harvest_source.api.accounts import FEW_TRIES, reachable
 from harvest_source.api.client import HarvestClient
 from harvest_source.commands.checking import check
@@ -41,13 +42,13 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
         ApiError: nobody signed in, or Harvest refused.
     """
     if place.demo:
-        raise SettingError("the demo needs no sign-in: python harvest_pipeline.py --demo")
+        raise SettingError(f"the demo needs no sign-in: {COMMAND} --demo")
     settings = load_settings()
     redirect = redirect_uri(settings.redirect_port)
     client = oauth_client(
         settings,
         f"create an OAuth2 application at {DEVELOPERS_URL} with the redirect URL {redirect}, "
-        "then set client_id and client_secret (see .dlt/secrets.toml.example)",
+        f"then set client_id and client_secret (see {page(EXAMPLE)})",
     )
     file = sign_in_file(client, name)
     listener = SignIn(settings.redirect_port, client.id_url, client.client_id)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import shlex
 
 import dlt
 import duckdb
 from dlt.common.schema.typing import TTableSchema
 
+from harvest_source.about import FOLDER, needed_for
 from harvest_source.destinations.clients import client_to_ask, forget_client
 from harvest_source.destinations.credentials import settle_credentials
 from harvest_source.destinations.places import refuse_folders, refuse_name_of_file
@@ -18,7 +19,6 @@ DUCKLAKE = "dlt.destinations.ducklake"
 EXTENSION = ("install ducklake", "load ducklake")  # the first does nothing where the extension is there
 MYSQL_FAMILY = ("mysql", "mariadb")  # dialects of SQLAlchemy
 STRATEGY = "delete-insert"  # the way of merging that all reports ask dlt for
-PROJECT_FOLDER = Path(__file__).parents[2]
 
 
 def settle_destination(pipeline: dlt.Pipeline) -> None:
@@ -77,8 +77,10 @@ def _check_extension() -> None:
 
 def install_line(destination: str) -> str:
     """Returns the command that installs what a destination needs."""
-    requirements = PROJECT_FOLDER / f"requirements-{destination}.txt"
-    return f"pip install -r {requirements.name}" if requirements.is_file() else f"pip install 'dlt[{destination}]'"
+    requirements = FOLDER / f"requirements-{destination}.txt"
+    if requirements.is_file():
+        return f"pip install -r {requirements.name}"
+    return shlex.join(["pip", "install", *(needed_for(destination) or [f"dlt[{destination}]"])])
 
 
 def can_merge(pipeline: dlt.Pipeline) -> bool:

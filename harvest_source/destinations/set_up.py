@@ -11,6 +11,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import UnknownDestinationModule
 from dlt.common.exceptions import MissingDependencyException
 
+from harvest_source.about import page
 from harvest_source.destinations.abilities import install_line
 from harvest_source.errors import SettingError, first_line
 from harvest_source.settings_files import explained_files
@@ -36,7 +37,7 @@ def setting_errors(destination: str) -> Iterator[None]:
         raise SettingError(f"destination {destination} needs a package: {install_line(destination)}") from error
     except ConfigurationException as error:
         raise SettingError(
-            f"destination {destination} is not set up: {first_line(error)} ({SETTINGS_PAGE} has the lines to copy)"
+            f"destination {destination} is not set up: {first_line(error)} ({page(SETTINGS_PAGE)} has the lines to copy)"
         ) from error
     except OSError as error:
         raise SettingError(f"cannot write here: {error.strerror or error} ({error.filename or Path.cwd()})") from error

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential
 
 from harvest_source import network
+from harvest_source.about import COMMAND, EXAMPLE, page
 from harvest_source.clock import Clock
 from harvest_source.errors import ApiError, RefusedError, SettingError, TokenRejectedError, UnavailableError
 from harvest_source.patience import OF_TOKENS
@@ -28,7 +29,7 @@ from harvest_source.signin.tokens import (
 )
 from harvest_source.unread import where_looked
 
-LOGIN = "python harvest_pipeline.py login"
+LOGIN = f"{COMMAND} login"
 EARLY = 0.1  # tokens are renewed when so much of their lifetime is left: two days of 14, and 0.2 s of 2
 LONGEST_EARLY_SECONDS = 3600.0
 WAIT_GROWS = 4  # 1 s after the first try, 4 s after the second
@@ -302,7 +303,7 @@ def build_auth(
     if name is None and not settings.client_id and not settings.client_secret:
         raise SettingError(
             f"no access token is set: make one at {DEVELOPERS_URL} and set SOURCES__HARVEST__ACCESS_TOKEN, "
-            f"or write it into .dlt/secrets.toml (see .dlt/secrets.toml.example); or sign in with the browser: {LOGIN}\n"
+            f"or write it into .dlt/secrets.toml (see {page(EXAMPLE)}); or sign in with the browser: {LOGIN}\n"
             f"{where_looked('access_token', SECTION)}"
         )
     client = oauth_client(settings, f"both stand with your application at {DEVELOPERS_URL}")

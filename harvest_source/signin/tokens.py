@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from harvest_source.errors import SettingError, UnavailableError
 from harvest_source.patience import OF_TOKENS, PASSING_STATUSES
-from harvest_source.settings import SECTION, USER_AGENT_NAME, HarvestSettings
+from harvest_source.settings import SECTION, HarvestSettings
 from harvest_source.signin import exchange
 from harvest_source.signin.apart import run_apart
 from harvest_source.unread import where_looked
@@ -63,7 +63,7 @@ def oauth_client(settings: HarvestSettings, register: str) -> OAuthClient:
     missing = [name for name, value in values.items() if not value]
     if missing:
         raise SettingError(f"{' and '.join(missing)} not set: {register}\n{where_looked(missing[0], SECTION)}")
-    return OAuthClient(**values, id_url=settings.id_url, user_agent=f"{USER_AGENT_NAME} ({settings.contact})")
+    return OAuthClient(**values, id_url=settings.id_url, user_agent=settings.user_agent)
 
 
 def trimmed(value: object) -> str:

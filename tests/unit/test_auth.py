@@ -15,6 +15,7 @@ from support import FastClock, SteppedClock
 
 from harvest_sandbox import Fault, Sandbox
 from harvest_sandbox.answers import Answer
+from harvest_source.about import VERSION
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.limits import Budgets, Limit
 from harvest_source.errors import ApiError, CancelledError, RefusedError, SettingError, TokenRejectedError, UnavailableError
@@ -369,7 +370,7 @@ def test_no_password_of_a_netrc_file_is_sent(place: Place, tmp_path: Path, monke
     auth.renew(auth.token())
     asked = [request for request in place.sandbox.requests if request.path == TOKEN_PATH]
     assert ["authorization" in request.headers for request in asked] == [False, False]
-    assert all(request.headers["user-agent"].startswith("harvest-pipeline (") for request in asked)
+    assert all(request.headers["user-agent"].startswith(f"harvest-pipeline/{VERSION} (") for request in asked)
 
 
 def test_nothing_secret_is_logged_at_debug(

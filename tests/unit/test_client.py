@@ -12,6 +12,7 @@ import pytest
 from support import Asked, FastClock, HandMade, by_hand
 
 from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
+from harvest_source.about import VERSION
 from harvest_source.api.accounts import choose_accounts
 from harvest_source.api.client import TRIES, HarvestClient
 from harvest_source.errors import (
@@ -67,7 +68,7 @@ def test_every_request_has_the_headers_the_api_asks_for(sandbox: Sandbox, accoun
     for request in sandbox.requests:
         assert request.headers["authorization"] == f"Bearer {TOKEN}"
         assert request.headers["accept"] == "application/json"
-        assert request.headers["user-agent"] == "harvest-pipeline (ops@example.com)"
+        assert request.headers["user-agent"] == f"harvest-pipeline/{VERSION} (ops@example.com)"
         assert TOKEN not in request.raw_query + request.path
         assert request.method == "GET"
     assert "harvest-account-id" not in sandbox.requests[0].headers
