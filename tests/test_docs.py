@@ -15,6 +15,7 @@ import click
 import pytest
 from pages import PAGES, README, ROOT, text_of, typed_commands
 
+from harvest_source.about import VERSION
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.commands.cli import cli
 from harvest_source.commands.options import with_command_first
@@ -215,3 +216,8 @@ def test_ci_and_make_check_the_same(check: str) -> None:
     tool, _, arguments = check.partition(" ")
     assert f'/bin/{tool}" {arguments}'.rstrip() in CI
     assert re.search(rf"^\t\$\(BIN\)/{re.escape(check)}$", MAKEFILE, re.MULTILINE)
+
+
+def test_changelog_begins_with_the_version() -> None:
+    (first, *_) = re.findall(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert first == VERSION

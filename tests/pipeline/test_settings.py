@@ -28,6 +28,15 @@ def stranger() -> Iterator[HandMade]:
         yield running
 
 
+def test_check_names_a_missing_contact(type_command: Type, harvest: HandMade) -> None:
+    """Harvest asks for one; a run says nothing of it every day."""
+    notes = [
+        type_command("check", "--json", harvest=harvest, **given).json()["notes"]
+        for given in ({}, {"CONTACT": "ops@example.com"})
+    ]
+    assert [sum("contact is not set" in note for note in each) for each in notes] == [1, 0]
+
+
 def make_strangers_settings(monkeypatch: pytest.MonkeyPatch, stranger: HandMade) -> None:
     """Exports settings for another program, and writes them at the top of a toml file too."""
     named = {"API_URL": stranger.api_url, "ID_URL": stranger.id_url, "ACCOUNT_ID": "1", "DELETED_ROWS": "nonsense"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harvest_source.about import VERSION
 from harvest_source.commands.cli import cli, main
 from harvest_source.commands.options import with_command_first
 
@@ -72,3 +75,15 @@ def test_a_name_that_leads_elsewhere_is_refused(command: str, name: str, capsys:
     assert "--name" in said
     assert "\x1b" not in said.strip("\x1b[031m\n")
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("typed", [["--version"], ["show", "--version"], ["--demo", "--version"]])
+def test_version_is_told_wherever_it_is_asked_for(typed: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """In a clone as in the installed package, with the versions that a report of a fault needs."""
+    assert main(typed) == 0
+    assert re.fullmatch(rf"harvest-pipeline {re.escape(VERSION)} \(dlt 1\.[\w.]+, Python 3\.[\w.]+\)\n", capfd.readouterr().out)
+
+
+def test_usage_names_the_command_as_it_was_called(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "--help"]) == 0
+    assert capfd.readouterr().out.startswith("Usage: python harvest_pipeline.py show [OPTIONS]")
