@@ -61,5 +61,5 @@ def _configured(paths: list[str], *, is_secret: bool) -> Any:
         if value is not None:
             return value
         if is_secret and dlt.config.get(path) is not None:
-            raise SettingError(f"{path} is a secret: it belongs into {SECRETS_FILE} or the environment, not into config.toml")
+            raise SettingError(f"{path} is a secret: it belongs in {SECRETS_FILE} or the environment, not into config.toml")
     return None

@@ -37,6 +37,6 @@ EXIT_CODES = (
     ExitCode(
         INTERRUPTED,
         "Somebody interrupted the run with Ctrl-C, or stopped it (`docker stop`, systemd).",
-        "Run again: the run goes on from where it stopped.",
+        "Run again: the run continues from where it stopped.",
     ),
 )

@@ -180,7 +180,7 @@ def load_share_with_group() -> bool:
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise SettingError(f"{_named(name, value)} is none of its values; they are: {', '.join(choices)}")
+        raise SettingError(f"{_named(name, value)} is not one of its values; they are: {', '.join(choices)}")
 
 
 def _named(name: str, value: str) -> str:

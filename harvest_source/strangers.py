@@ -88,7 +88,7 @@ def _faults() -> Iterator[tuple[Path, bool, Fault]]:
     try:
         here = Path.cwd()
     except FileNotFoundError:
-        raise SettingError("the folder in which this was started is gone: go to one that is there") from None
+        raise SettingError("the folder in which this was started is gone: change to one that exists") from None
     for folder in dict.fromkeys(here / place for place in (context.settings_dir, context.global_dir)):
         shared = folder == Path(tempfile.gettempdir(), "dlt")
         for path in (folder, *(folder / name for name in FILES)):

@@ -42,7 +42,7 @@ def bare_environment(config: str = "no-configuration", **settings: str) -> dict[
 
 
 ANNOUNCED = re.compile(
-    r"^note: not Harvest is asked but (?:127\.0\.0\.1|localhost) \((?:api_url|id_url|api_url, id_url)\)\n", re.MULTILINE
+    r"^note: instead of Harvest, requests go to (?:127\.0\.0\.1|localhost) \((?:api_url|id_url|api_url, id_url)\)\n", re.MULTILINE
 )
 
 

@@ -89,7 +89,7 @@ class _Bearer(AuthBase):
         if not is_home:
             raise RefusedError("a request leads to another host than the configured API address; it is not sent")
         if not is_token(self._token):
-            raise TokenRejectedError(f"the stored access token holds signs that no token has; sign in again: {LOGIN}")
+            raise TokenRejectedError(f"the stored access token contains characters that no token has; sign in again: {LOGIN}")
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 

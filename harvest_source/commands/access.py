@@ -80,7 +80,7 @@ def tell_other_hosts() -> None:
     with suppress(SettingError):  # a command that reads the settings says so itself; others ask nobody
         hosts = other_hosts(load_settings())
         if hosts:
-            message(f"note: not Harvest is asked but {', '.join(hosts)}")
+            message(f"note: instead of Harvest, requests go to {', '.join(hosts)}")
 
 
 @contextmanager

@@ -179,7 +179,7 @@ def main(arguments: list[str]) -> int:
 def interrupted(command: str, error: BaseException) -> int:
     """Says what Ctrl-C means for a command; returns its exit code."""
     if command in LOADING:
-        message("interrupted: what was complete is loaded, the next run goes on from here")
+        message("interrupted: what was complete is loaded, the next run continues from here")
     else:
         message(f"interrupted: {error}" if isinstance(error, CancelledError) else "interrupted")
     return INTERRUPTED

@@ -35,7 +35,7 @@ THREAD = "harvest-notify"
 
 NOTHING_TO_DO = "Nothing needs to be done."
 WHAT_TO_DO = {
-    1: "To do: what the reasons say; else the next run makes up for it. The run's own output says more.",
+    1: "To do: follow the reasons above; otherwise the next run catches up. The run's own output says more.",
     2: "To do: correct what the reason says, then run again. The run's own output says more.",
 }
 

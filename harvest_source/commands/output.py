@@ -172,7 +172,9 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Prints rows as CSV."""
     text = csv_of(columns, rows)
     if not _can_hold(text):
-        message(f"some signs are not in {sys.stdout.encoding}, the encoding of this output, and stand as ?: set PYTHONUTF8=1")
+        message(
+            f"some characters are not in {sys.stdout.encoding}, the encoding of this output, and appear as ?: set PYTHONUTF8=1"
+        )
     write(text)
 
 

@@ -86,7 +86,7 @@ def _telling_what_stays(file: TokenFile) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, click.Abort) as error:
-        stays = "the sign-in of before stays" if before else "not signed in"
+        stays = "the earlier sign-in stays" if before else "not signed in"
         raise CancelledError(stays if file.read() == before else "the sign-in is kept") from error
 
 
@@ -100,7 +100,7 @@ def _keeping_the_first(file: TokenFile, new: TokenFile, known: dict[str, Any]) -
         if kept:
             file.replace(new, **known)
         if isinstance(error, HarvestError):
-            what_stays = "the sign-in is kept" if kept else "the sign-in of before stays"
+            what_stays = "the sign-in is kept" if kept else "the earlier sign-in stays"
             raise SettingError(f"{what_stays}, {error}") from error
         raise
 
@@ -108,7 +108,9 @@ def _keeping_the_first(file: TokenFile, new: TokenFile, known: dict[str, Any]) -
 def _tell_what_counts_first(settings: HarvestSettings) -> None:
     for setting in ("access_token", "refresh_token"):
         if getattr(settings, setting):
-            message(f"note: {setting} is set and counts before this sign-in: take it out of the settings to use the sign-in")
+            message(
+                f"note: {setting} is set and takes precedence over this sign-in: remove it from the settings to use the sign-in"
+            )
 
 
 def _tell_what_runs_need(settings: HarvestSettings, name: str, account_id: int | None) -> None:
@@ -143,7 +145,7 @@ def logout(*, name: str) -> int:
     message(f"Harvest still allows the access until you revoke it there: {DEVELOPERS_URL}")
     for setting in ("access_token", "refresh_token"):
         if getattr(settings, setting):
-            message(f"note: {setting} stands in your settings: remove it there")
+            message(f"note: {setting} is set in your settings: remove it there")
     return 0
 
 

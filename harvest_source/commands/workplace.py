@@ -103,7 +103,7 @@ class Workplace:
     def _mend(self, folder: Path) -> None:
         damaged = remove_unreadable(folder, self.pipeline_name)
         if damaged:
-            message(f"the working state in {folder} could not be read ({damaged}): it is made anew from the destination")
+            message(f"the working state in {folder} could not be read ({damaged}): it is rebuilt from the destination")
 
     def _destination(self) -> Destination[Any, Any]:
         if self.demo and self.destination == "duckdb":

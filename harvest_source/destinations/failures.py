@@ -18,7 +18,7 @@ FEWER_CONNECTIONS = (
     "or set load.workers (LOAD__WORKERS=1)"
 )
 WITHOUT_TLS = '; where nobody can listen on the way, query = { sslmode = "disable" } in the credentials does without TLS'
-GOES_ON = "what was complete is loaded, the next run goes on from there"
+GOES_ON = "what was complete is loaded, the next run continues from there"
 
 
 @contextmanager

@@ -109,7 +109,7 @@ class Spool:
         self._run("delete from answers where read_at < ?", since_hour)
 
     def close(self) -> None:
-        """Closes the file, and removes it unless the next run goes on from it; threads that still work get an error."""
+        """Closes the file, and removes it unless the next run continues from it; threads that still work get an error."""
         with self._lock:
             keeps = not self._remove and self._leave_only_answers()
             self._db.close()

@@ -266,7 +266,7 @@ def clean_token(pasted: str, name: str = "access_token") -> tuple[str, bool]:
     if token.lower().split(" ")[0] == "bearer":
         token = token[len("bearer") :].strip().strip("\"'").strip()
     if not exchange.is_token(token):
-        raise SettingError(f"{name} is empty or holds signs no token has: copy it again from {DEVELOPERS_URL}")
+        raise SettingError(f"{name} is empty or contains characters that no token has: copy it again from {DEVELOPERS_URL}")
     return token, token != pasted
 
 

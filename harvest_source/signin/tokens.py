@@ -62,7 +62,8 @@ def oauth_client(settings: HarvestSettings, register: str) -> OAuthClient:
     values = {name: trimmed(getattr(settings, name)) for name in ("client_id", "client_secret")}
     missing = [name for name, value in values.items() if not value]
     if missing:
-        raise SettingError(f"{' and '.join(missing)} not set: {register}\n{where_looked(missing[0], SECTION)}")
+        are = "is" if len(missing) == 1 else "are"
+        raise SettingError(f"{' and '.join(missing)} {are} not set: {register}\n{where_looked(missing[0], SECTION)}")
     return OAuthClient(**values, id_url=settings.id_url, user_agent=settings.user_agent)
 
 

@@ -124,7 +124,7 @@ WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no destination": (["--destination", ""], {}, "destination"),
     "package missing": (["--destination", "clickhouse"], {}, "pip install"),
     "foreign address": ([], {"API_URL": "http://example.com/v2/"}, "https"),
-    "assignments": ([], {"ASSIGNMENTS": "both"}, "none of its values; they are: account, project"),
+    "assignments": ([], {"ASSIGNMENTS": "both"}, "not one of its values; they are: account, project"),
     "start date": ([], {"START_DATE": "last year"}, "start_date 'last year' is not a date"),
     "unknown setting": ([], {"DELETED_ROW": "keep"}, "did you mean SOURCES__HARVEST__DELETED_ROWS?"),
     "overlap": ([], {"OVERLAP_SECONDS": "-5"}, "overlap_seconds is -5"),

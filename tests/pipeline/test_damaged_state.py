@@ -70,7 +70,7 @@ def test_state_that_cannot_be_read_is_made_anew_from_the_destination(tmp_path: P
             done = type_command(*FEW, "--quiet", harvest=harvest)
             assert done.code == 0, done.err
             where = f"the working state in {tmp_path / STATE.parent}"
-            assert done.err == f"{where} could not be read ({name}): it is made anew from the destination\n"
+            assert done.err == f"{where} could not be read ({name}): it is rebuilt from the destination\n"
             assert address(tmp_path) == new
             assert any("updated_since" in each.query for each in harvest.requests if each.path == "clients")
         assert type_command(*FEW, "--quiet", harvest=harvest).err == ""
@@ -109,7 +109,7 @@ def test_load_that_waits_and_cannot_be_read_is_read_again(tmp_path: Path, type_c
         file.write_bytes(b"")
         done = type_command(*FEW, "--quiet", harvest=harvest)
         assert done.code == 0, done.err
-        assert "made anew" in done.err
+        assert "rebuilt" in done.err
         assert address(tmp_path) == new
 
 
@@ -160,7 +160,7 @@ def test_working_state_of_a_run_under_way_is_not_taken_away(tmp_path: Path, type
         whole = schema.read_bytes()
         schema.write_bytes(b"")
         with lock_of(state.parent, state.name):
-            assert "made anew" not in type_command("status", harvest=harvest).err
+            assert "rebuilt" not in type_command("status", harvest=harvest).err
             assert (state / "state.json").is_file()
         schema.write_bytes(whole)
         assert type_command("status", harvest=harvest).code == 0

@@ -11,7 +11,7 @@ from harvest_source.commands.cli import cli
 from harvest_source.settings import API_URL, ID_URL
 
 SHORT = {"run": ["--reports", "none"], "verify": ["--reports", "none"], "show": ["select 1"]}
-BEGINNING = "note: not Harvest is asked but "
+BEGINNING = "note: instead of Harvest, requests go to "
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))

@@ -114,7 +114,7 @@ def test_server_that_goes_between_loads_is_a_destination_that_cannot_be_used(
         assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
         account.delete("clients", next(iter(account.rows["clients"])))
         sandbox.before_answer = go_while_keys_are_read
-        with pytest.raises(LoadFailedError, match=r"^the destination cannot be used: .*; .* the next run goes on from there$"):
+        with pytest.raises(LoadFailedError, match=r"^the destination cannot be used: .*; .* the next run continues from there$"):
             sync_once(tmp_path, sandbox, "clients")
         assert sandbox.before_answer is None
         server.start()
@@ -155,7 +155,7 @@ def test_server_that_goes_before_any_statement_of_a_run_is_said_in_one_line(
             assert errors_of(sync_once(tmp_path, sandbox, "clients", "invoices")) == {}
             assert_equal(tmp_path, sandbox, "clients", "invoices")
     assert len(said) > FEW_CRASHES
-    assert [each for each in said if not re.fullmatch(r"the destination .*; .* the next run goes on from there", each)] == []
+    assert [each for each in said if not re.fullmatch(r"the destination .*; .* the next run continues from there", each)] == []
 
 
 @on("postgres")

@@ -131,9 +131,9 @@ FAILURES: dict[str, tuple[dict[str, Any], int, str]] = {
     "the token endpoint fails": ({"fault": Fault("oauth2/token", status=503)}, 1, "sign in again in a moment"),
     "the token is refused": ({"fault": Fault("v2/accounts", status=403, times=None)}, 1, "403"),
     "the wrong account": ({"options": ["--account", "999"]}, 2, "account 999 is not one of"),
-    "no account is chosen": ({}, 2, "the sign-in of before stays, no account is chosen"),
+    "no account is chosen": ({}, 2, "the earlier sign-in stays, no account is chosen"),
     "another user's browser": ({"options": ["--account", "all"], "browse": robbed}, 1, "two browsers opened this sign-in"),
-    "Ctrl-C": ({"browse": interrupt}, 130, "interrupted: the sign-in of before stays"),
+    "Ctrl-C": ({"browse": interrupt}, 130, "interrupted: the earlier sign-in stays"),
     "a full disk": ({"options": ["--account", "all"], "before": full_disk}, 2, "cannot keep tokens in"),
 }
 

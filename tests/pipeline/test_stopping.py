@@ -73,7 +73,7 @@ def test_process_1_of_a_container_hears_the_signal_that_stops_it(tmp_path: Path,
             _, said = process.communicate(timeout=PATIENCE_SECONDS)
         go.set()
         assert process.returncode == 130
-        assert said.endswith("interrupted: what was complete is loaded, the next run goes on from here\n")
+        assert said.endswith("interrupted: what was complete is loaded, the next run continues from here\n")
         assert "Traceback" not in said
         assert command(tmp_path, *FEW, env=environment(sandbox)).returncode == 0
         assert_equal(tmp_path, sandbox, "clients", "tasks")

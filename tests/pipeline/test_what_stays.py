@@ -1,4 +1,4 @@
-"""What Harvest answered stays nowhere but in the tables once a run is complete; before, what the next run goes on from."""
+"""What Harvest answered stays nowhere but in the tables once a run is complete; before, what the next run continues from."""
 
 from __future__ import annotations
 

@@ -128,9 +128,9 @@ def test_sign_in_counts_last_and_knows_its_account(place: Place) -> None:
 
 MISSING = {
     "nothing": ({}, "no access token is set"),
-    "no secret": ({"client_id": "c"}, "client_secret not set"),
-    "no id": ({"client_secret": "s"}, "client_id not set"),
-    "refresh token alone": ({"refresh_token": "r"}, "client_id and client_secret not set"),
+    "no secret": ({"client_id": "c"}, "client_secret is not set"),
+    "no id": ({"client_secret": "s"}, "client_id is not set"),
+    "refresh token alone": ({"refresh_token": "r"}, "client_id and client_secret are not set"),
     "nobody signed in": ({"client_id": "c", "client_secret": "s"}, "nobody has signed in yet: python harvest_pipeline.py login"),
     "empty refresh token": ({"client_id": "c", "client_secret": "s", "refresh_token": '""'}, "refresh_token is empty"),
 }

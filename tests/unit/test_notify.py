@@ -32,7 +32,7 @@ from harvest_source.settings import parse_account_ids, parse_notify_url, parse_s
 URL = "https://hooks.example.com/services/T0/B0/PATH-SECRET"
 VALUE = "ROW-VALUE-7"
 PLACE = "pipeline harvest_pipeline, destination duckdb, dataset harvest"
-LATER = "To do: what the reasons say; else the next run makes up for it. The run's own output says more."
+LATER = "To do: follow the reasons above; otherwise the next run catches up. The run's own output says more."
 CORRECT = "To do: correct what the reason says, then run again. The run's own output says more."
 NOTHING = "Nothing needs to be done."
 

@@ -163,9 +163,9 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
         ({"api_url": "http://elsewhere.example/"}, "api_url must be an https address"),
         ({"id_url": "ftp://id.example/"}, "id_url must be an https address"),
         ({"notify_url": "http://elsewhere.example/"}, "notify_url must be the https address"),
-        ({"assignments": "both"}, "assignments 'both' is none of its values"),
-        ({"deleted_rows": "no"}, "deleted_rows 'no' is none of its values"),
-        ({"report_period": "day"}, "report_period 'day' is none of its values"),
+        ({"assignments": "both"}, "assignments 'both' is not one of its values"),
+        ({"deleted_rows": "no"}, "deleted_rows 'no' is not one of its values"),
+        ({"report_period": "day"}, "report_period 'day' is not one of its values"),
         ({"overlap_seconds": -1}, "overlap_seconds is -1"),
         ({"sweep_days": -1}, "sweep_days is -1"),
         ({"start_date": "soon"}, "start_date 'soon' is not a date"),
@@ -476,5 +476,5 @@ def test_missing_token_says_what_the_environment_has(
 def test_missing_client_says_where_it_was_looked_for(folder: Path) -> None:
     """As a missing token does."""
     write(folder, "secrets.toml", '[sources.harvest]\nclient_id = "an-id"')
-    with pytest.raises(SettingError, match=r"client_secret not set: .*\nlooked for .* \(there is only client_id\)$"):
+    with pytest.raises(SettingError, match=r"client_secret is not set: .*\nlooked for .* \(there is only client_id\)$"):
         build_auth(load_settings())
