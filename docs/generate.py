@@ -62,7 +62,8 @@ def _with_part(page: str, name: str, part: str) -> str:
 
 def commands_part() -> str:
     """Returns a section for each command, from its own help."""
-    parts = [_command(name, command) for name, command in cli.commands.items()]
+    parts = ["## Without a command", _options(param for param in cli.params if isinstance(param, click.Option))]
+    parts += [_command(name, command) for name, command in cli.commands.items()]
     common = "## Options of every command that reads or writes tables\n\n" + _options(_common_options())
     return "\n\n".join([*parts, common])
 

@@ -110,13 +110,20 @@ def test_every_option_has_help_and_is_described_once(name: str, option: str, tex
     assert own or f"(#{common.lower().replace(' ', '-')})" in section(name)
 
 
+def test_options_of_the_program_itself_are_described() -> None:
+    shown = section("Without a command")
+    assert {param.name for param in cli.params} == {"version"}
+    assert "| `--version` |" in shown
+
+
 @pytest.mark.parametrize(("page", "typed"), SHOWN, ids=lambda each: " ".join(each) if isinstance(each, list) else each.name)
 def test_commands_that_the_pages_show_can_be_typed(page: Path, typed: list[str]) -> None:
     """The command, its options and arguments exist; what it does is not tried."""
-    name, *arguments = with_command_first(cli, typed)
-    if arguments != ["--help"]:
-        arguments = ["7" if each == "N" else each for each in arguments]
+    name, *arguments = ["7" if each == "N" else each for each in with_command_first(cli, typed)]
+    if name in cli.commands:
         cli.commands[name].make_context(name, arguments, resilient_parsing=True)
+    else:
+        cli.make_context("", [name, *arguments], resilient_parsing=True)
     assert page.is_file()
 
 
