@@ -70,6 +70,7 @@ def test_readme_is_short() -> None:
     """What it leaves out stands in the pages that it links to: it links to each of them."""
     text = text_of(README)
     assert len(text.splitlines()) <= MOST_LINES
+    assert f"There are {len(NAMES)} tables" in text
     linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)}
     assert {str(page.relative_to(ROOT)) for page in PAGES if page != README} <= linked
 
