@@ -24,7 +24,8 @@ EXIT_CODES = (
     ExitCode(
         INCOMPLETE,
         "At least one report is not complete. The message names the report, the reason and the remedy; the other reports are "
-        "loaded. Harvest refusing the token, or access being refused during `login`, also ends with this code.",
+        "loaded. A run that ended early has this code too: Harvest refused the token, or Harvest or the destination could not be "
+        "reached. So has a `login` in which access was refused.",
         "Read the message. If it asks for a new token, a permission or something at the destination, act on it. Otherwise go "
         "back to bed: the next run tries again and catches up. If the same message comes two days in a row, look into it.",
     ),
