@@ -46,7 +46,7 @@ from harvest_source.reading.parents import ParentPlan
 from harvest_source.reading.reader import Reader
 from harvest_source.reading.reading import Pages
 from harvest_source.reading.shape import Notes, Row, Shaper
-from harvest_source.settings import SECTION
+from harvest_source.settings import SECTION, HarvestSettings
 
 FullKey = tuple[Any, ...]
 """The key of a row with its account in front."""
@@ -105,7 +105,7 @@ def _list_resource(extractions: Extractions, report: Report) -> DltResource:
     hints = _hints(extractions.connection, report)
     if not report.takes_updated_since:
         return _described(dlt.resource(lambda: _iter_list(extractions.current(), report), **hints), report)
-    cursor = incremental(extractions.connection)
+    cursor = incremental(extractions.connection.settings)
 
     def rows(updated_at: Any = cursor) -> Iterator[Any]:
         updated_at.advance(None)  # Harvest was asked for the right rows: dlt lets them pass
@@ -240,9 +240,9 @@ def _described(resource: DltResource, report: Report) -> DltResource:
     return described
 
 
-def incremental(connection: Connection) -> Any:
+def incremental(settings: HarvestSettings) -> Any:
     """Returns dlt's incremental of a list; a row without the cursor passes."""
-    return dlt.sources.incremental(UPDATED_AT, lag=connection.settings.overlap_seconds, on_cursor_value_missing="include")
+    return dlt.sources.incremental(UPDATED_AT, lag=settings.overlap_seconds, on_cursor_value_missing="include")
 
 
 def move_mark(updated_at: Any, report: Report) -> None:

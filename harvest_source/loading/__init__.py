@@ -9,9 +9,9 @@ import dlt
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.destinations.defaults import dlt_defaults
 from harvest_source.destinations.set_up import setting_errors
-from harvest_source.loading.engine import Sync
 from harvest_source.loading.listener import Listener
-from harvest_source.loading.source import Run
+from harvest_source.loading.options import SyncOptions
+from harvest_source.loading.run import run_alone
 from harvest_source.loading.summary import ReportResult, Summary
 from harvest_source.resources import HarvestSource
 
@@ -47,9 +47,10 @@ def sync(
         what was new, changed and deleted per report; a report that failed has its error there.
 
     Raises:
-        HarvestError: see `Sync.execute`.
+        HarvestError: see `Run.execute`.
     """
     listener = listener or Listener()
+    options = SyncOptions(drop_pending=drop_pending, accept_deletions=accept_deletions, repairs=repairs, totals=totals)
     connection = source.connection
     client = connection.client
     client.on_request = lambda _account_id, label: listener.request(label)
@@ -57,10 +58,9 @@ def sync(
     client.on_slow = lambda name: listener.note(f"{name}: Harvest does not answer in time, so it is asked for in smaller parts")
     names = [name for name in NAMES if name in source.selected_resources]
     reader = connection.reader(Path(pipeline.working_dir) / ANSWERS_FOLDER)
-    run = Run(connection, reader)
     destination = pipeline.destination.destination_name
     try:
         with setting_errors(destination), dlt_defaults(pipeline), client, client.outages.told_to(listener.outage):
-            return Sync(pipeline, run, names, listener, drop_pending, accept_deletions, repairs, totals).execute()
+            return run_alone(pipeline, connection, reader, names, options, listener)
     finally:
         reader.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -13,29 +13,33 @@ from harvest_source.catalogue.reports import AccountReport
 from harvest_source.destinations.abilities import can_merge
 from harvest_source.destinations.failures import is_interrupted, is_passing, reason
 from harvest_source.errors import AccessLostError, ApiError, HarvestError, RefusedError, causes
+from harvest_source.loading.delivery import Delivery
+from harvest_source.loading.result import Tally
 
 
 def load_apart(
     pipeline: dlt.Pipeline,
-    pairs: list[AccountReport],
-    load: Callable[[list[AccountReport]], None],
-    keep_error: Callable[[AccountReport, ApiError], None],
-) -> None:
-    """Loads reports in one package, and one by one where that fails for their rows.
+    deliveries: list[Delivery],
+    load: Callable[[list[Delivery]], Mapping[AccountReport, Tally]],
+) -> dict[AccountReport, Tally | ApiError]:
+    """Loads deliveries in one package, and one by one where that fails for their rows.
 
     Args:
         pipeline: of the run.
-        pairs: accounts and reports.
-        load: loads the given ones in one package.
-        keep_error: told which cannot be loaded, and why.
+        deliveries: one for each account and report.
+        load: loads the given ones in one package, and returns what it found of them.
+
+    Returns:
+        what was found of each, or why it could not be loaded.
 
     Raises:
         PipelineStepFailed: the destination or this machine is to blame, or all reports fail for a reason that is not an answer's.
     """
+    loaded: dict[AccountReport, Tally | ApiError] = {}
 
-    def attempt(chosen: list[AccountReport]) -> PipelineStepFailed | None:
+    def attempt(chosen: list[Delivery]) -> PipelineStepFailed | None:
         try:
-            load(chosen)
+            loaded.update(load(chosen))
         except PipelineStepFailed as failure:
             if not _is_of_rows(failure, pipeline):
                 raise
@@ -43,17 +47,18 @@ def load_apart(
             return failure
         return None
 
-    whole = attempt(pairs)
+    whole = attempt(deliveries)
     if whole is None:
-        return
-    tried = {pairs[0]: whole} if len(pairs) == 1 else {pair: attempt([pair]) for pair in pairs}
+        return loaded
+    tried = {deliveries[0].pair: whole} if len(deliveries) == 1 else {each.pair: attempt([each]) for each in deliveries}
     failures = {pair: failure for pair, failure in tried.items() if failure}
     errors = {pair: _own_error(failure) for pair, failure in failures.items()}
-    if len(errors) == len(pairs) and None in errors.values():
-        raise failures[pairs[0]]
+    if len(errors) == len(deliveries) and None in errors.values():
+        raise failures[deliveries[0].pair]
     for pair, failed in failures.items():
         logging.getLogger(LOGGER).debug("what rows of %s brought about:", pair.report, exc_info=failed)
-        keep_error(pair, errors[pair] or RefusedError(f"its rows could not be loaded ({failed.step}): {reason(failed)}"))
+        loaded[pair] = errors[pair] or RefusedError(f"its rows could not be loaded ({failed.step}): {reason(failed)}")
+    return loaded
 
 
 def _is_of_rows(failure: PipelineStepFailed, pipeline: dlt.Pipeline) -> bool:

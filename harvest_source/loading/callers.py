@@ -15,7 +15,6 @@ from harvest_source.catalogue.reports import Report
 from harvest_source.loading.summary import ReportResult
 from harvest_source.reading.roles import FULL, UNKNOWN, expected
 
-CALLERS = "callers"  # in dlt's state of the source
 ADMINISTRATOR = "administrator"
 
 Caller = dict[str, Any]

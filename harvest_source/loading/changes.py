@@ -6,7 +6,7 @@ A row whose key stands twice in the destination counts as changed: loading it le
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,59 +15,73 @@ from harvest_source.catalogue.reports import AccountReport, Report, by_name, par
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.dlt_corners import OF_DLT
 from harvest_source.loading.own_columns import OwnColumns
+from harvest_source.loading.result import Tally
 from harvest_source.reading.shape import Row
 
 GROWING = {"hours", "rounded_hours"}  # of a running timer, without a change time (Harvest API, gotchas)
 
 
-@dataclass
-class Tally:
-    """What a run found of one report and account."""
+@dataclass(frozen=True)
+class Split:
+    """Rows that are about to be loaded, beside those of the destination."""
 
-    new: int = 0
-    changed: int = 0
-    grown: int = 0  # of the changed ones: timers that went on running
-    read: int = 0
+    new: list[Row]
+    changed: list[Row]
+    grown: int  # how many of the changed ones are timers that went on running
+
+    @property
+    def tally(self) -> Tally:
+        """Returns how many there are of each."""
+        return Tally(len(self.new), len(self.changed), self.grown)
+
+
+def split(report: Report, rows: list[Row], present: list[Row]) -> Split:
+    """Tells new and changed rows apart, and leaves out those that are equal.
+
+    Args:
+        report: whose rows.
+        rows: about to be loaded, each key once.
+        present: those of the destination with the same keys, with their lists.
+    """
+    times = Counter(_key(report, row) for row in present)
+    known = {_key(report, row): row for row in present}
+    new = [row for row in rows if _key(report, row) not in known]
+    changed = [row for row in rows if (key := _key(report, row)) in known and (times[key] > 1 or differs(row, known[key]))]
+    grown = sum(times[key] == 1 and _has_grown(row, known[key]) for row in changed for key in [_key(report, row)])
+    return Split(new, changed, grown)
 
 
 @dataclass
 class ChangeFilter:
-    """Compares rows that are about to be loaded with those of the destination."""
+    """Compares the rows of one load with those of the destination, and counts them."""
 
     warehouse: Warehouse
-    tallies: dict[AccountReport, Tally] = field(default_factory=dict)  # added to
+    tallies: dict[AccountReport, Tally] = field(default_factory=dict)  # of the rows that differ
     own_columns: OwnColumns = field(init=False)  # of the tables that were compared
     _empty: dict[AccountReport, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.own_columns = OwnColumns(self.warehouse)
 
-    def __call__(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
+    def differing(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
         """Returns the rows that are new or differ; counts them."""
+        found = self._split(report, account_id, rows)
         pair = AccountReport(account_id, report.name)
-        tally = self.tallies.setdefault(pair, Tally())
-        tally.read += len(rows)
+        self.tallies[pair] = self.tallies.get(pair, Tally()) + found.tally
+        self.own_columns.note_rewritten(report, account_id, (_id(report, row) for row in found.changed))
+        return found.new + found.changed
+
+    def _split(self, report: Report, account_id: int, rows: list[Row]) -> Split:
+        pair = AccountReport(account_id, report.name)
         if pair not in self._empty:
             self._empty[pair] = not self.warehouse.count(report.name, account_id)
         if self._empty[pair]:
-            tally.new += len(rows)
-            return rows
-        found = self._present(report, account_id, rows)
-        present = {_key(report, row): row for row in found}
-        times = Counter(_key(report, row) for row in found)
-        new = [row for row in rows if _key(report, row) not in present]
-        changed = [
-            row for row in rows if (key := _key(report, row)) in present and (times[key] > 1 or differs(row, present[key]))
-        ]
-        self.own_columns.note_rewritten(report, account_id, (_id(report, row) for row in changed))
-        tally.new += len(new)
-        tally.changed += len(changed)
-        tally.grown += sum(times[key] == 1 and _has_grown(row, present[key]) for row in changed for key in [_key(report, row)])
-        return new + changed
+            return Split(rows, [], 0)
+        return split(report, rows, self._present(report, account_id, rows))
 
-    def leave_own_columns(self, removals: Mapping[AccountReport, list[Row]]) -> None:
+    def leave_own_columns(self, removed: Mapping[AccountReport, Iterable[Row]]) -> None:
         """Takes a user's columns out of rows that are written again with the mark that they are gone; their values stay."""
-        for (account_id, name), rows in removals.items():
+        for (account_id, name), rows in removed.items():
             report = by_name(name)
             self.own_columns.take(report, name, account_id, rows, report.key[0])
             for each in report.lists:

@@ -16,9 +16,6 @@ from harvest_source.loading.summary import ReportResult
 from harvest_source.settings import SECTION
 
 TABLE = "load_report"
-LIST_ELEMENTS = "list_elements"  # in dlt's state of the source: account id: child table: number of elements
-LOOKED = "looked"  # in dlt's state of the source: account id: list: hour of the last look at the whole list
-
 ACCOUNTS_TABLE = "accounts"
 ACCOUNTS_COLUMNS: TTableSchemaColumns = {
     "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
@@ -126,12 +123,6 @@ def accounts_resource(accounts: list[Account], present: list[Row] | None) -> Any
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def bookmark_of(state: dict[str, Any]) -> str | None:
-    """Returns the newest change that a report's state stands for."""
-    marks = [state["updated_at"]] if state.get("updated_at") else list(state.get("marks", {}).values())
-    return min(marks, default=None)
 
 
 def build_history_source(resources: list[Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harvest_source.catalogue.reports import AccountReport, by_name
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.compare import Comparison
+from harvest_source.loading.lists import Lists
 from harvest_source.reading.reader import Reader
 
 MANAGER = "manager"  # only they have teammates (Harvest API, users)
@@ -15,13 +16,12 @@ def known_parents(warehouse: Warehouse, reader: Reader, pair: AccountReport) -> 
 
     Those from before the setting `start_date` do not count, nor do users without teammates where these are read.
     """
-    account_id, name = pair
-    child = reader.report(name)
+    child = reader.report(pair.report)
     if child.parent is None:
         return frozenset()
     parent = by_name(child.parent.report)
-    ids = {key[0] for key in warehouse.keys(parent, account_id, Comparison(reader).scope(parent))}
-    if name == "teammates" and ids:
-        roles = warehouse.rows_by_id("users__access_roles", account_id, "user_id", ids)
+    ids = {key[0] for key in warehouse.keys(parent, pair.account_id, Comparison(Lists(reader), warehouse).scope(parent))}
+    if pair.report == "teammates" and ids:
+        roles = warehouse.rows_by_id("users__access_roles", pair.account_id, "user_id", ids)
         ids = {row["user_id"] for row in roles if row["value"] == MANAGER}
     return frozenset(ids)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from harvest_source.catalogue.reports import AccountReport, by_name
+from harvest_source.catalogue.reports import AccountReport
 from harvest_source.loading.compare import Comparison, Finding
 from harvest_source.reading.parents import current_hour
 
@@ -39,17 +39,16 @@ def look_back(comparison: Comparison, pair: AccountReport, since: datetime | Non
     Raises:
         ApiError: Harvest could not be asked.
     """
-    account_id, report = pair.account_id, by_name(pair.report)
     if whole and comparison.here(pair) <= WHOLE_ROWS:
-        return _told(comparison.read_all(report, account_id))
+        return _told(comparison.read_all(pair))
     if since is None:
         return None
     finding = _last_day(comparison, pair, since - LATE)
     if finding or not whole:
         return finding
     for instant in _instants(since):
-        if _count_differs(comparison, pair, instant, comparison.ask(pair, instant, rows=False).total):
-            return comparison.read_all(report, account_id)
+        if _count_differs(comparison, pair, instant, comparison.lists.ask(pair, instant, rows=False).total):
+            return comparison.read_all(pair)
     return None
 
 
@@ -58,24 +57,23 @@ def _told(finding: Finding) -> Finding | None:
 
 
 def _last_day(comparison: Comparison, pair: AccountReport, since: datetime) -> Finding | None:
-    account_id, report = pair.account_id, by_name(pair.report)
-    asked = comparison.ask(pair, since, rows=True)
+    asked = comparison.lists.ask(pair, since, rows=True)
     if asked.pages is None:
-        return comparison.read_all(report, account_id) if _count_differs(comparison, pair, since, asked.total) else None
+        return comparison.read_all(pair) if _count_differs(comparison, pair, since, asked.total) else None
     finding = comparison.against(asked.pages, since)
     if finding.equal:
         return None
     if finding.gone or not comparison.holds(asked.pages):
-        return _told(comparison.read_all(report, account_id))  # the count was equal: what makes up for it lies elsewhere
-    return Finding(comparison.here(pair), pages=finding.pages)
+        return _told(comparison.read_all(pair))  # the count was equal: what makes up for it lies elsewhere
+    return Finding(comparison.here(pair), reading=finding.reading)
 
 
 def _count_differs(comparison: Comparison, pair: AccountReport, since: datetime, total: int | None) -> bool:
     """Returns whether Harvest counts another number of rows changed since than the table has; not while rows change."""
     if total is None or comparison.matches(pair, total, since):
         return False
-    began = comparison.began
-    changed_now = comparison.ask(pair, began, rows=False).total if began else None
+    began = comparison.lists.began
+    changed_now = comparison.lists.ask(pair, began, rows=False).total if began else None
     return changed_now is None or comparison.matches(pair, changed_now, began)
 
 

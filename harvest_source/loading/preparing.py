@@ -12,7 +12,6 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.versioned_state import decompress_state, json_decode_state
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from harvest_source.catalogue.reports import AccountReport
 from harvest_source.destinations.abilities import can_merge
 from harvest_source.destinations.failures import is_passing, reason
 from harvest_source.destinations.warehouse import Warehouse
@@ -27,6 +26,7 @@ from harvest_source.loading.package import (
     tidy,
     was_killed_in_a_job,
 )
+from harvest_source.loading.states import states_of
 from harvest_source.loading.tables import lack_by_hand
 from harvest_source.settings import SECTION
 
@@ -63,16 +63,6 @@ def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -
     elif beyond:
         listener.note("the destination is older than the working state (a backup, or another database?): its own state counts")
     return finishes
-
-
-def states_of(pipeline: dlt.Pipeline) -> dict[AccountReport, dict[str, Any]]:
-    """Returns what dlt's state keeps of every account and report; empty before the first load."""
-    resources: dict[str, Any] = pipeline.state.get("sources", {}).get(SECTION, {}).get("resources", {})
-    return {
-        AccountReport(int(account_id), name): state
-        for name, kept in resources.items()
-        for account_id, state in kept.get("accounts", {}).items()
-    }
 
 
 def _finish_or_drop(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -> bool:

@@ -17,6 +17,7 @@ class ReportResult:
     new: int = 0  # keys that were not there
     changed: int = 0  # rows of which a column of the API differs
     deleted: int = 0  # rows gone at Harvest
+    repaired: int = 0  # rows that differed when tables were compared, and were loaded or removed then
     total: int | None = None  # rows of the account in the table afterwards
     requests: int = 0
     seconds: float = 0.0

@@ -8,9 +8,9 @@ import dlt
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from harvest_source.errors import SettingError
-from harvest_source.loading import deletions, history
+from harvest_source.loading import history, removals
 
-KEPT_TABLES = (history.TABLE, history.ACCOUNTS_TABLE, deletions.TABLE)  # beside those of reports
+KEPT_TABLES = (history.TABLE, history.ACCOUNTS_TABLE, removals.TABLE)  # beside those of reports
 OUR_COLUMN = "account_id"  # of every table of this product
 
 

@@ -11,7 +11,7 @@ after the report: all is well where the report lies between the sum without what
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -24,7 +24,7 @@ from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import RefusedError
 from harvest_source.loading import timers
-from harvest_source.reading.reader import Reader
+from harvest_source.reading.reader import Outcome, Reader
 from harvest_source.reading.reading import list_params
 from harvest_source.reading.values import Unfit, to_decimal
 
@@ -89,6 +89,7 @@ class Totals:
     """The sums of one account."""
 
     reader: Reader
+    outcomes: Mapping[AccountReport, Outcome]  # of the reports that are loaded
     warehouse: Warehouse
     account_id: int
 
@@ -99,7 +100,7 @@ class Totals:
             ApiError: a report could not be read.
         """
         for total in TOTALS:
-            outcome = self.reader.outcomes.get(AccountReport(self.account_id, total.table))
+            outcome = self.outcomes.get(AccountReport(self.account_id, total.table))
             if not outcome or not outcome.pages or self.reader.settings.begins_at:
                 continue  # the setting start_date limits by change time, which no report of Harvest can
             for year in self._years(total):
@@ -136,7 +137,7 @@ class Totals:
     def _fresh(self, total: Total) -> dict[int, dict[str, Any]]:
         """Returns what runs and what changed since the rows were read, by id; `ran` tells what ran then or runs now."""
         report = by_name(total.table)
-        pages = self.reader.outcomes[AccountReport(self.account_id, total.table)].pages
+        pages = self.outcomes[AccountReport(self.account_id, total.table)].pages
         began = pages.started - timedelta(seconds=1) if pages and pages.started else None
         changed = list(self._rows(total, report.path, total.table, list_params(report, began, None))) if began else []
         if total.table != timers.REPORT:

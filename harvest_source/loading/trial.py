@@ -24,8 +24,8 @@ from harvest_source.destinations.abilities import can_merge
 from harvest_source.destinations.failures import is_gone, reason
 from harvest_source.destinations.warehouse import Row, Warehouse
 from harvest_source.errors import HarvestError, SettingError
+from harvest_source.loading.delivery import replacing
 from harvest_source.loading.package import load
-from harvest_source.loading.source import replacing
 from harvest_source.settings import SECTION
 
 TESTED = frozenset(f"dlt.destinations.{name}" for name in ("duckdb", "postgres", "bigquery", "filesystem"))

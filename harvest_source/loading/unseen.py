@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from harvest_source.catalogue.reports import AccountReport, by_name
 from harvest_source.errors import NotAllowedError, NotFoundError
 from harvest_source.reading.reader import Reader
@@ -11,7 +13,7 @@ ASKED = 20  # rows of a report that are asked for one by one; where one of them 
 ONE_BY_ONE = frozenset({"clients", "contacts", "expenses", "projects", "tasks", "time_entries", "users", "invoices", "estimates"})
 
 
-def unseen_among(reader: Reader, pair: AccountReport, missing: set[Key], *, sees_all: bool) -> set[Key]:
+def unseen_among(reader: Reader, pair: AccountReport, missing: AbstractSet[Key], *, sees_all: bool) -> set[Key]:
     """Returns which rows, of those that a list no longer has, are not proved to be gone.
 
     Args:
@@ -33,9 +35,8 @@ def unseen_among(reader: Reader, pair: AccountReport, missing: set[Key], *, sees
 
 
 def _is_hidden(reader: Reader, pair: AccountReport, row_id: int) -> bool:
-    account_id, name = pair
     try:
-        reader.client.get(account_id, f"{by_name(name).path}/{row_id}", ("id",), label=name)
+        reader.client.get(pair.account_id, f"{by_name(pair.report).path}/{row_id}", ("id",), label=pair.report)
     except NotAllowedError:
         return True
     except NotFoundError:
@@ -43,8 +44,8 @@ def _is_hidden(reader: Reader, pair: AccountReport, row_id: int) -> bool:
     return True  # it came back since the list was read
 
 
-def not_seen(name: str, rows: int) -> str:
+def not_seen(name: str, rows: int) -> tuple[str, ...]:
     """Returns what `verified` says of rows of a report that are hidden; nothing where there are none."""
     words = name.replace("_", " ")
     one = f"{words[:-3]}y" if words.endswith("ies") else words.removesuffix("s")
-    return f", {rows} {one if rows == 1 else words} not seen" if rows else ""
+    return (f"{rows} {one if rows == 1 else words} not seen",) if rows else ()

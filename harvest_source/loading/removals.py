@@ -1,12 +1,13 @@
 """Takes rows that are gone at Harvest out of the tables, and keeps what they were.
 
-What is gone is found elsewhere (`compare`, `gone_children`); here it is decided whether it may be believed, what goes
+What is gone is found elsewhere (`compare`, `proof`); here it is decided whether it may be believed, what goes
 with it, and what is written down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -57,7 +58,7 @@ COLUMNS: TTableSchemaColumns = {
 
 
 @dataclass
-class Deletions:
+class Removals:
     """The rows that one run found gone."""
 
     warehouse: Warehouse
@@ -67,13 +68,13 @@ class Deletions:
     marked: dict[AccountReport, set[Key]] = field(default_factory=dict)  # gone since long, and kept until now
     doubts: dict[int, str] = field(default_factory=dict)  # account id: why none of its rows may be removed
 
-    def add(self, pair: AccountReport, keys: set[Key]) -> None:
+    def add(self, pair: AccountReport, keys: AbstractSet[Key]) -> None:
         """Notes keys that are gone at Harvest, and what Harvest deleted along with them.
 
         Where more than half of a table is gone, and 20 rows or more of it or of what hangs on it, that is doubted, and with it
         whatever is gone in the account: one wrong answer seldom comes alone.
         """
-        fresh = keys - self.gone.get(pair, set())
+        fresh = set(keys - self.gone.get(pair, set()))
         if not fresh:
             return
         found = self._with_all_under(pair, fresh)
@@ -84,7 +85,7 @@ class Deletions:
         for each, gone in found.items():
             self.gone.setdefault(each, set()).update(gone)
 
-    def _is_most(self, pair: AccountReport, keys: set[Key]) -> bool:
+    def _is_most(self, pair: AccountReport, keys: AbstractSet[Key]) -> bool:
         return len(keys) * 2 > (self.warehouse.count(pair.report, pair.account_id) or 0)
 
     def _too_many(self, found: dict[AccountReport, set[Key]]) -> str | None:
@@ -101,24 +102,23 @@ class Deletions:
         left = [pair]
         while left:
             above = left.pop()
-            for name, column in CASCADES.get(above.report, ()):
-                child = AccountReport(above.account_id, name)
-                if child not in self.chosen:
+            for child, column in CASCADES.get(above.report, ()):
+                below = AccountReport(pair.account_id, child)
+                if below not in self.chosen:
                     continue
-                under = keys_under(self.warehouse, by_name(name), child.account_id, column, {key[0] for key in found[above]})
-                fresh = under - self.gone.get(child, set()) - found.get(child, set())
+                under = keys_under(self.warehouse, by_name(child), pair.account_id, column, {key[0] for key in found[above]})
+                fresh = under - self.gone.get(below, set()) - found.get(below, set())
                 if fresh:
-                    found.setdefault(child, set()).update(fresh)
-                    left.append(child)
+                    found.setdefault(below, set()).update(fresh)
+                    left.append(below)
         return found
 
-    def last_known(self) -> dict[AccountReport, list[Row]]:
+    def last_known(self) -> dict[AccountReport, tuple[Row, ...]]:
         """Returns the rows to remove, whole, with their lists; none of an account that is doubted."""
-        keys = {pair: self.gone.get(pair, set()) | self.marked.get(pair, set()) for pair in {**self.gone, **self.marked}}
         return {
-            pair: self._rows(pair.account_id, by_name(pair.report), each)
-            for pair, each in keys.items()
-            if each and pair.account_id not in self.doubts
+            pair: tuple(self._rows(pair.account_id, by_name(pair.report), keys))
+            for pair in self.gone.keys() | self.marked.keys()
+            if pair.account_id not in self.doubts and (keys := self.gone.get(pair, set()) | self.marked.get(pair, set()))
         }
 
     def _rows(self, account_id: int, report: Report, keys: set[Key]) -> list[Row]:
@@ -148,7 +148,7 @@ def keys_under(warehouse: Warehouse, report: Report, account_id: int, column: st
     return {tuple(row[name] for name in report.key) for row in rows if row.get(DELETED_AT) is None}
 
 
-def deleted_rows_resource(removals: dict[AccountReport, list[Row]]) -> DltResource:
+def deleted_rows_resource(removed: Mapping[AccountReport, Iterable[Row]]) -> DltResource:
     """Returns the dlt resource that writes down what is removed: nothing is lost. Rows kept until now were written down then."""
     now = datetime.now(UTC)
 
@@ -162,7 +162,7 @@ def deleted_rows_resource(removals: dict[AccountReport, list[Row]]) -> DltResour
                 "noticed_at": now,
                 "row": to_json({column: value for column, value in row.items() if column not in SECRET_COLUMNS}),
             }
-            for (account_id, name), rows in removals.items()
+            for (account_id, name), rows in removed.items()
             for row in rows
             if row.get(DELETED_AT) is None
         ]

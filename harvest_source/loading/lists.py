@@ -1,0 +1,126 @@
+"""Asks Harvest for lists and their counts, to compare them with the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from harvest_source.api.answers import next_link, total_of
+from harvest_source.api.client import THREADS, Params
+from harvest_source.api.net import stays_with_report
+from harvest_source.catalogue.reports import AccountReport, Report, by_name
+from harvest_source.errors import AccessLostError, ApiError
+from harvest_source.reading.lists import read_list
+from harvest_source.reading.reader import Outcome, Reader
+from harvest_source.reading.reading import Pages, list_params, new_pages, records_of
+from harvest_source.reading.windows import Window
+
+ALL_DAYS = Window(date(1900, 1, 1), date(2999, 12, 31))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one answer tells of a list."""
+
+    total: int | None  # Harvest's count of its rows, `None` where it gives none
+    pages: Pages | None = None  # the rows, where they were asked for and the answer holds them all
+
+
+@dataclass
+class Lists:
+    """The lists of one run at Harvest, under the filters of the run."""
+
+    reader: Reader
+    _ahead: dict[AccountReport, Asked | ApiError] = field(default_factory=dict)
+
+    def ask_ahead(self, needed: Mapping[AccountReport, bool]) -> None:
+        """Asks at once for what `asked_ahead` then gives.
+
+        Args:
+            needed: lists, and whether their rows are asked for, or their number alone.
+
+        Raises:
+            AccessLostError: Harvest refuses the token.
+        """
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="harvest-counts") as pool:
+            futures = {pair: pool.submit(self._ask_safely, pair, rows=rows) for pair, rows in needed.items()}
+        for pair, future in futures.items():
+            try:
+                self._ahead[pair] = future.result()
+            except AccessLostError:
+                raise
+            except ApiError as error:
+                self._ahead[pair] = error
+
+    def _ask_safely(self, pair: AccountReport, *, rows: bool) -> Asked:
+        with stays_with_report():
+            return self.ask(pair, rows=rows)
+
+    def asked_ahead(self, pair: AccountReport) -> Asked | None:
+        """Returns what was asked ahead, once; `None` from then on.
+
+        Raises:
+            ApiError: which was met then: it is not asked for again.
+        """
+        asked = self._ahead.pop(pair, None)
+        if isinstance(asked, ApiError):
+            raise asked
+        return asked
+
+    def read_ahead(self) -> list[AccountReport]:
+        """Returns the lists whose rows were asked ahead and not taken yet."""
+        return [pair for pair, asked in self._ahead.items() if isinstance(asked, Asked) and asked.pages]
+
+    def is_whole(self, outcome: Outcome) -> bool:
+        """Returns whether the run read a whole list: then that is Harvest's list itself."""
+        pages = outcome.pages
+        return bool(pages and not pages.report.parent and pages.since == self.reader.choice.since)
+
+    @property
+    def began(self) -> datetime | None:
+        """Returns the server's time when lists began to be read in this run: what changed since is the next run's."""
+        return min((pages.started for pages in self.reader.readings if pages.started), default=None)
+
+    def bound(self, report: Report, since: datetime | None = None) -> datetime | None:
+        """Returns from which change time on a list is compared, of what changed since; `None` for all of it."""
+        bounds = [bound for bound in (self.reader.choice.since, since) if bound and report.takes_updated_since]
+        if self.reader.settings.begins_at and report.from_start_date:
+            bounds.append(self.reader.settings.begins_at)
+        return max(bounds, default=None)
+
+    def params(self, report: Report) -> Params:
+        """Returns the filters of the run for a list."""
+        return list_params(report, self.reader.choice.since, self.reader.settings.begins_at)
+
+    def read(self, pair: AccountReport) -> Pages:
+        """Reads a whole list."""
+        reader, report = self.reader, by_name(pair.report)
+        return read_list(reader.client, reader.spool, pair.account_id, report, self.params(report), reader.choice.since)
+
+    def ask(self, pair: AccountReport, since: datetime | None = None, *, rows: bool) -> Asked:
+        """Asks for a list, of what changed since, with one request: for all its rows, or for their number alone."""
+        if not rows:
+            return Asked(self.total(pair, since=since))
+        reader, report = self.reader, by_name(pair.report)
+        params = list_params(report, self.bound(report, since), None)
+        answer = next(reader.client.iter_pages(pair.account_id, report.path, report.rows_key or "", params, report.name))
+        total = total_of(answer.data)
+        pages, keep = new_pages(reader.spool, report, pair.account_id, since)
+        keep(answer.body)
+        pages.add(records_of(answer.data, report))
+        if next_link(answer.data, reader.client.api_url) or total not in {None, len(pages.keys)}:
+            return Asked(total)
+        return Asked(len(pages.keys), pages)
+
+    def total(
+        self,
+        pair: AccountReport,
+        window: Window = Window(),  # noqa: B008 - frozen
+        since: datetime | None = None,
+    ) -> int | None:
+        """Returns Harvest's count of a list's rows, `None` where it gives none."""
+        report = by_name(pair.report)
+        params = {**list_params(report, self.bound(report, since), None), **window.params(), "per_page": "1"}
+        return total_of(self.reader.client.get(pair.account_id, report.path, (report.rows_key or "",), params, report.name).data)

@@ -1,0 +1,396 @@
+"""Keeps the tables equal to Harvest: one run, from what an earlier one left to its line in `load_report`.
+
+What a report's failure means is decided here: it stays that report's own.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import dlt
+
+from harvest_source.api.accounts import Account, look_up_all
+from harvest_source.api.net import stays_with_report
+from harvest_source.catalogue.reports import NAMES, AccountReport, by_name
+from harvest_source.connection import Connection
+from harvest_source.destinations.abilities import check_abilities, settle_destination
+from harvest_source.destinations.duckdb import Patience, left_only_with_rows
+from harvest_source.destinations.failures import GOES_ON, explained, is_foreign
+from harvest_source.destinations.places import run_made_for_owner
+from harvest_source.destinations.postgres import only_machine
+from harvest_source.destinations.scope import LIVE
+from harvest_source.destinations.warehouse import Warehouse
+from harvest_source.errors import AccessLostError, ApiError
+from harvest_source.loading import timers
+from harvest_source.loading.alone import alone
+from harvest_source.loading.callers import callers_after
+from harvest_source.loading.delivery import Delivery
+from harvest_source.loading.late_parents import known_parents
+from harvest_source.loading.list_elements import elements_to_keep, with_other_elements
+from harvest_source.loading.listener import Listener
+from harvest_source.loading.loader import Loader, RunTimes
+from harvest_source.loading.looking_back import MOST_REQUESTS
+from harvest_source.loading.options import SyncOptions
+from harvest_source.loading.proof import Proof
+from harvest_source.loading.result import Result, Verdict, Verified
+from harvest_source.loading.rewriting import lost
+from harvest_source.loading.states import CALLERS, LIST_ELEMENTS, LOOKED, bookmark_of
+from harvest_source.loading.summary import ReportResult, Summary
+from harvest_source.loading.totals import Totals
+from harvest_source.reading.parents import read_parents
+from harvest_source.reading.reader import Outcome, Reader
+from harvest_source.settings import PER_PAGE
+
+GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
+
+
+def run_alone(
+    pipeline: dlt.Pipeline,
+    connection: Connection,
+    reader: Reader,
+    names: list[str],
+    options: SyncOptions,
+    listener: Listener,
+) -> Summary:
+    """Runs once, while no other run works on the pipeline or its destination. Raises as `Run.execute`."""
+    settle_destination(pipeline)
+    check_abilities(pipeline)
+    runs: list[Run] = []
+    with (
+        explained(GOES_ON, lambda: any(run.has_begun for run in runs)),
+        run_made_for_owner(pipeline, share_with_group=reader.settings.share_with_group),
+        alone(pipeline),
+        only_machine(pipeline) as check_alone,
+        left_only_with_rows(pipeline),
+    ):
+        reports = [reader.report(name) for name in names]
+        patience = Patience(reader.client.clock, listener.note)
+        loader = Loader(pipeline, reader.settings, reports, listener, patience, check_alone, repairs=options.repairs)
+        runs.append(Run(connection, reader, loader, names, options, listener))
+        return runs[0].execute()
+
+
+@dataclass
+class Run:
+    """One run; see the module."""
+
+    connection: Connection
+    reader: Reader
+    loader: Loader
+    names: list[str]  # of the chosen reports
+    options: SyncOptions
+    listener: Listener
+    summary: Summary = field(default_factory=Summary)
+    results: dict[AccountReport, Result] = field(default_factory=dict)  # of every account and report that is read
+    has_begun: bool = False  # to load
+    _other_elements: set[AccountReport] = field(default_factory=set)  # whose lists are not as the last run left them
+    _times: RunTimes = field(default_factory=lambda: RunTimes(uuid.uuid4().hex, datetime.now(UTC)))
+
+    def execute(self) -> Summary:
+        """Runs, and returns the summary.
+
+        Raises:
+            SettingError: nothing was loaded since a setting is wrong, or the destination does not fit.
+            AccessLostError: Harvest refuses the token; what was complete before is loaded.
+            LoadFailedError: the destination refused; the next run finishes what is pending.
+            CancelledError: the run was interrupted.
+        """
+        self.summary.pending_loaded = self.loader.prepare(drop_pending=self.options.drop_pending)
+        self.has_begun = True
+        accounts = look_up_all(self.reader.client, self.connection.accounts())
+        self._begin(accounts)
+        if self.options.repairs:
+            self.loader.complete_tables(" by the next run without a date" if self.reader.choice.since else "")
+        self._take_over(self.loader.states())
+        self._forget_lost(accounts)
+        self._pass_over_failed(accounts)
+
+        lists, children = self._to_read()
+        self._read_lists(lists, children)
+        with self._children_being_read(children):
+            self._load_read(lists)
+        self._load_read(children)
+
+        proof = self._proof(accounts)
+        self.listener.step("comparing with Harvest")
+        proof.choose()
+        self._repair(proof.compare())
+        self._repair(proof.look_back())
+        if proof.have_parents_changed():
+            self._read_late_parents(proof.children())
+        proof.confirm()
+
+        self.loader.finish()
+        self._judge()
+        if self.options.totals:
+            self._compare_totals(accounts)
+        self._summarize()
+        if self.options.repairs:
+            self._write_history(accounts, proof)
+        return self.summary
+
+    def _begin(self, accounts: list[Account]) -> None:
+        """Makes a result for all that is read; a report whose module is off is complete, since there is nothing to load."""
+        for account in accounts:
+            off = [name for name in self.names if account.switched_off(by_name(name).module)]
+            if off:
+                verified = str(Verified(Verdict.MODULE_OFF))
+                self.summary.results += [ReportResult(name, account.id, verified=verified) for name in off]
+                self.summary.notes.append(
+                    f"skipped, since their module is switched off in account {account.id}: {', '.join(off)}"
+                )
+            chosen = [AccountReport(account.id, name) for name in self.names if name not in off]
+            self.results |= {pair: Result(pair) for pair in chosen}
+
+    def _take_over(self, states: Mapping[AccountReport, Mapping[str, Any]]) -> None:
+        for pair, result in self.results.items():
+            result.state = states.get(pair, {})
+
+    def _forget_lost(self, accounts: list[Account]) -> None:
+        """Has tables that lost rows outside a run, or list elements, read as if for the first time."""
+        with self.loader.warehouse(self.names) as warehouse:
+            found = lost(warehouse, self.names) if self.loader.rewrites and self.options.repairs else set()
+            others = with_other_elements(warehouse, self.results.keys(), self.loader.kept(LIST_ELEMENTS)) - found
+        if found:
+            self.loader.forget(found)
+            self._take_over(self.loader.states())
+        chosen = {account.id for account in accounts}
+        for pair in sorted(found):
+            when = "" if pair.account_id in chosen else " when that account is loaded"
+            self.listener.note(
+                f"{pair.report} of account {pair.account_id} lost rows since the last run: it is read from the beginning{when}"
+            )
+        for pair in sorted(pair for pair in others if self.results[pair].state):  # of a table made anew it is said already
+            self.listener.note(
+                f"{pair.report} of account {pair.account_id} has other list elements than after the last run: "
+                "it is read from the beginning"
+            )
+            self.results[pair].state = {}
+        self._other_elements = others
+
+    def _pass_over_failed(self, accounts: list[Account]) -> None:
+        """Keeps the error of an account of which nothing can be read as that of each of its reports."""
+        for account in accounts:
+            if account.error:
+                self.listener.note(str(account.error))
+                for name in self.names:
+                    self.results[AccountReport(account.id, name)].outcome = Outcome(error=account.error)
+
+    def _to_read(self) -> tuple[list[AccountReport], list[AccountReport]]:
+        """Returns what is to be read: lists, and children."""
+        waiting = [pair for pair, result in self.results.items() if result.outcome is None]
+        return [pair for pair in waiting if not self._is_child(pair)], [pair for pair in waiting if self._is_child(pair)]
+
+    def _is_child(self, pair: AccountReport) -> bool:
+        return self.reader.report(pair.report).parent is not None
+
+    def _read_lists(self, lists: list[AccountReport], children: list[AccountReport]) -> None:
+        """Reads the lists that are chosen or that children hang on, and looks which parents' children cannot wait."""
+        reader = self.reader
+        with self.loader.warehouse(self.names) as warehouse:
+            longer = [pair for pair in lists if (warehouse.count(pair.report, pair.account_id) or 0) > PER_PAGE]
+        reader.reserved_requests = len(lists) + MOST_REQUESTS * len(longer)  # one count each, and a look back
+        self.listener.step("reading")
+        reader.collect_lists([*lists, *children], self._state)
+        for pair in lists:
+            self.results[pair].outcome = self._with_timers(pair, reader.outcomes[pair])
+        self._look_at_parents(children)
+
+    def _state(self, account_id: int, name: str) -> dict[str, Any]:
+        return dict(self.results[AccountReport(account_id, name)].state)
+
+    def _with_timers(self, pair: AccountReport, outcome: Outcome) -> Outcome:
+        """Adds running timers where changes were read; a run from a date on leaves those that did not change since."""
+        pages = outcome.pages
+        if pair.report != timers.REPORT or pages is None or pages.since is None or self.reader.choice.since:
+            return outcome
+        with self.loader.warehouse() as warehouse:
+            ran_before = timers.running_ids(warehouse, pair.account_id, self.reader.settings.begins_at)
+        try:
+            with stays_with_report():
+                timers.add_timers(self.reader, pages, ran_before)
+        except AccessLostError:
+            raise
+        except ApiError as error:
+            return Outcome(error=error)
+        return outcome
+
+    def _look_at_parents(self, children: list[AccountReport]) -> None:
+        """Tells the reader which parents stand in the tables, whose children stand twice and whose payments do not add up."""
+        reader = self.reader
+        read_before = [pair for pair in children if self.results[pair].state]  # of others, what hangs on all parents is read
+        if not read_before:
+            return
+        with self.loader.warehouse() as warehouse:
+            reports = [by_name(name) for name in {pair.report for pair in read_before}]
+            reader.doubled = warehouse.doubled_children(reports)
+            for pair in read_before:
+                reader.known_parents[pair] = known_parents(warehouse, reader, pair)
+                if pair.report == "invoice_payments":
+                    open_ones = LIVE.where("state", "<>", "closed")  # of one written off nothing is due, whatever was paid
+                    paid = ("invoice_payments", "amount", "invoice_id")
+                    reader.suspects[pair] = warehouse.ids_off_sum(
+                        "invoices", "amount - due_amount", paid, pair.account_id, open_ones
+                    )
+
+    @contextmanager
+    def _children_being_read(self, children: list[AccountReport]) -> Iterator[None]:
+        """Reads children in the background for the length of a `with`, and until they are read."""
+        background = ThreadPoolExecutor(1, thread_name_prefix="harvest-children")
+        reading = background.submit(self._read_children, children)
+        try:
+            yield
+            for pair, outcome in reading.result().items():
+                self.results[pair].outcome = outcome
+        except BaseException:
+            self.reader.client.clock.cancel()
+            background.shutdown(wait=False)
+            raise
+        background.shutdown()
+
+    def _read_children(self, children: list[AccountReport]) -> dict[AccountReport, Outcome]:
+        self.reader.collect_children(children, self._state)
+        return {pair: self.reader.outcomes[pair] for pair in children}
+
+    def _load_read(self, chosen: Iterable[AccountReport]) -> None:
+        """Loads the reports that were read completely; one whose rows cannot be loaded is not loaded."""
+        outcomes = ((pair, self.results[pair].outcome) for pair in chosen)
+        deliveries = [Delivery(pair, outcome.pages, outcome.state) for pair, outcome in outcomes if outcome and outcome.pages]
+        for pair, error in self._load(deliveries).items():
+            self.results[pair].outcome = Outcome(error=error)
+
+    def _repair(self, deliveries: list[Delivery]) -> None:
+        """Loads what the comparison found; what cannot be loaded is not proved."""
+        before = {each.pair: self.results[each.pair].loaded_rows for each in deliveries}
+        errors = self._load(deliveries)
+        for delivery in deliveries:
+            result = self.results[delivery.pair]
+            if error := errors.get(delivery.pair):
+                result.fail(str(error))
+            else:
+                result.repaired += result.loaded_rows - before[delivery.pair] + len(delivery.removed)
+
+    def _load(self, deliveries: list[Delivery]) -> dict[AccountReport, ApiError]:
+        """Loads deliveries and counts what they changed; returns the errors of those whose rows cannot be loaded."""
+        if not deliveries:
+            return {}
+        self.listener.step(f"loading {len({each.pair.report for each in deliveries})} reports")
+        loaded = self.loader.load(deliveries)
+        errors = {}
+        for delivery in deliveries:
+            pair, found = delivery.pair, loaded[delivery.pair]
+            if isinstance(found, ApiError):
+                errors[pair] = found
+                self.loader.notes.forget(pair.report)
+                self.reader.spool.drop_answers(*pair)  # the next run asks for them anew
+                self.listener.read(pair.report, 0, str(found))
+                continue
+            self.results[pair].tally += found
+            if self.options.repairs:
+                self.results[pair].removed += len(delivery.removed)
+            if self._is_child(pair):
+                self.reader.spool.drop_answers(*pair)
+        return errors
+
+    def _proof(self, accounts: list[Account]) -> Proof:
+        looked = {
+            AccountReport(int(account_id), name): hour
+            for account_id, hours in self.loader.kept(LOOKED).items()
+            for name, hour in hours.items()
+        }
+        return Proof(
+            self.reader,
+            self.results,
+            accounts,
+            self._open_compared,
+            self.loader.kept(CALLERS),
+            looked,
+            accept_deletions=self.options.accept_deletions,
+        )
+
+    def _open_compared(self) -> Warehouse:
+        """Returns the tables for a comparison, in which Harvest is waited for."""
+        return self.loader.warehouse(self.names, lets_go=True)
+
+    def _read_late_parents(self, children: list[AccountReport]) -> None:
+        """Reads what hangs on parents that the comparison brought: no list of changes names them."""
+        choice = self.reader.choice
+        if not self.options.repairs or choice.since or choice.full_refresh:
+            return
+        self._take_over(self.loader.states())
+        self._look_at_parents(children)
+        known = self.reader.known_parents
+        late = [pair for pair in children if known.get(pair, frozenset()) - read_parents(self._state(*pair))]
+        before = {pair: self.results[pair].outcome or Outcome() for pair in late}
+        for pair, outcome in self._read_children(late).items():
+            self.results[pair].outcome = outcome
+        self._load_read(late)
+        for pair, earlier in before.items():
+            self.results[pair].outcome = earlier.followed_by(self.results[pair].outcome or Outcome())
+
+    def _judge(self) -> None:
+        """Says of tables that were only looked at, and of those whose rows `verify` compared, what was found to differ."""
+        for result in self.results.values():
+            differing = result.differing_rows()
+            if not differing or result.error or not result.is_loaded:
+                continue
+            if not self.options.repairs:
+                result.fail(f"{differing} rows differ from Harvest; without --no-repair they are read again")
+            elif self.options.totals:
+                result.verified = Verified(Verdict.REPAIRED, rows=differing)
+
+    def _compare_totals(self, accounts: list[Account]) -> None:
+        """Notes the months in which a sum differs from Harvest's report; a report that cannot be read is said."""
+        self.listener.step("comparing sums with Harvest's reports")
+        outcomes = {pair: result.outcome for pair, result in self.results.items() if result.outcome and result.is_loaded}
+        with self.loader.warehouse(lets_go=True) as warehouse:
+            for account in accounts:
+                try:
+                    with stays_with_report(is_foreign):
+                        months = list(Totals(self.reader, outcomes, warehouse, account.id).differing_months())
+                except AccessLostError:
+                    raise
+                except ApiError as error:
+                    self.summary.notes.append(f"sums of account {account.id} are not compared with Harvest's reports: {error}")
+                    continue
+                for month in months:
+                    self.summary.notes.append(str(month))
+                    self.results[month.pair].fail(self.results[month.pair].error or str(month))
+
+    def _summarize(self) -> None:
+        """Puts together what the run did."""
+        states = self.loader.states()
+        requests = self.reader.client.traffic.by_label
+        with self.loader.warehouse(self.names) as warehouse:
+            for pair, result in self.results.items():
+                total = warehouse.count(pair.report, pair.account_id)
+                self.summary.results.append(result.told(total, requests[pair], bookmark_of(states.get(pair, {}))))
+        order = {name: place for place, name in enumerate(NAMES)}
+        self.summary.results.sort(key=lambda line: (line.account_id, order[line.report]))
+        self.summary.waits = self.reader.client.traffic.waits
+        notes = self.loader.notes
+        self.summary.new_fields = sorted(notes.new_fields)
+        for what, columns in (
+            ("more than six decimals, rounded", notes.rounded),
+            ("of another type, kept as text", notes.misfits),
+        ):
+            if columns:
+                self.summary.notes.append(f"values {what}: {', '.join(sorted(columns))}")
+
+    def _write_history(self, accounts: list[Account], proof: Proof) -> None:
+        """Writes the run's rows of `load_report`, and what the next run must know."""
+        loaded = {pair for pair, result in self.results.items() if result.is_loaded}
+        lines = [each for each in self.summary.results if AccountReport(each.account_id, each.report) in loaded]
+        callers = callers_after(accounts, lines, self.loader.kept(CALLERS), compared=proof.compares_whole_tables)
+        mended = {pair for pair in loaded if not self.results[pair].error and not self.reader.choice.since}
+        with self.loader.warehouse() as warehouse:
+            settled = loaded - (self._other_elements - mended)
+            elements = elements_to_keep(warehouse, settled, self.loader.kept(LIST_ELEMENTS))
+        kept = {CALLERS: callers, LIST_ELEMENTS: elements, LOOKED: proof.looks()}
+        self.loader.write_history(self._times, self.summary.results, accounts, kept)
