@@ -20,6 +20,9 @@ from harvest_source.catalogue.reports import NAMES
 from harvest_source.commands.cli import cli
 from harvest_source.commands.options import with_command_first
 from harvest_source.exit_codes import COMPLETE, EXIT_CODES, INCOMPLETE, INTERRUPTED, USAGE
+from harvest_source.loading.result import Verdict, Verified
+from harvest_source.loading.unseen import not_seen
+from harvest_source.loading.verified import VERIFIED_VALUES
 from harvest_source.settings import HarvestSettings
 
 CONTRIBUTING = text_of(ROOT / "CONTRIBUTING.md")
@@ -186,6 +189,15 @@ def test_every_exit_code_is_described_once(code: int) -> None:
     """No other is described."""
     assert len(re.findall(rf"^\| `{code}` \| \w[^|]+ \| \w[^|]+ \|$", RESULTS_PAGE, re.MULTILINE)) == 1
     assert [each.code for each in EXIT_CODES] == [COMPLETE, INCOMPLETE, USAGE, INTERRUPTED]
+
+
+def test_everything_that_verified_says_is_described_once() -> None:
+    """Beside the verdicts, the summary says `FAILED` of a report that is not loaded; what begins with … may follow a verdict."""
+    said = {re.sub(r"\d+", "N", str(Verified(each))) for each in Verdict}
+    besides = {re.sub(r"\d+", "N", f"…{not_seen('invoices', 2)}"), "…, only rows of NAME", "…, N older rows not followed"}
+    values = [each.value for each in VERIFIED_VALUES]
+    assert sorted(values) == sorted({*said, "FAILED", *besides})
+    assert [RESULTS_PAGE.count(f"| `{value}` |") for value in values] == [1] * len(values)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -51,7 +51,8 @@ VERIFIED_VALUES = (
     ),
     VerifiedValue(
         "…, only rows of NAME",
-        "The token belongs to NAME, who sees only some of the rows at Harvest. The table has these rows and no others.",
+        "The token belongs to NAME, who sees only some of the rows at Harvest. The table has these rows and no others. Of a "
+        "manager it says `only rows that NAME, a manager, sees`.",
         "Use an administrator's token if you need all rows.",
     ),
     VerifiedValue(
