@@ -1,4 +1,8 @@
-"""Keeps the warehouse equal to Harvest."""
+"""Keeps the tables of a destination equal to Harvest.
+
+Offers `sync`, which does one run and returns its summary. May import reading, resources and destinations; it prints nothing and
+knows no command.
+"""
 
 from __future__ import annotations
 

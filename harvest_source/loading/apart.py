@@ -1,4 +1,4 @@
-"""Keeps what breaks on the way into the destination with its report: where a package fails, reports load one by one."""
+"""Loads reports one by one where loading them together fails, so that the failure of one report stays its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remembers whose eyes the tables were read with: who sees less than they did must not take away what is hidden.
+"""Remembers whose tokens the tables were loaded with: a user who sees less must not remove what is only hidden from them.
 
 Harvest hides rows without a sign from all but administrators, so a list that got shorter proves nothing where somebody else
 asks, or the same person with fewer permissions. dlt's state keeps, for each account and report, the callers whose rows the table

@@ -1,4 +1,4 @@
-"""Has tables and columns there before a run reads: those that are declared, and those that a hand took away.
+"""Creates tables and columns before a run reads: those that are declared, and those that somebody dropped.
 
 dlt compares tables with its schema only where that schema changed: what a hand took away would make every later load fail,
 and what no row needs yet would not be made.
