@@ -110,9 +110,8 @@ def _repaired(summary: Summary) -> list[str]:
     """Returns the tables of which the summary says that they were repaired, and what of it was gone at Harvest."""
     found = []
     for result in summary.results:
-        repaired = re.match(r"repaired (\d+)", result.verified)
         gone = f", {result.deleted} of them gone at Harvest" if result.deleted else ""
-        found += [f"{_where(result)}: rows repaired: {repaired[1]}{gone}"] if repaired else []
+        found += [f"{_where(result)}: rows repaired: {result.repaired}{gone}"] if result.repaired else []
     return found
 
 

@@ -89,11 +89,11 @@ SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
         ],
     ),
     "repaired": (
-        Summary([QUIET, ReportResult("tasks", 1001, verified="repaired 3, 2 tasks not seen")]),
+        Summary([QUIET, ReportResult("tasks", 1001, verified="repaired 3, 2 tasks not seen", repaired=3)]),
         [COMPLETE, PLACE, "• tasks (account 1001): rows repaired: 3", NOTHING],
     ),
     "repaired, and rows gone at Harvest": (
-        Summary([ReportResult("tasks", 1001, deleted=1, verified="repaired 3")]),
+        Summary([ReportResult("tasks", 1001, deleted=1, verified="repaired 3", repaired=3)]),
         [COMPLETE, PLACE, "• tasks (account 1001): rows repaired: 3, 1 of them gone at Harvest", NOTHING],
     ),
     "new fields": (
@@ -104,7 +104,7 @@ SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
         Summary(
             [
                 *(ReportResult(name, 7, error="the answer was cut off") for name in NAMES[:8]),
-                ReportResult("tasks", 7, verified="repaired 2"),
+                ReportResult("tasks", 7, verified="repaired 2", repaired=2),
             ],
             new_fields=["clients.vip"],
         ),
@@ -119,7 +119,7 @@ SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
     "quiet": (Summary([QUIET, ReportResult("cost_rates", 1001, verified="read 3 days ago")]), []),
     "a module that is off": (Summary([ReportResult("expenses", 1001, verified="module off")]), []),
     "rows gone at Harvest": (
-        Summary([ReportResult("tasks", 1001, deleted=3, verified="repaired 3")]),
+        Summary([ReportResult("tasks", 1001, deleted=3, verified="repaired 3", repaired=3)]),
         [COMPLETE, PLACE, "• tasks (account 1001): rows repaired: 3, 3 of them gone at Harvest", NOTHING],
     ),
 }
@@ -289,7 +289,7 @@ RESULTS = st.builds(
     report=st.sampled_from(NAMES),
     account_id=st.integers(1, 10**9),
     deleted=st.integers(0, 5),
-    verified=st.one_of(st.just("yes"), st.integers(1, 9).map(lambda rows: f"repaired {rows}")),
+    repaired=st.integers(0, 9),
     error=st.one_of(st.none(), REASONS),
 )
 
@@ -301,7 +301,7 @@ def test_message_is_short_whatever_happened(results: list[ReportResult], fields:
     with listening() as texts:
         Alerts(URL, Workplace(dataset=dataset), "run").done(summary)
     errors = sum(bool(result.error) for result in results)
-    repaired = sum(result.verified.startswith("repaired") for result in results)
+    repaired = sum(bool(result.repaired) for result in results)
     items = errors + repaired + bool(fields)
     assert len(texts) == bool(items)
     for text in texts:

@@ -7,6 +7,7 @@ import pytest
 from harvest_source.catalogue.reports import AccountReport
 from harvest_source.errors import RefusedError
 from harvest_source.loading.result import Result, Tally, Verdict, Verified
+from harvest_source.loading.verified import VERIFIED_VALUES
 from harvest_source.reading.reader import Outcome
 
 CLIENTS = AccountReport(1001, "clients")
@@ -69,3 +70,9 @@ def test_rows_that_differ_are_those_loaded_or_gone_but_no_growing_timer() -> Non
 def test_number_of_repaired_rows_is_kept_as_a_number() -> None:
     repaired = Result(CLIENTS, outcome=Outcome(), verified=Verified(Verdict.REPAIRED, rows=7))
     assert repaired.told(1, 1, None).repaired == 7
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_has_a_line_in_the_documents(verdict: Verdict) -> None:
+    said = str(Verified(verdict, rows=3, days=3)).replace("3", "N")
+    assert said in {each.value for each in VERIFIED_VALUES}

@@ -383,7 +383,7 @@ RECEIVED = {
 
 def renewal_at(port: int, monkeypatch: pytest.MonkeyPatch, seconds: float) -> tuple[TokenFile, Auth]:
     """Returns a sign-in whose token endpoint is at that port, and what renews it."""
-    monkeypatch.setattr("harvest_source.signin.tokens.EXCHANGE_SECONDS", seconds)
+    monkeypatch.setattr("harvest_source.signin.tokens.OF_TOKENS", replace(OF_TOKENS, whole_seconds=seconds))
     settings = HarvestSettings(client_id="id", client_secret="secret", id_url=f"http://127.0.0.1:{port}/")
     file = sign_in_file(oauth_client(settings, ""), "default")
     with file.locked():
