@@ -143,7 +143,7 @@ def make_pipeline(folder: Path, name: str = "harvest_pipeline") -> dlt.Pipeline:
     """Returns a pipeline whose database and state lie in a folder."""
     destination = make_destination(folder, name)
     apply_dlt_defaults()
-    apply_load_workers(destination.destination_type)
+    apply_load_workers(destination)
     return dlt.pipeline(name, destination=destination, dataset_name="harvest", pipelines_dir=str(folder / "state"))
 
 

@@ -15,13 +15,13 @@ from harvest_source.catalogue.reports import NAMES
 from harvest_source.commands.exposure import notes_on_readers
 from harvest_source.commands.reading import run_named
 from harvest_source.commands.workplace import Workplace
+from harvest_source.destinations import of
 from harvest_source.destinations.abilities import check_abilities
 from harvest_source.destinations.duckdb import database_file, user_of_file
 from harvest_source.destinations.failures import reason
 from harvest_source.destinations.places import run_made_for_owner
-from harvest_source.destinations.postgres import WRITTEN, check_server, is_postgres, write_by_adbc
+from harvest_source.destinations.postgres import WRITTEN
 from harvest_source.destinations.set_up import setting_errors
-from harvest_source.destinations.tls import tls_of
 from harvest_source.errors import LoadFailedError, SettingError
 from harvest_source.loading.taken import KEPT_TABLES, refuse_tables_of_others
 from harvest_source.loading.trial import is_tested, try_out
@@ -64,11 +64,9 @@ def _try_sql(pipeline: dlt.Pipeline) -> str:
     if not is_tested(pipeline):
         try_out(pipeline)
         return f"reached and writable, the self-test of a load passed; dataset {pipeline.dataset_name}"
-    way = ""
+    facts = of(pipeline)
     with pipeline.sql_client() as client:
-        if is_postgres(pipeline):
-            check_server(client)
-            way = f", {tls_of(client.native_connection)}"
+        told = facts.told(client)
         there = client.has_dataset()
         if there:
             refuse_tables_of_others(pipeline, (*NAMES, *KEPT_TABLES))
@@ -79,7 +77,7 @@ def _try_sql(pipeline: dlt.Pipeline) -> str:
         finally:
             if not there:
                 client.drop_dataset()
-    return f"reached and writable, dataset {client.dataset_name}{way}"
+    return ", ".join(filter(None, ("reached and writable", f"dataset {client.dataset_name}", told)))
 
 
 def _make_table(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:
@@ -88,8 +86,7 @@ def _make_table(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:
     name = client.make_qualified_table_name(table)
     client.execute_sql(f"create table {name} (id bigint)")
     try:
-        if is_postgres(pipeline):
-            write_by_adbc(pipeline, table)
+        of(pipeline).write_one(pipeline, table)
         client.execute_sql(f"delete from {name} where id = {WRITTEN}")
     finally:
         client.execute_sql(f"drop table {name}")

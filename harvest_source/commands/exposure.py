@@ -7,7 +7,7 @@ from pathlib import Path
 import dlt
 
 from harvest_source.commands.workplace import Workplace
-from harvest_source.destinations.places import place_on_this_machine
+from harvest_source.destinations import of
 from harvest_source.file_modes import EVERYBODY, readers_of, shut_to_group
 from harvest_source.settings_files import secrets_files, shown_path
 
@@ -24,7 +24,7 @@ def notes_on_secrets() -> list[str]:
 def notes_on_readers(place: Workplace, pipeline: dlt.Pipeline) -> list[str]:
     """Returns a line for the working state and the destination each, where somebody else can read it than is meant to."""
     shares = place.shares_with_group
-    paths = [path for path in (Path(pipeline.working_dir), place_on_this_machine(pipeline)) if path is not None]
+    paths = [path for path in (Path(pipeline.working_dir), of(pipeline).place(pipeline)) if path is not None]
     notes = [
         f"{shown_path(str(path))} can be read by {readers}: {_remedy(path, readers, shares=shares)}"
         for path in paths

@@ -7,22 +7,16 @@ from typing import Any
 
 import dlt
 import sqlglot
-from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from harvest_source.destinations import of
+from harvest_source.destinations.duckdb import LOCKED, reads_for
 from harvest_source.errors import SettingError, first_line
 
 READS = (exp.Query, exp.Values, exp.Pivot, exp.Describe, exp.Summarize, exp.Show)
 WRITES = (exp.DML, exp.Into)  # also within a query: `with gone as (delete …)`, `select … into`
-
-# what has the database itself refuse to write, for functions that do, which nobody sees in the statement
-READ_ONLY = {
-    "dlt.destinations.duckdb": "begin transaction read only",
-    "dlt.destinations.postgres": "set session characteristics as transaction read only",
-}
-LOCKED = "set lock_configuration = true"  # else a function of DuckDB writes logs into files (seen with 2.0.1)
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of what it cannot take apart, which is refused here
 
@@ -48,9 +42,9 @@ def check_reads_only(sql: str, dialect: str | None) -> None:
 
 
 def forbid_writing(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:
-    """Has the database refuse to write on an open connection, where it can be told to."""
-    kind = pipeline.destination.destination_type if pipeline.destination else ""
-    if isinstance(client, DuckDbSqlClient):
-        client.execute_sql(LOCKED)
-    if kind in READ_ONLY:
-        client.execute_sql(READ_ONLY[kind])
+    """Has the database itself refuse to write on an open connection, where it can be told to.
+
+    Functions that write are seen in no statement.
+    """
+    for statement in ((LOCKED,) if reads_for(pipeline) else ()) + of(pipeline).read_only:
+        client.execute_sql(statement)

@@ -86,7 +86,7 @@ class Workplace:
         with setting_errors(self.destination):
             apply_dlt_defaults(verbose=self.verbose)
             destination = self._destination()  # one that there is not leaves no folder behind
-            apply_load_workers(destination.destination_type)
+            apply_load_workers(destination)
             shares = self.shares_with_group
             with made_for_owner(share_with_group=shares):
                 if folder is None:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import shlex
 
 import dlt
-import duckdb
 from dlt.common.schema.typing import TTableSchema
 
 from harvest_source.about import FOLDER, needed_for
-from harvest_source.destinations.clients import client_to_ask, forget_client
+from harvest_source.destinations import of
+from harvest_source.destinations.clients import client_to_ask
 from harvest_source.destinations.credentials import settle_credentials
-from harvest_source.destinations.places import refuse_folders, refuse_name_of_file
+from harvest_source.destinations.places import refuse_folders
 from harvest_source.destinations.warehouse import Warehouse
-from harvest_source.errors import SettingError, first_line
+from harvest_source.errors import SettingError
 
-DUCKLAKE = "dlt.destinations.ducklake"
-EXTENSION = ("install ducklake", "load ducklake")  # the first does nothing where the extension is there
-MYSQL_FAMILY = ("mysql", "mariadb")  # dialects of SQLAlchemy
 STRATEGY = "delete-insert"  # the way of merging that all reports ask dlt for
 
 
@@ -28,11 +25,7 @@ def settle_destination(pipeline: dlt.Pipeline) -> None:
         SettingError: see `settle_credentials`.
     """
     settle_credentials(pipeline)
-    if pipeline.destination and client_to_ask(pipeline).capabilities.sqlglot_dialect in MYSQL_FAMILY:
-        from harvest_source.destinations.mariadb import ExactTexts  # noqa: PLC0415 - only these need the package SQLAlchemy
-
-        pipeline.destination.caps_params["type_mapper"] = ExactTexts
-        forget_client(pipeline)
+    of(pipeline).settle(pipeline)
 
 
 def check_abilities(pipeline: dlt.Pipeline) -> None:
@@ -44,9 +37,7 @@ def check_abilities(pipeline: dlt.Pipeline) -> None:
             is missing).
     """
     refuse_folders(pipeline)
-    refuse_name_of_file(pipeline)
-    if pipeline.destination and pipeline.destination.destination_type == DUCKLAKE:
-        _check_extension()
+    of(pipeline).check(pipeline)
     Warehouse(pipeline)
     capabilities = client_to_ask(pipeline).capabilities
     preferred, formats = capabilities.preferred_loader_file_format, capabilities.supported_loader_file_formats or []
@@ -56,23 +47,6 @@ def check_abilities(pipeline: dlt.Pipeline) -> None:
     if "csv" in formats and "parquet" not in formats:
         name = pipeline.destination.destination_name if pipeline.destination else ""
         raise SettingError(f"destination {name} needs packages by which rows arrive as they are: {install_line(name)}")
-
-
-def _check_extension() -> None:
-    """Loads DuckDB's extension for DuckLake, and fetches it first where it is not there.
-
-    Raises:
-        SettingError: it cannot be had.
-    """
-    with duckdb.connect() as database:
-        try:
-            for statement in EXTENSION:
-                database.execute(statement)
-        except duckdb.Error as error:
-            raise SettingError(
-                f"destination ducklake needs the extension ducklake of DuckDB {duckdb.__version__}, which cannot be loaded: "
-                f"{first_line(error)[:200]}"
-            ) from error
 
 
 def install_line(destination: str) -> str:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
+from typing import Any
 
 import dlt
+from dlt.common.destination import Destination
+
+from harvest_source.destinations import KNOWN, of, of_destination
 
 LOG_LEVEL = "runtime.log_level"
 DEFAULTS: dict[str, object] = {
@@ -17,17 +22,6 @@ DEFAULTS: dict[str, object] = {
 }
 VERBOSE = {LOG_LEVEL: "WARNING"}  # dlt's own
 LOAD_WORKERS = "load.workers"
-SERVER_LOAD_WORKERS = 4  # a server takes several files at once: with one after another, most of the time is waiting
-FILE_LOAD_WORKERS = 1  # DuckDB and SQLite take one writer; twenty files at once, dlt's default, cost memory
-FILE_DESTINATIONS = frozenset({"duckdb", "ducklake", "filesystem", "sqlalchemy"})
-WARNINGS_WITHOUT_MEANING = (
-    # of Google's client: another way to read, which needs one more right and is slower where answers are small
-    "Cannot create BigQuery Storage client",
-    # of SQLAlchemy: what SQLite lacks is made up for when rows are read back; dlt writes its merges in an older way
-    r"Dialect sqlite\+pysqlite does \*not\* support Decimal",
-    "Coercing Subquery object into a select",
-    "implicitly coercing SELECT object to scalar subquery",
-)
 
 
 def apply_dlt_defaults(*, verbose: bool = False) -> None:
@@ -36,16 +30,16 @@ def apply_dlt_defaults(*, verbose: bool = False) -> None:
     _silence()
 
 
-def apply_load_workers(destination_type: str) -> None:
+def apply_load_workers(destination: Destination[Any, Any]) -> None:
     """Sets how many files are loaded at once for the rest of the process."""
-    _set({LOAD_WORKERS: _workers(destination_type)})
+    _set({LOAD_WORKERS: of_destination(destination).load_workers})
 
 
 @contextmanager
 def dlt_defaults(pipeline: dlt.Pipeline) -> Iterator[None]:
     """Has the defaults hold for the length of a `with`; afterwards the process goes on with its own."""
     with dlt.config.values({}), warnings.catch_warnings():  # both put back what is set meanwhile
-        _set({**DEFAULTS, LOAD_WORKERS: _workers(pipeline.destination.destination_type)})
+        _set({**DEFAULTS, LOAD_WORKERS: of(pipeline).load_workers})
         _silence()
         try:
             yield
@@ -53,10 +47,6 @@ def dlt_defaults(pipeline: dlt.Pipeline) -> Iterator[None]:
             level: object = dlt.config.get(LOG_LEVEL)
     if dlt.config.get(LOG_LEVEL) != level:
         dlt.current.run_context().initialize_runtime()
-
-
-def _workers(destination_type: str) -> int:
-    return FILE_LOAD_WORKERS if destination_type.rpartition(".")[2] in FILE_DESTINATIONS else SERVER_LOAD_WORKERS
 
 
 def _set(defaults: dict[str, object]) -> None:
@@ -68,5 +58,5 @@ def _set(defaults: dict[str, object]) -> None:
 
 
 def _silence() -> None:
-    for beginning in WARNINGS_WITHOUT_MEANING:
+    for beginning in chain.from_iterable(facts.warnings for facts in KNOWN.values()):
         warnings.filterwarnings("ignore", beginning)

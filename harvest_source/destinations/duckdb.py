@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import dlt
 from dlt.common.destination.exceptions import DestinationException
@@ -15,12 +17,18 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixe
 
 from harvest_source.clock import Clock
 from harvest_source.destinations.clients import client_to_ask
-from harvest_source.errors import causes, first_line
+from harvest_source.destinations.facts import Facts, kind_of
+from harvest_source.errors import SettingError, causes, first_line
 
-DUCKDB = "dlt.destinations.duckdb"  # dlt's name of the kind of destination
+KIND = DIALECT = "duckdb"  # dlt's name of the kind of destination, and sqlglot's of what its queries are written in
+READ_ONLY = "begin transaction read only"
+LOCKED = "set lock_configuration = true"  # else a function of DuckDB writes logs into files (seen with 2.0.1)
 IN_USE = "Conflicting lock is held"
 LONGEST_WAIT_SECONDS = 30.0
 LOOK_SECONDS = 0.5  # between two tries to open the file
+OF_QUERIES = "'"  # dlt writes paths into DuckDB's queries as they are (seen with 1.31)
+OF_FILES = "?" if os.name == "nt" else "?\\"  # DuckDB takes them for options and for folders (seen with 2.0.1)
+ELSEWHERE = "rename the folder, or start in another one"
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Patience:
 
 def is_one_file(pipeline: dlt.Pipeline) -> bool:
     """Returns whether a pipeline's destination is a DuckDB file."""
-    return bool(pipeline.destination and pipeline.destination.destination_type == DUCKDB)
+    return kind_of(pipeline.destination) == KIND
 
 
 def database_file(pipeline: dlt.Pipeline) -> Path | None:
@@ -42,6 +50,61 @@ def database_file(pipeline: dlt.Pipeline) -> Path | None:
         return None
     path = client_to_ask(pipeline).config.credentials.database
     return None if not isinstance(path, str) or path.startswith((":", "md:")) else Path(path)
+
+
+def absolute_file(pipeline: dlt.Pipeline) -> Path | None:
+    """Returns the file of a DuckDB destination with its whole path; `None` where there is none."""
+    file = database_file(pipeline)
+    return file.absolute() if file else None
+
+
+def reads_for(pipeline: dlt.Pipeline) -> bool:
+    """Returns whether DuckDB reads the destination: its own file, DuckLake, or Parquet files."""
+    return bool(client_to_ask(pipeline).capabilities.sqlglot_dialect == DIALECT)
+
+
+def refuse_paths(pipeline: dlt.Pipeline) -> None:
+    """Refuses folders whose name stands in DuckDB's queries and cannot.
+
+    Raises:
+        SettingError: names the folder, the sign and what to do.
+    """
+    if not reads_for(pipeline):
+        return
+    refuse_sign(str(Path(pipeline.working_dir).absolute()), OF_QUERIES, f"{ELSEWHERE}, or set DLT_DATA_DIR")
+    bucket = getattr(client_to_ask(pipeline).config, "bucket_url", None)
+    if isinstance(bucket, str):
+        refuse_sign(unquote(bucket), OF_QUERIES, f"{ELSEWHERE}, or set another bucket_url")
+
+
+def refuse_sign(path: str, signs: str, remedy: str) -> None:
+    """Raises `SettingError` where a path has one of some signs."""
+    sign = next((each for each in signs if each in path), None)
+    if sign:
+        raise SettingError(f"a load cannot work in {path}, for the sign {sign} in its name: {remedy}")
+
+
+def refuse_file(pipeline: dlt.Pipeline) -> None:
+    """Refuses a database file that could not be made or used.
+
+    Raises:
+        SettingError: a sign in its path does not do, its folder is not there, or it has the name of the dataset: DuckDB could not
+            tell which of them is meant.
+    """
+    file = database_file(pipeline)
+    if file is None:
+        return
+    refuse_sign(str(file.absolute()), OF_FILES, ELSEWHERE)
+    if not file.absolute().parent.is_dir():
+        raise SettingError(f"there is no folder {file.absolute().parent} for the database file: make it, or set another")
+    catalog = file.name.lstrip(".").split(".")[0]  # as DuckDB names what it finds in a file (seen with 2.0.1)
+    client = client_to_ask(pipeline).sql_client
+    for dataset in (client.dataset_name, client.staging_dataset_name):
+        if catalog.lower() == dataset.lower():
+            raise SettingError(
+                f"the file {file.name} and the dataset {dataset} have one name, which DuckDB cannot tell apart: "
+                "name the file otherwise, or give another --dataset"
+            )
 
 
 def user_of_file(error: BaseException) -> str | None:
@@ -135,3 +198,7 @@ def _has_tables(pipeline: dlt.Pipeline) -> bool:
     except DestinationException:  # another program has it: it is left alone
         return True
     return bool(n)
+
+
+# one worker, since the file takes one writer
+FACTS = Facts(load_workers=1, is_tested=True, read_only=(READ_ONLY,), check=refuse_file, place=absolute_file)

@@ -12,10 +12,13 @@ import pyarrow as pa
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.destinations.clients import client_to_ask
+from harvest_source.destinations.facts import Facts, kind_of
 from harvest_source.destinations.failures import GOES_ON
+from harvest_source.destinations.tls import tls_of
 from harvest_source.errors import LoadFailedError, SettingError, first_line
 
-POSTGRES = "dlt.destinations.postgres"  # dlt's name of the kind of destination
+KIND = "postgres"  # dlt's name of the kind of destination
+READ_ONLY = "set session characteristics as transaction read only"
 ENCODING = "UTF8"  # in which both drivers send; the server would take them for its own encoding without being told
 STORES_ALL_TEXT = (ENCODING, "SQL_ASCII")  # the second takes bytes as they come, and gives them back
 WRITTEN = 1  # id of the row that `check` writes
@@ -41,7 +44,7 @@ FREE_CONNECTIONS = """
 
 def is_postgres(pipeline: dlt.Pipeline) -> bool:
     """Returns whether a pipeline loads into Postgres by dlt's own destination for it."""
-    return bool(pipeline.destination and pipeline.destination.destination_type == POSTGRES)
+    return kind_of(pipeline.destination) == KIND
 
 
 def write_by_adbc(pipeline: dlt.Pipeline, table: str) -> None:
@@ -115,3 +118,12 @@ def _check_session(client: SqlClientBase[Any], session: int) -> None:
         raise LoadFailedError(f"{lost} ({first_line(error)}); {GOES_ON}") from error
     if now != session:
         raise LoadFailedError(f"{lost}; {GOES_ON}")
+
+
+def told(client: SqlClientBase[Any]) -> str:
+    """Returns in words which TLS an open connection has; raises as `check_server`."""
+    check_server(client)
+    return tls_of(client.native_connection)
+
+
+FACTS = Facts(is_tested=True, read_only=(READ_ONLY,), told=told, write_one=write_by_adbc)

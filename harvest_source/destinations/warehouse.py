@@ -16,6 +16,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.reports import AccountReport, Report, parent_id_column
+from harvest_source.destinations import of
 from harvest_source.destinations.declared import as_declared, column_names
 from harvest_source.destinations.duckdb import Patience, is_one_file, opened
 from harvest_source.destinations.scope import EVERY_ROW, LIVE, MARKED, Scope, sql_of
@@ -77,6 +78,7 @@ class Warehouse:
         self._patience = patience
         self._per_question = lets_go and is_one_file(pipeline)
         self._open_for_all = ExitStack()
+        self._computes_columns = of(pipeline).computes_columns
         self._schema = pipeline.schemas.get(pipeline.default_schema_name or SECTION)
         tables = self._schema.data_tables() if self._schema else ()
         self._there = {str(table["name"]) for table in tables}  # those that the pipeline made, but for those found to be gone
@@ -120,7 +122,7 @@ class Warehouse:
 
     def stored_columns(self, table: str, names: Collection[str]) -> list[str]:
         """Returns those of the named columns that hold values, as the database writes them: not those that it computes."""
-        if self._client.capabilities.sqlglot_dialect == "bigquery":  # minds no case and computes no columns
+        if not self._computes_columns:
             return sorted(names)
         query = "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
         found = self._asked(f"{query} and is_generated <> 'ALWAYS'", (self._client.dataset_name, table))

@@ -20,6 +20,7 @@ import pyarrow as pa
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
 from harvest_source.catalogue.hints import ARROW_TYPES, DELETED_AT, resource_hints
 from harvest_source.catalogue.reports import Paging, Report, parent_id_column
+from harvest_source.destinations import of
 from harvest_source.destinations.abilities import can_merge
 from harvest_source.destinations.failures import is_gone, reason
 from harvest_source.destinations.warehouse import Row, Warehouse
@@ -28,7 +29,6 @@ from harvest_source.loading.delivery import replacing
 from harvest_source.loading.package import load
 from harvest_source.settings import SECTION
 
-TESTED = frozenset(f"dlt.destinations.{name}" for name in ("duckdb", "postgres", "bigquery", "filesystem"))
 NAME = "harvest_trial"
 ACCOUNT = 1
 COLUMNS = tuple(Column(f"of_{kind.name.lower()}", kind, "A value of each kind.") for kind in Kind)
@@ -63,7 +63,7 @@ CHANGED, GONE = [_row(1, EMPTY, EMPTY), _row(2, NULLS), _row(3, FULL, FULL, EMPT
 
 def is_tested(pipeline: dlt.Pipeline) -> bool:
     """Returns whether this product is tested with a destination, so that it need not be tried."""
-    return bool(pipeline.destination and pipeline.destination.destination_type in TESTED)
+    return of(pipeline).is_tested
 
 
 def try_out(pipeline: dlt.Pipeline) -> None:

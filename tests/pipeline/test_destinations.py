@@ -224,7 +224,7 @@ def test_sqlite_is_checked_loaded_and_shown(tmp_path: Path) -> None:
 
 def test_ducklake_without_its_extension_is_refused_in_one_line(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is read; the extension is not fetched here, since no test leaves the machine."""
-    monkeypatch.setattr("harvest_source.destinations.abilities.EXTENSION", ("load no_such_extension",))
+    monkeypatch.setattr("harvest_source.destinations.ducklake.EXTENSION", ("load no_such_extension",))
     with serving(tiny()) as sandbox:
         done = type_command("run", "--destination", "ducklake", harvest=sandbox)
         assert (done.code, done.err.count("\n"), len(sandbox.requests)) == (2, 1, 0)

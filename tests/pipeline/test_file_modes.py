@@ -21,7 +21,7 @@ from support import serving, sync_once
 
 from harvest_sandbox import Fault
 from harvest_source.commands.workplace import Workplace
-from harvest_source.destinations.places import place_on_this_machine
+from harvest_source.destinations import of
 from harvest_source.file_modes import made_for_owner, readers_of, shut_to_group
 from harvest_source.settings_files import secrets_files
 
@@ -286,14 +286,14 @@ def test_place_that_cannot_be_looked_into_is_left_to_whoever_opens_it(open_place
 )
 def test_place_of_the_tables_on_this_machine(tmp_path: Path, destination: Callable[[Path], Any], expected: str | None) -> None:
     pipeline = dlt.pipeline("places", destination=destination(tmp_path), dataset_name="harvest", pipelines_dir=str(tmp_path))
-    assert place_on_this_machine(pipeline) == (None if expected is None else tmp_path / expected)
+    assert of(pipeline).place(pipeline) == (None if expected is None else tmp_path / expected)
 
 
 def test_file_that_sqlite_has_for_a_dataset_is_the_place_of_its_tables(tmp_path: Path) -> None:
     (tmp_path / "a__harvest.db").touch()
     destination = dlt.destinations.sqlalchemy(f"sqlite:///{tmp_path}/a.db")
     pipeline = dlt.pipeline("places", destination=destination, dataset_name="harvest", pipelines_dir=str(tmp_path))
-    assert place_on_this_machine(pipeline) == tmp_path / "a__harvest.db"
+    assert of(pipeline).place(pipeline) == tmp_path / "a__harvest.db"
 
 
 def test_what_keeps_the_group_out_is_found_up_to_the_folder_of_the_run(tmp_path: Path) -> None:

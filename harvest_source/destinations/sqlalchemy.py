@@ -1,0 +1,41 @@
+"""What SQLAlchemy opens: SQLite, MariaDB, MySQL and more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dlt
+
+from harvest_source.destinations.clients import client_to_ask, forget_client
+from harvest_source.destinations.facts import Facts
+
+MYSQL_FAMILY = ("mysql", "mariadb")  # dialects
+WARNINGS = (
+    # what SQLite lacks is made up for when rows are read back; dlt writes its merges in an older way
+    r"Dialect sqlite\+pysqlite does \*not\* support Decimal",
+    "Coercing Subquery object into a select",
+    "implicitly coercing SELECT object to scalar subquery",
+)
+
+
+def make_texts_exact(pipeline: dlt.Pipeline) -> None:
+    """Has MariaDB and MySQL keep texts as they are, and without a limit."""
+    if pipeline.destination and client_to_ask(pipeline).capabilities.sqlglot_dialect in MYSQL_FAMILY:
+        from harvest_source.destinations.exact_texts import ExactTexts  # noqa: PLC0415 - only these need the package SQLAlchemy
+
+        pipeline.destination.caps_params["type_mapper"] = ExactTexts
+        forget_client(pipeline)
+
+
+def sqlite_file(pipeline: dlt.Pipeline) -> Path | None:
+    """Returns the file of a SQLite database; `None` for other databases, and for one in memory."""
+    credentials: Any = client_to_ask(pipeline).config.credentials
+    if not str(credentials.drivername).startswith("sqlite") or not credentials.database:
+        return None
+    file = Path(credentials.database).absolute()
+    own = file.with_name(f"{file.stem}__{pipeline.dataset_name}{file.suffix}")  # dlt gives each dataset a file beside it
+    return own if own.exists() else file
+
+
+FACTS = Facts(load_workers=1, warnings=WARNINGS, settle=make_texts_exact, place=sqlite_file)  # SQLite takes one writer
