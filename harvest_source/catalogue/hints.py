@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import dlt
 import pyarrow as pa
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
-from dlt.destinations.impl.bigquery.bigquery_adapter import CLUSTER_COLUMNS_HINT, PARTITION_HINT, TABLE_DESCRIPTION_HINT
+from dlt.destinations.impl.bigquery.bigquery_adapter import PartitionTransformation, bigquery_adapter
 
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
 from harvest_source.catalogue.reports import Report, parent_id_column
@@ -130,11 +131,18 @@ def table_hints(report: Report) -> dict[str, Any]:
 def _layout(columns: Iterable[Column], date_column: str, key: tuple[str, ...], description: str) -> dict[str, Any]:
     """Returns partition, clusters and description of a table: by account and client, or by its key."""
     kinds = {column.name: column.kind for column in columns}
-    clusters = ["account_id", CLIENT_ID] if CLIENT_ID in kinds else list(key)
-    hints: dict[str, Any] = {CLUSTER_COLUMNS_HINT: clusters, TABLE_DESCRIPTION_HINT: description}
-    if date_column in kinds:
-        hints[PARTITION_HINT] = {date_column: PARTITIONS[kinds[date_column]]}
-    return hints
+    clusters = ("account_id", CLIENT_ID) if CLIENT_ID in kinds else key
+    return dict(_adapted(clusters, date_column, PARTITIONS.get(kinds.get(date_column, Kind.ID)), description))
+
+
+@cache  # each takes a millisecond, and each load asks for those of all tables
+def _adapted(clusters: tuple[str, ...], date_column: str, partition: str | None, description: str) -> dict[str, Any]:
+    """Returns the hints of dlt's own adapter for BigQuery, which takes a resource, and no table of a list within one."""
+    bare, adapted = dlt.resource([], name="any"), dlt.resource([], name="any")
+    by_month: Any = PartitionTransformation(partition, date_column) if partition else None
+    bigquery_adapter(adapted, partition=by_month, cluster=list(clusters), table_description=description)
+    known = bare.compute_table_schema()
+    return {name: hint for name, hint in adapted.compute_table_schema().items() if name not in known}
 
 
 def list_tables(report: Report, schema: Schema) -> list[str]:
