@@ -14,6 +14,7 @@ from dlt.common.destination.dataset import DBApiCursor
 from dlt.common.destination.exceptions import DestinationUndefinedEntity, SqlClientNotAvailable
 from dlt.destinations.sql_client import SqlClientBase
 
+from harvest_source.about import page
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.reports import AccountReport, Report, parent_id_column
 from harvest_source.destinations import of
@@ -23,6 +24,8 @@ from harvest_source.destinations.scope import EVERY_ROW, LIVE, MARKED, Scope, sq
 from harvest_source.dlt_corners import COMPLETED, LIST_INDEX, LOAD_ID, LOADS_TABLE, OF_DLT, STATES_TABLE
 from harvest_source.errors import SettingError
 from harvest_source.settings import SECTION
+
+LIBRARY_PAGE = "docs/library.md"
 
 Row = dict[str, Any]
 
@@ -73,7 +76,7 @@ class Warehouse:
         except (SqlClientNotAvailable, NotImplementedError) as error:
             raise SettingError(
                 f"dlt cannot read destination {pipeline.destination and pipeline.destination.destination_name} back, so nothing "
-                "could be compared with Harvest: choose another, or load it with plain dlt (docs/library.md)"
+                f"could be compared with Harvest: choose another, or load it with plain dlt ({page(LIBRARY_PAGE)})"
             ) from error
         self._patience = patience
         self._per_question = lets_go and is_one_file(pipeline)

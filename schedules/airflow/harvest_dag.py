@@ -3,7 +3,7 @@
 
 Use, from a clone, in Airflow's environment:
 
-    pip install -r requirements.txt && cp -r harvest_source schedules/airflow/harvest_dag.py "$AIRFLOW_HOME/dags/"
+    pip install '.[postgres]' && cp schedules/airflow/harvest_dag.py "$AIRFLOW_HOME/dags/"
     airflow pools set harvest 1 "one run at a time" && airflow variables set harvest_accounts 1001,1002
 
 The pool has one slot, so that accounts are loaded one after another: they share the request limit of one token, and each
@@ -13,7 +13,7 @@ Airflow Variables; each may stand in the environment instead (AIRFLOW_VAR_HARVES
 
     harvest_accounts     the numbers of the accounts: 1001,1002
     harvest_destination  postgres, bigquery or another destination of dlt; default: postgres. Install what it needs as well
-                         (requirements-postgres.txt). For duckdb, DESTINATION__DUCKDB__CREDENTIALS must say where the file lies
+                         (pip install '.[bigquery]'). For duckdb, DESTINATION__DUCKDB__CREDENTIALS must say where the file lies
     harvest_dataset      the schema of the tables; default: harvest
     dlt_secrets_toml     token and credentials, written as in .dlt/secrets.toml.example; or in the environment of the
                          workers (SOURCES__HARVEST__ACCESS_TOKEN, ...)

@@ -15,6 +15,7 @@ import pytest
 from compare import assert_equal
 from faults_support import tiny
 from large_tools import need
+from packages import build_wheel, install_into
 from support import TOKEN, rows, serving
 from usage_endpoint import usage_endpoint
 
@@ -38,6 +39,9 @@ class Airflow:
         self.python = need(os.environ.get("AIRFLOW_PYTHON"), HOW_TO_GET_AIRFLOW)
         for name in ("airflow/dags", "temporary"):
             (self.folder / name).mkdir(parents=True)
+        (install,) = head_commands("pip")
+        assert shlex.split(install) == ["pip", "install", ".[postgres]"]  # here without what it needs, which is there
+        install_into(self.folder / "packages", build_wheel(self.folder))
         copy = head_commands("cp")
         subprocess.run(
             ["/bin/sh", "-c", *copy], cwd=ROOT, env={**os.environ, "AIRFLOW_HOME": str(self.home)}, check=True, timeout=SECONDS
@@ -60,6 +64,7 @@ class Airflow:
         env = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
+            "PYTHONPATH": str(self.folder / "packages"),
             "TMPDIR": str(self.folder / "temporary"),
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
