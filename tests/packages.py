@@ -50,6 +50,6 @@ def make_environment(folder: Path, wheel: Path) -> Path:
     programs = folder / "bin"
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
     (packages / "of_the_tests.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
-    install = ["--python", programs / "python", "install", "--no-index", "--no-deps", wheel]
-    subprocess.run([*PIP, *install], check=True, timeout=120)
+    install = ["install", "--no-index", "--no-deps", str(wheel)]
+    subprocess.run([*PIP, "--python", str(programs / "python"), *install], check=True, timeout=120)
     return programs
