@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harvest_source.api.accounts import Account, choose_accounts
 from harvest_source.api.client import HarvestClient
@@ -29,13 +30,14 @@ class Connection:
         """Returns the accounts to load; asks Harvest. Raises as `choose_accounts`."""
         return choose_accounts(self.client, self.wanted)
 
-    def reader(self, folder: Path | None = None) -> Reader:
+    def reader(self, folder: Path | None = None, **listeners: Any) -> Reader:
         """Returns what reads the reports of one run.
 
         Args:
             folder: where answers outlive a run that is interrupted; `None` for a folder that goes with the reader.
+            listeners: `on_planned` and `on_read` of `Reader`.
         """
-        return Reader(self.client, self.settings, self.choice, folder=folder)
+        return Reader(self.client, self.settings, self.choice, folder, **listeners)
 
 
 def connect(

@@ -41,10 +41,10 @@ from harvest_source.catalogue.reports import NAMES, AccountReport, Report, repor
 from harvest_source.connection import Connection
 from harvest_source.dlt_corners import OF_DLT, has_seen_rows
 from harvest_source.errors import SettingError
-from harvest_source.reading.children import ChildReading
-from harvest_source.reading.parents import ParentPlan
+from harvest_source.reading.children import Asking
+from harvest_source.reading.plan import ChildPlan, Wish, state_of
 from harvest_source.reading.reader import Reader
-from harvest_source.reading.reading import Pages
+from harvest_source.reading.reading import Reading
 from harvest_source.reading.shape import Notes, Row, Shaper
 from harvest_source.settings import SECTION, HarvestSettings
 
@@ -66,7 +66,7 @@ class Extraction:
 
     def __post_init__(self) -> None:
         self.reader: Reader = self.connection.reader()
-        self.spool = self.reader.spool  # opened before there are threads
+        self.fetcher = self.reader.fetcher  # its store is opened before there are threads
 
     @property
     def accounts(self) -> list[Account]:
@@ -121,10 +121,11 @@ def _iter_list(extraction: Extraction, report: Report) -> Iterator[Any]:
     is_empty = True
     shaper = Shaper(report, known_kinds, extraction.notes)
     for account in extraction.accounts:
-        outcome = extraction.reader.collect_list(AccountReport(account.id, report.name), account_state(report.name, account.id))
-        if outcome.pages is None:
+        pair = AccountReport(account.id, report.name)
+        outcome = extraction.reader.read_lists({pair: Wish(account_state(report.name, account.id))})[pair]
+        if outcome.reading is None:
             raise outcome.error or AssertionError(report.name)
-        for item, _rows in iter_items(report, shaper, iter_rows(shaper, outcome.pages)):
+        for item, _rows in iter_items(report, shaper, iter_rows(shaper, outcome.reading)):
             is_empty = False
             yield item
         if outcome.state is not None:
@@ -149,11 +150,12 @@ def _iter_parents(extraction: Extraction, report: Report) -> Iterator[Row]:
     """Yields the parents whose children this run asks for: `id`, and `updated_at` where it tells a change."""
     for account in extraction.accounts:
         pair = AccountReport(account.id, report.name)
-        outcome, reading = extraction.reader.plan_children(pair, account_state(report.name, account.id))
-        if reading is None:
+        outcome = extraction.reader.plan(pair, Wish(account_state(report.name, account.id)))
+        if outcome.plan is None:
             raise outcome.error or AssertionError(report.name)
+        (asking,) = extraction.reader.start([outcome.plan])
         keeps = None if extraction.connection.choice.since else accounts_state(report.name)
-        planned = extraction.planned[pair] = Planned(reading, keeps)
+        planned = extraction.planned[pair] = Planned(asking, keeps)
         for parent_id, version in planned.versions.items():
             yield {"account_id": account.id, "id": parent_id, UPDATED_AT: version or None}
         planned.all_are_named()
@@ -163,11 +165,11 @@ def _iter_parents(extraction: Extraction, report: Report) -> Iterator[Row]:
 class Planned:
     """The parents that a run asks of one account, and the state that is kept once all of them are read."""
 
-    reading: ChildReading
+    asking: Asking
     keeps: dict[str, Any] | None  # of the report, by account; None: the state stays as it is
 
     def __post_init__(self) -> None:
-        self.versions = dict(self.reading.plan.parents)
+        self.versions = self.asking.plan.parents
         self._waiting = set(self.versions)
         self._named = False
         self._lock = threading.Lock()
@@ -186,7 +188,7 @@ class Planned:
 
     def _keep_state(self) -> None:
         if self._named and not self._waiting and self.keeps is not None:
-            self.keeps[str(self.reading.plan.account_id)] = self.reading.state(self.versions)
+            self.keeps[str(self.asking.plan.account_id)] = state_of(self.asking.plan_after(self.versions))
 
 
 class _Asking:
@@ -208,14 +210,12 @@ class _Asking:
         planned = self._extraction.planned.get(AccountReport(account_id, self._report.name))
         if planned and parent_id not in planned.versions:
             planned = None
-        client, spool = self._extraction.connection.client, self._extraction.spool
-        reading = planned.reading if planned else ChildReading(ParentPlan(self._report, account_id, {parent_id: ""}), {})
-        reading.ask(client, spool, parent_id)
-        if planned is None or len(reading.hidden) == len(planned.versions):
-            reading.require_answer(client, spool)
-        if reading.error:
-            raise reading.error
-        rows = [row for batch in iter_rows(self._shaper, reading.pages(spool, [parent_id])) for row in batch]
+        plan = ChildPlan(self._report, account_id, {parent_id: ""})
+        asking = planned.asking if planned else Asking(plan, self._extraction.fetcher)
+        asking.ask(parent_id)
+        if planned is None or len(asking.refused) == len(planned.versions):
+            asking.require_answer()
+        rows = [row for batch in iter_rows(self._shaper, asking.reading([parent_id])) for row in batch]
         if planned:
             planned.is_read(parent_id)
         return next((item for item, _rows in iter_items(self._report, self._shaper, [rows])), None) if rows else None
@@ -264,12 +264,12 @@ def account_state(report_name: str, account_id: int) -> dict[str, Any]:
     return state
 
 
-def iter_rows(shaper: Shaper, pages: Pages) -> Iterator[list[Row]]:
+def iter_rows(shaper: Shaper, reading: Reading) -> Iterator[list[Row]]:
     """Yields the rows of a reading in lists of some thousand: a page may hold one payment, or 2,000 entries."""
     batch: list[Row] = []
     with stays_with_report():
-        for parent_id, records in pages.iter_pages():
-            batch += [shaper.shape(record, pages.account_id, parent_id) for record in records]
+        for parent_id, records in reading.iter_pages():
+            batch += [shaper.shape(record, reading.account_id, parent_id) for record in records]
             if len(batch) >= BATCH_ROWS:
                 yield batch
                 batch = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from dateutil.parser import isoparse
 from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
@@ -18,6 +17,7 @@ from harvest_source.about import USER_AGENT
 from harvest_source.addresses import as_sent, origin
 from harvest_source.configuration import fill
 from harvest_source.errors import SettingError
+from harvest_source.instants import parse_instant
 from harvest_source.unread import refuse_unread, strays
 
 SECTION = "harvest"
@@ -240,19 +240,18 @@ def parse_since(name: str, value: object) -> datetime:
     elif isinstance(value, date):
         instant = datetime(value.year, value.month, value.day, tzinfo=UTC)
     else:
-        instant = _isoparse(name, str(value).strip())
+        instant = _read_instant(name, str(value).strip())
     whole = instant.replace(microsecond=0)  # as the API writes and takes instants
     return whole.replace(tzinfo=UTC) if whole.tzinfo is None else whole.astimezone(UTC)
 
 
-def _isoparse(name: str, text: str) -> datetime:
-    wrong = SettingError(f"{_named(name, text)} is not a date: write 2025-01-31 or 2025-01-31T08:00:00+02:00")
-    if len(text) < len("2025-01-31"):  # isoparse also takes a bare year or month, which nobody means
-        raise wrong
+def _read_instant(name: str, text: str) -> datetime:
     try:
-        return isoparse(text)
-    except (ValueError, OverflowError) as error:
-        raise wrong from error
+        if len(text) >= len("2025-01-31"):  # a date without its signs may be a bare number, which nobody means
+            return parse_instant(text)
+    except ValueError:
+        pass
+    raise SettingError(f"{_named(name, text)} is not a date: write 2025-01-31 or 2025-01-31T08:00:00+02:00")
 
 
 def parse_account_ids(value: object) -> tuple[int, ...] | None:

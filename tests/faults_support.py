@@ -23,7 +23,7 @@ from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
 from harvest_source.catalogue.reports import NAMES, REPORTS, Report, by_name
 from harvest_source.loading import Summary
 from harvest_source.loading.listener import Listener
-from harvest_source.reading.parents import lists_needed
+from harvest_source.reading.plan import lists_needed
 
 TINY = Size(projects=4, users=4, invoices=4, estimates=3, time_entries=40, expenses=6, clients=3)
 TABLES_OF_RUNS = frozenset({"load_report", "deleted_rows", "accounts"})

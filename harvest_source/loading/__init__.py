@@ -10,17 +10,19 @@ from pathlib import Path
 
 import dlt
 
-from harvest_source.catalogue.reports import NAMES
+from harvest_source.catalogue.reports import NAMES, AccountReport
 from harvest_source.destinations.defaults import dlt_defaults
 from harvest_source.destinations.set_up import setting_errors
 from harvest_source.loading.listener import Listener
 from harvest_source.loading.options import SyncOptions
 from harvest_source.loading.run import run_alone
 from harvest_source.loading.summary import ReportResult, Summary
+from harvest_source.reading.reader import Outcome
 from harvest_source.resources import HarvestSource
 
 __all__ = ["ReportResult", "Summary", "sync"]
 
+GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
 ANSWERS_FOLDER = "harvest"  # in the pipeline's working folder: answers that outlive a run that is interrupted
 
 
@@ -61,8 +63,17 @@ def sync(
     client.budgets.listen(listener.waiting)
     client.on_slow = lambda name: listener.note(f"{name}: Harvest does not answer in time, so it is asked for in smaller parts")
     names = [name for name in NAMES if name in source.selected_resources]
-    reader = connection.reader(Path(pipeline.working_dir) / ANSWERS_FOLDER)
     destination = pipeline.destination.destination_name
+
+    def tell_read(pair: AccountReport, outcome: Outcome) -> None:
+        rows, error = outcome.reading.rows if outcome.reading else 0, outcome.error
+        listener.read(pair.report, rows, str(error) if error else None)
+
+    reader = connection.reader(
+        Path(pipeline.working_dir) / ANSWERS_FOLDER,
+        on_planned=lambda requests: listener.planned(requests, requests * GENERAL_PACE_SECONDS),
+        on_read=tell_read,
+    )
     try:
         with setting_errors(destination), dlt_defaults(pipeline), client, client.outages.told_to(listener.outage):
             return run_alone(pipeline, connection, reader, names, options, listener)

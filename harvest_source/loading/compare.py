@@ -6,20 +6,21 @@ Equal counts are not equal rows: what goes beyond them for longer lists is in `l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.reports import AccountReport, Paging, Report, by_name
 from harvest_source.destinations.scope import LIVE, Scope
 from harvest_source.destinations.warehouse import Row, Warehouse
 from harvest_source.loading.lists import ALL_DAYS, Lists
+from harvest_source.reading.by_windows import read_windows
 from harvest_source.reading.lists import read_list
 from harvest_source.reading.reader import Outcome
-from harvest_source.reading.reading import Key, Pages, list_params, new_pages, versions_of
-from harvest_source.reading.windows import WINDOW_ROWS, Window, WindowReader
+from harvest_source.reading.reading import Key, Reading, versions_of
+from harvest_source.reading.windows import WINDOW_ROWS, Window
 from harvest_source.settings import PER_PAGE
 
 LOOKS = 3  # a count that changes between two looks is looked at again
@@ -34,7 +35,7 @@ class Finding:
     at_harvest: int | None = None  # rows by Harvest's own count, or as many as were read
     equal: bool = False
     gone: frozenset[Key] = frozenset()  # keys that Harvest no longer has
-    reading: Pages | None = None  # rows to load again, since some are missing or differ
+    reading: Reading | None = None  # rows to load again, since some are missing or differ
     counted: bool = False  # nothing but counts was compared
 
 
@@ -63,6 +64,29 @@ def middle_of(rows_by_day: Mapping[date, int]) -> date | None:
         if rows >= half:
             return day
     return days[-2] if len(days) > 1 else None
+
+
+def windows_that_differ(window: Window, there: int, days: Mapping[date, int], count: Callable[[Window], int]) -> Iterator[Window]:
+    """Yields windows in which a table and Harvest count different rows, each small enough for one answer, or one day.
+
+    Args:
+        window: to be looked at.
+        there: rows in it by Harvest's count.
+        days: rows of the table by day.
+        count: asks Harvest for its count of a window.
+    """
+    inside = {day: rows for day, rows in days.items() if window.holds(day)}
+    here = sum(inside.values())
+    if here == there:
+        return
+    middle = middle_of(inside)
+    if max(here, there) <= WINDOW_ROWS or middle is None:
+        yield window
+        return
+    left, right = window.cut_after(middle)
+    left_there = count(left)
+    yield from windows_that_differ(left, left_there, days, count)
+    yield from windows_that_differ(right, there - left_there, days, count)
 
 
 @dataclass
@@ -109,8 +133,8 @@ class Comparison:
         Raises:
             ApiError: Harvest could not be asked.
         """
-        if outcome and outcome.pages and self.lists.is_whole(outcome):
-            return self._against_reading(outcome.pages)
+        if outcome and outcome.reading and self.lists.is_whole(outcome):
+            return self._against_reading(outcome.reading)
         for _ in range(LOOKS):
             asked = self.lists.asked_ahead(pair) or self.lists.ask(pair, rows=self.is_short(pair))
             if asked.pages:
@@ -136,7 +160,7 @@ class Comparison:
         """Reads a whole list and compares every row."""
         return self.against(self.lists.read(pair))
 
-    def _against_reading(self, pages: Pages) -> Finding:
+    def _against_reading(self, pages: Reading) -> Finding:
         """Compares a table's keys with those of a whole reading of this run, whose rows are loaded already."""
         pair = AccountReport(pages.account_id, pages.report.name)
         here = self.here(pair)
@@ -146,7 +170,7 @@ class Comparison:
         gone = present - pages.keys - self._on_the_edge(pages.report, pair.account_id)
         return Finding(len(pages.keys), equal=present == pages.keys, gone=frozenset(gone))
 
-    def against(self, pages: Pages, since: datetime | None = None) -> Finding:
+    def against(self, pages: Reading, since: datetime | None = None) -> Finding:
         """Compares a table's keys and change times with those of a list's rows, all of them or those changed since."""
         pair = AccountReport(pages.account_id, pages.report.name)
         present, there = self._present(pair, since), versions_of(pages)
@@ -156,7 +180,7 @@ class Comparison:
         differs = have_differences(present, there, self.lists.began)
         return Finding(len(there), equal=not gone and not differs, gone=frozenset(gone), reading=pages if differs else None)
 
-    def holds(self, pages: Pages) -> bool:
+    def holds(self, pages: Reading) -> bool:
         """Returns whether the table has every key of a list's rows, in whichever version."""
         ids = (key[0] for key in pages.keys)
         rows = self.warehouse.rows_by_id(pages.report.name, pages.account_id, "id", ids)
@@ -196,43 +220,24 @@ class Comparison:
             rows_by_day[row[column]] -= 1
         undated = rows_by_day.pop(None, 0)
         days: Counter[date] = Counter({day: rows for day, rows in rows_by_day.items() if day})
-        dated = self.lists.total(pair, ALL_DAYS)
+        dated = self.lists.query(pair).within(ALL_DAYS).total()
         if dated is None or total - dated != undated:
             return None
-        reader = self.lists.reader
-        pages, keep = new_pages(reader.spool, report, pair.account_id, None)
-        first = Pages(report, pair.account_id, None, lambda: iter(()), started=datetime.now(UTC))
-        windows = WindowReader(reader.client, first, self.lists.params(report), pages, keep)
-        gone = self._narrow(ALL_DAYS, dated, days, windows)
-        return Finding(total, gone=frozenset(gone - self._changed_meanwhile(pair)), reading=pages, counted=True)
+        query = self.lists.query(pair)
+        windows = list(windows_that_differ(ALL_DAYS, dated, days, lambda window: query.within(window).total() or 0))
+        reading = read_windows(query, windows)
+        present: set[Key] = set()
+        for window in windows:
+            scope = self.scope(report).where(column, ">=", window.start).where(column, "<=", window.end)
+            present |= self.warehouse.keys(report, pair.account_id, scope)
+        gone = present - reading.keys - self._changed_meanwhile(pair)
+        return Finding(total, gone=frozenset(gone), reading=reading, counted=True)
 
     def _rows_gone(self, pair: AccountReport) -> list[Row]:
         """Returns the rows of a table that are known to be gone already."""
         return self.warehouse.rows_by_id(pair.report, pair.account_id, "id", (key[0] for key in self.gone.get(pair, ())))
 
-    def _narrow(self, window: Window, there: int, days: Counter[date], windows: WindowReader) -> set[Key]:
-        """Reads the windows that differ, and returns the keys of the table's rows that they no longer have."""
-        inside = {day: rows for day, rows in days.items() if window.start and window.end and window.start <= day <= window.end}
-        here = sum(inside.values())
-        if here == there:
-            return set()
-        report, account_id = windows.pages.report, windows.pages.account_id
-        middle = middle_of(inside)
-        if max(here, there) <= WINDOW_ROWS or middle is None:
-            read_before = set(windows.pages.keys)
-            windows.read_window(window)
-            column = report.date_column or ""
-            scope = self.scope(report).where(column, ">=", window.start).where(column, "<=", window.end)
-            present = self.warehouse.keys(report, account_id, scope)
-            return present - (windows.pages.keys - read_before)
-        left, right = window.cut_after(middle)
-        left_there = self.lists.total(AccountReport(account_id, report.name), left) or 0
-        return self._narrow(left, left_there, days, windows) | self._narrow(right, there - left_there, days, windows)
-
-    def _changed_meanwhile(self, pair: AccountReport) -> set[Key]:
+    def _changed_meanwhile(self, pair: AccountReport) -> AbstractSet[Key]:
         """Returns keys of rows changed since the run began: they may have moved from one window to another."""
-        if self.lists.began is None:
-            return set()
-        report, reader = by_name(pair.report), self.lists.reader
-        params = list_params(report, self.lists.began - timedelta(seconds=1), None)
-        return read_list(reader.client, reader.spool, pair.account_id, report, params, None).keys
+        began = self.lists.began
+        return read_list(self.lists.reader.query(pair, began - timedelta(seconds=1))).keys if began else set()

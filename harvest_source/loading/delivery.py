@@ -15,7 +15,7 @@ from harvest_source.catalogue.hints import DELETED_AT, arrow_schema, key_of, res
 from harvest_source.catalogue.reports import AccountReport, Report
 from harvest_source.loading.changes import ChangeFilter
 from harvest_source.loading.rewriting import RestOfTable
-from harvest_source.reading.reading import Pages
+from harvest_source.reading.reading import Reading
 from harvest_source.reading.shape import Notes, Row, Shaper
 from harvest_source.resources import (
     FullKey,
@@ -37,7 +37,7 @@ class Delivery:
     """What one load takes of one report and account."""
 
     pair: AccountReport
-    reading: Pages | None = None  # whose rows are loaded, as far as the destination lacks them
+    reading: Reading | None = None  # whose rows are loaded, as far as the destination lacks them
     state: Mapping[str, Any] | None = None  # what dlt's state keeps from then on; None: it stays as it is
     removed: tuple[Row, ...] = ()  # rows gone at Harvest, as they were last known
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from harvest_source.api.answers import next_link, total_of
-from harvest_source.api.client import THREADS, Params
+from harvest_source.api.client import THREADS
 from harvest_source.api.net import stays_with_report
-from harvest_source.catalogue.reports import AccountReport, Report, by_name
+from harvest_source.catalogue.reports import AccountReport, Report
 from harvest_source.errors import AccessLostError, ApiError
 from harvest_source.reading.lists import read_list
+from harvest_source.reading.query import ListQuery
 from harvest_source.reading.reader import Outcome, Reader
-from harvest_source.reading.reading import Pages, list_params, new_pages, records_of
+from harvest_source.reading.reading import Reading
 from harvest_source.reading.windows import Window
 
 ALL_DAYS = Window(date(1900, 1, 1), date(2999, 12, 31))
@@ -25,7 +26,7 @@ class Asked:
     """What one answer tells of a list."""
 
     total: int | None  # Harvest's count of its rows, `None` where it gives none
-    pages: Pages | None = None  # the rows, where they were asked for and the answer holds them all
+    pages: Reading | None = None  # the rows, where they were asked for and the answer holds them all
 
 
 @dataclass
@@ -75,13 +76,13 @@ class Lists:
 
     def is_whole(self, outcome: Outcome) -> bool:
         """Returns whether the run read a whole list: then that is Harvest's list itself."""
-        pages = outcome.pages
+        pages = outcome.reading
         return bool(pages and not pages.report.parent and pages.since == self.reader.choice.since)
 
     @property
     def began(self) -> datetime | None:
         """Returns the server's time when lists began to be read in this run: what changed since is the next run's."""
-        return min((pages.started for pages in self.reader.readings if pages.started), default=None)
+        return min((pages.started for pages in self.reader.lists.values() if pages.started), default=None)
 
     def bound(self, report: Report, since: datetime | None = None) -> datetime | None:
         """Returns from which change time on a list is compared, of what changed since; `None` for all of it."""
@@ -90,37 +91,26 @@ class Lists:
             bounds.append(self.reader.settings.begins_at)
         return max(bounds, default=None)
 
-    def params(self, report: Report) -> Params:
-        """Returns the filters of the run for a list."""
-        return list_params(report, self.reader.choice.since, self.reader.settings.begins_at)
+    def query(self, pair: AccountReport, since: datetime | None = None) -> ListQuery:
+        """Returns a list under the filters of the run, of what changed since."""
+        return self.reader.query(pair, max(filter(None, (self.reader.choice.since, since)), default=None))
 
-    def read(self, pair: AccountReport) -> Pages:
+    def read(self, pair: AccountReport) -> Reading:
         """Reads a whole list."""
-        reader, report = self.reader, by_name(pair.report)
-        return read_list(reader.client, reader.spool, pair.account_id, report, self.params(report), reader.choice.since)
+        return read_list(self.query(pair))
 
     def ask(self, pair: AccountReport, since: datetime | None = None, *, rows: bool) -> Asked:
         """Asks for a list, of what changed since, with one request: for all its rows, or for their number alone."""
+        query = self.query(pair, since)
         if not rows:
-            return Asked(self.total(pair, since=since))
-        reader, report = self.reader, by_name(pair.report)
-        params = list_params(report, self.bound(report, since), None)
-        answer = next(reader.client.iter_pages(pair.account_id, report.path, report.rows_key or "", params, report.name))
-        total = total_of(answer.data)
-        pages, keep = new_pages(reader.spool, report, pair.account_id, since)
-        keep(answer.body)
-        pages.add(records_of(answer.data, report))
-        if next_link(answer.data, reader.client.api_url) or total not in {None, len(pages.keys)}:
+            return Asked(query.total())
+        answer = next(query.answers())
+        total, draft = total_of(answer.data), query.draft()
+        draft.add(answer)
+        if next_link(answer.data, query.client.api_url) or total not in {None, len(draft.keys)}:
             return Asked(total)
-        return Asked(len(pages.keys), pages)
+        return Asked(len(draft.keys), draft.finish())
 
-    def total(
-        self,
-        pair: AccountReport,
-        window: Window = Window(),  # noqa: B008 - frozen
-        since: datetime | None = None,
-    ) -> int | None:
+    def total(self, pair: AccountReport) -> int | None:
         """Returns Harvest's count of a list's rows, `None` where it gives none."""
-        report = by_name(pair.report)
-        params = {**list_params(report, self.bound(report, since), None), **window.params(), "per_page": "1"}
-        return total_of(self.reader.client.get(pair.account_id, report.path, (report.rows_key or "",), params, report.name).data)
+        return self.query(pair).total()

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from harvest_source.catalogue.reports import AccountReport
+from harvest_source.instants import current_hour
 from harvest_source.loading.compare import Comparison, Finding
-from harvest_source.reading.parents import current_hour
 
 LATE = timedelta(days=1)  # so late a row may come and be found by the next run
 LOOK_HOURS = 20  # so long after the last look comes the next: a daily run takes one each day, be it early or late

@@ -12,6 +12,7 @@ from harvest_source.destinations.failures import is_foreign
 from harvest_source.destinations.scope import LIVE, MARKED
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import AccessLostError, ApiError
+from harvest_source.instants import current_hour
 from harvest_source.loading.callers import ADMINISTRATOR, Callers, doubt_about, whose_rows
 from harvest_source.loading.compare import Comparison, Finding
 from harvest_source.loading.delivery import Delivery, keeps_deleted
@@ -20,7 +21,6 @@ from harvest_source.loading.looking_back import is_due, look_back
 from harvest_source.loading.removals import CASCADES, Removals, children_of, keys_under
 from harvest_source.loading.result import Result, Verdict, Verified
 from harvest_source.loading.unseen import not_seen, unseen_among
-from harvest_source.reading.parents import current_hour
 from harvest_source.reading.reader import Outcome, Reader
 from harvest_source.reading.reading import Key
 
@@ -164,7 +164,7 @@ class Proof:
             return
         users = AccountReport(account.id, USERS)
         found = findings.get(users)
-        readings = [*self.reader.readings, *([found.reading] if found and found.reading else [])]
+        readings = [*self.reader.lists.values(), *([found.reading] if found and found.reading else [])]
         of_users = [each for each in readings if (each.account_id, each.report.name, each.since) == (account.id, USERS, None)]
         is_gone = bool(found and (caller_id,) in found.gone)
         if is_gone or any((caller_id,) not in each.keys for each in of_users):
@@ -181,7 +181,7 @@ class Proof:
     def _compare(self, pair: AccountReport, comparison: Comparison) -> Finding:
         outcome = self._outcome(pair)
         report = self.reader.report(pair.report)
-        gone = self._gone_children(report, pair, outcome, comparison.warehouse) if report.parent and outcome.pages else set()
+        gone = self._gone_children(report, pair, outcome, comparison.warehouse) if report.parent and outcome.reading else set()
         if not _is_list(pair):
             return Finding(gone=frozenset(gone - self._under_unseen(pair, comparison.warehouse)))
         finding = self._without_unseen(pair, comparison.compare(pair, outcome), comparison.warehouse)
@@ -189,10 +189,10 @@ class Proof:
 
     def _gone_children(self, report: Report, pair: AccountReport, outcome: Outcome, warehouse: Warehouse) -> set[Key]:
         """Returns the keys of children in the table which their parents, read now, no longer have."""
-        assert outcome.pages is not None  # noqa: S101 - the caller has looked
+        assert outcome.reading is not None  # noqa: S101 - the caller has looked
         if not self._covers_all(report, outcome):
-            return children_of(warehouse, report, pair.account_id, outcome.parents) - outcome.pages.keys
-        gone = warehouse.keys(report, pair.account_id) - outcome.pages.keys
+            return children_of(warehouse, report, pair.account_id, outcome.parents) - outcome.reading.keys
+        gone = warehouse.keys(report, pair.account_id) - outcome.reading.keys
         return gone - (children_of(warehouse, report, pair.account_id, outcome.plan.hidden) if outcome.plan else set())
 
     def _covers_all(self, report: Report, outcome: Outcome) -> bool:
@@ -203,7 +203,10 @@ class Proof:
     def _without_unseen(self, pair: AccountReport, finding: Finding, warehouse: Warehouse) -> Finding:
         """Takes out of what is gone what Harvest has and does not show to the caller."""
         unseen = finding.gone & self._under_unseen(pair, warehouse)
-        unseen |= unseen_among(self.reader, pair, finding.gone - unseen, sees_all=pair.account_id in self._sees_all)
+        outcomes = [result.outcome for each, result in self.results.items() if each.account_id == pair.account_id]
+        refused = {row_id for outcome in outcomes if outcome for name, row_id in outcome.hidden if name == pair.report}
+        sees_all = pair.account_id in self._sees_all
+        unseen |= unseen_among(self.reader, pair, refused, finding.gone - unseen, sees_all=sees_all)
         self.results[pair].unseen |= unseen
         return replace(finding, gone=finding.gone - unseen)
 
@@ -218,7 +221,7 @@ class Proof:
         return found
 
     def _look_back(self, pair: AccountReport, comparison: Comparison) -> Finding:
-        pages = self._outcome(pair).pages
+        pages = self._outcome(pair).reading
         found = look_back(comparison, pair, pages.since if pages else None, whole=is_due(pair, self.looked))
         if found:
             return self._without_unseen(pair, found, comparison.warehouse)

@@ -108,7 +108,7 @@ class Result:
             requests: sent for the report.
             bookmark: newest change that is loaded.
         """
-        reading = self.outcome.pages if self.outcome else None
+        reading = self.outcome.reading if self.outcome else None
         failed = self.outcome.error if self.outcome else None
         return ReportResult(
             self.pair.report,

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,11 +43,9 @@ from harvest_source.loading.rewriting import lost
 from harvest_source.loading.states import CALLERS, LIST_ELEMENTS, LOOKED, bookmark_of
 from harvest_source.loading.summary import ReportResult, Summary
 from harvest_source.loading.totals import Totals
-from harvest_source.reading.parents import read_parents
+from harvest_source.reading.plan import Wish, read_parents
 from harvest_source.reading.reader import Outcome, Reader
 from harvest_source.settings import PER_PAGE
-
-GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
 
 
 def run_alone(
@@ -112,8 +110,9 @@ class Run:
         self._pass_over_failed(accounts)
 
         lists, children = self._to_read()
-        self._read_lists(lists, children)
-        with self._children_being_read(children):
+        wishes = self._wishes([*lists, *children])
+        self._read_lists(wishes)
+        with self._children_being_read(wishes, self._reserved_requests(lists)):
             self._load_read(lists)
         self._load_read(children)
 
@@ -190,60 +189,53 @@ class Run:
     def _is_child(self, pair: AccountReport) -> bool:
         return self.reader.report(pair.report).parent is not None
 
-    def _read_lists(self, lists: list[AccountReport], children: list[AccountReport]) -> None:
-        """Reads the lists that are chosen or that children hang on, and looks which parents' children cannot wait."""
-        reader = self.reader
+    def _read_lists(self, wishes: Mapping[AccountReport, Wish]) -> None:
+        """Reads the lists that are chosen or that children hang on."""
+        self.listener.step("reading")
+        for pair, outcome in self.reader.read_lists(wishes).items():
+            self.results[pair].outcome = outcome
+
+    def _reserved_requests(self, lists: list[AccountReport]) -> int:
+        """Returns how many requests the comparison of lists takes: one count each, and a look back at the longer ones."""
         with self.loader.warehouse(self.names) as warehouse:
             longer = [pair for pair in lists if (warehouse.count(pair.report, pair.account_id) or 0) > PER_PAGE]
-        reader.reserved_requests = len(lists) + MOST_REQUESTS * len(longer)  # one count each, and a look back
-        self.listener.step("reading")
-        reader.collect_lists([*lists, *children], self._state)
-        for pair in lists:
-            self.results[pair].outcome = self._with_timers(pair, reader.outcomes[pair])
-        self._look_at_parents(children)
+        return len(lists) + MOST_REQUESTS * len(longer)
 
-    def _state(self, account_id: int, name: str) -> dict[str, Any]:
-        return dict(self.results[AccountReport(account_id, name)].state)
+    def _wishes(self, pairs: list[AccountReport]) -> dict[AccountReport, Wish]:
+        """Returns what is wanted of reports, with what the tables say of those that were read before.
 
-    def _with_timers(self, pair: AccountReport, outcome: Outcome) -> Outcome:
-        """Adds running timers where changes were read; a run from a date on leaves those that did not change since."""
-        pages = outcome.pages
-        if pair.report != timers.REPORT or pages is None or pages.since is None or self.reader.choice.since:
-            return outcome
-        with self.loader.warehouse() as warehouse:
-            ran_before = timers.running_ids(warehouse, pair.account_id, self.reader.settings.begins_at)
-        try:
-            with stays_with_report():
-                timers.add_timers(self.reader, pages, ran_before)
-        except AccessLostError:
-            raise
-        except ApiError as error:
-            return Outcome(error=error)
-        return outcome
-
-    def _look_at_parents(self, children: list[AccountReport]) -> None:
-        """Tells the reader which parents stand in the tables, whose children stand twice and whose payments do not add up."""
-        reader = self.reader
-        read_before = [pair for pair in children if self.results[pair].state]  # of others, what hangs on all parents is read
+        Of lists that is whose timers ran; of children, which parents stand there, whose children stand twice and whose payments
+        do not add up. Of others, what hangs on all parents is read.
+        """
+        wishes = {pair: Wish(self.results[pair].state) for pair in pairs}
+        read_before = [pair for pair in pairs if self.results[pair].state]
         if not read_before:
-            return
+            return wishes
         with self.loader.warehouse() as warehouse:
-            reports = [by_name(name) for name in {pair.report for pair in read_before}]
-            reader.doubled = warehouse.doubled_children(reports)
+            children = {pair.report for pair in read_before if self._is_child(pair)}
+            doubled = warehouse.doubled_children([by_name(name) for name in children])
             for pair in read_before:
-                reader.known_parents[pair] = known_parents(warehouse, reader, pair)
+                ran_before = suspects = None
+                if pair.report == timers.REPORT:
+                    ran_before = timers.running_ids(warehouse, pair.account_id, self.reader.settings.begins_at)
                 if pair.report == "invoice_payments":
                     open_ones = LIVE.where("state", "<>", "closed")  # of one written off nothing is due, whatever was paid
                     paid = ("invoice_payments", "amount", "invoice_id")
-                    reader.suspects[pair] = warehouse.ids_off_sum(
-                        "invoices", "amount - due_amount", paid, pair.account_id, open_ones
-                    )
+                    suspects = warehouse.ids_off_sum("invoices", "amount - due_amount", paid, pair.account_id, open_ones)
+                wishes[pair] = replace(
+                    wishes[pair],
+                    known_parents=known_parents(warehouse, self.reader, pair),
+                    suspects=tuple(suspects or ()),
+                    doubled=tuple(doubled.get(pair, ())),
+                    ran_before=ran_before,
+                )
+        return wishes
 
     @contextmanager
-    def _children_being_read(self, children: list[AccountReport]) -> Iterator[None]:
+    def _children_being_read(self, wishes: Mapping[AccountReport, Wish], reserved_requests: int) -> Iterator[None]:
         """Reads children in the background for the length of a `with`, and until they are read."""
         background = ThreadPoolExecutor(1, thread_name_prefix="harvest-children")
-        reading = background.submit(self._read_children, children)
+        reading = background.submit(self.reader.read_children, wishes, reserved_requests)
         try:
             yield
             for pair, outcome in reading.result().items():
@@ -254,16 +246,13 @@ class Run:
             raise
         background.shutdown()
 
-    def _read_children(self, children: list[AccountReport]) -> dict[AccountReport, Outcome]:
-        self.reader.collect_children(children, self._state)
-        return {pair: self.reader.outcomes[pair] for pair in children}
-
     def _load_read(self, chosen: Iterable[AccountReport]) -> None:
         """Loads the reports that were read completely; one whose rows cannot be loaded is not loaded."""
         outcomes = ((pair, self.results[pair].outcome) for pair in chosen)
-        deliveries = [Delivery(pair, outcome.pages, outcome.state) for pair, outcome in outcomes if outcome and outcome.pages]
+        deliveries = [Delivery(pair, outcome.reading, outcome.state) for pair, outcome in outcomes if outcome and outcome.reading]
         for pair, error in self._load(deliveries).items():
-            self.results[pair].outcome = Outcome(error=error)
+            read = self.results[pair].outcome
+            self.results[pair].outcome = Outcome(error=error, hidden=read.hidden if read else frozenset())
 
     def _repair(self, deliveries: list[Delivery]) -> None:
         """Loads what the comparison found; what cannot be loaded is not proved."""
@@ -288,14 +277,14 @@ class Run:
             if isinstance(found, ApiError):
                 errors[pair] = found
                 self.loader.notes.forget(pair.report)
-                self.reader.spool.drop_answers(*pair)  # the next run asks for them anew
+                self.reader.store.drop(pair)  # the next run asks for them anew
                 self.listener.read(pair.report, 0, str(found))
                 continue
             self.results[pair].tally += found
             if self.options.repairs:
                 self.results[pair].removed += len(delivery.removed)
             if self._is_child(pair):
-                self.reader.spool.drop_answers(*pair)
+                self.reader.store.drop(pair)
         return errors
 
     def _proof(self, accounts: list[Account]) -> Proof:
@@ -324,11 +313,10 @@ class Run:
         if not self.options.repairs or choice.since or choice.full_refresh:
             return
         self._take_over(self.loader.states())
-        self._look_at_parents(children)
-        known = self.reader.known_parents
-        late = [pair for pair in children if known.get(pair, frozenset()) - read_parents(self._state(*pair))]
+        wishes = self._wishes(children)
+        late = {pair: wish for pair, wish in wishes.items() if wish.known_parents - read_parents(wish.state)}
         before = {pair: self.results[pair].outcome or Outcome() for pair in late}
-        for pair, outcome in self._read_children(late).items():
+        for pair, outcome in self.reader.read_children(late).items():
             self.results[pair].outcome = outcome
         self._load_read(late)
         for pair, earlier in before.items():

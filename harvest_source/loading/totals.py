@@ -24,8 +24,8 @@ from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import RefusedError
 from harvest_source.loading import timers
+from harvest_source.reading.query import list_params
 from harvest_source.reading.reader import Outcome, Reader
-from harvest_source.reading.reading import list_params
 from harvest_source.reading.values import Unfit, to_decimal
 
 LOOKS = 3  # a sum that differs while rows change is looked at again
@@ -101,7 +101,7 @@ class Totals:
         """
         for total in TOTALS:
             outcome = self.outcomes.get(AccountReport(self.account_id, total.table))
-            if not outcome or not outcome.pages or self.reader.settings.begins_at:
+            if not outcome or not outcome.reading or self.reader.settings.begins_at:
                 continue  # the setting start_date limits by change time, which no report of Harvest can
             for year in self._years(total):
                 if self._difference(total, date(year, 1, 1), date(year, 12, 31)) is not None:
@@ -137,7 +137,7 @@ class Totals:
     def _fresh(self, total: Total) -> dict[int, dict[str, Any]]:
         """Returns what runs and what changed since the rows were read, by id; `ran` tells what ran then or runs now."""
         report = by_name(total.table)
-        pages = self.outcomes[AccountReport(self.account_id, total.table)].pages
+        pages = self.outcomes[AccountReport(self.account_id, total.table)].reading
         began = pages.started - timedelta(seconds=1) if pages and pages.started else None
         changed = list(self._rows(total, report.path, total.table, list_params(report, began, None))) if began else []
         if total.table != timers.REPORT:

@@ -13,19 +13,21 @@ ASKED = 20  # rows of a report that are asked for one by one; where one of them 
 ONE_BY_ONE = frozenset({"clients", "contacts", "expenses", "projects", "tasks", "time_entries", "users", "invoices", "estimates"})
 
 
-def unseen_among(reader: Reader, pair: AccountReport, missing: AbstractSet[Key], *, sees_all: bool) -> set[Key]:
+def unseen_among(
+    reader: Reader, pair: AccountReport, refused: AbstractSet[int], missing: AbstractSet[Key], *, sees_all: bool
+) -> set[Key]:
     """Returns which rows, of those that a list no longer has, are not proved to be gone.
 
     Args:
-        reader: knows which rows were refused when they were asked for alone.
+        reader: sends the requests.
         pair: account and report of the list.
+        refused: ids of rows that were refused when they were asked for alone.
         missing: keys in the table that the list lacks.
         sees_all: whether the caller is an administrator, from whom Harvest hides nothing; for others each row is asked for.
 
     Raises:
         ApiError: Harvest could not be asked.
     """
-    refused = reader.hidden.get(pair, set())
     unseen = {key for key in missing if key and key[0] in refused}
     if sees_all or pair.report not in ONE_BY_ONE:
         return unseen

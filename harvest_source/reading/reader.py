@@ -1,21 +1,20 @@
 """Reads reports from Harvest, completely and in parallel, before a row of them is handed on.
 
-A `Reader` holds what the readings of one run share: the client, the spool, the chosen accounts, and each list's reading,
-so that a list which several reports need is read once.
+A `Reader` holds what the readings of one run share: the client, the answers, and each list's reading, so that a list which
+several reports need is read once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from harvest_source.api.client import THREADS, HarvestClient
+from harvest_source.api.client import HarvestClient
 from harvest_source.api.net import stays_with_report
 from harvest_source.catalogue.reports import AccountReport, Report, by_name, report_as_set
 from harvest_source.errors import (
@@ -27,44 +26,69 @@ from harvest_source.errors import (
     OddAnswerError,
     RefusedError,
 )
-from harvest_source.reading.children import ChildReading, ask_all, start_child_reading
+from harvest_source.instants import current_hour, format_instant
+from harvest_source.reading.children import Asking
+from harvest_source.reading.fetch import Fetcher, alternating
 from harvest_source.reading.lists import read_list
-from harvest_source.reading.parents import ChildState, ParentPlan, current_hour, lists_needed, mark_of, plan_parents
-from harvest_source.reading.reading import Pages, format_instant, list_params, overlapped
-from harvest_source.reading.spool import KEPT_HOURS, Spool
+from harvest_source.reading.parts import KEPT_HOURS, PartStore
+from harvest_source.reading.plan import (
+    MEMBERS,
+    Changes,
+    ChildPlan,
+    Rules,
+    State,
+    Wish,
+    answered,
+    lists_needed,
+    plan_children,
+    plan_oneself,
+    projects_changed,
+    since_of,
+    state_of,
+    with_sweep,
+    without_following,
+)
+from harvest_source.reading.query import ListQuery, list_params
+from harvest_source.reading.reading import Reading
+from harvest_source.reading.timers import with_timers
 from harvest_source.settings import FREE_REQUESTS, HarvestSettings
 
 OPEN_TO_ONESELF = "project_assignments"  # whoever asks may read their own (Harvest API, permissions)
-States = Callable[[int, str], dict[str, Any]]
-"""Gives what is kept of an account and report between runs; empty before the first."""
+Wishes = Mapping[AccountReport, Wish]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
     """What became of one report of one account: records to load and the state that then holds, or an error."""
 
-    pages: Pages | None = None
+    reading: Reading | None = None
     state: dict[str, Any] | None = None  # None: the state stays as it is
     error: HarvestError | None = None
-    plan: ParentPlan | None = None
+    plan: ChildPlan | None = None
     parents: frozenset[int] = frozenset()  # whose children were read, or that are gone themselves
+    hidden: frozenset[tuple[str, int]] = frozenset()  # (list, id) of rows that Harvest has and refused when asked for them alone
 
     def followed_by(self, later: Outcome) -> Outcome:
         """Returns what became of a report of children of which some parents were read later in the same run."""
-        if later.error or not (self.pages and self.plan and later.pages and later.plan):
-            return later
-        self.pages.keys |= later.pages.keys
-        later.plan.whole = self.plan.whole
-        return Outcome(self.pages, later.state, plan=later.plan, parents=self.parents | later.parents)
+        hidden = self.hidden | later.hidden
+        if later.error or not (self.reading and self.plan and later.reading and later.plan):
+            return replace(later, hidden=hidden)
+        reading = replace(self.reading, keys=self.reading.keys | later.reading.keys)
+        plan = replace(later.plan, whole=self.plan.whole)
+        return Outcome(reading, later.state, plan=plan, parents=self.parents | later.parents, hidden=hidden)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Choice:
     """What of each report a run reads."""
 
     since: datetime | None = None  # only rows changed since; the state is left alone
     full_refresh: bool = False  # everything, as if for the first time
     replaces: bool = False  # what is loaded takes the place of all rows: those gone at Harvest go without doubt
+
+
+def _hears_nothing(*_: object) -> None:
+    """Is told what nobody wants to know."""
 
 
 @dataclass
@@ -74,223 +98,185 @@ class Reader:
     client: HarvestClient
     settings: HarvestSettings
     choice: Choice = field(default_factory=Choice)
-    folder: Path | None = None  # where child answers outlive an interrupted run
-    reserved_requests: int = 0  # of the free requests, kept for what follows the reading
-    known_parents: dict[AccountReport, frozenset[int]] = field(default_factory=dict)  # of child reports: parents in the tables
-    suspects: dict[AccountReport, list[int]] = field(default_factory=dict)  # parents whose children do not add up in the tables
-    doubled: dict[AccountReport, list[int]] = field(default_factory=dict)  # parents of children that stand twice: do not wait
-    on_planned: Callable[[int], None] = lambda _requests: None  # told how many requests the children take
-    on_read: Callable[[AccountReport, Outcome], None] = lambda _pair, _outcome: None
-    outcomes: dict[AccountReport, Outcome] = field(default_factory=dict)
-    hidden: dict[AccountReport, set[int]] = field(default_factory=dict)  # rows of lists that Harvest refused when asked alone
-    _lists: dict[AccountReport, Pages] = field(default_factory=dict)
-    _list_errors: dict[AccountReport, HarvestError] = field(default_factory=dict)
-    _spool: Spool | None = None
+    folder: Path | None = None  # where answers outlive an interrupted run
+    on_planned: Callable[[int], None] = _hears_nothing  # told how many requests the children take
+    on_read: Callable[[AccountReport, Outcome], None] = _hears_nothing
+
+    def __post_init__(self) -> None:
+        self._lists: dict[AccountReport, Reading] = {}
+        self._list_errors: dict[AccountReport, ApiError] = {}
+        self._store: PartStore | None = None
+        self.lists = MappingProxyType(self._lists)  # the complete readings of lists made in this run
 
     @property
-    def spool(self) -> Spool:
-        """Returns where answers wait on disk."""
-        if self._spool is None:
-            self._spool = Spool(self.folder)
-            self._spool.drop_old_answers(current_hour() - KEPT_HOURS)
-        return self._spool
+    def store(self) -> PartStore:
+        """Returns where answers wait on disk; to be asked for before there are threads."""
+        if self._store is None:
+            self._store = PartStore(self.folder)
+            self._store.drop_older(current_hour() - KEPT_HOURS)
+        return self._store
 
     @property
-    def readings(self) -> list[Pages]:
-        """Returns the lists read so far."""
-        return list(self._lists.values())
+    def fetcher(self) -> Fetcher:
+        """Returns what sends the requests for parts."""
+        return Fetcher(self.client, self.store)
 
     def report(self, name: str) -> Report:
         """Returns a report as the settings have it: assignments are children of projects where so chosen."""
         return report_as_set(name, self.settings.assignments)
 
-    def collect(self, names: Iterable[str], account_ids: Iterable[int], states: States) -> None:
-        """Reads reports of accounts; afterwards `outcomes` has one entry for each.
+    def query(self, pair: AccountReport, since: datetime | None = None) -> ListQuery:
+        """Returns a list as this run asks for it: what changed since an instant, from `start_date` on where that holds."""
+        report = by_name(pair.report)
+        params = list_params(report, since, self.settings.begins_at)
+        return ListQuery(self.client, self.store, report, pair.account_id, since, params)
+
+    def read_lists(self, wishes: Wishes) -> dict[AccountReport, Outcome]:
+        """Reads the lists that some reports are, or hang on; of none is read twice what was read in this run.
+
+        Returns:
+            what became of those that are lists themselves.
 
         Raises:
             AccessLostError: the token is dead; nothing more can be read.
             CancelledError: the run is being interrupted.
         """
-        pairs = [AccountReport(account_id, name) for account_id in account_ids for name in names]
-        self.collect_lists(pairs, states)
-        self.collect_children(pairs, states)
-
-    def collect_lists(self, pairs: list[AccountReport], states: States) -> None:
-        """Reads the lists that the given reports are, or hang on. Raises as `collect`."""
-        with self._pool() as pool:
-            self._collect_lists(pairs, states, pool)
-
-    def collect_children(self, pairs: list[AccountReport], states: States) -> None:
-        """Reads those of the given reports that are children, once their lists are read. Raises as `collect`."""
-        with self._pool() as pool:
-            self._collect_children([pair for pair in pairs if self.report(pair.report).parent], states, pool)
-
-    @contextmanager
-    def _pool(self) -> Iterator[ThreadPoolExecutor]:
-        self._spool = self.spool  # opened before there are threads
-        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="harvest")
-        try:
-            yield pool
-        except BaseException:
-            self.client.clock.cancel()
-            pool.shutdown(wait=False, cancel_futures=True)  # an answer on its way is not waited for
-            raise
-        pool.shutdown()
-
-    def collect_list(self, pair: AccountReport, state: dict[str, Any]) -> Outcome:
-        """Returns what became of one list, of which nothing is read twice. Raises as `collect`."""
-        since = self._since(self.report(pair.report), state, pair.report)
-        read = self._lists.get(pair)
-        if pair not in self._list_errors and (read is None or not _reaches(read.since, since)):
-            self._read_list(pair, since)
-        return self._settle(pair, partial(self._finish_list, pair, state))
-
-    def plan_children(self, pair: AccountReport, state: ChildState) -> tuple[Outcome, ChildReading | None]:
-        """Returns which parents of one report are asked for their children: a reading that has not begun, or an error."""
-        outcome = self._settle(pair, partial(self._plan, *pair, state))
-        if outcome.plan is None:
-            return outcome, None
-        reading = start_child_reading(outcome.plan, self.spool, resumes=not self.choice.full_refresh)
-        self._add_sweep({pair: reading})
-        return outcome, reading
-
-    def _collect_lists(self, pairs: list[AccountReport], states: States, pool: ThreadPoolExecutor) -> None:
         needs: dict[AccountReport, list[datetime | None]] = {}
-        for account_id, name in pairs:
-            report, state = self.report(name), states(account_id, name)
-            for needed in lists_needed(report) if report.parent else (name,):
-                needs.setdefault(AccountReport(account_id, needed), []).append(self._since(report, state, needed))
-        futures = {pool.submit(self._read_list, pair, _earliest(bounds)): pair for pair, bounds in needs.items()}
-        for future in as_completed(futures):
-            future.result()
-            account_id, name = pair = futures[future]
-            if pair in pairs and not self.report(name).parent:
-                self._settle(pair, partial(self._finish_list, pair, states(account_id, name)))
+        for pair, wish in wishes.items():
+            for name in lists_needed(self.report(pair.report)):
+                needs.setdefault(pair._replace(report=name), []).append(self._since(pair, wish.state, name))
+        outcomes: dict[AccountReport, Outcome] = {}
 
-    def _read_list(self, pair: AccountReport, since: datetime | None) -> None:
-        """Reads a list into the memory of this reader; keeps an error of the list instead of raising it."""
-        account_id, name = pair
-        report = by_name(name)
-        params = list_params(report, since, self.settings.begins_at)
-        try:
-            with stays_with_report():
-                self._lists[pair] = read_list(self.client, self.spool, account_id, report, params, since)
-        except ApiError as error:
-            if isinstance(error, AccessLostError):
-                raise
-            self._list_errors[pair] = error
+        def read(pair: AccountReport) -> AccountReport:
+            self._read_list(pair, _earliest(needs[pair]))
+            return pair
 
-    def _since(self, report: Report, state: dict[str, Any], list_name: str) -> datetime | None:
+        def finish(pair: AccountReport) -> None:
+            if pair in wishes and not self.report(pair.report).parent:
+                outcomes[pair] = self._settle(pair, partial(self._finish_list, pair, wishes[pair]))
+
+        self.fetcher.run([partial(read, pair) for pair in needs], finish)
+        return outcomes
+
+    def _since(self, pair: AccountReport, state: State, list_name: str) -> datetime | None:
         """Returns from when a report needs the changes of a list."""
         if self.choice.since or self.choice.full_refresh:
             return self.choice.since
-        mark = mark_of(state, list_name) if report.parent else state.get("updated_at")
-        return overlapped(mark, self.settings.overlap_seconds)
+        return since_of(self.report(pair.report), state, list_name, self.settings.overlap_seconds)
 
-    def _finish_list(self, pair: AccountReport, state: dict[str, Any]) -> Outcome:
+    def _read_list(self, pair: AccountReport, since: datetime | None) -> None:
+        """Reads a list into the memory of this reader, unless it is there; keeps an error of the list instead of raising it."""
+        if pair in self._list_errors or (pair in self._lists and _reaches(self._lists[pair].since, since)):
+            return
+        try:
+            with stays_with_report():
+                self._lists[pair] = read_list(self.query(pair, since))
+        except AccessLostError:
+            raise
+        except ApiError as error:
+            self._list_errors[pair] = error
+
+    def _finish_list(self, pair: AccountReport, wish: Wish) -> Outcome:
         if pair in self._list_errors:
             raise self._list_errors[pair]  # of the report itself: it is not named again
-        pages = self._list(pair.account_id, pair.report, None if pair not in self._lists else self._lists[pair].since)
-        newest = format_instant(pages.newest) if pages.newest else state.get("updated_at")
-        kept = None if self.choice.since or not pages.report.takes_updated_since else {"updated_at": newest}
-        return Outcome(pages, kept)
+        reading, refused = self._lists[pair], frozenset[int]()
+        if wish.ran_before is not None and reading.since and not self.choice.since:
+            reading, refused = with_timers(reading, self.query(pair), self.fetcher, wish.ran_before)
+        newest = format_instant(reading.newest) if reading.newest else wish.state.get("updated_at")
+        kept = None if self.choice.since or not reading.report.takes_updated_since else {"updated_at": newest}
+        return Outcome(reading, kept, hidden=frozenset((pair.report, each) for each in refused))
 
-    def _list(self, account_id: int, name: str, since: datetime | None) -> Pages:
+    def _list(self, pair: AccountReport, since: datetime | None) -> Reading:
         """Returns the complete reading of what changed in a list since; reads it, or more of it, where needed."""
-        pair = AccountReport(account_id, name)
-        pages = self._lists.get(pair)
-        if pair not in self._list_errors and (pages is None or not _reaches(pages.since, since)):
-            self._read_list(pair, since)
+        self._read_list(pair, since)
         if pair in self._list_errors:
             error = self._list_errors[pair]
-            raise type(error)(f"{name}: {error}", getattr(error, "status", None)) from error
+            raise type(error)(f"{pair.report}: {error}", error.status) from error
         return self._lists[pair]
 
-    def _collect_children(self, pairs: list[AccountReport], states: States, pool: ThreadPoolExecutor) -> None:
-        readings: dict[AccountReport, ChildReading] = {}
-        for pair in pairs:
-            plan = self._settle(pair, partial(self._plan, *pair, states(*pair))).plan
-            if plan:
-                readings[pair] = start_child_reading(plan, self.spool, resumes=not self.choice.full_refresh)
-        self._add_sweep(readings)
-        futures = ask_all(list(readings.values()), self.client, self.spool, pool)
-        self.on_planned(len(futures))
-        for future in as_completed(futures):
-            future.result()
-            errors = (reading.error for reading in readings.values())
-            lost = next((error for error in errors if isinstance(error, (AccessLostError, CancelledError))), None)
-            if lost:
-                raise lost
-        for pair, reading in readings.items():
-            reading.require_answer(self.client, self.spool)
-            if reading.plan.report.parent:
-                self.note_hidden(pair.account_id, reading.plan.report.parent.report, reading.still_hidden)
-            self._settle(pair, partial(self._finish_children, reading))
+    def read_children(self, wishes: Wishes, reserved_requests: int = 0) -> dict[AccountReport, Outcome]:
+        """Reads those of some reports that are children, once the lists that they hang on are read.
 
-    def note_hidden(self, account_id: int, list_name: str, ids: Iterable[int]) -> None:
-        """Notes rows of a list that Harvest has and does not show to the caller: that they are missing proves nothing."""
-        self.hidden.setdefault(AccountReport(account_id, list_name), set()).update(ids)
+        Args:
+            wishes: what is wanted of each.
+            reserved_requests: of the free requests, kept for what follows the reading.
 
-    def _plan(self, account_id: int, name: str, state: ChildState) -> Outcome:
-        report = self.report(name)
-        if self.choice.since:
-            state = {**state, "followed": {}}  # what hangs on every change since then is asked for
+        Returns:
+            what became of each.
+
+        Raises:
+            AccessLostError, CancelledError: as `read_lists`.
+        """
+        children = {pair: wish for pair, wish in wishes.items() if self.report(pair.report).parent}
+        outcomes = {pair: self.plan(pair, wish) for pair, wish in children.items()}
+        askings = self.start([outcome.plan for outcome in outcomes.values() if outcome.plan], reserved_requests)
+        tasks = alternating([[partial(asking.ask, parent_id) for parent_id in asking.to_ask] for asking in askings])
+        self.on_planned(len(tasks))
+
+        def stop_where_all_is_lost(_done: None) -> None:
+            for asking in askings:
+                if isinstance(asking.error, (AccessLostError, CancelledError)):
+                    raise asking.error
+
+        self.fetcher.run(tasks, stop_where_all_is_lost)
+        for asking in askings:
+            asking.require_answer()
+            outcome = self._settle(asking.plan.pair, partial(self._finish_children, asking))
+            hidden = frozenset((asking.plan.parent.report, each) for each in asking.hidden)
+            outcomes[asking.plan.pair] = replace(outcome, hidden=hidden)
+        return outcomes
+
+    def plan(self, pair: AccountReport, wish: Wish) -> Outcome:
+        """Returns which parents of a report are to be asked for their children, or an error. Raises as `read_lists`."""
+        return self._settle(pair, partial(self._plan, pair, wish))
+
+    def start(self, plans: Iterable[ChildPlan], reserved_requests: int = 0) -> list[Asking]:
+        """Returns plans as they are asked now: with what an interrupted run kept, and with parents unread for long."""
+        now_hour = current_hour()
+        hours = range(0) if self.choice.full_refresh else range(now_hour - KEPT_HOURS, now_hour + 1)  # no clock was ahead
+        resumed = []
+        for plan in plans:
+            read_hours = answered(plan, self.store.kept(plan.pair, hours))
+            resumed.append((without_following(plan, read_hours) if read_hours else plan, read_hours))
+        asked = sum(len(plan.parents) - len(read_hours) for plan, read_hours in resumed)
+        free = FREE_REQUESTS - reserved_requests - self.client.traffic.requests - asked
+        askings = []
+        for plan, read_hours in resumed:
+            swept = with_sweep(plan, free)
+            free -= len(swept.parents) - len(plan.parents)
+            askings.append(Asking(swept, self.fetcher, read_hours))
+        return askings
+
+    def _plan(self, pair: AccountReport, wish: Wish) -> Outcome:
+        report, settings = self.report(pair.report), self.settings
+        rules = Rules(settings.overlap_seconds, settings.sweep_days, current_hour(), only_changed=self.choice.since is not None)
+        lists: dict[str, Changes] = {}
         try:
-            plan = plan_parents(
-                report,
-                account_id,
-                state,
-                lambda list_name: self._since(report, state, list_name),
-                lambda list_name, since: self._list(account_id, list_name, since),
-                known=frozenset() if self.choice.since else self.known_parents.get(AccountReport(account_id, name), frozenset()),
-                overlap_seconds=self.settings.overlap_seconds,
-                sweep_days=self.settings.sweep_days,
-                sweeps=self.choice.since is None and report.project_path is None,
-            )
+            for name in lists_needed(report):
+                since = self._since(pair, wish.state, name)
+                reading = self._list(pair._replace(report=name), since)
+                lists[name] = Changes(since, reading.iter_light, reading.newest, reading.started)
         except NotAllowedError:
-            users = AccountReport(account_id, "users")
-            if name != OPEN_TO_ONESELF or not isinstance(self._list_errors.get(users), NotAllowedError):
+            users = self._list_errors.get(pair._replace(report="users"))
+            if pair.report != OPEN_TO_ONESELF or not isinstance(users, NotAllowedError):
                 raise
-            return Outcome(plan=self._plan_oneself(report, account_id, state))
-        if not self.choice.since:
-            self._put_first(plan)
-        return Outcome(plan=plan)
+            return Outcome(plan=plan_oneself(report, pair.account_id, wish.state, self._caller(pair)))
+        projects = projects_changed(report, wish.state, lists, rules)
+        members = self._list(pair._replace(report=MEMBERS), None).iter_light() if projects else ()
+        return Outcome(plan=plan_children(report, pair.account_id, wish, lists, rules, members))
 
-    def _plan_oneself(self, report: Report, account_id: int, state: ChildState) -> ParentPlan:
-        """Returns the plan of somebody who may not list users, and may read what hangs on themselves."""
-        caller = self.client.get(account_id, "users/me", ("id",), label=report.name).data["id"]
+    def _caller(self, pair: AccountReport) -> int:
+        caller = self.client.get(pair.account_id, "users/me", ("id",), label=pair.report).data["id"]
         if type(caller) is not int:
             raise RefusedError("Harvest does not say which user the token is of (users/me without its id)")
-        read = {hour: list(ids) for hour, ids in state.get("read", {}).items()}
-        return ParentPlan(report, account_id, {caller: ""}, marks=dict(state.get("marks", {})), read=read)
+        return caller
 
-    def _put_first(self, plan: ParentPlan) -> None:
-        """Has parents not wait whose children stand twice; of those that may wait, puts the refused and the doubtful first."""
-        pair = AccountReport(plan.account_id, plan.report.name)
-        overdue, waiting = plan.due[: plan.overdue], plan.due[plan.overdue :]
-        overdue += [each for each in self.doubled.get(pair, []) if each not in {*plan.parents, *overdue}]
-        known = {*plan.parents, *overdue}
-        suspects = sorted(plan.hidden) + self.suspects.get(pair, [])
-        plan.due = overdue + [each for each in dict.fromkeys(suspects + waiting) if each not in known]
-        plan.overdue = len(overdue)
-
-    def _add_sweep(self, readings: dict[AccountReport, ChildReading]) -> None:
-        """Adds parents unread for long: all that are overdue, others while requests are free."""
-        asked = sum(len(reading.to_ask()) for reading in readings.values())
-        free = FREE_REQUESTS - self.reserved_requests - self.client.traffic.requests - asked
-        for reading in readings.values():
-            overdue, due = reading.plan.due[: reading.plan.overdue], reading.plan.due[reading.plan.overdue :]
-            free -= len(overdue)
-            taken = overdue + due[: max(free, 0)]
-            free -= len(taken) - len(overdue)
-            reading.plan.parents |= dict.fromkeys(taken, "")
-
-    def _finish_children(self, reading: ChildReading) -> Outcome:
-        pages = reading.finish(self.spool)
-        return Outcome(pages, None if self.choice.since else reading.plan.state(), plan=reading.plan, parents=reading.done)
+    def _finish_children(self, asking: Asking) -> Outcome:
+        reading, plan = asking.reading(), asking.plan_after()
+        return Outcome(reading, None if self.choice.since else state_of(plan), plan=plan, parents=asking.done)
 
     def _settle(self, pair: AccountReport, finish: Callable[[], Outcome]) -> Outcome:
-        """Keeps what became of a report; an error that concerns only this report becomes its outcome."""
+        """Returns what became of a report; an error that concerns only this report becomes its outcome."""
         try:
             with stays_with_report():
                 outcome = finish()
@@ -299,9 +285,8 @@ class Reader:
         except HarvestError as error:
             outcome = Outcome(error=self._explained(pair.report, error))
             if isinstance(error, OddAnswerError):
-                self.spool.drop_answers(*pair)  # the next run asks anew, instead of going on from what cannot be read
-        self.outcomes[pair] = outcome
-        if outcome.pages or outcome.error:
+                self.store.drop(pair)  # the next run asks anew, instead of going on from what cannot be read
+        if outcome.reading or outcome.error:
             self.on_read(pair, outcome)
         return outcome
 
@@ -312,9 +297,9 @@ class Reader:
 
     def close(self) -> None:
         """Removes what is only kept for the run."""
-        if self._spool:
-            self._spool.close()
-            self._spool = None
+        if self._store:
+            self._store.close()
+            self._store = None
 
 
 def _earliest(bounds: list[datetime | None]) -> datetime | None:

@@ -1,20 +1,20 @@
-"""Records of one complete reading, kept on disk, and what was learned while they came."""
+"""Complete readings: all records of a report that were asked for, kept on disk, and what was learned while they came."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
-from harvest_source.api.answers import rows_of
+from harvest_source.api.answers import Answer, rows_of
 from harvest_source.api.bodies import MIB
-from harvest_source.api.client import Params
 from harvest_source.api.parsing import clean_text, needs_cleaning, parse_exact, parse_quick
-from harvest_source.catalogue.reports import Report
+from harvest_source.catalogue.reports import AccountReport, Report
 from harvest_source.errors import RefusedError
-from harvest_source.reading.spool import Spool
+from harvest_source.instants import instant_in
+from harvest_source.reading.parts import Part, PartStore
 from harvest_source.reading.values import WIDEST_ID, Unfit, to_id
 
 MOST_BYTES_OF_A_READING = 16 * 1024 * MIB  # on disk: ten million time entries
@@ -23,84 +23,170 @@ Key = tuple[Any, ...]
 Record = dict[str, Any]
 
 
-def format_instant(instant: datetime) -> str:
-    """Returns an instant as the API writes and takes it: UTC, whole seconds, `Z`."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_instant(text: object) -> datetime | None:
-    """Returns the instant of an `updated_at`, `None` where there is none or it cannot be read."""
-    try:
-        instant = datetime.fromisoformat(text) if isinstance(text, str) else None
-        return instant and (instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))
-    except (ValueError, OverflowError):
-        return None
-
-
-@dataclass
-class Pages:
-    """Records of one complete reading, kept in the spool, and what was learned while they came.
-
-    `read_bodies` gives the answers again, each with the id of the parent it belongs to (children) or `None`.
-    """
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """All records of one report and account that were asked for."""
 
     report: Report
     account_id: int
-    since: datetime | None  # what the reading asked for; None: everything
-    read_bodies: Callable[[], Iterator[tuple[int | None, bytes]]]
-    rows: int = 0
-    newest: datetime | None = None  # the largest updated_at, not later than the server's clock when the reading began
-    started: datetime | None = None  # the server's clock
-    total_entries: int | None = None
-    seconds: float = 0.0
-    keys: set[Key] = field(default_factory=set)
-    repeated: dict[Key, str] = field(default_factory=dict)  # keys that came more than once: their newest updated_at
+    since: datetime | None  # what was asked for; None: everything
+    store: PartStore = field(repr=False)
+    parts: tuple[Part, ...]  # in the order in which their records count, of records that are equally new
+    keys: AbstractSet[Key]
+    rows: int  # that came, those that came twice counted twice
+    newest: datetime | None  # the largest updated_at, not later than the server's clock when the reading began
+    started: datetime | None  # the server's clock
+    seconds: float
+    repeated: Mapping[Key, str]  # keys that came more than once: their newest updated_at
 
-    def add(self, records: list[Record], parent_id: int | None = None) -> None:
-        """Notes the keys and change times of records that came."""
-        for record in records:
-            self.rows += 1
-            updated_at = record.get("updated_at") or ""
-            key = record_key(self.report, record, parent_id)
-            if key in self.keys:
-                self.repeated[key] = max(self.repeated.get(key, ""), str(updated_at))
-            self.keys.add(key)
-            instant = parse_instant(updated_at) if updated_at else None
-            if instant and instant.year >= FIRST_YEAR and (self.newest is None or instant > self.newest):
-                self.newest = instant
+    @property
+    def pair(self) -> AccountReport:
+        """Returns whose records they are."""
+        return AccountReport(self.account_id, self.report.name)
 
     def iter_pages(self) -> Iterator[tuple[int | None, list[Record]]]:
-        """Yields (parent id, records) page by page, exact numbers, each key once and newest."""
+        """Yields (parent id, records) answer by answer, exact numbers, each key once and newest."""
         left = dict(self.repeated)
-        for parent_id, body in self.read_bodies():
+        for part in self.parts:
+            body = self.store.body(part)
             data = parse_exact(body)
-            if needs_cleaning(body):
-                data = clean_text(data)
-            records = records_of(data, self.report)
+            records = records_of(clean_text(data) if needs_cleaning(body) else data, self.report)
             if self.repeated:
-                records = [record for record in records if self._is_newest(record, parent_id, left)]
-            yield parent_id, records
+                records = [record for record in records if self._is_newest(record, part.parent_id, left)]
+            yield part.parent_id, records
 
     def iter_light(self) -> Iterator[Record]:
         """Yields all records quickly, fractions as floats: for ids, dates and change times only."""
-        for _, body in self.read_bodies():
-            yield from records_of(parse_quick(body), self.report)
+        for part in self.parts:
+            yield from _light(self.store, part, self.report)
 
     def _is_newest(self, record: Record, parent_id: int | None, left: dict[Key, str]) -> bool:
         key = record_key(self.report, record, parent_id)
         if key not in self.repeated:
             return True
-        if left.get(key) == str(record.get("updated_at") or ""):
-            del left[key]
-            return True
-        return False
+        if left.get(key) != _version_of(record):
+            return False
+        del left[key]
+        return True
 
 
-def versions_of(pages: Pages) -> dict[Key, datetime | None]:
+class Draft:
+    """A reading in the making, by one thread: answers are kept as they come."""
+
+    def __init__(
+        self, store: PartStore, report: Report, account_id: int, since: datetime | None = None, started: datetime | None = None
+    ) -> None:
+        """Begins without an answer.
+
+        Args:
+            store: keeps the answers.
+            report: whose records come.
+            account_id: whose account.
+            since: what is asked for.
+            started: the server's clock where the reading began before this draft; default: at its first answer.
+        """
+        self.number = store.new_number()
+        self.keys: set[Key] = set()
+        self.started = started
+        self._store = store
+        self._report = report
+        self._account_id = account_id
+        self._since = since
+        self._parts: list[Part] = []
+        self._rows = 0
+        self._newest: datetime | None = None
+        self._repeated: set[Key] = set()
+        self._left_bytes = MOST_BYTES_OF_A_READING
+
+    def add(self, answer: Answer) -> None:
+        """Keeps one answer of a list.
+
+        Raises:
+            RefusedError: one of its records has no key, or the answers of a list are too large together.
+        """
+        self.started = self.started or answer.server_time
+        records = records_of(answer.data, self._report)
+        if not records:
+            return
+        self._left_bytes -= len(answer.body)
+        if self._left_bytes < 0:
+            most = f"{MOST_BYTES_OF_A_READING // MIB:,} MiB"
+            raise RefusedError(f"the pages of {self._report.name} are larger than {most} together")
+        part = Part(AccountReport(self._account_id, self._report.name), f"{self.number} page {len(self._parts) + 1}")
+        self._store.keep(part, answer.body)
+        self._take(part, records)
+
+    def take(self, part: Part) -> None:
+        """Adds a part whose answer is kept already."""
+        self._take(part, _light(self._store, part, self._report))
+
+    def _take(self, part: Part, records: list[Record]) -> None:
+        self._parts.append(part)
+        for record in records:
+            self._rows += 1
+            key = record_key(self._report, record, part.parent_id)
+            if key in self.keys:
+                self._repeated.add(key)
+            self.keys.add(key)
+            instant = instant_in(record.get("updated_at"))
+            if instant and instant.year >= FIRST_YEAR and (self._newest is None or instant > self._newest):
+                self._newest = instant
+
+    def finish(self, seconds: float = 0.0) -> Reading:
+        """Returns what came as a reading that is complete.
+
+        `newest` does not pass the moment it began: a row that moved to a page already read, while later pages showed newer
+        changes, is then asked for next time.
+
+        Args:
+            seconds: that it took.
+        """
+        parts = tuple(self._parts)
+        return Reading(
+            self._report,
+            self._account_id,
+            self._since,
+            self._store,
+            parts,
+            self.keys,
+            self._rows,
+            min(self._newest, self.started) if self._newest and self.started else self._newest,
+            self.started,
+            seconds,
+            self._versions(parts, self._repeated),
+        )
+
+    def finish_in_front_of(self, earlier: Reading) -> Reading:
+        """Returns an earlier reading with what came since in front: of equal change times, what was read last counts.
+
+        Its `newest` stays: what is asked for beside a list is no sign that everything before it was read.
+        """
+        parts = (*self._parts, *earlier.parts)
+        repeated = self._repeated | earlier.repeated.keys() | (self.keys & earlier.keys)
+        return replace(
+            earlier,
+            parts=parts,
+            keys=self.keys | earlier.keys,
+            rows=self._rows + earlier.rows,
+            repeated=self._versions(parts, repeated),
+        )
+
+    def _versions(self, parts: tuple[Part, ...], repeated: set[Key]) -> dict[Key, str]:
+        """Returns the newest change time of each record that came more than once."""
+        versions: dict[Key, str] = {}
+        for part in parts if repeated else ():
+            for record in _light(self._store, part, self._report):
+                key = record_key(self._report, record, part.parent_id)
+                if key in repeated:
+                    versions[key] = max(versions.get(key, ""), _version_of(record))
+        return versions
+
+
+def versions_of(reading: Reading) -> dict[Key, datetime | None]:
     """Returns the key of every record of a list, with its newest `updated_at`."""
     versions: dict[Key, datetime | None] = {}
-    for record in pages.iter_light():
-        key, updated_at = record_key(pages.report, record, None), parse_instant(record.get("updated_at"))
+    for record in reading.iter_light():
+        key, updated_at = record_key(reading.report, record, None), instant_in(record.get("updated_at"))
         known = versions.get(key)
         versions[key] = max(known, updated_at) if known and updated_at else updated_at or known
     return versions
@@ -128,46 +214,15 @@ def _key_part(report: Report, name: str, value: Any) -> int:
 
 
 def records_of(data: Any, report: Report) -> list[Record]:
-    """Returns the records of an answer, of a page, or of the joined pages of one parent's children."""
+    """Returns the records of an answer, of a page, or of the joined pages of one part."""
     if isinstance(data, list):
         return [record for page in data for record in records_of(page, report)]
     return [data] if report.rows_key is None else rows_of(data, report.rows_key)
 
 
-def list_params(report: Report, since: datetime | None, start_date: datetime | None) -> Params:
-    """Returns the query of a list: changed at or after `since`, and from `start_date` on where it holds."""
-    bounds = [since] if since else []
-    if start_date and report.from_start_date:
-        bounds.append(start_date)
-    return {"updated_since": format_instant(max(bounds))} if bounds and report.takes_updated_since else {}
+def _light(store: PartStore, part: Part, report: Report) -> list[Record]:
+    return records_of(parse_quick(store.body(part)), report)
 
 
-def new_pages(spool: Spool, report: Report, account_id: int, since: datetime | None) -> tuple[Pages, Callable[[bytes], None]]:
-    """Returns empty pages kept in the spool, and what keeps an answer's body for them, up to so many bytes."""
-    number = spool.new_reading()
-    count = itertools.count()
-    left_bytes = MOST_BYTES_OF_A_READING
-
-    def keep(body: bytes) -> None:
-        nonlocal left_bytes
-        left_bytes -= len(body)
-        if left_bytes < 0:
-            raise RefusedError(f"the pages of {report.name} are larger than {MOST_BYTES_OF_A_READING // MIB:,} MiB together")
-        spool.add_page(number, next(count), body)
-
-    return Pages(report, account_id, since, lambda: ((None, body) for body in spool.iter_pages(number))), keep
-
-
-def bound_newest(pages: Pages) -> None:
-    """Keeps the bookmark from passing the moment the reading began.
-
-    A row that moved to a page already read, while later pages showed newer changes, is then asked for next time.
-    """
-    if pages.newest and pages.started:
-        pages.newest = min(pages.newest, pages.started)
-
-
-def overlapped(mark: str | None, overlap_seconds: int) -> datetime | None:
-    """Returns from when a run asks again: a little before the bookmark; `None` where there is no bookmark."""
-    instant = parse_instant(mark) if mark else None
-    return instant - timedelta(seconds=overlap_seconds) if instant else None
+def _version_of(record: Record) -> str:
+    return str(clean_text(record.get("updated_at")) or "")  # as `iter_pages` gives it

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from harvest_source.catalogue.columns.types import Kind
+from harvest_source.instants import parse_instant
 
 SCALE = Decimal("0.000001")
 LARGEST = Decimal(10) ** 14  # decimal(20, 6) keeps 14 digits before the point
@@ -104,14 +105,8 @@ def to_timestamp(value: Any) -> datetime | None:
     if not isinstance(value, str):
         raise Unfit
     try:
-        instant = datetime.fromisoformat(value)
+        return parse_instant(value)
     except ValueError:
-        raise Unfit from None
-    if instant.tzinfo is UTC:
-        return instant
-    try:
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-    except OverflowError:
         raise Unfit from None
 
 

@@ -13,8 +13,8 @@ from compare import assert_equal
 from support import HandMade, by_hand, serving, stop_timers, sync_once
 
 from harvest_sandbox import Sandbox, Size, build_account
+from harvest_source import instants
 from harvest_source.loading import looking_back
-from harvest_source.reading import parents
 
 # one that an answer holds, one paged by number and one by cursor that no answer holds (the hand-made server gives five rows)
 LISTS = ("clients", "time_entries", "user_assignments")
@@ -83,7 +83,7 @@ def test_what_came_months_late_is_found_a_day_later(tmp_path: Path, monkeypatch:
             come(harvest, name, 7, "2026-02-03T03:03:03Z")
             newest = max(harvest.tables[name][1:], key=lambda row: str(row["updated_at"]))
             harvest.tables[name].remove(newest)
-        monkeypatch.setattr(parents, "time", SimpleNamespace(time=lambda: time.time() + 24 * 3600))
+        monkeypatch.setattr(instants, "time", SimpleNamespace(time=lambda: time.time() + 24 * 3600))
         results = sync_once(tmp_path, harvest, *LISTS).results
         assert [(each.new, each.deleted, each.error) for each in results] == [(1, 1, None)] * 3
         assert_equal(tmp_path, cast("Sandbox", harvest), *LISTS)
@@ -110,6 +110,6 @@ def test_first_run_of_a_quiet_day_stays_below_100_requests(tmp_path: Path, monke
     with serving(account) as sandbox:
         sync_once(tmp_path, sandbox)
         sandbox.clear()
-        monkeypatch.setattr(parents, "time", SimpleNamespace(time=lambda: time.time() + 24 * 3600))
+        monkeypatch.setattr(instants, "time", SimpleNamespace(time=lambda: time.time() + 24 * 3600))
         assert sync_once(tmp_path, sandbox).exit_code == 0
         assert 50 < len(sandbox.requests) < 100

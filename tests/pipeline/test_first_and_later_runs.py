@@ -16,10 +16,10 @@ from compare import assert_equal
 from support import Asked, HandMade, by_hand, like, make_pipeline, rows, sync_once
 
 from harvest_sandbox import Sandbox, Size
+from harvest_source import instants
 from harvest_source.catalogue.reports import NAMES, REPORTS
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.history import last_runs
-from harvest_source.reading import parents
 from harvest_source.reading.reader import Choice
 from harvest_source.settings import parse_since
 
@@ -216,7 +216,7 @@ RATES = ("users", "billable_rates", "cost_rates")
 
 def in_hours(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
     """Has the next run happen so many hours from now."""
-    monkeypatch.setattr(parents, "time", SimpleNamespace(time=lambda: time.time() + hours * 3600))
+    monkeypatch.setattr(instants, "time", SimpleNamespace(time=lambda: time.time() + hours * 3600))
 
 
 @pytest.mark.long

@@ -14,9 +14,9 @@ from support import Asked
 from harvest_source.api import page_bounds
 from harvest_source.catalogue.reports import by_name
 from harvest_source.errors import RefusedError, TooLargeError, UnavailableError
-from harvest_source.reading import lists, reading, windows
-from harvest_source.reading.reading import new_pages
-from harvest_source.reading.spool import Spool
+from harvest_source.reading import by_windows, lists, reading, windows
+from harvest_source.reading.parts import PartStore
+from harvest_source.reading.query import ListQuery
 
 ACCOUNT = 7
 
@@ -24,6 +24,11 @@ ACCOUNT = 7
 def read(harvest: Hostile, **options: Any) -> list[Any]:
     """Returns all pages of clients."""
     return list(client_of(harvest).iter_pages(ACCOUNT, "clients", "clients", {}, "clients", **options))
+
+
+def query(harvest: Hostile, store: PartStore, name: str = "clients") -> ListQuery:
+    """Returns a list as it is asked for."""
+    return ListQuery(client_of(harvest), store, by_name(name), ACCOUNT, None, {})
 
 
 def peak_mib() -> float:
@@ -181,11 +186,11 @@ def test_list_whose_pages_bring_no_new_row_ends(monkeypatch: pytest.MonkeyPatch,
     """They are empty, or their rows all came before; more than one page of a list that shifts can be so."""
     assert lists.MOST_PAGES_WITHOUT_NEW_ROW == 100
     monkeypatch.setattr(lists, "MOST_PAGES_WITHOUT_NEW_ROW", 10)
-    spool = Spool()
+    store = PartStore()
     told = pytest.raises(RefusedError, match="the pages of a list do not end: 11 in a row brought no new row")
     with Hostile(lambda _asked: next_of_endless(harvest, row_of(len(harvest.requests)))) as harvest, told:
-        lists.read_list(client_of(harvest), spool, ACCOUNT, by_name("clients"), {}, None)
-    spool.close()
+        lists.read_list(query(harvest, store))
+    store.close()
     assert 11 <= len(harvest.requests) <= 14
 
 
@@ -199,22 +204,22 @@ def test_list_with_pages_that_bring_no_new_row_is_read_whole(monkeypatch: pytest
         following = f"{harvest.api_url}clients?cursor={number + 1}" if number + 1 < len(coming) else None
         return http(page("clients", coming[number], following))
 
-    spool = Spool()
+    store = PartStore()
     with Hostile(answer) as harvest:
-        pages = lists.read_list(client_of(harvest), spool, ACCOUNT, by_name("clients"), {}, None)
+        pages = lists.read_list(query(harvest, store))
         assert [row["id"] for _, records in pages.iter_pages() for row in records] == [1, 2]
-    spool.close()
+    store.close()
 
 
 def test_list_that_fills_the_disk_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every page brings a new row, and much else; what a reading keeps is bounded as a whole."""
     assert reading.MOST_BYTES_OF_A_READING == 16 * 1024 * MIB
     monkeypatch.setattr(reading, "MOST_BYTES_OF_A_READING", MIB)
-    spool = Spool()
+    store = PartStore()
     told = pytest.raises(RefusedError, match="the pages of clients are larger than 1 MiB together")
     with Hostile(lambda _asked: next_of_endless(harvest, [{"id": len(harvest.requests)}], MIB // 4)) as harvest, told:
-        lists.read_list(client_of(harvest), spool, ACCOUNT, by_name("clients"), {}, None)
-    spool.close()
+        lists.read_list(query(harvest, store))
+    store.close()
     assert len(harvest.requests) == 4
 
 
@@ -231,17 +236,16 @@ DAYS = {
 def test_windows_that_never_fit_into_an_answer_end(monkeypatch: pytest.MonkeyPatch, day: Any, said: str) -> None:
     """Whatever days the rows have, asked for or not: each answer says that more is to come."""
     monkeypatch.setattr(page_bounds, "MOST_PAGES", 50)
-    monkeypatch.setattr(windows, "MOST_WINDOWS", 20)
+    monkeypatch.setattr(by_windows, "MOST_WINDOWS", 20)
 
     def answer(_asked: Asked) -> Any:
         n = len(harvest.requests)
         entries = [{"id": n, "spent_date": day(n)}]
         return http(page("time_entries", entries, f"{harvest.api_url}time_entries?cursor={n}"))
 
-    spool = Spool()
-    pages, keep = new_pages(spool, by_name("time_entries"), ACCOUNT, None)
+    store = PartStore()
     refused = pytest.raises(RefusedError, match=said)
     with Hostile(answer) as harvest, refused:
-        windows.WindowReader(client_of(harvest), pages, {}, pages, keep).read_window(windows.Window())
-    spool.close()
+        by_windows.read_windows(query(harvest, store, "time_entries"), [windows.Window()])
+    store.close()
     assert len(harvest.requests) < 100

@@ -6,10 +6,11 @@ from collections import Counter
 from datetime import date, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.reading.windows import WINDOW_ROWS, Window, day_of, plan_windows
+from harvest_source.reading.windows import WINDOW_ROWS, Window, cut, day_of, plan_windows
 
 DAYS = st.dates(min_value=date(1990, 1, 1), max_value=date(2999, 12, 30))
 COUNTS = st.dictionaries(DAYS, st.integers(1, 3 * WINDOW_ROWS), max_size=40).map(Counter)
@@ -76,3 +77,20 @@ def test_a_window_is_asked_for_by_from_and_to() -> None:
     assert Window().params() == {}
     assert Window(date(2025, 1, 2), date(2025, 3, 4)).params() == {"from": "2025-01-02", "to": "2025-03-04"}
     assert Window(end=date(2025, 3, 4)).params() == {"to": "2025-03-04"}
+
+
+FIRST, SECOND, THIRD = date(2025, 1, 1), date(2025, 1, 2), date(2025, 1, 3)
+CUTS: dict[str, tuple[Window, list[date | None], list[Window]]] = {
+    "in the middle of its rows": (Window(), [FIRST, SECOND, SECOND, THIRD], [Window(end=SECOND), Window(THIRD)]),
+    "before its last day": (Window(), [FIRST, THIRD, THIRD, THIRD], [Window(end=SECOND), Window(THIRD)]),
+    "around its only day": (Window(), [SECOND, None], [Window(end=FIRST), Window(SECOND, SECOND), Window(THIRD)]),
+    "after its first day": (Window(FIRST, SECOND), [FIRST], [Window(FIRST, FIRST), Window(SECOND, SECOND)]),
+    "one day": (Window(FIRST, FIRST), [FIRST, FIRST], [Window(FIRST, FIRST)]),
+    "rows of other days": (Window(FIRST, FIRST), [THIRD, None], [Window(FIRST, FIRST)]),
+}
+
+
+@pytest.mark.parametrize(("window", "days", "parts"), CUTS.values(), ids=CUTS)
+def test_window_whose_rows_do_not_fit_is_cut(window: Window, days: list[date | None], parts: list[Window]) -> None:
+    """Into parts with fewer rows, by those that came; where there is no such part, it stays itself."""
+    assert cut(window, days) == parts

@@ -1,0 +1,368 @@
+"""What a reader makes of wishes: a list read once for all, an error kept to its report, the state that then holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from fake_client import NOON, FakeClient
+
+from harvest_source import instants
+from harvest_source.api.client import HarvestClient
+from harvest_source.catalogue.reports import AccountReport, by_name
+from harvest_source.errors import (
+    CancelledError,
+    HarvestError,
+    NotAllowedError,
+    OddAnswerError,
+    RefusedError,
+    TokenRejectedError,
+    UnavailableError,
+)
+from harvest_source.reading.plan import ChildPlan, Wish, part_of
+from harvest_source.reading.reader import Choice, Outcome, Reader
+from harvest_source.settings import HarvestSettings
+
+OLD, NEW, LATER = "2026-06-01T00:00:00Z", "2026-07-01T10:00:00Z", "2026-08-01T00:00:00Z"
+REFUSED = NotAllowedError("Not authorized!", 403)
+CLIENTS, INVOICES = AccountReport(7, "clients"), AccountReport(7, "invoices")
+ENTRIES, PAYMENTS = AccountReport(7, "time_entries"), AccountReport(7, "invoice_payments")
+ASSIGNED = AccountReport(7, "project_assignments")
+
+
+def harvest() -> FakeClient:
+    """Returns a small account."""
+    invoices = [{"id": 1, "updated_at": OLD}, {"id": 2, "updated_at": NEW}]
+    tables: dict[str, list[dict[str, Any]]] = {"clients": [{"id": 5, "updated_at": NEW}], "invoices": invoices}
+    tables |= {f"invoices/{row['id']}/payments": [{"id": row["id"] * 10}] for row in invoices}  # type: ignore[operator]
+    return FakeClient(tables)
+
+
+@pytest.fixture
+def open_reader() -> Iterator[Callable[..., Reader]]:
+    """Gives a function that makes readers; they are closed after the test."""
+    readers: list[Reader] = []
+
+    def make(client: FakeClient, choice: Choice | None = None, folder: Path | None = None, **settings: Any) -> Reader:
+        known = HarvestSettings()
+        for name, value in settings.items():
+            setattr(known, name, value)
+        readers.append(Reader(cast("HarvestClient", client), known, choice or Choice(), folder))
+        return readers[-1]
+
+    yield make
+    for reader in readers:
+        reader.close()
+
+
+Open = Callable[..., Reader]
+
+
+def read(reader: Reader, wishes: Mapping[AccountReport, Wish], reserved: int = 0) -> dict[AccountReport, Outcome]:
+    """Reads lists and then children, as a run does."""
+    return {**reader.read_lists(wishes), **reader.read_children(wishes, reserved)}
+
+
+def keys(outcome: Outcome) -> list[Any]:
+    """Returns the ids of what was read."""
+    assert outcome.reading, outcome.error
+    return sorted(key[-1] for key in outcome.reading.keys)
+
+
+def test_lists_and_children_share_what_is_read(open_reader: Open) -> None:
+    """The list of invoices is asked for once; what became of it is told of those that wished for it."""
+    client = harvest()
+    reader = open_reader(client)
+    outcomes = read(reader, {CLIENTS: Wish(), INVOICES: Wish(), PAYMENTS: Wish()})
+    assert {pair: keys(outcome) for pair, outcome in outcomes.items()} == {CLIENTS: [5], INVOICES: [1, 2], PAYMENTS: [10, 20]}
+    assert sorted(client.paths) == ["clients", "invoices", "invoices/1/payments", "invoices/2/payments"]
+    assert outcomes[CLIENTS].state == {"updated_at": NEW}
+    assert (outcomes[PAYMENTS].state or {})["marks"] == {"invoices": NEW}
+    assert outcomes[PAYMENTS].parents == {1, 2}
+    assert set(reader.lists) == {CLIENTS, INVOICES}
+    with pytest.raises(TypeError):
+        reader.lists[CLIENTS] = None  # type: ignore[index]
+
+
+def test_children_read_the_lists_they_hang_on_by_themselves(open_reader: Open) -> None:
+    """In plain dlt each resource is read for itself; a list that reaches far enough is not read again."""
+    client = harvest()
+    reader = open_reader(client)
+    assert reader.read_lists({PAYMENTS: Wish({"marks": {"invoices": NEW}})}) == {}
+    assert client.asked == [("invoices", {"updated_since": "2026-07-01T09:55:00Z"})]
+    assert keys(reader.read_children({PAYMENTS: Wish({"marks": {"invoices": NEW}, "read": {"1": [1]}})})[PAYMENTS]) == [10, 20]
+    assert client.paths == ["invoices", "invoices/2/payments", "invoices/1/payments"]
+    assert keys(reader.read_lists({INVOICES: Wish()})[INVOICES]) == [1, 2]
+    reader.read_lists({INVOICES: Wish({"updated_at": NEW})})
+    assert client.paths.count("invoices") == 2
+
+
+SINCE: dict[str, tuple[Choice, dict[str, Any], str | None, dict[str, Any] | None]] = {  # asked from, state kept
+    "first": (Choice(), {}, None, {"updated_at": NEW}),
+    "a little before the bookmark": (Choice(), {"updated_at": NEW}, "2026-07-01T09:55:00Z", {"updated_at": NEW}),
+    "anew": (Choice(full_refresh=True), {"updated_at": NEW}, None, {"updated_at": NEW}),
+    "from a date on": (Choice(since=NOON), {"updated_at": OLD}, "2026-07-01T12:00:00Z", None),
+    "nothing changed": (Choice(), {"updated_at": LATER}, "2026-07-31T23:55:00Z", {"updated_at": LATER}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("choice", "state", "since", "kept"), SINCE.values(), ids=SINCE)
+def test_what_of_a_list_is_asked_for_and_kept(
+    open_reader: Open, choice: Choice, state: dict[str, Any], since: str | None, kept: dict[str, Any] | None
+) -> None:
+    client = harvest()
+    outcome = open_reader(client, choice).read_lists({CLIENTS: Wish(state)})[CLIENTS]
+    assert client.asked == [("clients", {"updated_since": since} if since else {})]
+    assert outcome.state == kept
+
+
+def test_list_without_change_times_keeps_no_state(open_reader: Open) -> None:
+    client = FakeClient({"roles": [{"id": 1, "updated_at": NEW}]})
+    assert open_reader(client).read_lists({AccountReport(7, "roles"): Wish()})[AccountReport(7, "roles")].state is None
+
+
+def test_children_of_a_run_from_a_date_on_keep_no_state(open_reader: Open) -> None:
+    """Nor are any read in turn."""
+    client = harvest()
+    wishes = {PAYMENTS: Wish({"read": {"1": [1]}}, frozenset({1}), (1,), (1,))}
+    outcome = read(open_reader(client, Choice(since=datetime(2026, 7, 1, tzinfo=UTC))), wishes)[PAYMENTS]
+    assert (keys(outcome), outcome.state) == ([20], None)
+
+
+def test_error_of_a_list_stays_with_it_and_what_hangs_on_it(open_reader: Open) -> None:
+    """Named by the list there; the others are read. A list is not tried again in the run."""
+    client = harvest()
+    client.fail = lambda path, _params: UnavailableError("no answer", 503) if path == "invoices" else None
+    reader = open_reader(client)
+    heard: list[tuple[str, str]] = []
+    reader.on_read = lambda pair, outcome: heard.append((pair.report, str(outcome.error or "read")))
+    outcomes = read(reader, {CLIENTS: Wish(), INVOICES: Wish(), PAYMENTS: Wish()})
+    assert str(outcomes[INVOICES].error) == "no answer"
+    assert (type(outcomes[PAYMENTS].error), str(outcomes[PAYMENTS].error)) == (UnavailableError, "invoices: no answer")
+    assert client.paths.count("invoices") == 1
+    assert keys(outcomes[CLIENTS]) == [5]
+    assert sorted(heard) == [("clients", "read"), ("invoice_payments", "invoices: no answer"), ("invoices", "no answer")]
+
+
+def test_refusal_says_who_may_read_a_report(open_reader: Open) -> None:
+    client = harvest()
+    client.fail = lambda _path, _params: REFUSED
+    outcome = open_reader(client).read_lists({CLIENTS: Wish()})[CLIENTS]
+    assert str(outcome.error).startswith("Not authorized!; to read clients one must be an administrator")
+    assert isinstance(outcome.error, NotAllowedError)
+
+
+@pytest.mark.parametrize("path", ["clients", "invoices/1/payments", "invoices/2/payments"])
+@pytest.mark.parametrize("error", [TokenRejectedError("401", 401), CancelledError("stop")])
+def test_dead_token_and_ctrl_c_end_everything(open_reader: Open, path: str, error: HarvestError) -> None:
+    client = harvest()
+    client.fail = lambda asked, _params: error if asked == path else None  # type: ignore[assignment,return-value]
+    reader = open_reader(client)
+    with pytest.raises(type(error)):
+        read(reader, {CLIENTS: Wish(), INVOICES: Wish(), PAYMENTS: Wish()})
+
+
+def test_probe_that_meets_a_dead_token_ends_everything(open_reader: Open) -> None:
+    client = harvest()
+    client.fail = lambda path, _params: {"invoices/2/payments": REFUSED, "invoices/1/payments": TokenRejectedError("401")}.get(
+        path
+    )
+    with pytest.raises(TokenRejectedError):
+        read(open_reader(client), {PAYMENTS: Wish({"marks": {"invoices": NEW}, "read": {str(instants.current_hour()): [1]}})})
+
+
+def test_requests_of_children_are_told_before(open_reader: Open) -> None:
+    client = harvest()
+    reader = open_reader(client)
+    told: list[int] = []
+    reader.on_planned = told.append
+    read(reader, {PAYMENTS: Wish()})
+    assert told == [2]
+
+
+# what an interrupted run left
+
+
+def test_answers_outlive_an_interrupted_run(open_reader: Open, tmp_path: Path) -> None:
+    """The next one asks for the others only; a full refresh asks for all; what is loaded is dropped."""
+    client = harvest()
+    read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})  # killed before it loads
+    for choice, asked in ((Choice(), []), (Choice(full_refresh=True), ["invoices/1/payments", "invoices/2/payments"])):
+        client.asked.clear()
+        reader = open_reader(client, choice, tmp_path)
+        outcome = read(reader, {PAYMENTS: Wish()})[PAYMENTS]
+        assert keys(outcome) == [10, 20]
+        assert sorted(client.paths[1:]) == asked
+    assert (outcome.state or {})["followed"] == {"invoices": {NEW: [2]}}
+    reader.store.drop(PAYMENTS)
+    reader.close()
+    reader.close()
+    client.asked.clear()
+    read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})
+    assert len(client.paths) == 3
+
+
+def test_resumed_parents_are_looked_at_once_more(open_reader: Open, tmp_path: Path) -> None:
+    """Their answers are older than the list that names them."""
+    client = harvest()
+    read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})
+    resumed = read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})[PAYMENTS]
+    assert (resumed.state or {})["followed"] == {"invoices": {NEW: []}}
+
+
+@pytest.mark.parametrize("hours", [-1, 25])
+def test_old_answers_and_those_of_a_clock_ahead_are_asked_for_again(
+    open_reader: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    client = harvest()
+    read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})
+    monkeypatch.setattr(instants, "time", SimpleNamespace(time=lambda: time.time() + hours * 3600))
+    client.asked.clear()
+    read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})
+    assert len(client.paths) == 3
+
+
+def test_odd_answer_is_not_gone_on_from(open_reader: Open, tmp_path: Path) -> None:
+    """What cannot be read is asked for anew."""
+    client = harvest()
+    read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})
+    reader = open_reader(client, folder=tmp_path)
+    reader.store.keep(part_of(ChildPlan(by_name("invoice_payments"), 7, {2: NEW}), 2), b"[7]", instants.current_hour())
+    assert isinstance(read(reader, {PAYMENTS: Wish()})[PAYMENTS].error, OddAnswerError)
+    reader.close()
+    client.asked.clear()
+    assert keys(read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})[PAYMENTS]) == [10, 20]
+    assert len(client.paths) == 3
+
+
+def test_free_requests_are_shared_by_the_reports(open_reader: Open) -> None:
+    """What is sent already, asked for and reserved counts; those that are overdue are asked all the same."""
+    tables: dict[str, list[dict[str, Any]]] = {f"invoices/{each}/payments": [] for each in range(200)}
+    tables |= {f"invoices/{each}/messages": [] for each in range(200)}
+    messages = AccountReport(7, "invoice_messages")
+    hour = instants.current_hour()
+    state = {"marks": {"invoices": NEW}, "read": {str(hour - 24): list(range(10, 200)), "1": list(range(5))}}
+    sent = {}
+    for reserved in (0, 60, 500):
+        client = FakeClient({**tables, "invoices": []})
+        read(open_reader(client), {PAYMENTS: Wish(state), messages: Wish(state)}, reserved)
+        sent[reserved] = {kind: len([path for path in client.paths if kind in path]) for kind in ("payments", "messages")}
+    assert sent[500] == {"payments": 5, "messages": 5}
+    assert sent[0]["messages"] == 5
+    assert sent[0]["payments"] - sent[60]["payments"] == 60
+
+
+# timers
+
+
+def with_timers() -> FakeClient:
+    """Returns a Harvest with a timer that runs since long, one that stopped quietly, and one entry that changed now."""
+    entries: list[dict[str, Any]] = [
+        {"id": 1, "updated_at": OLD, "is_running": True},
+        {"id": 2, "updated_at": OLD, "is_running": False},
+        {"id": 3, "updated_at": NEW, "is_running": False},
+    ]
+    return FakeClient({"time_entries": entries})
+
+
+STATE = {"updated_at": NEW}
+
+
+def test_running_timers_are_read_again(open_reader: Open) -> None:
+    """Those that run now with one request, those that ran last time with one each, unless they came by themselves."""
+    client = with_timers()
+    outcome = open_reader(client).read_lists({ENTRIES: Wish(STATE, ran_before=frozenset({1, 2, 3, 9}))})[ENTRIES]
+    assert keys(outcome) == [1, 2, 3]
+    assert outcome.state == STATE
+    assert client.paths == ["time_entries", "time_entries", "time_entries/2", "time_entries/9"]
+    assert client.asked[1][1] == {"is_running": "true"}
+
+
+def test_timer_that_is_refused_is_hidden(open_reader: Open) -> None:
+    client = with_timers()
+    client.fail = lambda path, _params: REFUSED if path == "time_entries/2" else None
+    outcome = open_reader(client).read_lists({ENTRIES: Wish(STATE, ran_before=frozenset({2}))})[ENTRIES]
+    assert keys(outcome) == [1, 3]
+    assert outcome.hidden == {("time_entries", 2)}
+    client.fail = lambda path, _params: RefusedError("no", 400) if path == "time_entries/2" else None
+    assert open_reader(client).read_lists({ENTRIES: Wish(STATE, ran_before=frozenset({2}))})[ENTRIES].error
+
+
+@pytest.mark.parametrize(
+    ("choice", "state", "ran_before"),
+    [(Choice(), {}, frozenset({2})), (Choice(since=NOON), STATE, frozenset({2})), (Choice(), STATE, None)],
+)
+def test_timers_are_asked_for_where_changes_are_read(
+    open_reader: Open, choice: Choice, state: dict[str, Any], ran_before: frozenset[int] | None
+) -> None:
+    """Not with the whole list, in a run from a date on, or where nobody asks."""
+    client = with_timers()
+    open_reader(client, choice).read_lists({ENTRIES: Wish(state, ran_before=ran_before)})
+    assert len(client.asked) == 1
+
+
+# whose children
+
+
+def test_somebody_who_may_not_list_users_reads_their_own(open_reader: Open) -> None:
+    """Of the one report that is open to oneself; the caller is asked for."""
+    client = FakeClient({"users": [{"id": "me"}], "users/5/project_assignments": [{"id": 50}]})
+    client.fail = lambda path, _params: REFUSED if path == "users" else None
+    found: dict[str, Any] = {"id": 5}
+    client.rows["users/me"] = found
+    rates = AccountReport(7, "cost_rates")
+    outcomes = read(open_reader(client), {ASSIGNED: Wish(), rates: Wish()})
+    assert keys(outcomes[ASSIGNED]) == [50]
+    assert isinstance(outcomes[rates].error, NotAllowedError)
+    found["id"] = "5"
+    assert "which user the token is of" in str(read(open_reader(client), {ASSIGNED: Wish()})[ASSIGNED].error)
+
+
+def test_users_of_a_changed_project_are_asked(open_reader: Open) -> None:
+    """All assignments are read for it, once more than what changed."""
+    client = FakeClient({"users": [], "task_assignments": [], "projects": [{"id": 70, "updated_at": NEW}]})
+    client.tables["user_assignments"] = [{"id": 1, "updated_at": OLD, "user": {"id": 5}, "project": {"id": 70}}]
+    client.tables["users/5/project_assignments"] = [{"id": 50}]
+    marks = dict.fromkeys(("users", "task_assignments", "projects", "user_assignments"), NEW)
+    hour = str(instants.current_hour())
+    outcome = read(open_reader(client), {ASSIGNED: Wish({"marks": marks, "read": {hour: [5]}})})[ASSIGNED]
+    assert keys(outcome) == [50]
+    assert client.paths.count("user_assignments") == 2
+
+
+def test_hidden_parents_are_told(open_reader: Open) -> None:
+    """Where the report is read, and where it fails."""
+    client = harvest()
+    client.fail = lambda path, _params: REFUSED if path == "invoices/1/payments" else None
+    assert read(open_reader(client), {PAYMENTS: Wish()})[PAYMENTS].hidden == {("invoices", 1)}
+    client.fail = lambda path, _params: REFUSED if path.endswith("payments") else None
+    outcome = read(open_reader(client), {PAYMENTS: Wish()})[PAYMENTS]
+    assert isinstance(outcome.error, NotAllowedError)
+    assert outcome.hidden == {("invoices", 1), ("invoices", 2)}
+
+
+def test_report_followed_by_what_was_read_later(open_reader: Open) -> None:
+    """In the same run, of parents that came late: keys and parents are those of both; an error of the second counts."""
+    client = harvest()
+    reader = open_reader(client)
+    first = read(reader, {PAYMENTS: Wish()})[PAYMENTS]
+    assert first.reading
+    assert first.state
+    client.tables["invoices/3/payments"] = [{"id": 30}]
+    later = reader.read_children({PAYMENTS: Wish(first.state, known_parents=frozenset({3}))})[PAYMENTS]
+    both = first.followed_by(later)
+    assert keys(both) == [10, 20, 30]
+    assert both.parents == {1, 2, 3}
+    assert both.state == later.state
+    assert (keys(first), keys(later)) == ([10, 20], [30])
+    assert both.plan
+    assert first.plan
+    assert both.plan.whole == first.plan.whole
+    failed = Outcome(error=RefusedError("no"), hidden=frozenset({("invoices", 8)}))
+    assert first.followed_by(failed).error is failed.error
+    assert Outcome().followed_by(Outcome(plan=ChildPlan(first.plan.report, 7, {}))).reading is None
