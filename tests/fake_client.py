@@ -68,7 +68,13 @@ class FakeClient:
         return Answer(json.dumps(data).encode(), data, self.now)
 
     def get(
-        self, _account_id: int, path: str, holds: tuple[str, ...], params: dict[str, str] | None = None, label: str = "", **_: Any
+        self,
+        _account_id: int,
+        path: str,
+        holds: tuple[str, ...],
+        params: dict[str, str] | None = None,
+        label: str = "",
+        **_more: Any,
     ) -> Answer:
         """Gives one answer: a count, the company, or one row of a list."""
         self._ask(path, params or {}, label)

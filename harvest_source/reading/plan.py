@@ -1,6 +1,6 @@
-"""Decides which parts make a reading whole, and what dlt's state then holds: pure functions on plain data.
+"""Decides which parents' children make a reading whole, and what dlt's state then holds: pure functions on plain data.
 
-Of children: those of parents that changed, and of those unread for longest. Of time entries: running timers.
+They are those that changed, those that other lists name, and those unread for longest. Windows of a list are in `windows`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from harvest_source.api.client import Params
 from harvest_source.api.parsing import clean_text
 from harvest_source.catalogue.reports import AccountReport, Parent, Report, by_name
 from harvest_source.instants import format_instant, instant_in
@@ -332,15 +331,3 @@ def state_of(plan: ChildPlan) -> dict[str, Any]:
     """Returns what dlt's state keeps once a plan is carried out."""
     state = {"marks": plan.marks, "read": plan.read, "followed": plan.followed}
     return {**state, "hidden": sorted(plan.hidden)} if plan.hidden else state
-
-
-def running_part(pair: AccountReport, path: str, params: Params, number: int) -> Part:
-    """Returns the part that asks for the entries whose timer runs now; `number` tells readings apart."""
-    return Part(pair, f"{number} running", path, (*params.items(), ("is_running", "true")))
-
-
-def stopped_parts(
-    pair: AccountReport, path: str, ran_before: Collection[int], known: Collection[int], number: int
-) -> dict[int, Part]:
-    """Returns a part for each entry whose timer ran when it was last read and that did not come by itself."""
-    return {each: Part(pair, f"{number} entry {each}", f"{path}/{each}") for each in sorted({*ran_before} - {*known})}

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from harvest_source.errors import NotAllowedError, NotFoundError
 from harvest_source.reading.fetch import Fetcher
-from harvest_source.reading.plan import running_part, stopped_parts
+from harvest_source.reading.parts import Part
 from harvest_source.reading.query import ListQuery
 from harvest_source.reading.reading import Reading
 
@@ -29,12 +29,13 @@ def with_timers(
         ApiError: they could not be read.
     """
     draft, report = query.draft(), query.report
-    running = running_part(reading.pair, report.path, query.params or {}, draft.number)
+    params = (*(query.params or {}).items(), ("is_running", "true"))
+    running = Part(reading.pair, f"{draft.number} running", report.path, params)
     fetcher.fetch(running, report)
     draft.take(running)
-    known = {key[0] for keys in (draft.keys, reading.keys) for key in keys}
     refused: set[int] = set()
-    for entry_id, part in stopped_parts(reading.pair, report.path, ran_before, known, draft.number).items():
+    for entry_id in sorted({*ran_before} - {key[0] for key in draft.keys | reading.keys}):
+        part = Part(reading.pair, f"{draft.number} entry {entry_id}", f"{report.path}/{entry_id}")
         try:
             fetcher.fetch_row(part, report)
         except NotFoundError:

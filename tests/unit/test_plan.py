@@ -25,10 +25,8 @@ from harvest_source.reading.plan import (
     probes_of,
     projects_changed,
     read_parents,
-    running_part,
     since_of,
     state_of,
-    stopped_parts,
     with_sweep,
     without_following,
 )
@@ -302,16 +300,3 @@ def test_somebody_who_may_not_list_users_asks_for_themselves() -> None:
     plan = plan_oneself(ASSIGNED, 7, {"marks": {"users": "m"}, "read": {"1": [5]}}, 5)
     assert state_of(plan) == {"marks": {"users": "m"}, "read": {"1": [5]}, "followed": {}}
     assert plan.parents == {5: ""}
-
-
-def test_parts_of_timers() -> None:
-    """What runs now is one question; what ran before and did not come by itself, one each."""
-    pair = AccountReport(7, "time_entries")
-    running = running_part(pair, "time_entries", {"updated_since": "x"}, 3)
-    assert (running.key, running.params) == ("3 running", (("updated_since", "x"), ("is_running", "true")))
-    stopped = stopped_parts(pair, "time_entries", {5, 4, 9}, {9}, 3)
-    assert {entry: (part.key, part.path) for entry, part in stopped.items()} == {
-        4: ("3 entry 4", "time_entries/4"),
-        5: ("3 entry 5", "time_entries/5"),
-    }
-    assert not running.outlives_run
