@@ -48,11 +48,8 @@ def open_reader() -> Iterator[Callable[..., Reader]]:
     """Gives a function that makes readers; they are closed after the test."""
     readers: list[Reader] = []
 
-    def make(client: FakeClient, choice: Choice | None = None, folder: Path | None = None, **settings: Any) -> Reader:
-        known = HarvestSettings()
-        for name, value in settings.items():
-            setattr(known, name, value)
-        readers.append(Reader(cast("HarvestClient", client), known, choice or Choice(), folder))
+    def make(client: FakeClient, choice: Choice | None = None, folder: Path | None = None, **listeners: Any) -> Reader:
+        readers.append(Reader(cast("HarvestClient", client), HarvestSettings(), choice or Choice(), folder, **listeners))
         return readers[-1]
 
     yield make
@@ -138,9 +135,8 @@ def test_error_of_a_list_stays_with_it_and_what_hangs_on_it(open_reader: Open) -
     """Named by the list there; the others are read. A list is not tried again in the run."""
     client = harvest()
     client.fail = lambda path, _params: UnavailableError("no answer", 503) if path == "invoices" else None
-    reader = open_reader(client)
     heard: list[tuple[str, str]] = []
-    reader.on_read = lambda pair, outcome: heard.append((pair.report, str(outcome.error or "read")))
+    reader = open_reader(client, on_read=lambda pair, outcome: heard.append((pair.report, str(outcome.error or "read"))))
     outcomes = read(reader, {CLIENTS: Wish(), INVOICES: Wish(), PAYMENTS: Wish()})
     assert str(outcomes[INVOICES].error) == "no answer"
     assert (type(outcomes[PAYMENTS].error), str(outcomes[PAYMENTS].error)) == (UnavailableError, "invoices: no answer")
@@ -178,10 +174,8 @@ def test_probe_that_meets_a_dead_token_ends_everything(open_reader: Open) -> Non
 
 def test_requests_of_children_are_told_before(open_reader: Open) -> None:
     client = harvest()
-    reader = open_reader(client)
     told: list[int] = []
-    reader.on_planned = told.append
-    read(reader, {PAYMENTS: Wish()})
+    read(open_reader(client, on_planned=told.append), {PAYMENTS: Wish()})
     assert told == [2]
 
 
