@@ -161,7 +161,7 @@ def test_fault_of_this_program_ends_one_report_and_shows_where_with_verbose(
         raise ZeroDivisionError("a fault of mine")
 
     read, shape, compare = lists.read_list, Shaper.shape, Comparison.compare
-    monkeypatch.setattr(reader, "read_list", lambda *a: broken() if a[3].name == "roles" else read(*a))
+    monkeypatch.setattr(reader, "read_list", lambda query: broken() if query.report.name == "roles" else read(query))
     monkeypatch.setattr(Shaper, "shape", lambda self, *a: broken() if self.report.name == "tasks" else shape(self, *a))
     monkeypatch.setattr(
         Comparison, "compare", lambda self, pair, *a: (broken if pair.report == "contacts" else compare)(self, pair, *a)
