@@ -285,7 +285,7 @@ class Reader:
         except HarvestError as error:
             outcome = Outcome(error=self._explained(pair.report, error))
             if isinstance(error, OddAnswerError):
-                self.store.drop(pair)  # the next run asks anew, instead of going on from what cannot be read
+                self.store.drop(pair)  # the next run asks anew, instead of continuing from what cannot be read
         if outcome.reading or outcome.error:
             self.on_read(pair, outcome)
         return outcome
