@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from fake_client import NOON, FakeClient, Row
 
 from harvest_source.api.client import HarvestClient
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.reports import AccountReport, by_name
 from harvest_source.errors import RefusedError, TooLargeError, TooSlowError, UnavailableError
 from harvest_source.reading import by_windows, windows
 from harvest_source.reading.by_windows import read_windows
+from harvest_source.reading.fetch import Fetcher
 from harvest_source.reading.lists import may_have_shifted, read_list
-from harvest_source.reading.parts import PartStore
+from harvest_source.reading.parts import Part, PartStore
 from harvest_source.reading.query import ListQuery, list_params
-from harvest_source.reading.reading import Reading
+from harvest_source.reading.reading import Draft, Reading
 from harvest_source.reading.windows import Window
 
 FIRST = date(2026, 3, 1)
@@ -192,6 +195,30 @@ def test_some_windows_of_a_list(store: PartStore) -> None:
     client = FakeClient({"time_entries": entries(60, per_day=2)}, page_rows=10)
     days = [Window(FIRST, FIRST), Window(FIRST + timedelta(days=10), FIRST + timedelta(days=19))]
     assert ids(read_windows(asking(client, store), days)) == [0, 1, *range(20, 40)]
+
+
+def test_windows_asked_for_at_once_make_up_a_list_and_outlive_the_run(tmp_path: Path) -> None:
+    """A list as parts that are known ahead: another plan, the same store, fetcher and reading."""
+    client = FakeClient({"time_entries": entries(60, per_day=2)}, page_rows=10)
+    report, pair = by_name("time_entries"), AccountReport(7, "time_entries")
+    starts = [FIRST + timedelta(days=days) for days in range(0, 30, 6)]
+    windows = [Window(start, start + timedelta(days=5)) for start in starts]
+    parts = [
+        Part(pair, f"{each.start}..{each.end}", report.path, tuple(each.params().items()), "all", outlives_run=True)
+        for each in windows
+    ]
+    for asked in (parts[:2], parts[2:]):  # killed in between
+        store = PartStore(tmp_path)
+        waiting = [part for part in parts if part.key not in store.kept(pair, range(10**9))]
+        assert set(asked) <= set(waiting)
+        fetcher = Fetcher(cast("HarvestClient", client), store)
+        fetcher.run([partial(fetcher.fetch, part, report) for part in asked], lambda _read_hour: None)
+    draft = Draft(store, report, 7, started=NOON)
+    for part in parts:
+        draft.take(part)
+    assert ids(draft.finish()) == list(range(60))
+    assert len(client.asked) == 5 * 2  # each window comes in two pages
+    store.close()
 
 
 # lists that are not answered in time, or too large
