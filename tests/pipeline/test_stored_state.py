@@ -17,7 +17,7 @@ import pytest
 from support import HandMade, by_hand, make_pipeline, make_source, rows, sync_once
 
 from harvest_source import sync
-from harvest_source.reading.parents import current_hour
+from harvest_source.instants import current_hour
 from harvest_source.settings import parse_since
 
 STATES = Path(__file__).parents[1] / "states"
