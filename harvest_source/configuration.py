@@ -42,7 +42,7 @@ def fill(settings: Settings, source: str, pipeline_name: str | None, given: dict
                 if value is not None:
                     setattr(settings, name, deserialize_value(name, value, extract_inner_hint(hint)))
     except ConfigurationException as error:
-        raise SettingError(f"a setting of [{sections[-1]}] is wrong: {first_line(error)}") from error
+        raise SettingError(f"a setting of [{sections[-1]}] is wrong: {{}}", quoted=(first_line(error),)) from error
     for name, value in (given or {}).items():
         setattr(settings, name, value)
     return settings.resolve()

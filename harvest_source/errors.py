@@ -1,5 +1,8 @@
 """The errors of the product. Each message tells a person what is wrong and what to do.
 
+What a message quotes is kept apart from it, under `{}`: what Harvest, a destination, a disk or a setting said, a path, a name.
+At a terminal both are shown; to a webhook goes the message alone.
+
 HarvestError
 ├── SettingError            usage or a setting is wrong: nothing is loaded, exit 2
 │   └── AccountNotFoundError    the token does not reach the account
@@ -18,17 +21,30 @@ HarvestError
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+import re
+from collections.abc import Iterator, Sequence
+from typing import Self
 
 from dlt.common.exceptions import MissingDependencyException
 
 from harvest_source.exit_codes import INCOMPLETE, USAGE
 from harvest_source.secrecy import without_secrets
 
+QUOTE = "{}"
+LAST_QUOTE = re.compile(r"(?<=\)): \{\}$|: \{\}(?=\))")  # behind or within brackets nothing is missing where it is left out
+
 
 def first_line(error: BaseException) -> str:
     """Returns the first line of what an error says, or its kind where it says nothing; a configured secret is cut out."""
     return without_secrets((str(error).strip() or type(error).__name__).splitlines()[0])
+
+
+def in_own_words(error: str | BaseException) -> str:
+    """Returns what an error says without what it quotes; a text is this product's own, of another error its kind is told."""
+    if isinstance(error, str):
+        return error
+    return error.in_own_words if isinstance(error, HarvestError) else f"unexpected {type(error).__name__}"
 
 
 def causes(failure: BaseException) -> Iterator[BaseException]:
@@ -41,6 +57,32 @@ def causes(failure: BaseException) -> Iterator[BaseException]:
 
 class HarvestError(Exception):
     """Anything this product reports to a person in one or two lines."""
+
+    def __init__(self, message: str, *, quoted: Sequence[object] = ()) -> None:
+        """Takes what is said.
+
+        Args:
+            message: in this product's own words, with `{}` in place of each quote.
+            quoted: what others said, and what only this machine should know.
+        """
+        super().__init__(message)
+        self.message = message
+        self.quoted = tuple(quoted)
+
+    def __str__(self) -> str:
+        said, *parts = self.message.split(QUOTE, len(self.quoted))
+        return said + "".join(f"{quote}{part}" for quote, part in zip(self.quoted, parts, strict=True))
+
+    @property
+    def in_own_words(self) -> str:
+        """Returns the message without what it quotes."""
+        return LAST_QUOTE.sub("", self.message).replace(QUOTE, "…") if self.quoted else self.message
+
+    def saying(self, message: str) -> Self:
+        """Returns the same error with more around its message."""
+        other = copy.copy(self)
+        other.message = message
+        return other
 
 
 class SettingError(HarvestError):
@@ -58,8 +100,8 @@ class LoadFailedError(HarvestError):
 class ApiError(HarvestError):
     """A request did not bring what was asked for."""
 
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int | None = None, *, quoted: Sequence[object] = ()) -> None:
+        super().__init__(message, quoted=quoted)
         self.status = status
 
 

@@ -180,12 +180,13 @@ def load_share_with_group() -> bool:
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise SettingError(f"{_named(name, value)} is not one of its values; they are: {', '.join(choices)}")
+        raise _wrong(name, value, f"is not one of its values; they are: {', '.join(choices)}")
 
 
-def _named(name: str, value: str) -> str:
-    """Returns an option or a setting with its value; a longer value of a setting may be a token in the wrong place."""
-    return f"{name} {value!r}" if name.startswith("--") or len(value) <= LONGEST_SHOWN else name
+def _wrong(name: str, value: str, why: str) -> SettingError:
+    """Returns the error of an option or a setting, with its value; a longer one may be a token in the place of a setting."""
+    is_shown = name.startswith("--") or len(value) <= LONGEST_SHOWN
+    return SettingError(f"{name} {{}} {why}", quoted=(repr(value),)) if is_shown else SettingError(f"{name} {why}")
 
 
 def parse_url(name: str, value: str) -> str:
@@ -251,7 +252,7 @@ def _read_instant(name: str, text: str) -> datetime:
             return parse_instant(text)
     except ValueError:
         pass
-    raise SettingError(f"{_named(name, text)} is not a date: write 2025-01-31 or 2025-01-31T08:00:00+02:00")
+    raise _wrong(name, text, "is not a date: write 2025-01-31 or 2025-01-31T08:00:00+02:00")
 
 
 def parse_account_ids(value: object) -> tuple[int, ...] | None:
@@ -271,5 +272,5 @@ def parse_account_ids(value: object) -> tuple[int, ...] | None:
         return ()
     for text in texts:
         if not (text.isascii() and text.isdigit()) or int(text) == 0:
-            raise SettingError(f"{_named('account_id', text)} is not a number: it is the number in the list at {DEVELOPERS_URL}")
+            raise _wrong("account_id", text, f"is not a number: it is the number in the list at {DEVELOPERS_URL}")
     return tuple(dict.fromkeys(int(text) for text in texts))

@@ -94,8 +94,9 @@ def explained_files() -> Iterator[None]:
     try:
         yield
     except TomlProviderReadException as error:
-        reasons = [f"{shown_path(path)}{reason}" for path in error.full_paths if (reason := _reason(Path(path)))]
-        raise SettingError("; ".join(reasons) or f"{error.file_name} cannot be read") from error
+        reasons = {shown_path(path): reason for path in error.full_paths if (reason := _reason(Path(path)))}
+        reasons = reasons or {error.file_name: " cannot be read"}
+        raise SettingError("; ".join(f"{{}}{reason}" for reason in reasons.values()), quoted=list(reasons)) from error
 
 
 def secrets_files() -> list[Path]:

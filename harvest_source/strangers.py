@@ -70,7 +70,7 @@ def refuse_strangers() -> None:
     for path, shared, fault in _faults():
         if fault.is_refused:
             what_to_do = OF_NO_HOME if shared else f"{fault.mend} it" + (START_ELSEWHERE if Path.cwd() in path.parents else "")
-            raise SettingError(f"{NOT_READ} {shown_path(str(path))}, which {fault.what}; {what_to_do}")
+            raise SettingError(f"{NOT_READ} {{}}, which {{}}; {what_to_do}", quoted=(shown_path(str(path)), fault.what))
 
 
 def notes_on_groups() -> list[str]:

@@ -24,6 +24,9 @@ from harvest_source.settings_files import explained_files, shown_path
 GLOBAL = "global:"  # with which dlt marks what stands in the user's own folder and not in that of the run
 PROJECT_FOLDER = Path(__file__).parents[1]
 
+Said = tuple[str, tuple[str, ...]]
+"""A message with `{}` in place of each quote, and its quotes."""
+
 
 def refuse_unread(known: Collection[str], source: str, pipeline_name: str | None) -> None:
     """Refuses keys directly in a source's section that no setting has, and names in the environment that are nearly right.
@@ -41,23 +44,23 @@ def refuse_unread(known: Collection[str], source: str, pipeline_name: str | None
     sections = sections_of(source, pipeline_name)
     unread = [*_unread_keys(known, sections), *_unread_variables(known, sections)]
     if unread:
-        raise SettingError("; ".join(unread))
+        raise SettingError("; ".join(said for said, _ in unread), quoted=[each for _, quoted in unread for each in quoted])
 
 
-def _unread_keys(known: Collection[str], sections: list[str]) -> Iterator[str]:
+def _unread_keys(known: Collection[str], sections: list[str]) -> Iterator[Said]:
     for provider in _files():
         for section in sections:
             path = section.split(".")
             for key, value in _table(provider, path).items():
-                where = f"in [{section}] of {_file_of(provider, [*path, key])}"
+                where, quoted = f"in [{section}] of {{}}", (key, _file_of(provider, [*path, key]))
                 if key in known and isinstance(value, dict):
-                    yield f"{key} is a section {where}, where it takes a value"
+                    yield f"{{}} is a section {where}, where it takes a value", quoted
                 elif key not in known and not isinstance(value, dict):
                     nearest = _nearest(key, known)
-                    yield f"unknown setting {key} {where}: {_advice(nearest, sorted(known))}"
+                    yield f"unknown setting {{}} {where}: {_advice(nearest, sorted(known))}", quoted
 
 
-def _unread_variables(known: Collection[str], sections: list[str]) -> Iterator[str]:
+def _unread_variables(known: Collection[str], sections: list[str]) -> Iterator[Said]:
     for section in sections:
         front = section.replace(".", "__").upper() + "__"
         right = {_flat(front + name): front + name.upper() for name in known}
@@ -69,7 +72,7 @@ def _unread_variables(known: Collection[str], sections: list[str]) -> Iterator[s
             if nearly or (key and "__" not in key):
                 nearest = _nearest(key, known)
                 meant = nearly or (front + nearest.upper() if nearest else None)
-                yield f"unknown setting {name} in the environment: {_advice(meant, sorted(right.values()))}"
+                yield f"unknown setting {{}} in the environment: {_advice(meant, sorted(right.values()))}", (name,)
 
 
 def _flat(name: str) -> str:

@@ -123,9 +123,11 @@ def choose(reached: dict[int, str], wanted: tuple[int, ...] | None) -> list[Acco
     listed = ", ".join(f"{account_id} {name}".strip() for account_id, name in sorted(reached.items()))
     for account_id in wanted or ():
         if account_id not in reached:
-            raise AccountNotFoundError(f"account {account_id} is not one of: {listed}")
+            raise AccountNotFoundError(f"account {account_id} is not one of: {{}}", quoted=(listed,))
     if wanted is None and len(reached) > 1:
-        raise SettingError(f"the token reaches several accounts, choose with --account or account_id (or all): {listed}")
+        raise SettingError(
+            "the token reaches several accounts, choose with --account or account_id (or all): {}", quoted=(listed,)
+        )
     return [Account(account_id, reached[account_id]) for account_id in wanted or sorted(reached)]
 
 

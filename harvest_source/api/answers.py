@@ -131,10 +131,10 @@ def _leads_to(link: str, home: Origin) -> bool:
 def _lasting_error(response: requests.Response, body: bytes) -> NotAllowedError | NotFoundError | RefusedError:
     status, said = response.status_code, _said(response, body)
     if status == requests.codes.forbidden:
-        return NotAllowedError(f"Harvest does not allow it (403: {said})", status)
+        return NotAllowedError("Harvest does not allow it (403: {})", status, quoted=(said,))
     if status == requests.codes.not_found:
-        return NotFoundError(f"Harvest does not know it (404: {said})", status)
-    return RefusedError(f"Harvest refused the request ({status}: {said})", status)
+        return NotFoundError("Harvest does not know it (404: {})", status, quoted=(said,))
+    return RefusedError(f"Harvest refused the request ({status}: {{}})", status, quoted=(said,))
 
 
 def _said(response: requests.Response, body: bytes) -> str:

@@ -35,12 +35,12 @@ def stays_with_report(is_foreign: Callable[[Exception], bool] = lambda _error: F
         if is_foreign(error):
             raise
         logging.getLogger(LOGGER).debug("what an answer of Harvest brought about:", exc_info=error)
-        raise OddAnswerError(_said(error)) from error
+        raise _explained(error) from error
 
 
-def _said(error: Exception) -> str:
+def _explained(error: Exception) -> OddAnswerError:
     if isinstance(error, UnreadableError):  # of the second, exact reading: it takes fewer levels than the quick one
-        return str(error)
+        return OddAnswerError(str(error))
     told = next((words for kind, words in TOLD.items() if isinstance(error, kind)), None)
-    what = f"{type(error).__name__}: {first_line(error)[:MESSAGE_LENGTH]}"
-    return told or f"unexpected {what} (an odd answer, or a fault of this program: --verbose tells where)"
+    what = f"unexpected {type(error).__name__}: {{}} (an odd answer, or a fault of this program: --verbose tells where)"
+    return OddAnswerError(told) if told else OddAnswerError(what, quoted=(first_line(error)[:MESSAGE_LENGTH],))

@@ -145,7 +145,7 @@ def _check_accounts(findings: Findings, client: HarvestClient, wanted: tuple[int
     try:
         chosen = choose(reached, wanted)
     except SettingError as error:
-        raise AccountNotFoundError(str(error)) from error
+        raise AccountNotFoundError(error.message, quoted=error.quoted) from error
     for account in chosen:
         findings.attempt("account", partial(_check_account, findings, client, account))
 

@@ -53,7 +53,7 @@ def _try(place: Workplace, pipeline: dlt.Pipeline) -> str:
     except Exception as error:  # of dlt, or of the database's own client, which has classes of its own
         passes = user_of_file(error) is not None  # once that program has ended: no setting is wrong
         kind = LoadFailedError if passes else SettingError
-        raise kind(f"{place.destination} cannot be reached or written: {reason(error)}") from error
+        raise kind(f"{place.destination} cannot be reached or written: {{}}", quoted=(reason(error),)) from error
 
 
 def _try_sql(pipeline: dlt.Pipeline) -> str:

@@ -17,10 +17,9 @@ from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
 
 from harvest_source.about import USER_AGENT
 from harvest_source.api.connections import Connections, Session
-from harvest_source.catalogue.reports import by_name
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
-from harvest_source.errors import HarvestError, LoadFailedError
+from harvest_source.errors import in_own_words
 from harvest_source.loading import ReportResult, Summary
 from harvest_source.network import past_proxies
 from harvest_source.patience import OF_WEBHOOK, PASSING_STATUSES, unsigned
@@ -33,23 +32,12 @@ WAIT_SECONDS = 1.0
 NO_ANSWER = "no answer in time"
 THREAD = "harvest-notify"
 
+NOT_SAID = "not complete"
 NOTHING_TO_DO = "Nothing needs to be done."
 WHAT_TO_DO = {
     1: "To do: follow the reasons above; otherwise the next run catches up. The run's own output says more.",
     2: "To do: correct what the reason says, then run again. The run's own output says more.",
 }
-
-# where a reason quotes somebody else: a pattern from there on, and what is said instead
-QUOTES = (
-    (r"\((\d{3}): .*", r"(\1)"),  # an answer of Harvest
-    (r"(could not be loaded \(\w+\)): .*", r"\1"),  # a database's words, with values
-    (r"(unexpected \w+): .*", r"\1"),  # Python's words, with values
-    (r"sum of (\w+) is .*", r"the sum of \1 differs"),
-    (r"Harvest knows (\w+) \d+", r"Harvest knows one of \1"),  # an id
-    (r"is not one of: .*", "is not one that the token reaches"),  # names of accounts
-    (r"(choose with --account or account_id \(or all\)): .*", r"\1"),  # as above
-    (r"(?<!install) (['\"]).*\1", " …"),  # a setting's value
-)
 
 
 @dataclass(frozen=True)
@@ -62,7 +50,7 @@ class Alerts:
 
     def done(self, summary: Summary) -> None:
         """Posts what is missing, repaired or new; nothing where a run was complete and quiet."""
-        failed = [f"{_where(each)}: {_reason(each)}" for each in summary.results if each.error]
+        failed = [f"{_where(each)}: {each.reason or NOT_SAID}" for each in summary.results if each.error]
         items = [*failed, *_repaired(summary), *_new_fields(summary)]
         if not items:
             return
@@ -71,13 +59,7 @@ class Alerts:
 
     def ended_early(self, error: Exception, exit_code: int) -> None:
         """Posts why there is no summary."""
-        if isinstance(error, LoadFailedError):
-            reason = str(error).partition(": ")[0]  # what follows are a database's words, with values
-        elif isinstance(error, HarvestError):
-            reason = in_own_words(str(error))
-        else:
-            reason = f"unexpected {type(error).__name__}"
-        self._tell("nothing was loaded" if exit_code != 1 else "ended early", [reason], exit_code)
+        self._tell("nothing was loaded" if exit_code != 1 else "ended early", [in_own_words(error)], exit_code)
 
     def _tell(self, said: str, items: list[str], exit_code: int) -> None:
         if self.url is None:
@@ -101,11 +83,6 @@ def _where(result: ReportResult) -> str:
     return f"{result.report} (account {result.account_id})"
 
 
-def _reason(result: ReportResult) -> str:
-    reason = in_own_words(result.error or "")
-    return f"{reason}; one must be {by_name(result.report).permission}" if reason.endswith("(403)") else reason
-
-
 def _repaired(summary: Summary) -> list[str]:
     """Returns the tables of which the summary says that they were repaired, and what of it was gone at Harvest."""
     found = []
@@ -121,13 +98,6 @@ def _new_fields(summary: Summary) -> list[str]:
         return []
     more = f" and {len(names) - NAMED_FIELDS} more" if len(names) > NAMED_FIELDS else ""
     return [f"new fields at Harvest, now columns here: {', '.join(names[:NAMED_FIELDS])}{more}"]
-
-
-def in_own_words(reason: str) -> str:
-    """Returns a reason without what it quotes: an answer, a name, an id, a setting's value."""
-    for pattern, instead in QUOTES:
-        reason = re.sub(pattern, instead, reason, flags=re.DOTALL)
-    return reason
 
 
 def build_text(head: list[str], items: list[str], last: str) -> str:

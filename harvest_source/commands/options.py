@@ -71,7 +71,8 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
             raise SettingError(f"--dataset is empty: leave it out for {DATASET_NAME}, or give a name")
         if OF_PATHS.search(options["dataset"]) or not options["dataset"].isprintable():
             raise SettingError(
-                f"--dataset {options['dataset']!r} reads like a path: give a name without / \\ .. and control characters"
+                "--dataset {} reads like a path: give a name without / \\ .. and control characters",
+                quoted=(repr(options["dataset"]),),
             )
         names = ("demo", "destination", "dataset", "account", "quiet", "verbose")
         return command(place=Workplace(**{name: options.pop(name) for name in names}), **options)

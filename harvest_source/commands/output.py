@@ -38,7 +38,7 @@ class OutputLostError(HarvestError):
     """Standard output takes nothing more: its disk is full, for example."""
 
     def __init__(self, cause: OSError) -> None:
-        super().__init__(f"standard output cannot be written: {cause.strerror}")
+        super().__init__("standard output cannot be written: {}", quoted=(cause.strerror,))
 
 
 class PatientConsole(Console):

@@ -34,7 +34,7 @@ def check_reads_only(sql: str, dialect: str | None) -> None:
     try:
         statements = [each for each in sqlglot.parse(sql, dialect=dialect) if each is not None]
     except SqlglotError as error:
-        raise SettingError(f"show takes one query, and this cannot be understood: {first_line(error)}") from error
+        raise SettingError("show takes one query, and this cannot be understood: {}", quoted=(first_line(error),)) from error
     if len(statements) != 1:
         raise SettingError(f"show takes one query; these are {len(statements)} statements")
     if not isinstance(statements[0], READS) or statements[0].find(*WRITES):

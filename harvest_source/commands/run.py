@@ -167,7 +167,7 @@ def _names(text: str) -> set[str]:
         return set(NAMES)
     unknown = sorted(names - set(NAMES))
     if unknown or not names:
-        raise SettingError(f"unknown report {', '.join(unknown) or repr(text)}; known are: {', '.join(NAMES)}")
+        raise SettingError(f"unknown report {{}}; known are: {', '.join(NAMES)}", quoted=(", ".join(unknown) or repr(text),))
     return names
 
 

@@ -50,7 +50,7 @@ def _answer(pipeline: dlt.Pipeline, sql: str) -> Answer:
         if user_of_file(error):
             raise
         hint = "" if pipeline.state.get("sources") else f"; {NOTHING_LOADED}"
-        raise SettingError(f"{first_line(error)}{hint}") from error
+        raise SettingError(f"{{}}{hint}", quoted=(first_line(error),)) from error
     return columns, hide_secrets(columns, rows)
 
 

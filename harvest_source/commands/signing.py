@@ -101,7 +101,7 @@ def _keeping_the_first(file: TokenFile, new: TokenFile, known: dict[str, Any]) -
             file.replace(new, **known)
         if isinstance(error, HarvestError):
             what_stays = "the sign-in is kept" if kept else "the earlier sign-in stays"
-            raise SettingError(f"{what_stays}, {error}") from error
+            raise SettingError(f"{what_stays}, {error.message}", quoted=error.quoted) from error
         raise
 
 
@@ -183,7 +183,7 @@ def _try(settings: HarvestSettings, client: OAuthClient, new: TokenFile, asked: 
         raise SettingError("this user has no Harvest account (Forecast alone does not count); sign in with another one")
     for account_id in parse_account_ids(asked) or ():
         if account_id not in reached:
-            raise AccountNotFoundError(f"account {account_id} is not one of: {_listed(reached)}")
+            raise AccountNotFoundError(f"account {account_id} is not one of: {{}}", quoted=(_listed(reached),))
     return user, reached
 
 
@@ -206,7 +206,8 @@ def _choose_account(names: dict[int, str], asked: str | None, configured: tuple[
         return configured[0] if len(configured) == 1 else None
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
         raise SettingError(
-            f"no account is chosen: it reaches several, choose an account with --account or account_id: {_listed(names)}"
+            "no account is chosen: it reaches several, choose an account with --account or account_id: {}",
+            quoted=(_listed(names),),
         )
     return _ask_for_account(names)
 

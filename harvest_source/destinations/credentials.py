@@ -114,8 +114,9 @@ def _refuse_without_effect(pipeline: dlt.Pipeline, name: str, config: Destinatio
     found = sorted({each for each in _given_keys((f"{pipeline.pipeline_name}.", ""), name) if each not in known})
     if found:
         raise SettingError(
-            f"{', '.join(found)} in destination.{name}.credentials has no effect; known are {', '.join(sorted(known))}. What the "
-            f'driver itself knows goes into query, such as query = {{ {found[0].removeprefix("query__")} = "…" }}'
+            f"{{}} in destination.{name}.credentials has no effect; known are {', '.join(sorted(known))}. What the driver itself "
+            'knows goes into query, such as query = { {} = "…" }',
+            quoted=(", ".join(found), found[0].removeprefix("query__")),
         )
 
 

@@ -81,7 +81,7 @@ def refuse_sign(path: str, signs: str, remedy: str) -> None:
     """Raises `SettingError` where a path has one of some signs."""
     sign = next((each for each in signs if each in path), None)
     if sign:
-        raise SettingError(f"a load cannot work in {path}, for the sign {sign} in its name: {remedy}")
+        raise SettingError(f"a load cannot work in {{}}, for the sign {sign} in its name: {remedy}", quoted=(path,))
 
 
 def refuse_file(pipeline: dlt.Pipeline) -> None:
@@ -96,14 +96,16 @@ def refuse_file(pipeline: dlt.Pipeline) -> None:
         return
     refuse_sign(str(file.absolute()), OF_FILES, ELSEWHERE)
     if not file.absolute().parent.is_dir():
-        raise SettingError(f"there is no folder {file.absolute().parent} for the database file: make it, or set another")
+        missing = file.absolute().parent
+        raise SettingError("there is no folder {} for the database file: make it, or set another", quoted=(missing,))
     catalog = file.name.lstrip(".").split(".")[0]  # as DuckDB names what it finds in a file (seen with 2.0.1)
     client = client_to_ask(pipeline).sql_client
     for dataset in (client.dataset_name, client.staging_dataset_name):
         if catalog.lower() == dataset.lower():
             raise SettingError(
-                f"the file {file.name} and the dataset {dataset} have one name, which DuckDB cannot tell apart: "
-                "name the file otherwise, or give another --dataset"
+                f"the file {{}} and the dataset {dataset} have one name, which DuckDB cannot tell apart: "
+                "name the file otherwise, or give another --dataset",
+                quoted=(file.name,),
             )
 
 

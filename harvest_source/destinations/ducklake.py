@@ -23,8 +23,8 @@ def check_extension(_: dlt.Pipeline) -> None:
                 database.execute(statement)
         except duckdb.Error as error:
             raise SettingError(
-                f"destination ducklake needs the extension ducklake of DuckDB {duckdb.__version__}, which cannot be loaded: "
-                f"{first_line(error)[:200]}"
+                f"destination ducklake needs the extension ducklake of DuckDB {duckdb.__version__}, which cannot be loaded: {{}}",
+                quoted=(first_line(error)[:200],),
             ) from error
 
 

@@ -44,12 +44,12 @@ def explained(what_follows: str = "", has_begun: Callable[[], bool] = lambda: Fa
                 raise cause from failure
         said = reason(failure)
         if not has_begun() and _says(failure, CREDENTIALS_REFUSED):
-            raise SettingError(f"the destination refuses its credentials: {said}") from failure
+            raise SettingError("the destination refuses its credentials: {}", quoted=(said,)) from failure
         step = failure.step if isinstance(failure, PipelineStepFailed) else "sync"
         what = "cannot be used" if step == "sync" else f"could not be loaded ({step})"
         follows = f"; {what_follows}" if what_follows and is_gone(failure) else ""
         follows = FEWER_CONNECTIONS if _says(failure, NO_CONNECTION) else follows
-        raise LoadFailedError(f"the destination {what}: {said}{follows}") from failure
+        raise LoadFailedError(f"the destination {what}: {{}}{follows}", quoted=(said,)) from failure
 
 
 def is_passing(failure: BaseException) -> bool:

@@ -115,7 +115,7 @@ def _check_session(client: SqlClientBase[Any], session: int) -> None:
     try:
         ((now,),) = client.execute_sql("select pg_backend_pid()") or ()
     except Exception as error:  # of dlt or of the driver, whatever becomes of a connection
-        raise LoadFailedError(f"{lost} ({first_line(error)}); {GOES_ON}") from error
+        raise LoadFailedError(f"{lost} ({{}}); {GOES_ON}", quoted=(first_line(error),)) from error
     if now != session:
         raise LoadFailedError(f"{lost}; {GOES_ON}")
 

@@ -31,16 +31,20 @@ def setting_errors(destination: str) -> Iterator[None]:
             yield
     except UnknownDestinationModule as error:
         raise SettingError(
-            f"destination {destination!r} is not known to dlt {_dlt_version()}: try duckdb, postgres, bigquery, filesystem"
+            f"destination {{}} is not known to dlt {_dlt_version()}: try duckdb, postgres, bigquery, filesystem",
+            quoted=(repr(destination),),
         ) from error
     except (MissingDependencyException, ImportError) as error:
         raise SettingError(f"destination {destination} needs a package: {install_line(destination)}") from error
     except ConfigurationException as error:
         raise SettingError(
-            f"destination {destination} is not set up: {first_line(error)} ({page(SETTINGS_PAGE)} has the lines to copy)"
+            f"destination {destination} is not set up: {{}} ({{}} has the lines to copy)",
+            quoted=(first_line(error), page(SETTINGS_PAGE)),
         ) from error
     except OSError as error:
-        raise SettingError(f"cannot write here: {error.strerror or error} ({error.filename or Path.cwd()})") from error
+        raise SettingError(
+            "cannot write here: {} ({})", quoted=(error.strerror or error, error.filename or Path.cwd())
+        ) from error
 
 
 def _dlt_version() -> str:

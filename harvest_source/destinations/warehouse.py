@@ -76,7 +76,8 @@ class Warehouse:
         except (SqlClientNotAvailable, NotImplementedError) as error:
             raise SettingError(
                 f"dlt cannot read destination {pipeline.destination and pipeline.destination.destination_name} back, so nothing "
-                f"could be compared with Harvest: choose another, or load it with plain dlt ({page(LIBRARY_PAGE)})"
+                f"could be compared with Harvest: choose another, or load it with plain dlt ({{}})",
+                quoted=(page(LIBRARY_PAGE),),
             ) from error
         self._patience = patience
         self._per_question = lets_go and is_one_file(pipeline)

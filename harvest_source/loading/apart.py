@@ -57,7 +57,8 @@ def load_apart(
         raise failures[deliveries[0].pair]
     for pair, failed in failures.items():
         logging.getLogger(LOGGER).debug("what rows of %s brought about:", pair.report, exc_info=failed)
-        loaded[pair] = errors[pair] or RefusedError(f"its rows could not be loaded ({failed.step}): {reason(failed)}")
+        refused = RefusedError(f"its rows could not be loaded ({failed.step}): {{}}", quoted=(reason(failed),))
+        loaded[pair] = errors[pair] or refused
     return loaded
 
 

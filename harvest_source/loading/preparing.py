@@ -105,8 +105,9 @@ def _finish(pipeline: dlt.Pipeline) -> str | None:
         if failure.step == "normalize" or not pipeline.has_pending_data:  # dlt drops what a destination calls wrong
             return reason(failure)
         raise LoadFailedError(
-            f"the destination refused a pending load of an earlier run once more: {reason(failure)}; if it stays so, run with "
-            "--drop-pending: its rows are then read again"
+            "the destination refused a pending load of an earlier run once more: {}; if it stays so, run with --drop-pending: "
+            "its rows are then read again",
+            quoted=(reason(failure),),
         ) from failure
     return None
 

@@ -141,7 +141,7 @@ class Proof:
         except AccessLostError:
             raise
         except ApiError as error:
-            result.fail(str(error))
+            result.fail(error)
             return Finding()
         removals.add(pair, finding.gone)
         removals.marked[pair] = self._marked(pair, finding, comparison.warehouse)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from harvest_source.catalogue.reports import AccountReport
+from harvest_source.errors import HarvestError, in_own_words
 from harvest_source.loading.summary import ReportResult
 from harvest_source.reading.reader import Outcome
 from harvest_source.reading.reading import Key
@@ -73,7 +74,7 @@ class Result:
     older: int = 0  # rows from before start_date, which nobody follows
     counted: bool = False  # nothing but counts was compared
     verified: Verified = Verified(Verdict.NO)
-    error: str | None = None  # why the table is not proved to equal Harvest
+    error: str | HarvestError | None = None  # why the table is not proved to equal Harvest
 
     @property
     def is_loaded(self) -> bool:
@@ -85,9 +86,9 @@ class Result:
         """Returns how many rows were loaded."""
         return self.tally.new + self.tally.changed
 
-    def fail(self, error: str) -> None:
+    def fail(self, error: str | HarvestError) -> None:
         """Says that the table does not equal Harvest, and why."""
-        self.error, self.verified = error, Verified(Verdict.NO, why=error)
+        self.error, self.verified = error, Verified(Verdict.NO, why=str(error))
 
     def differing_rows(self) -> int:
         """Returns how many rows were found to differ; hours of a timer that went on running are none."""
@@ -110,6 +111,7 @@ class Result:
         """
         reading = self.outcome.reading if self.outcome else None
         failed = self.outcome.error if self.outcome else None
+        error = failed or self.error
         return ReportResult(
             self.pair.report,
             self.pair.account_id,
@@ -121,7 +123,8 @@ class Result:
             requests=requests,
             seconds=round(reading.seconds, 3) if reading else 0.0,
             verified=str(Verified(Verdict.NO) if failed else self._with_what_is_no_part()),
-            error=str(failed) if failed else self.error,
+            error=str(error) if error else None,
+            reason=in_own_words(error) if error else None,
             loaded=not failed,
             bookmark=bookmark,
             harvest_count=self.at_harvest,

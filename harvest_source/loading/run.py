@@ -261,7 +261,7 @@ class Run:
         for delivery in deliveries:
             result = self.results[delivery.pair]
             if error := errors.get(delivery.pair):
-                result.fail(str(error))
+                result.fail(error)
             else:
                 result.repaired += result.loaded_rows - before[delivery.pair] + len(delivery.removed)
 
@@ -349,7 +349,7 @@ class Run:
                     continue
                 for month in months:
                     self.summary.notes.append(str(month))
-                    self.results[month.pair].fail(self.results[month.pair].error or str(month))
+                    self.results[month.pair].fail(self.results[month.pair].error or month.error)
 
     def _summarize(self) -> None:
         """Puts together what the run did."""

@@ -23,6 +23,7 @@ class ReportResult:
     seconds: float = 0.0
     verified: str = ""
     error: str | None = None  # why the report is not complete
+    reason: str | None = None  # the same without what it quotes of others, for alerts
     loaded: bool = True  # whether what Harvest answered is in the table; False: it could not be read
     bookmark: str | None = None
     harvest_count: int | None = None  # rows at Harvest by its own count

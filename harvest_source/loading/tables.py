@@ -201,8 +201,9 @@ def _refuse_foreign(pipeline: dlt.Pipeline, lacks: list[Lack], known: Known) -> 
     foreign = [lack.name for lack in lacks if lack.costs_rows and not lack.whole and not lack.was_in(known)]
     if foreign:
         raise SettingError(
-            f"dataset {pipeline.dataset_name} has tables of another tool ({', '.join(foreign)}): "
-            "give another one with --dataset, or move those tables"
+            f"dataset {pipeline.dataset_name} has tables of another tool ({{}}): "
+            "give another one with --dataset, or move those tables",
+            quoted=(", ".join(foreign),),
         )
 
 

@@ -31,6 +31,7 @@ def refuse_tables_of_others(pipeline: dlt.Pipeline, tables: Iterable[str]) -> No
     foreign = sorted(name for name, columns in found.items() if columns and OUR_COLUMN not in columns)
     if foreign:
         raise SettingError(
-            f"dataset {pipeline.dataset_name} has tables of another tool ({', '.join(foreign)}): "
-            "give another one with --dataset, or move those tables"
+            f"dataset {pipeline.dataset_name} has tables of another tool ({{}}): "
+            "give another one with --dataset, or move those tables",
+            quoted=(", ".join(foreign),),
         )

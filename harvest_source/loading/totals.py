@@ -22,7 +22,7 @@ from harvest_source.api.parsing import parse_exact
 from harvest_source.catalogue.reports import AccountReport, by_name
 from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
-from harvest_source.errors import RefusedError
+from harvest_source.errors import HarvestError, RefusedError
 from harvest_source.loading import timers
 from harvest_source.reading.query import list_params
 from harvest_source.reading.reader import Outcome, Reader
@@ -80,8 +80,13 @@ class Difference:
     at_harvest: Decimal
 
     def __str__(self) -> str:
-        here, there = (f"{each.normalize():f}" for each in (self.here, self.at_harvest))
-        return f"{self.pair.report} {self.month}: sum of {self.column} is {here} here, {there} at Harvest"
+        return str(self.error)
+
+    @property
+    def error(self) -> HarvestError:
+        """Returns the same as the error of a report; the sums are quotes."""
+        sums = [f"{each.normalize():f}" for each in (self.here, self.at_harvest)]
+        return HarvestError(f"{self.pair.report} {self.month}: sum of {self.column} is {{}} here, {{}} at Harvest", quoted=sums)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def try_out(pipeline: dlt.Pipeline) -> None:
     except Exception as error:  # of dlt, or of a driver, which has classes of its own
         if is_gone(error):
             raise
-        raise SettingError(f"destination {name} fails the self-test of a load: {reason(error)}") from error
+        raise SettingError(f"destination {name} fails the self-test of a load: {{}}", quoted=(reason(error),)) from error
 
 
 @contextmanager
@@ -158,5 +158,6 @@ def _check(destination: str, what: str, found: Any, wanted: Any) -> None:
     if found != wanted or isinstance(found, float):
         raise SettingError(
             f"destination {destination} does not give back what a load writes, so tables there would not equal Harvest: {what} "
-            f"{wanted!r} came back as {found!r}"
+            f"{wanted!r} came back as {{}}",
+            quoted=(repr(found),),
         )

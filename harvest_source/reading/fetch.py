@@ -78,7 +78,7 @@ class Fetcher:
             self.client.get(part.pair.account_id, f"{parent}/{part.parent_id}", ("id",), label=report.name)
         except NotFoundError:
             return
-        raise NotFoundError(f"Harvest knows {parent} {part.parent_id} but not its {report.name}", 404)
+        raise NotFoundError(f"Harvest knows {parent} {{}} but not its {report.name}", 404, quoted=(part.parent_id,))
 
     def fetch_row(self, part: Part, report: Report) -> None:
         """Asks for one row of a list and keeps it as a page of it. Raises as `fetch`."""

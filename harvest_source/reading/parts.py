@@ -162,4 +162,4 @@ class PartStore:
             raise self._error(error) from error
 
     def _error(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"answers cannot be kept in {self._path.parent}: {error}; is there room on the disk?")
+        return StoreError("answers cannot be kept in {}: {}; is there room on the disk?", quoted=(self._path.parent, error))

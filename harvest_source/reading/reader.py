@@ -191,7 +191,7 @@ class Reader:
         self._read_list(pair, since)
         if pair in self._list_errors:
             error = self._list_errors[pair]
-            raise type(error)(f"{pair.report}: {error}", error.status) from error
+            raise error.saying(f"{pair.report}: {error.message}") from error
         return self._lists[pair]
 
     def read_children(self, wishes: Wishes, reserved_requests: int = 0) -> dict[AccountReport, Outcome]:
@@ -292,7 +292,7 @@ class Reader:
 
     def _explained(self, name: str, error: HarvestError) -> HarvestError:
         if isinstance(error, NotAllowedError):
-            return NotAllowedError(f"{error}; to read {name} one must be {self.report(name).permission}", error.status)
+            return error.saying(f"{error.message}; to read {name} one must be {self.report(name).permission}")
         return error
 
     def close(self) -> None:

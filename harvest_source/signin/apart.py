@@ -47,5 +47,5 @@ def run_apart(order: str, answer_path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UnavailableError("the process that asks Harvest for tokens ended early; try again later") from error
     except OSError as error:
-        raise RefusedError(f"the process that asks Harvest for tokens does not start ({error.strerror})") from error
+        raise RefusedError("the process that asks Harvest for tokens does not start ({})", quoted=(error.strerror,)) from error
     return result

@@ -303,8 +303,8 @@ def build_auth(
     if name is None and not settings.client_id and not settings.client_secret:
         raise SettingError(
             f"no access token is set: make one at {DEVELOPERS_URL} and set SOURCES__HARVEST__ACCESS_TOKEN, "
-            f"or write it into .dlt/secrets.toml (see {page(EXAMPLE)}); or sign in with the browser: {LOGIN}\n"
-            f"{where_looked('access_token', SECTION)}"
+            f"or write it into .dlt/secrets.toml (see {{}}); or sign in with the browser: {LOGIN}\n{{}}",
+            quoted=(page(EXAMPLE), where_looked("access_token", SECTION)),
         )
     client = oauth_client(settings, f"both stand with your application at {DEVELOPERS_URL}")
     chosen = _choose_sign_in(stored_sign_ins(client), name, accounts)
@@ -332,7 +332,7 @@ def _choose_sign_in(stored: list[Tokens], name: str | None, accounts: tuple[int,
     if name is not None:
         if name not in names:
             others = f"; there are: {', '.join(names)}" if names else ""
-            raise SettingError(f"there is no sign-in named {name}: {LOGIN} --name {name}{others}")
+            raise SettingError(f"there is no sign-in named {{}}: {LOGIN} --name {{}}{{}}", quoted=(name, name, others))
         return name
     if not names:
         raise SettingError(f"nobody has signed in yet: {LOGIN} (or set access_token)")
@@ -342,4 +342,6 @@ def _choose_sign_in(stored: list[Tokens], name: str | None, accounts: tuple[int,
         return DEFAULT_NAME if DEFAULT_NAME in candidates else candidates[0]
     if reaching:
         return reaching[0]
-    raise SettingError(f"there are several sign-ins ({', '.join(names)}): choose the one you mean by an account, with --account")
+    raise SettingError(
+        "there are several sign-ins ({}): choose the one you mean by an account, with --account", quoted=(", ".join(names),)
+    )

@@ -96,8 +96,9 @@ class SignIn:
             self._listener = Listener(self._port, self)
         except OSError as error:
             raise SettingError(
-                f"port {self._port} is taken on this machine ({error.strerror or error}): end what uses it, or set "
-                f"redirect_port to another one and register that redirect address too, at {DEVELOPERS_URL}"
+                f"port {self._port} is taken on this machine ({{}}): end what uses it, or set "
+                f"redirect_port to another one and register that redirect address too, at {DEVELOPERS_URL}",
+                quoted=(error.strerror or error,),
             ) from error
         threading.Thread(target=self._listener.serve_forever, args=(0.05,), name="sign-in", daemon=True).start()
         return self
@@ -143,7 +144,9 @@ class SignIn:
             raise RefusedError("the access was refused at Harvest: nothing is stored; start again to allow it")
         if not redirect.code:
             reason = redirect.error or "no code in the answer"
-            raise RefusedError(f"Harvest did not sign in ({reason}): compare client_id and redirect address at {DEVELOPERS_URL}")
+            raise RefusedError(
+                f"Harvest did not sign in ({{}}): compare client_id and redirect address at {DEVELOPERS_URL}", quoted=(reason,)
+            )
         return redirect.code
 
     def show(self, page: Page) -> None:

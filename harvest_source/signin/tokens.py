@@ -63,7 +63,9 @@ def oauth_client(settings: HarvestSettings, register: str) -> OAuthClient:
     missing = [name for name, value in values.items() if not value]
     if missing:
         are = "is" if len(missing) == 1 else "are"
-        raise SettingError(f"{' and '.join(missing)} {are} not set: {register}\n{where_looked(missing[0], SECTION)}")
+        raise SettingError(
+            f"{' and '.join(missing)} {are} not set: {register}\n{{}}", quoted=(where_looked(missing[0], SECTION),)
+        )
     return OAuthClient(**values, id_url=settings.id_url, user_agent=settings.user_agent)
 
 
@@ -133,7 +135,7 @@ def checked_name(name: str) -> str:
         SettingError: it is none that a file can have.
     """
     if not re.fullmatch(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
-        raise SettingError(f"--name {name!r}: use up to 60 letters, digits, single dots, hyphens and underscores")
+        raise SettingError("--name {}: use up to 60 letters, digits, single dots, hyphens and underscores", quoted=(repr(name),))
     return name
 
 
@@ -327,5 +329,6 @@ class TokenFile:
             raise UnavailableError("another run is renewing the sign-in and does not end; try again later") from error
         except OSError as error:
             raise SettingError(
-                f"cannot keep tokens in {folder()} ({error.strerror or error}): make it writable, or set XDG_CONFIG_HOME"
+                "cannot keep tokens in {} ({}): make it writable, or set XDG_CONFIG_HOME",
+                quoted=(folder(), error.strerror or error),
             ) from error

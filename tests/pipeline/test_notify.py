@@ -137,7 +137,8 @@ def test_report_that_failed_is_posted(webhook: Webhook, type_command: Type) -> N
         "Harvest run: not complete: 1 of 2 reports (exit code 1)",
         "pipeline harvest_pipeline, destination duckdb, dataset harvest",
     ]
-    assert f"• roles (account {account.id}): Harvest does not allow it (403); one must be {by_name('roles').permission}" in text
+    permission = by_name("roles").permission
+    assert f"• roles (account {account.id}): Harvest does not allow it (403); to read roles one must be {permission}" in text
     assert "Ann" in done.err
     assert "Ann" not in text
 

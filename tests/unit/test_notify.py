@@ -24,7 +24,15 @@ from harvest_source.commands import notify
 from harvest_source.commands.notify import LINE_LENGTH, LINES, Alerts
 from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.failures import explained
-from harvest_source.errors import HarvestError, SettingError, TokenRejectedError, UnavailableError, exit_code_of
+from harvest_source.errors import (
+    HarvestError,
+    NotFoundError,
+    SettingError,
+    TokenRejectedError,
+    UnavailableError,
+    exit_code_of,
+    in_own_words,
+)
 from harvest_source.loading import ReportResult, Summary
 from harvest_source.loading.totals import Difference
 from harvest_source.settings import parse_account_ids, parse_notify_url, parse_since
@@ -65,13 +73,23 @@ def said_of_error(error: Exception, place: Workplace | None = None) -> list[str]
     return texts[0].splitlines()
 
 
+def failed(report: str, account_id: int, error: str | Exception) -> ReportResult:
+    """Returns the result of a report that failed."""
+    return ReportResult(report, account_id, error=str(error), reason=in_own_words(error))
+
+
+def read_by(error: HarvestError, permission: str) -> HarvestError:
+    """Returns an error that says who may read a report, as the reader does."""
+    return HarvestError(f"{error.message}; to read it one must be {permission}", quoted=error.quoted)
+
+
 QUIET = ReportResult("clients", 1001, new=5, changed=2, total=9, verified="yes")
-FORBIDDEN = "Harvest does not allow it (403: Sorry, Ann!); to read roles one must be …"
+FORBIDDEN = read_by(HarvestError("Harvest does not allow it (403: {})", quoted=["Sorry, Ann!"]), by_name("roles").permission)
 PASSED_BY = "Harvest answered 500, 7 times in a row; try again later"
 COMPLETE = "Harvest run: complete, with something to know (exit code 0)"
 SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
     "one report failed": (
-        Summary([QUIET, ReportResult("invoices", 1001, error=PASSED_BY)]),
+        Summary([QUIET, failed("invoices", 1001, PASSED_BY)]),
         [
             "Harvest run: not complete: 1 of 2 reports (exit code 1)",
             PLACE,
@@ -80,20 +98,20 @@ SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
         ],
     ),
     "not allowed": (
-        Summary([ReportResult("roles", 1, error=FORBIDDEN)]),
+        Summary([failed("roles", 1, FORBIDDEN)]),
         [
             "Harvest run: not complete: 1 of 1 reports (exit code 1)",
             PLACE,
-            f"• roles (account 1): Harvest does not allow it (403); one must be {by_name('roles').permission}",
+            f"• roles (account 1): Harvest does not allow it (403); to read it one must be {by_name('roles').permission}",
             LATER,
         ],
     ),
     "repaired": (
-        Summary([QUIET, ReportResult("tasks", 1001, verified="repaired 3, 2 tasks not seen", repaired=3)]),
+        Summary([QUIET, ReportResult("tasks", 1001, repaired=3)]),
         [COMPLETE, PLACE, "• tasks (account 1001): rows repaired: 3", NOTHING],
     ),
     "repaired, and rows gone at Harvest": (
-        Summary([ReportResult("tasks", 1001, deleted=1, verified="repaired 3", repaired=3)]),
+        Summary([ReportResult("tasks", 1001, deleted=1, repaired=3)]),
         [COMPLETE, PLACE, "• tasks (account 1001): rows repaired: 3, 1 of them gone at Harvest", NOTHING],
     ),
     "new fields": (
@@ -103,8 +121,8 @@ SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
     "everything at once": (
         Summary(
             [
-                *(ReportResult(name, 7, error="the answer was cut off") for name in NAMES[:8]),
-                ReportResult("tasks", 7, verified="repaired 2", repaired=2),
+                *(failed(name, 7, "the answer was cut off") for name in NAMES[:8]),
+                ReportResult("tasks", 7, repaired=2),
             ],
             new_fields=["clients.vip"],
         ),
@@ -119,7 +137,7 @@ SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
     "quiet": (Summary([QUIET, ReportResult("cost_rates", 1001, verified="read 3 days ago")]), []),
     "a module that is off": (Summary([ReportResult("expenses", 1001, verified="module off")]), []),
     "rows gone at Harvest": (
-        Summary([ReportResult("tasks", 1001, deleted=3, verified="repaired 3", repaired=3)]),
+        Summary([ReportResult("tasks", 1001, deleted=3, repaired=3)]),
         [COMPLETE, PLACE, "• tasks (account 1001): rows repaired: 3, 3 of them gone at Harvest", NOTHING],
     ),
 }
@@ -174,7 +192,7 @@ def test_early_end_is_told_with_reason_and_exit_code(error: Exception, what: str
 
 def test_what_slack_reads_as_markup_is_escaped() -> None:
     """A name cannot call the whole channel, or hide a link."""
-    said = said_of(ReportResult("clients", 1, error="a <b> & <!channel>"))
+    said = said_of(failed("clients", 1, "a <b> & <!channel>"))
     assert said[2] == "• clients (account 1): a &lt;b&gt; &amp; &lt;!channel&gt;"
 
 
@@ -223,10 +241,10 @@ def refused_by_database(said: str) -> HarvestError:
 
 
 REASONS_OF_REPORTS: dict[str, Callable[[str], Exception]] = {
-    "403": lambda said: HarvestError(f"{answered(403, said)}; to read clients one must be {by_name('clients').permission}"),
+    "403": lambda said: read_by(answered(403, said), by_name("clients").permission),
     "404": lambda said: answered(404, said),
     "422": lambda said: answered(422, said),
-    "a list that another needs": lambda said: HarvestError(f"invoices: {answered(400, said)}"),
+    "a list that another needs": lambda said: type(error := answered(400, said))(f"x: {error.message}", quoted=error.quoted),
 }
 ENDS_OF_RUNS: dict[str, Callable[[str], Exception]] = {
     **REASONS_OF_REPORTS,
@@ -258,7 +276,7 @@ def test_end_of_a_run_is_told_without_words_of_others(make: Callable[[str], Exce
 @given(before=SAID, after=SAID)
 def test_report_that_failed_is_told_without_words_of_others(make: Callable[[str], Exception], before: str, after: str) -> None:
     """As for the end of a run."""
-    assert VALUE not in "\n".join(said_of(ReportResult("clients", 1, error=str(make(f"{before}{VALUE}{after}")))))
+    assert VALUE not in "\n".join(said_of(failed("clients", 1, make(f"{before}{VALUE}{after}"))))
 
 
 def test_destination_that_is_no_name_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,16 +288,19 @@ def test_destination_that_is_no_name_is_not_repeated(tmp_path: Path, monkeypatch
     assert VALUE not in "\n".join(said_of_error(error, place))
 
 
+NO_CHILDREN = "Harvest knows invoices {} but not its invoice_payments"
+
+
 def test_sums_and_ids_are_no_part_of_a_reason() -> None:
     """A month with one expense has its amount as the sum."""
     difference = Difference(AccountReport(1001, "expenses"), "2026-03", "total_cost", Decimal("1234.56"), Decimal("1299.01"))
     said = said_of(
-        ReportResult("expenses", 1001, error=str(difference)),
-        ReportResult("invoice_payments", 1001, error="Harvest knows invoices 13150403 but not its invoice_payments"),
+        failed("expenses", 1001, difference.error),
+        failed("invoice_payments", 1001, NotFoundError(NO_CHILDREN, 404, quoted=[13150403])),
     )
     assert said[2:4] == [
-        "• expenses (account 1001): expenses 2026-03: the sum of total_cost differs",
-        "• invoice_payments (account 1001): Harvest knows one of invoices but not its invoice_payments",
+        "• expenses (account 1001): expenses 2026-03: sum of total_cost is … here, … at Harvest",
+        "• invoice_payments (account 1001): Harvest knows invoices … but not its invoice_payments",
     ]
 
 
@@ -291,6 +312,7 @@ RESULTS = st.builds(
     deleted=st.integers(0, 5),
     repaired=st.integers(0, 9),
     error=st.one_of(st.none(), REASONS),
+    reason=st.one_of(st.none(), REASONS),
 )
 
 
