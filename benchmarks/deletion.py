@@ -17,7 +17,8 @@ MOST_REQUESTS = 40
 
 def main() -> int:
     """Prints the figures."""
-    from support import rows, serving, sync_once  # noqa: PLC0415 - after the path is set
+    from pipelines import rows  # noqa: PLC0415 - after the path is set
+    from support import serving, sync_once  # noqa: PLC0415 - after the path is set
 
     from harvest_sandbox import Size, build_account  # noqa: PLC0415
 

@@ -26,6 +26,7 @@ from measuring import ROOT, TOKEN, code_of, run_of, settings_for
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import dlt  # noqa: E402 - after the path is set, as are the next ones
+import pipelines  # noqa: E402
 import support  # noqa: E402
 from compare import assert_equal  # noqa: E402
 from postgres_server import Postgres, programs, running_postgres  # noqa: E402
@@ -103,10 +104,10 @@ class Place:
         Raises:
             AssertionError: something differs, or a row of the histories stands twice.
         """
-        support.forget_dlt()
+        pipelines.forget_dlt()
         assert_equal(self.folder, self.sandbox)
         for table, sql in TWICE.items():
-            assert support.rows(self.folder, sql) == [(0,)], f"a row of {table} stands twice"
+            assert pipelines.rows(self.folder, sql) == [(0,)], f"a row of {table} stands twice"
 
 
 def edit(account: Account, chance: random.Random, *, deletes: bool) -> None:
@@ -192,11 +193,11 @@ def try_all(commit: str, destination: str, server: Postgres | None) -> Iterator[
             folder.mkdir()
             with Sandbox(accounts, token=TOKEN) as sandbox:
                 env = settings_for(sandbox.api_url, sandbox.id_url)
-                support.make_destination = support.duckdb_file
+                pipelines.make_destination = pipelines.duckdb_file
                 if server:
                     address = server.make_database(f"{folder.parent.name.lower()}_{number}")
                     env["DESTINATION__POSTGRES__CREDENTIALS"] = address
-                    support.make_destination = partial(database_at, address)
+                    pipelines.make_destination = partial(database_at, address)
                 place = Place(folder, destination, sandbox, env)
                 try:
                     yield name, trial(place, old, new, random.Random(number)), True  # noqa: S311 - made-up changes

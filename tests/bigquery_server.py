@@ -20,7 +20,7 @@ import pytest
 import requests
 from google.cloud import bigquery
 from google.oauth2.credentials import Credentials
-from support import free_port
+from loopback import free_port
 
 SECONDS = 480  # the longest life of a server: whatever still waits for it then, fails soon after
 START_SECONDS = 60

@@ -13,7 +13,8 @@ from typing import Any
 import requests
 from dlt.destinations.impl.sqlalchemy.db_api_client import SqlalchemyClient
 from dlt.destinations.sql_client import SqlClientBase
-from support import TOKEN, make_pipeline
+from pipelines import make_pipeline
+from support import TOKEN
 
 from harvest_sandbox import Sandbox
 from harvest_source.catalogue.reports import REPORTS, Report, parent_id_column

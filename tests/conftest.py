@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import forget_dlt
+from pipelines import forget_dlt
 
 FOLDERS_OF_RUNS = {"pipeline", "properties"}  # their tests load: they work in a folder of their own
 SETTINGS = (

@@ -13,8 +13,8 @@ import dlt
 import pytest
 from large_tools import need
 from mariadb_server import MariaDB, program, running_mariadb
+from pipelines import duckdb_file
 from postgres_server import Postgres, programs, running_postgres
-from support import duckdb_file
 
 HOW_TO_GET_POSTGRES = "install Debian's package postgresql, or put the folder of initdb and pg_ctl on PATH"
 databases = itertools.count()

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from clocks import FastClock
 from command_line import ROOT, environment, program
-from support import FastClock, make_pipeline, stop_timers, sync_once
+from pipelines import make_pipeline
+from support import stop_timers, sync_once
 
 from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
 from harvest_source.catalogue.reports import NAMES, REPORTS, Report, by_name

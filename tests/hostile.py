@@ -6,12 +6,12 @@ import json
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl
 
-from support import Asked, FastClock, Loopback
+from clocks import FastClock
+from loopback import Answering, Loopback
+from second_harvest import Asked
 
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.limits import Budgets, Limit
@@ -22,38 +22,29 @@ MIB = 1024 * 1024
 Raw = Iterable[bytes]
 
 
-@dataclass
-class Hostile(Loopback):
-    """Answers each request with what `answer` gives, and then ends the connection."""
-
-    answer: Callable[[Asked], Raw]
-    requests: list[Asked] = field(default_factory=list)
-
-    @property
-    def handler(self) -> Callable[..., BaseHTTPRequestHandler]:
-        return partial(_Handler, self)
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Answering(Answering):
     protocol_version = "HTTP/1.1"
+    owner: Hostile
 
-    def __init__(self, hostile: Hostile, *arguments: Any) -> None:
-        self.hostile = hostile
-        super().__init__(*arguments)
-
-    def do_GET(self) -> None:
+    def serve(self) -> None:
         path, _, query = self.path.partition("?")
         asked = Asked(path.lstrip("/").removeprefix("v2/"), dict(parse_qsl(query)), dict(self.headers.items()))
-        self.hostile.requests.append(asked)
+        self.owner.requests.append(asked)
         self.close_connection = True
         try:
-            for part in self.hostile.answer(asked):
+            for part in self.owner.answer(asked):
                 self.wfile.write(part)
         except OSError:
             pass  # whoever asked has seen enough
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
-        """Writes nothing to standard error."""
+
+@dataclass
+class Hostile(Loopback):
+    """Answers each request with what `answer` gives, and then ends the connection."""
+
+    answers = _Answering
+    answer: Callable[[Asked], Raw]
+    requests: list[Asked] = field(default_factory=list)
 
 
 def http(body: bytes, *headers: str, status: str = "200 OK") -> Raw:

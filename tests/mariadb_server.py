@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pymysql
-from support import free_port
+from loopback import free_port
 
 SECONDS = 60
 USER, PASSWORD = "loader", "made-up word"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg2
-from support import free_port
+from loopback import free_port
 
 SECONDS = 60  # the longest that one of the server's own commands may take
 USER, PASSWORD = "loader", "made-up-password"

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from command_line import SCRIPT, bare_environment, hear_ctrl_c
-from support import free_port
+from loopback import free_port
 
 from harvest_sandbox import Account, Sandbox, Size, build_account
 from harvest_source.settings import HarvestSettings

@@ -1,60 +1,26 @@
-"""What many tests need: a sandbox with a source on it, a second Harvest made by hand, and a pipeline in a folder."""
+"""What most tests need: a sandbox that serves accounts, and a source on it."""
 
 from __future__ import annotations
 
-import json
-import re
-import socket
-import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from decimal import Decimal
-from email.utils import format_datetime
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Protocol, Self
-from urllib.parse import parse_qsl, urlencode
+from typing import Any, Protocol
 
-import dlt
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.specs import PluggableRunContext
-from dlt.common.pipeline import PipelineContext
+from clocks import FastClock
+from pipelines import make_pipeline
 
 from harvest_sandbox import Account, Sandbox
 from harvest_source.api.limits import Budgets, Limit
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.clock import Clock
 from harvest_source.connection import connect
-from harvest_source.destinations.defaults import apply_dlt_defaults, apply_load_workers
 from harvest_source.loading import Summary, sync
 from harvest_source.reading.reader import Choice
 from harvest_source.resources import HarvestSource, source_of
-from harvest_source.settings import HarvestSettings, parse_since
+from harvest_source.settings import HarvestSettings
 
 TOKEN = "sandbox-token"
-
-
-def free_port() -> int:
-    """Returns a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def stop_timers(account: Account, *, quiet: bool = False) -> None:
-    """Stops the timers of an account, whose hours would grow while a test compares; quietly: without a change time."""
-    for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
-        account.update("time_entries", entry["id"], quiet=quiet, is_running=False, timer_started_at=None)
-
-
-def forget_dlt() -> None:
-    """Has dlt read its settings anew, and no longer know a pipeline."""
-    if Container()[PipelineContext].is_active():
-        dlt.pipeline().deactivate()
-    Container()[PluggableRunContext].reload(str(Path.cwd()))
 
 
 class Harvest(Protocol):
@@ -69,43 +35,10 @@ class Harvest(Protocol):
         """Returns the address of the identity host."""
 
 
-class FastClock(Clock):
-    """A clock on which waiting takes no time, and which remembers each wait."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
-        self.skipped_seconds = 0.0
-
-    def now(self) -> float:
-        return super().now() + self.skipped_seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.check()
-        self.waits.append(seconds)
-        self.skipped_seconds += max(seconds, 0.0)
-
-
-class SteppedClock(Clock):
-    """A clock that moves only by what is waited for, or when a test moves it; one for both of a machine's."""
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        super().__init__()
-        self.seconds = seconds
-        self.waits: list[float] = []
-        self.on_wait: Callable[[], None] = lambda: None
-
-    def now(self) -> float:
-        return self.seconds
-
-    def wall(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.on_wait()
-        self.check()
-        self.seconds += max(seconds, 1e-6)
+def stop_timers(account: Account, *, quiet: bool = False) -> None:
+    """Stops the timers of an account, whose hours would grow while a test compares; quietly: without a change time."""
+    for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
+        account.update("time_entries", entry["id"], quiet=quiet, is_running=False, timer_started_at=None)
 
 
 def make_settings(sandbox: Harvest, **changes: Any) -> HarvestSettings:
@@ -130,33 +63,10 @@ def make_source(
     return source_of(connection).with_resources(*(names or NAMES))
 
 
-def duckdb_file(folder: Path, name: str) -> Any:
-    """Returns the destination of most tests: a DuckDB file in a folder."""
-    return dlt.destinations.duckdb(str(folder / f"{name}.duckdb"))
-
-
-make_destination: Callable[[Path, str], Any] = duckdb_file
-"""Gives the destination of a folder and a pipeline's name; tests of other destinations replace it."""
-
-
-def make_pipeline(folder: Path, name: str = "harvest_pipeline") -> dlt.Pipeline:
-    """Returns a pipeline whose database and state lie in a folder."""
-    destination = make_destination(folder, name)
-    apply_dlt_defaults()
-    apply_load_workers(destination)
-    return dlt.pipeline(name, destination=destination, dataset_name="harvest", pipelines_dir=str(folder / "state"))
-
-
 def sync_once(folder: Path, sandbox: Harvest, *names: str, **options: Any) -> Summary:
     """Runs once, as the command line does."""
     source = make_source(sandbox, *names, **options)
     return sync(make_pipeline(folder), source)
-
-
-def rows(folder: Path, sql: str, name: str = "harvest_pipeline") -> list[tuple[Any, ...]]:
-    """Returns the rows of a query on the database of `make_pipeline`."""
-    with make_pipeline(folder, name).sql_client() as client:
-        return [tuple(row) for row in client.execute_sql(sql) or []]
 
 
 @contextmanager
@@ -164,306 +74,3 @@ def serving(*accounts: Any, **options: Any) -> Iterator[Sandbox]:
     """Serves accounts of the sandbox for the length of a test."""
     with Sandbox(list(accounts), token=TOKEN, **options) as sandbox:
         yield sandbox
-
-
-Json = dict[str, Any]
-DATES = {"time_entries": "spent_date", "expenses": "spent_date", "invoices": "issue_date", "estimates": "issue_date"}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request that came to a server made by hand."""
-
-    path: str  # without /v2/ and without the query
-    query: dict[str, str]
-    headers: dict[str, str]  # names in lower case
-
-
-class Loopback:
-    """A Harvest of a test's own on the loopback interface, within a `with`."""
-
-    port = 0
-
-    @property
-    def handler(self) -> Callable[..., BaseHTTPRequestHandler]:
-        """Returns what answers a request."""
-        raise NotImplementedError
-
-    @property
-    def id_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
-
-    @property
-    def api_url(self) -> str:
-        return f"{self.id_url}v2/"
-
-    def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@dataclass
-class HandMade(Loopback):
-    """A second Harvest with one account: other code and other data than the sandbox's, the same API.
-
-    `tables` holds rows by the path of their list (`clients`, `invoices/70/payments`). Pages are small, `page` and `next_page` are
-    always null, so that only `links.next` leads on. Its clock moves only when a test moves it.
-    """
-
-    tables: defaultdict[str, list[Json]] = field(default_factory=lambda: defaultdict(list))
-    company: Json = field(default_factory=dict)
-    id: int = 77
-    name: str = "By Hand"
-    now: str = "2026-07-01T12:00:00Z"
-    rows_per_page: int = 5
-    counts: bool = True  # whether answers have total_entries, which the API does not promise
-    strict: bool = False  # whether updated_since leaves out rows of that very second
-    spoil: Callable[[Asked], tuple[int, bytes] | None] = lambda _asked: None  # status and body instead of the answer
-    headers: dict[str, str] = field(default_factory=dict)  # of every answer, beside the usual ones
-    requests: list[Asked] = field(default_factory=list)
-
-    @property
-    def accounts(self) -> list[HandMade]:
-        """Returns what `compare` goes over: its one account."""
-        return [self]
-
-    @property
-    def handler(self) -> Callable[..., BaseHTTPRequestHandler]:
-        return partial(_HandMadeHandler, self)
-
-    def row(self, path: str, row_id: int) -> Json:
-        """Returns a row itself."""
-        return next(row for row in self.tables[path] if row["id"] == row_id)
-
-    def change(self, path: str, row_id: int, **values: Any) -> None:
-        """Changes a row now, and nothing else."""
-        self.row(path, row_id).update({"updated_at": self.now, **values})
-
-    def rows(self, path: str) -> list[Json]:
-        """Returns all rows of a list; what hangs on users and projects comes from the account-wide assignments."""
-        if found := re.fullmatch(r"projects/(\d+)/((?:user|task)_assignments)", path):
-            return [row for row in self.tables[found[2]] if row["project"]["id"] == int(found[1])]
-        if found := re.fullmatch(r"users/(\d+)/project_assignments", path):
-            return [self._as_project_assignment(row) for row in self.tables["user_assignments"] if self._is_active(row, found[1])]
-        return self.tables[path]
-
-    @staticmethod
-    def _is_active(assignment: Json, user_id: str) -> bool:
-        return bool(assignment["is_active"] and assignment["user"]["id"] == int(user_id))
-
-    def _as_project_assignment(self, assignment: Json) -> Json:
-        project = self.row("projects", assignment["project"]["id"])
-        own = {name: value for name, value in assignment.items() if name not in {"user", "project"}}
-        tasks = [row for row in self.rows(f"projects/{project['id']}/task_assignments") if row["is_active"]]
-        return {
-            **own,
-            "project": {name: project[name] for name in ("id", "name", "code", "is_billable")},
-            "client": project["client"],
-            "task_assignments": [{name: value for name, value in row.items() if name != "project"} for row in tasks],
-        }
-
-    def answer(self, asked: Asked) -> tuple[int, bytes]:
-        """Returns status and body."""
-        spoiled = self.spoil(asked)
-        if spoiled is not None:
-            return spoiled
-        found = re.fullmatch(r"(\w+)/(\d+)", asked.path)
-        if asked.path == "api/v2/accounts":
-            body: Json = {"accounts": [{"id": self.id, "name": self.name, "product": "harvest"}]}
-        elif asked.path == "users/me":
-            users = self.tables["users"] or [{"id": 1}]
-            body = {"id": users[0]["id"], "access_roles": ["administrator"]}
-        elif asked.path == "company":
-            body = self.company
-        elif found:
-            matching = [row for row in self.tables[found[1]] if row["id"] == int(found[2])]
-            if not matching:
-                return 404, b'{"status": 404, "error": "Not Found"}'
-            body = matching[0]
-        else:
-            body = self._page(asked)
-        return 200, json.dumps(body).encode()
-
-    def _page(self, asked: Asked) -> Json:
-        query = dict(asked.query)
-        first, size = int(query.pop("cursor", "0")), min(int(query.pop("per_page", "100")), self.rows_per_page)
-        chosen = [row for row in self.rows(asked.path) if self._is_asked(row, asked.path, query)]
-        key = asked.path.rpartition("/")[2]
-        rows_key = {"payments": "invoice_payments", "messages": f"{asked.path.split('/')[0][:-1]}_messages"}.get(key, key)
-        more = urlencode({**query, "cursor": first + size, "per_page": size}) if first + size < len(chosen) else None
-        return {
-            rows_key: chosen[first : first + size],
-            "per_page": size,
-            **({"total_entries": len(chosen)} if self.counts else {}),
-            "next_page": None,
-            "page": None,
-            "links": {"next": f"{self.api_url}{asked.path}?{more}" if more else None},
-        }
-
-    def _is_asked(self, row: Json, path: str, query: dict[str, str]) -> bool:
-        since, day = query.get("updated_since", ""), row.get(DATES.get(path, ""))
-        return (
-            (row.get("updated_at", "") > since if since and self.strict else row.get("updated_at", "") >= since)
-            and ("from" not in query or (day is not None and day >= query["from"]))
-            and ("to" not in query or (day is not None and day <= query["to"]))
-            and ("is_running" not in query or row["is_running"])
-        )
-
-
-class _HandMadeHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-
-    def __init__(self, harvest: HandMade, *arguments: Any) -> None:
-        self.harvest = harvest
-        super().__init__(*arguments)
-
-    def do_GET(self) -> None:
-        path, _, query = self.path.partition("?")
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(path.lstrip("/").removeprefix("v2/"), dict(parse_qsl(query)), headers)
-        self.harvest.requests.append(asked)
-        status, body = self.harvest.answer(asked)
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in self.harvest.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        """Returns the Date header: the server's own clock."""
-        if timestamp is not None:
-            return super().date_time_string(timestamp)
-        return format_datetime(parse_since("now", self.harvest.now), usegmt=True)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
-        """Writes nothing to standard error."""
-
-
-EXAMPLES = Path(__file__).parent / "examples"
-NUMBERS = (8, 7.5, None, 100.0, 0.535, 99999999.99, 0, 0.1, 2.675, 100)  # one field's values from row to row
-FIRST_ID = 3_000_000_000  # above 2^31, as ids of time entries are
-
-
-def like(report: str, row_id: int, **values: Any) -> Json:
-    """Returns the report's example record with another id and other values."""
-    row: Json = json.loads((EXAMPLES / f"{report}.json").read_text(encoding="utf-8"))
-    return {**row, "id": row_id, **values}
-
-
-def stamped(number: int) -> Json:
-    """Returns change times that are in no order, with many ties."""
-    month, day = 1 + number * 7 % 6, 1 + number * 11 % 28
-    return {"created_at": "2025-02-03T04:05:06Z", "updated_at": f"2026-{month:02}-{day:02}T{number % 3:02}:00:00Z"}
-
-
-def number_at(place: int) -> Any:
-    """Returns one of the forms in which the API writes a number."""
-    return NUMBERS[place % len(NUMBERS)]
-
-
-def by_hand(users: int = 6, invoices: int = 24, entries: int = 120) -> HandMade:
-    """Returns an account with rows in every list, told apart from the sandbox's in every number."""
-    harvest = HandMade()
-    tables = harvest.tables
-    harvest.company = {**like("company", 0), "name": "By Hand", "weekly_capacity": 151200}
-    del harvest.company["id"]
-    a = FIRST_ID
-
-    def named(row: Json, *others: str) -> Json:
-        return {name: row[name] for name in ("id", "name", *others)}
-
-    tables["clients"] = [like("clients", a + n, name=f"Client {n}", **stamped(n)) for n in range(3)]
-    tables["contacts"] = [
-        like("contacts", a + 10 + n, client=named(tables["clients"][n % 3]), first_name=None, **stamped(n)) for n in range(4)
-    ]
-    tables["tasks"] = [like("tasks", a + 20 + n, default_hourly_rate=number_at(n), **stamped(n)) for n in range(3)]
-    tables["projects"] = [
-        like(
-            "projects", a + 30 + n, name=f"Project {n}", client=named(tables["clients"][n % 3], "currency"),
-            budget=number_at(n), fee=number_at(n + 3), hourly_rate=number_at(n + 5), **stamped(n),
-        )
-        for n in range(4)
-    ]  # fmt: skip
-    tables["users"] = [
-        like(
-            "users", a + 100 + n, roles=["Cook", "Baker", "Smith"][: n % 4], default_hourly_rate=number_at(n + 1),
-            access_roles=["manager", "people_manager"] if n == 1 else ["member"], **stamped(n),
-        )
-        for n in range(users)
-    ]  # fmt: skip
-    people = [{"id": row["id"], "name": row["first_name"]} for row in tables["users"]]
-    tables["roles"] = [like("roles", a + 40 + n, user_ids=[each["id"] for each in people[:n]], **stamped(n)) for n in range(3)]
-    for place, project in enumerate(tables["projects"]):
-        copy = named(project, "code")
-        tables["task_assignments"] += [
-            like(
-                "task_assignments", a + 200 + 10 * place + n, project=copy, task=named(task), is_active=n != 2,
-                hourly_rate=number_at(n + place), budget=number_at(n), **stamped(n + place),
-            )
-            for n, task in enumerate(tables["tasks"])
-        ]  # fmt: skip
-        tables["user_assignments"] += [
-            like(
-                "user_assignments", a + 300 + 10 * place + n, project=copy, user=person, is_active=(n + place) % 4 != 3,
-                hourly_rate=number_at(n + place + 2), **stamped(n + 2 * place),
-            )
-            for n, person in enumerate(people)
-        ]  # fmt: skip
-    tables["expense_categories"] = [like("expense_categories", a + 50 + n, unit_price=number_at(n + 3)) for n in range(3)]
-    tables["time_entries"] = [
-        like(
-            "time_entries", a + 10_000 + n, spent_date=f"2026-0{6 - n // 60}-{1 + n % 28:02}", user=people[n % users],
-            hours=number_at(n) or 1, hours_without_timer=number_at(n + 1), rounded_hours=number_at(n + 2),
-            billable_rate=number_at(n + 3), cost_rate=number_at(n + 4), notes=["", None, f"Nôte {n}"][n % 3],
-            invoice=None if n % 4 else {"id": a + 400, "number": "R-1"}, **stamped(n),
-        )
-        for n in range(entries)
-    ]  # fmt: skip
-    tables["expenses"] = [
-        like(
-            "expenses",
-            a + 5_000 + n,
-            spent_date=f"2026-05-{28 - n:02}",
-            total_cost=number_at(n),
-            units=number_at(n),
-            **stamped(n),
-        )
-        for n in range(12)
-    ]
-    for n in range(invoices):
-        lines = [{**line, "id": a + 20_000 + 10 * n + place, "amount": number_at(n)} for place, line in enumerate(LINES[: n % 3])]
-        number = {"number": f"00{n}", "issue_date": f"2026-04-{28 - n % 28:02}", "amount": number_at(n + 4), "tax": number_at(n)}
-        paid = [number_at(n + place) for place in range(n % 3)]
-        due = sum((-Decimal(str(each or 0)) for each in paid), Decimal(str(number["amount"] or 0)))  # so that payments add up
-        tables["invoices"].append(like("invoices", a + 400 + n, line_items=lines, due_amount=float(due), **number, **stamped(n)))
-        path = f"invoices/{a + 400 + n}"
-        tables[f"{path}/payments"] = [
-            like("invoice_payments", a + 600 + 10 * n + place, amount=amount, **stamped(n)) for place, amount in enumerate(paid)
-        ]
-        people_told = [{"name": None, "email": f"{n}@example.com"}] * (n % 2)
-        tables[f"{path}/messages"] = [like("invoice_messages", a + 1_000 + n, recipients=people_told, **stamped(n))]
-    for n in range(4):
-        tables["estimates"].append(like("estimates", a + 700 + n, issue_date=None if n else "2026-01-02", **stamped(n)))
-        tables[f"estimates/{a + 700 + n}/messages"] = [like("estimate_messages", a + 800 + n, **stamped(n))]
-    for report in ("invoice_item_categories", "estimate_item_categories"):
-        tables[report] = [like(report, a + 60 + n, **stamped(n)) for n in range(2)]
-    for n, person in enumerate(people):
-        for report in ("billable_rates", "cost_rates"):
-            tables[f"users/{person['id']}/{report}"] = [
-                like(report, a + 900 + 10 * n + place, amount=number_at(n + place), **stamped(n)) for place in range(n % 3)
-            ]
-    tables[f"users/{people[1]['id']}/teammates"] = [like("teammates", person["id"]) for person in people[2:4]]
-    return harvest
-
-
-LINES: list[Json] = like("invoices", 0)["line_items"]

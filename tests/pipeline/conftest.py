@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 
+import pipelines
 import pytest
-import support
 from command_line import Done, Type, without_announcement
 from destinations import make_of, started_mariadb, started_postgres
 from mariadb_server import MariaDB
+from pipelines import forget_dlt
 from postgres_server import Postgres
-from support import TOKEN, Harvest, forget_dlt
+from support import TOKEN, Harvest
 
 from harvest_source.commands.cli import main
 
@@ -34,7 +35,7 @@ def mariadb() -> Iterator[MariaDB]:
 def destination(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Has a test load into the destination that its parameter names; returns the name."""
     name: str = request.param
-    monkeypatch.setattr(support, "make_destination", make_of(name, request))
+    monkeypatch.setattr(pipelines, "make_destination", make_of(name, request))
     return name
 
 

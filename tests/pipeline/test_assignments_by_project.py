@@ -7,7 +7,9 @@ from typing import Any, cast
 
 import pytest
 from compare import assert_equal, table
-from support import HandMade, by_hand, like, make_pipeline, make_source, sync_once
+from pipelines import make_pipeline
+from second_harvest import HandMade, by_hand, like
+from support import make_source, sync_once
 
 from harvest_sandbox import Sandbox
 

@@ -8,14 +8,15 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import pipelines
 import pytest
-import support
 from bigquery_server import PROJECT, BigQuery, running_bigquery
 from compare import assert_equal
 from faults_support import errors_of, tiny
 from google.cloud.bigquery import Table
 from large_tools import need
-from support import make_pipeline, make_source, rows, serving, sync_once
+from pipelines import make_pipeline, rows
+from support import make_source, serving, sync_once
 
 from harvest_sandbox import Account, Sandbox
 from harvest_source.catalogue.columns.types import Column, Kind
@@ -50,7 +51,7 @@ MOST_QUERIES = 90  # that a first run, or a day with few changes, may ask; each 
 def bigquery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BigQuery]:
     """Gives a running emulator, into which the test's pipelines load; without one the test is skipped, and fails under CI."""
     with running_bigquery(need(os.environ.get("BIGQUERY_EMULATOR"), HOW_TO_GET_IT)) as server:
-        monkeypatch.setattr(support, "make_destination", lambda _folder, _name: server.destination())
+        monkeypatch.setattr(pipelines, "make_destination", lambda _folder, _name: server.destination())
         monkeypatch.setenv("NORMALIZE__DATA_WRITER__DISABLE_COMPRESSION", "true")  # the emulator reads no gzip
         monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")  # what fails here once, would fail again
         server.write_settings(tmp_path, monkeypatch)

@@ -18,7 +18,8 @@ import duckdb
 import pytest
 from command_line import Done, Type, command, environment
 from pages import README, as_shown, blocks
-from support import TOKEN, by_hand, like, serving
+from second_harvest import by_hand, like
+from support import TOKEN, serving
 
 from harvest_sandbox import Account, Fault, Size, build_account
 from harvest_source.catalogue.reports import NAMES, REPORTS

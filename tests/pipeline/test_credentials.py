@@ -8,7 +8,6 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from destinations import started_postgres
 from faults_support import tiny
 from google.oauth2 import service_account
+from loopback import Answering, Loopback
 from mariadb_server import MariaDB
 from postgres_server import PASSWORD, USER, Postgres
 from psycopg2.sql import SQL, Identifier, Literal
@@ -373,56 +373,44 @@ def test_key_of_google_may_stand_in_one_line(monkeypatch: pytest.MonkeyPatch, tm
     ).signer.sign(b"x")
 
 
-class NoBilling(BaseHTTPRequestHandler):
+class NoBilling(Answering):
     """BigQuery in a project without billing: tables are made and taken away, rows are not deleted."""
 
-    def answer(self, status: int, body: dict[str, Any]) -> None:
+    def say(self, status: int, body: dict[str, Any]) -> None:
         """Sends JSON."""
-        written = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(written)))
-        self.end_headers()
-        self.wfile.write(written)
+        self.answer(status, json.dumps(body).encode())
 
-    def do_GET(self) -> None:
-        self.answer(404, {"error": {"code": 404, "message": "Not found: Dataset"}})
-
-    def do_DELETE(self) -> None:
-        self.answer(200, {})
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def serve(self) -> None:
+        if self.command != "POST":
+            self.say(*((404, {"error": {"code": 404, "message": "Not found: Dataset"}}) if self.command == "GET" else (200, {})))
+            return
+        asked = json.loads(self.sent())
         query = str(asked.get("query", "")).strip().lower()
         if query.startswith("delete"):
             said = "Billing has not been enabled for this project. DML queries are not allowed in the free tier."
-            self.answer(
-                403, {"error": {"code": 403, "message": said, "errors": [{"reason": "billingNotEnabled", "message": said}]}}
-            )
+            self.say(403, {"error": {"code": 403, "message": said, "errors": [{"reason": "billingNotEnabled", "message": said}]}})
         elif query:
             reference = {"projectId": "local", "jobId": "1", "location": "US"}
-            self.answer(
+            self.say(
                 200, {"jobComplete": True, "jobReference": reference, "totalRows": "0", "schema": {"fields": []}, "rows": []}
             )
         else:
-            self.answer(200, asked)
+            self.say(200, asked)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
-        """Writes nothing to standard error."""
+
+class WithoutBilling(Loopback):
+    """Such a project."""
+
+    answers = NoBilling
 
 
 def test_check_finds_bigquery_without_billing(type_command: Type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It takes tables and rows, and refuses what every later run does: to delete rows."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), NoBilling)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        address = f"http://127.0.0.1:{server.server_address[1]}"
+    with WithoutBilling() as server:
+        address = server.url.rstrip("/")
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", address)
         BigQuery(address).write_settings(tmp_path, monkeypatch)
         with serving(tiny()) as sandbox:
             done = type_command("check", "--destination", "bigquery", "--quiet", harvest=sandbox)
-    finally:
-        server.shutdown()
-        server.server_close()
     assert done.code == 2
     assert "Billing has not been enabled for this project" in done.err

@@ -10,7 +10,7 @@ import pytest
 from command_line import Type
 from dlt import Pipeline
 from dlt.load.load import Load
-from support import HandMade, by_hand
+from second_harvest import HandMade, by_hand
 
 from harvest_source.loading.alone import lock_of
 

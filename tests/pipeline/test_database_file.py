@@ -14,10 +14,13 @@ from pathlib import Path
 import dlt
 import duckdb
 import pytest
+from clocks import FastClock
 from command_line import ROOT, Type, environment
 from compare import assert_equal
 from faults_support import Ears, edit_all, errors_of, tiny
-from support import FastClock, by_hand, make_pipeline, make_source, rows, serving, sync_once
+from pipelines import make_pipeline, rows
+from second_harvest import by_hand
+from support import make_source, serving, sync_once
 
 from harvest_sandbox import Request, Sandbox
 from harvest_source.loading import Summary, sync

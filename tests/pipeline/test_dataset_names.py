@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from command_line import Type
-from support import by_hand
+from second_harvest import by_hand
 
 from harvest_source.loading.alone import lock_of
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from compare import assert_equal
 from faults_support import TINY, errors_of, tiny
-from support import make_pipeline, make_source, rows, serving, sync_once
+from pipelines import make_pipeline, rows
+from support import make_source, serving, sync_once
 
 from harvest_source.loading import sync
 

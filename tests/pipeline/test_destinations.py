@@ -12,16 +12,17 @@ from typing import Any
 
 import dlt
 import duckdb
+import pipelines
 import pytest
-import support
 from command_line import SCRIPT, Type, command, environment
 from compare import account_rows, assert_equal, flat
 from destinations import on
 from dlt.destinations.impl.sqlalchemy.type_mapper import SqlalchemyTypeMapper
 from faults_support import edit_all, errors_of, tiny
+from pipelines import make_pipeline, rows
 from postgres_server import Postgres
 from sqlalchemy import Date
-from support import make_pipeline, rows, serving, sync_once
+from support import serving, sync_once
 
 from harvest_sandbox import Sandbox
 from harvest_source.catalogue.columns.types import Kind
@@ -191,7 +192,7 @@ def test_destination_that_gives_back_other_values_is_refused_before_anything_is_
     """The self-test of a first run finds it, and takes its tables away again."""
     file = tmp_path / "warehouse.db"
     lossy = dlt.destinations.sqlalchemy(f"sqlite:///{file}", type_mapper=Days)
-    monkeypatch.setattr(support, "make_destination", lambda _folder, _name: lossy)
+    monkeypatch.setattr(pipelines, "make_destination", lambda _folder, _name: lossy)
     with serving(tiny()) as sandbox:
         with pytest.raises(SettingError, match=r"does not give back what a load writes.*a timestamp"):
             sync_once(tmp_path, sandbox, "clients")

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from compare import assert_equal
 from faults_support import TINY, errors_of, path_of, tables_of, tiny
-from support import TOKEN, make_pipeline, make_source, rows, serving, sync_once
+from pipelines import make_pipeline, rows
+from support import TOKEN, make_source, serving, sync_once
 
 from harvest_sandbox import Fault, Sandbox
 from harvest_sandbox.access import Caller

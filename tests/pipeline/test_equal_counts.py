@@ -10,7 +10,8 @@ from typing import cast
 
 import pytest
 from compare import assert_equal
-from support import HandMade, by_hand, serving, stop_timers, sync_once
+from second_harvest import HandMade, by_hand
+from support import serving, stop_timers, sync_once
 
 from harvest_sandbox import Sandbox, Size, build_account
 from harvest_source import instants

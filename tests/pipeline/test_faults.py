@@ -26,7 +26,8 @@ from faults_support import (
     tables_under,
     tiny,
 )
-from support import TOKEN, make_pipeline, make_source, serving, sync_once
+from pipelines import make_pipeline
+from support import TOKEN, make_source, serving, sync_once
 
 from harvest_sandbox import Caller, Fault
 from harvest_source.api import client
@@ -332,7 +333,7 @@ def test_dead_token_ends_the_run_at_once(tmp_path: Path, after: int) -> None:
         sync_once(tmp_path, sandbox, *SOME)
         before, marks = tables_of(tmp_path), bookmarks(tmp_path)
         sandbox.clear()
-        sandbox.faults.append(Fault(path=r"/v2/", status=401, after=after, times=None))
+        sandbox.faults.append(Fault(path=r"/v2/", status=401, after=4, times=None))
         with pytest.raises(TokenRejectedError, match="token"):
             sync_once(tmp_path, sandbox, *SOME)
         assert len(sandbox.requests) <= after + 2 * client.THREADS
@@ -347,14 +348,13 @@ def test_dead_token_ends_the_run_at_once(tmp_path: Path, after: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("after", [4])
-def test_dead_token_on_the_command_line(tmp_path: Path, after: int) -> None:
+def test_dead_token_on_the_command_line(tmp_path: Path) -> None:
     """Exit 1, one line that names the token and what to do; also in JSON."""
     with serving(tiny()) as sandbox:
         env = environment(sandbox)
         assert command(tmp_path, "--quiet", "--reports", ",".join(SOME), env=env).returncode == 0
         before = tables_of(tmp_path)
-        sandbox.faults.append(Fault(path=r"/v2/", status=401, after=after, times=None))
+        sandbox.faults.append(Fault(path=r"/v2/", status=401, after=4, times=None))
         done = command(tmp_path, "--quiet", "--json", "--reports", ",".join(SOME), env=env)
     assert done.returncode == 1
     assert "token" in done.stderr

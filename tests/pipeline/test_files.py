@@ -15,7 +15,8 @@ from dlt.common.destination.client import LoadJob
 from dlt.common.storages.load_package import PackageStorage
 from dlt.load.load import Load
 from faults_support import Ears, errors_of, tiny
-from support import make_pipeline, make_source, serving, sync_once
+from pipelines import make_pipeline
+from support import make_source, serving, sync_once
 
 from harvest_sandbox import Account, Sandbox
 from harvest_source.loading import sync

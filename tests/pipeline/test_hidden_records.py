@@ -8,7 +8,9 @@ from typing import cast
 import pytest
 from compare import assert_equal
 from faults_support import errors_of
-from support import Asked, HandMade, by_hand, rows, sync_once
+from pipelines import rows
+from second_harvest import Asked, HandMade, by_hand
+from support import sync_once
 
 from harvest_sandbox import Sandbox
 from harvest_source.reading.reader import Choice

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import dlt
+import pipelines
 import psycopg2
 import pytest
-import support
 from compare import assert_equal
 from destinations import long, on
 from dlt.common.storages import load_package
 from dlt.load.load import Load
 from faults_support import Ears, errors_of
+from pipelines import duckdb_file, make_pipeline
 from postgres_server import Postgres
-from support import HandMade, by_hand, duckdb_file, like, make_pipeline, make_source, sync_once
+from second_harvest import HandMade, by_hand, like
+from support import make_source, sync_once
 
 from harvest_sandbox import Sandbox
 from harvest_source.errors import LoadFailedError
@@ -66,7 +68,7 @@ def put_back(
 
     def database() -> None:
         server: Postgres = request.getfixturevalue("postgres")
-        name = support.make_destination(tmp_path, "").config_params["credentials"].rpartition("/")[2]
+        name = pipelines.make_destination(tmp_path, "").config_params["credentials"].rpartition("/")[2]
         if next(calls):
             connection = psycopg2.connect(server.address("postgres"))
             connection.autocommit = True
@@ -75,7 +77,7 @@ def put_back(
             connection.close()
         else:
             address = server.address(f"{name}_backup")
-            monkeypatch.setattr(support, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address))
+            monkeypatch.setattr(pipelines, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address))
 
     return files if destination in what else database
 
@@ -125,7 +127,7 @@ def test_two_databases_in_turn_from_one_folder_are_both_whole(tmp_path: Path, mo
     with small() as harvest:
         for day, name in enumerate(("one", "two", "two", "one"), 10):
             change(harvest, day)
-            monkeypatch.setattr(support, "make_destination", lambda folder, _name, name=name: duckdb_file(folder, name))
+            monkeypatch.setattr(pipelines, "make_destination", lambda folder, _name, name=name: duckdb_file(folder, name))
             assert errors_of(sync_once(tmp_path, harvest, *NAMES)) == {}
             equal(tmp_path, harvest)
 
@@ -152,8 +154,8 @@ def test_bookmarks_move_on_after_a_load_made_while_the_clock_was_ahead(tmp_path:
 @on("duckdb", "postgres", long("filesystem"))
 def test_load_finished_late_does_not_undo_a_newer_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Machine A's rows wait in its folder, B loads newer ones: A drops what it has and reads it again."""
-    make = support.make_destination
-    monkeypatch.setattr(support, "make_destination", lambda _folder, name: make(tmp_path, name))
+    make = pipelines.make_destination
+    monkeypatch.setattr(pipelines, "make_destination", lambda _folder, name: make(tmp_path, name))
     a, b = tmp_path / "a", tmp_path / "b"
     with small() as harvest:
         assert errors_of(sync_once(a, harvest, *NAMES)) == {}

@@ -9,7 +9,9 @@ import pytest
 from compare import assert_equal
 from destinations import on
 from faults_support import errors_of
-from support import HandMade, Json, by_hand, like, rows, serving, stop_timers, sync_once
+from pipelines import rows
+from second_harvest import HandMade, Json, by_hand, like
+from support import serving, stop_timers, sync_once
 
 from harvest_sandbox import Sandbox, Size, build_account
 from harvest_source.catalogue.reports import by_name

@@ -16,7 +16,8 @@ import pytest
 from compare import assert_equal
 from dlt.common import logger
 from dlt.pipeline.exceptions import PipelineStepFailed
-from support import HandMade, by_hand, forget_dlt, like
+from pipelines import forget_dlt
+from second_harvest import HandMade, by_hand, like
 
 from harvest_sandbox import Sandbox
 from harvest_source import HarvestSource, harvest_source, sync

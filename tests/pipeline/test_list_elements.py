@@ -9,7 +9,9 @@ import pytest
 from compare import assert_equal
 from destinations import on
 from faults_support import errors_of
-from support import by_hand, make_pipeline, rows, serving, sync_once
+from pipelines import make_pipeline, rows
+from second_harvest import by_hand
+from support import serving, sync_once
 
 from harvest_sandbox import Size, build_account
 from harvest_source.reading.reader import Choice

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from command_line import Type
-from support import TOKEN, rows, serving, stop_timers
+from pipelines import rows
+from support import TOKEN, serving, stop_timers
 
 from harvest_sandbox import Caller, Size, build_account
 

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from command_line import Type
 from destinations import long
-from support import HandMade, by_hand
+from second_harvest import HandMade, by_hand
 
 FIRST_IN_TWO = 11  # the day
 FEW = ("--quiet", "--json", "--reports", "clients")

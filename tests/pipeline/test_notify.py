@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import duckdb
 import pytest
 from command_line import Type
+from loopback import Answering, Loopback
 from support import TOKEN, serving, stop_timers
 
 from harvest_sandbox import Account, Fault, Size, build_account
@@ -33,38 +32,13 @@ SLOW_SECONDS = 20.0
 COULD_NOT = "the notification could not be sent: "
 
 
-@dataclass
-class Webhook:
-    """A webhook on this machine; keeps the texts that it took."""
+class _Answering(Answering):
+    owner: Webhook
 
-    statuses: list[int] = field(default_factory=list)  # of the next answers, the last one for ever; else 200
-    slow: bool = False  # answers when the test ends
-    texts: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)  # paths of all requests
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}{PATH}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ended.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def __init__(self, webhook: Webhook, *arguments: Any) -> None:
-        self.webhook = webhook
-        super().__init__(*arguments)
-
-    def do_POST(self) -> None:
-        webhook = self.webhook
+    def serve(self) -> None:
+        webhook = self.owner
         webhook.asked.append(self.path)
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.loads(self.sent())
         assert list(body) == ["text"]
         assert self.headers["Content-Type"] == "application/json"
         if webhook.slow:
@@ -73,14 +47,27 @@ class _Handler(BaseHTTPRequestHandler):
         status = statuses.pop(0) if len(statuses) > 1 else (statuses or [200])[0]
         if status == 200:
             webhook.texts.append(body["text"])
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", f"http://127.0.0.1:{self.server.server_address[1]}/elsewhere")  # type: ignore[index]
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        self.answer(status, headers={"Location": f"http://127.0.0.1:{webhook.port}/elsewhere"} if status == 302 else {})
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
-        """Writes nothing to standard error."""
+
+@dataclass
+class Webhook(Loopback):
+    """A webhook on this machine; keeps the texts that it took."""
+
+    answers = _Answering
+    statuses: list[int] = field(default_factory=list)  # of the next answers, the last one for ever; else 200
+    slow: bool = False  # answers when the test ends
+    texts: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)  # paths of all requests
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def url(self) -> str:
+        return super().url + PATH.lstrip("/")
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        super().__exit__()
 
 
 @pytest.fixture

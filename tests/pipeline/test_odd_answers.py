@@ -12,7 +12,8 @@ from command_line import Type
 from compare import assert_equal
 from destinations import on
 from faults_support import errors_of, path_of, tiny
-from support import rows, serving, sync_once
+from pipelines import rows
+from support import serving, sync_once
 
 from harvest_sandbox import Fault, Sandbox
 from harvest_source.catalogue.reports import by_name

@@ -6,9 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from clocks import FastClock
 from command_line import Type
 from faults_support import Ears, errors_of, tiny
-from support import FastClock, by_hand, free_port, make_pipeline, make_source, serving
+from loopback import free_port
+from pipelines import make_pipeline
+from second_harvest import by_hand
+from support import make_source, serving
 
 from harvest_sandbox import Fault, Request
 from harvest_source.loading import sync

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from destinations import long, on
-from support import make_pipeline, rows, serving, stop_timers, sync_once
+from pipelines import make_pipeline, rows
+from support import serving, stop_timers, sync_once
 
 from harvest_sandbox import Size, build_account
 from harvest_source.reading.reader import Choice

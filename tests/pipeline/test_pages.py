@@ -8,7 +8,9 @@ from typing import Any
 import duckdb
 import pytest
 from pages import ROOT, blocks
-from support import TOKEN, by_hand, forget_dlt
+from pipelines import forget_dlt
+from second_harvest import by_hand
+from support import TOKEN
 
 ACCOUNT = 77  # of the server made by hand
 

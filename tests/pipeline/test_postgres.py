@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import pipelines
 import psycopg2
 import pytest
-import support
 from command_line import Type, command, environment, started, without_announcement
 from compare import assert_equal
 from destinations import on, started_postgres
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from faults_support import edit_all, errors_of, tiny
+from pipelines import rows
 from postgres_server import PASSWORD, Postgres
-from support import rows, serving, sync_once
+from support import serving, sync_once
 
 from harvest_sandbox import Fault, Request, Sandbox
 from harvest_source.catalogue.reports import REPORTS, parent_id_column
@@ -38,7 +39,7 @@ def own_postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Postgres, st
     """Gives a server that a test may stop, and the address of a database in it, into which the test loads."""
     with started_postgres() as server:
         address = server.make_database("own")
-        monkeypatch.setattr(support, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address))
+        monkeypatch.setattr(pipelines, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address))
         yield server, address
 
 
@@ -255,7 +256,7 @@ def test_text_is_stored_as_it_is_or_the_encoding_is_refused(
     address = postgres.make_database(name, f"encoding '{encoding}' template template0 lc_collate 'C' lc_ctype 'C'")
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
-    monkeypatch.setattr(support, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address))
+    monkeypatch.setattr(pipelines, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address))
     account = tiny()
     account.update("clients", next(iter(account.rows["clients"])), name="Zoë Øre 日本 €")
     with serving(account) as sandbox:

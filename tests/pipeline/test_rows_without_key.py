@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from command_line import Type
-from support import by_hand, rows, sync_once
+from pipelines import rows
+from second_harvest import by_hand
+from support import sync_once
 
 NAMES = ("clients", "tasks", "time_entries", "users", "cost_rates")
 SPOILT = {"clients", "time_entries", "cost_rates"}  # rows that dlt takes as objects, as Arrow tables, and children

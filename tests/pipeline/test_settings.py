@@ -9,7 +9,9 @@ from pathlib import Path
 import dlt
 import pytest
 from command_line import Type
-from support import TOKEN, HandMade, by_hand, forget_dlt
+from pipelines import forget_dlt
+from second_harvest import HandMade, by_hand
+from support import TOKEN
 
 from harvest_source import harvest_source
 

@@ -10,7 +10,9 @@ import pytest
 from command_line import Type
 from compare import assert_equal
 from faults_support import TINY, errors_of, tiny
-from support import Asked, HandMade, by_hand, make_pipeline, make_source, rows, serving, sync_once
+from pipelines import make_pipeline, rows
+from second_harvest import Asked, HandMade, by_hand
+from support import make_source, serving, sync_once
 
 from harvest_sandbox import Account
 from harvest_source.catalogue.reports import REPORTS

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from compare import assert_equal
-from support import rows, serving, stop_timers, sync_once
+from pipelines import rows
+from support import serving, stop_timers, sync_once
 
 from harvest_sandbox import Account, Request, Sandbox, Size, build_account
 from harvest_source.api import client

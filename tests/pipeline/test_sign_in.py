@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 from command_line import SCRIPT, Type, command
+from loopback import free_port
 from signing import Login, environment, identity, secrets_of, tiny
-from support import free_port
 
 from harvest_sandbox import Caller, Fault, Sandbox
 from harvest_sandbox.oauth import challenge_of

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from command_line import Type
+from loopback import free_port
 from signing import identity, tiny
-from support import free_port
 
 from harvest_sandbox import Fault, Sandbox
 from harvest_source.commands import signing

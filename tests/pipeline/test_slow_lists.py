@@ -9,7 +9,9 @@ from typing import cast
 import pytest
 from compare import assert_equal
 from faults_support import Ears, errors_of
-from support import Asked, HandMade, by_hand, make_pipeline, make_source
+from pipelines import make_pipeline
+from second_harvest import Asked, HandMade, by_hand
+from support import make_source
 
 from harvest_sandbox import Sandbox
 from harvest_source.loading import sync

@@ -11,7 +11,9 @@ import pyarrow as pa
 import pytest
 from dlt.extract.reference import SourceReference
 from faults_support import tiny
-from support import HandMade, by_hand, forget_dlt, make_source, rows, serving
+from pipelines import forget_dlt, rows
+from second_harvest import HandMade, by_hand
+from support import make_source, serving
 
 from harvest_source import HarvestSource, harvest_source, sync
 from harvest_source.catalogue.reports import NAMES, REPORTS

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from command_line import Type
-from support import rows, serving, stop_timers
+from pipelines import rows
+from support import serving, stop_timers
 
 from harvest_sandbox import Account, Size, build_account
 

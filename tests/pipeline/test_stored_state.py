@@ -14,7 +14,9 @@ from typing import Any
 
 import dlt
 import pytest
-from support import HandMade, by_hand, make_pipeline, make_source, rows, sync_once
+from pipelines import make_pipeline, rows
+from second_harvest import HandMade, by_hand
+from support import make_source, sync_once
 
 from harvest_source import sync
 from harvest_source.instants import current_hour

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from compare import assert_equal
 from faults_support import errors_of, tiny
-from support import rows, serving, sync_once
+from pipelines import rows
+from support import serving, sync_once
 
 from harvest_sandbox import Account, Fault, Size
 from harvest_source.catalogue.reports import NAMES, REPORTS

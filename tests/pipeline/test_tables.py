@@ -11,7 +11,8 @@ import pytest
 from compare import assert_equal
 from destinations import on
 from faults_support import Ears, errors_of, tiny
-from support import make_pipeline, make_source, rows, serving, sync_once
+from pipelines import make_pipeline, rows
+from support import make_source, serving, sync_once
 
 from harvest_sandbox import Account, Fault, Sandbox
 from harvest_source.catalogue import reports as catalogue

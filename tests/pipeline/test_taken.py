@@ -10,7 +10,7 @@ import pytest
 from command_line import Type
 from destinations import fresh_postgres_address
 from postgres_server import Postgres
-from support import Asked, by_hand
+from second_harvest import Asked, by_hand
 
 from harvest_source.catalogue.reports import NAMES
 

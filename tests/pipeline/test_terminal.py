@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from command_line import SCRIPT, Type, environment, without_announcement
 from faults_support import tiny
+from second_harvest import by_hand
 from signing import Login
-from support import by_hand, serving
+from support import serving
 
 from harvest_sandbox import Fault
 from harvest_source.catalogue.reports import NAMES

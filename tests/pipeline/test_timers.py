@@ -7,7 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from support import Asked, HandMade, by_hand, make_pipeline, make_source, rows, sync_once
+from pipelines import make_pipeline, rows
+from second_harvest import Asked, HandMade, by_hand
+from support import make_source, sync_once
 
 from harvest_source.loading import ReportResult, Summary, sync
 from harvest_source.reading.reader import Choice

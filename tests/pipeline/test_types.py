@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import LINES, HandMade, by_hand, like, rows, serving, sync_once
+from pipelines import rows
+from second_harvest import LINES, HandMade, by_hand, like
+from support import serving, sync_once
 
 from harvest_sandbox import Account, Size, build_account
 

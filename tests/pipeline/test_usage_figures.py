@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import ROOT, bare_environment, command
-from usage_endpoint import UsageEndpoint, usage_endpoint
+from usage_endpoint import UsageEndpoint
 
 LIBRARY = """
 import dlt, harvest_source
@@ -26,7 +26,7 @@ def test_command_sends_no_usage_figures_from_any_folder(wanted: bool, tmp_path: 
     """`dlt init` writes settings that switch them on: the command has them off there too."""
     if wanted:
         switch_on(tmp_path)
-    with usage_endpoint() as endpoint:
+    with UsageEndpoint() as endpoint:
         done = command(tmp_path, "--demo", "--reports", "roles", env=environment(endpoint, tmp_path))
     assert (done.returncode, endpoint.asked) == (0, 0), done.stderr
     assert list(tmp_path.rglob(".anonymous_id")) == [], "a number that dlt would send along"
@@ -57,7 +57,7 @@ def test_library_sends_usage_figures_only_where_the_user_says_so(
 ) -> None:
     if in_file:
         switch_on(tmp_path)
-    with usage_endpoint() as endpoint:
+    with UsageEndpoint() as endpoint:
         env = environment(endpoint, tmp_path, **variables)
         subprocess.run([sys.executable, "-c", LIBRARY], cwd=tmp_path, env=env, check=True, timeout=120, stdin=subprocess.DEVNULL)
     assert (endpoint.asked > 0) is sends

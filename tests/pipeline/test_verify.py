@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from compare import assert_equal
 from destinations import on
-from support import make_pipeline, make_source, rows, serving, stop_timers
+from pipelines import make_pipeline, rows
+from support import make_source, serving, stop_timers
 
 from harvest_sandbox import Fault, Sandbox, Size, build_account
 from harvest_source.api.parsing import parse_exact

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clocks import FastClock
 from compare import Json, comparable, flat
 from memory import Interrupted, NearConnections, NearSandbox, Store, run_in_memory
-from support import TOKEN, FastClock, make_settings, stop_timers
+from support import TOKEN, make_settings, stop_timers
 
 from harvest_sandbox import Account, Fault, Size, build_account
 from harvest_source.api import client

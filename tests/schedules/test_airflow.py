@@ -16,8 +16,9 @@ from compare import assert_equal
 from faults_support import tiny
 from large_tools import need
 from packages import build_wheel, install_into
-from support import TOKEN, rows, serving
-from usage_endpoint import usage_endpoint
+from pipelines import rows
+from support import TOKEN, serving
+from usage_endpoint import UsageEndpoint
 
 from harvest_sandbox import Fault, Sandbox
 
@@ -74,7 +75,7 @@ class Airflow:
             "SOURCES__HARVEST__API_URL": sandbox.api_url,
             "SOURCES__HARVEST__ID_URL": sandbox.id_url,
         }
-        with usage_endpoint() as endpoint:
+        with UsageEndpoint() as endpoint:
             done = subprocess.run(
                 [self.python, Path(__file__).with_name("run_dag.py"), order], cwd=self.folder, env={**env, **endpoint.variables},
                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False,

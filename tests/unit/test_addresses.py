@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from clocks import FastClock
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from support import FastClock, HandMade
+from second_harvest import HandMade
 
 from harvest_source.api import client as client_module
 from harvest_source.api.client import HarvestClient

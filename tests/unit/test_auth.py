@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clocks import FastClock, SteppedClock
 from signing import CLIENT_SECRET, identity, oauth_settings, secrets_of, tiny, token_requests
-from support import FastClock, SteppedClock
 
 from harvest_sandbox import Fault, Sandbox
 from harvest_sandbox.answers import Answer

@@ -9,7 +9,8 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from support import Asked, FastClock, HandMade, by_hand
+from clocks import FastClock
+from second_harvest import Asked, HandMade, by_hand
 
 from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
 from harvest_source.about import VERSION

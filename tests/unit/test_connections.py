@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from support import FastClock
+from clocks import FastClock
 
 from harvest_source.api.client import TRIES, HarvestClient
 from harvest_source.api.connections import Connections

@@ -11,7 +11,7 @@ from pathlib import Path
 import dlt
 import duckdb
 import pytest
-from support import forget_dlt
+from pipelines import forget_dlt
 
 import harvest_source.commands.output
 from harvest_source.catalogue.reports import AccountReport

@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 import itertools
 
+from clocks import SteppedClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import SteppedClock
 
 from harvest_source.api.limits import Budget, Limit
 

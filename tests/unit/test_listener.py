@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from support import free_port
+from loopback import free_port
 
 from harvest_source.errors import RefusedError
 from harvest_source.signin.pages import signed_in_page

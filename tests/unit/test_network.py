@@ -5,14 +5,13 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support import FastClock, by_hand, free_port
+from clocks import FastClock
+from loopback import Answering, Loopback, free_port
+from second_harvest import by_hand
 
 from harvest_source.api.client import TRIES, HarvestClient
 from harvest_source.errors import HarvestError, RefusedError, SettingError, UnavailableError
@@ -37,45 +36,23 @@ SELF_SIGNED = (
 ELSEWHERE = "https://harvest.invalid/"
 
 
-class Recorded(BaseHTTPRequestHandler):
-    """A proxy, or a server, that answers every request with one status."""
+class _Answering(Answering):
+    owner: Recorder
 
-    status = 407
-    asked: list[str]
-
-    def do_CONNECT(self) -> None:
-        self.asked.append(self.path)
-        self.send_response(self.status)
+    def serve(self) -> None:
+        self.owner.asked.append(self.path)
+        self.send_response(self.owner.status)
         self.end_headers()
 
-    def do_GET(self) -> None:
-        self.do_CONNECT()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
-        """Writes nothing to standard error."""
+@dataclass
+class Recorder(Loopback):
+    """A proxy, or a server, that answers every request with one status."""
 
-
-class Patient(ThreadingHTTPServer):
-    """Says nothing of clients that hang up: that is what is tested."""
-
-    def handle_error(self, request: object, client_address: object) -> None: ...
-
-
-@contextmanager
-def answering(status: int, context: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[str]]]:
-    """Serves on a port; gives it, and what was asked."""
-    asked: list[str] = []
-    handler = type("Handler", (Recorded,), {"status": status, "asked": asked})
-    server = Patient(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    if context:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield server.server_address[1], asked
-    finally:
-        server.shutdown()
-        server.server_close()
+    answers = _Answering
+    status: int
+    context: ssl.SSLContext | None = None
+    asked: list[str] = field(default_factory=list)
 
 
 def ask(url: str) -> tuple[type[HarvestError], str, float]:
@@ -100,8 +77,8 @@ def certificate(tmp_path: Path) -> ssl.SSLContext:
 
 def test_certificate_that_is_not_trusted_is_said_at_once(certificate: ssl.SSLContext) -> None:
     """With the variable to set; without another try, for no try helps."""
-    with answering(200, certificate) as (port, _):
-        kind, said, seconds = ask(f"https://127.0.0.1:{port}/")
+    with Recorder(200, certificate) as server:
+        kind, said, seconds = ask(f"https://127.0.0.1:{server.port}/")
     assert kind is RefusedError
     assert seconds == 0
     assert "certificate is not trusted" in said
@@ -119,8 +96,8 @@ def test_bundle_that_is_not_there_or_holds_no_certificate(
     assert kind is SettingError
     assert "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names a file that is not there" in said
     (tmp_path / "gone.pem").write_text("no certificate")
-    with answering(200, certificate) as (port, _):
-        kind, said, seconds = ask(f"https://127.0.0.1:{port}/")
+    with Recorder(200, certificate) as server:
+        kind, said, seconds = ask(f"https://127.0.0.1:{server.port}/")
     assert (kind, seconds) == (RefusedError, 0)
     assert "holds no certificates" in said
 
@@ -128,10 +105,10 @@ def test_bundle_that_is_not_there_or_holds_no_certificate(
 @pytest.mark.parametrize(("status", "words"), [(407, "HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"), (403, "NO_PROXY")])
 def test_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch, status: int, words: str) -> None:
     """At once, without the address of the proxy, in which a password may stand."""
-    with answering(status) as (port, asked):
-        monkeypatch.setenv("HTTPS_PROXY", f"http://me:SECRET@127.0.0.1:{port}")
+    with Recorder(status) as server:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:SECRET@127.0.0.1:{server.port}")
         kind, said, seconds = ask(ELSEWHERE)
-    assert asked == ["harvest.invalid:443"]
+    assert server.asked == ["harvest.invalid:443"]
     assert (kind, seconds) == (RefusedError, 0)
     assert f"({status})" in said
     assert "the proxy" in said
@@ -176,10 +153,10 @@ def test_way_to_a_new_token_has_the_same_faults(
     """The program that asks for tokens tells what lasts, so that it is not asked three times."""
     order = order_of(OAuthClient("c", "s", ELSEWHERE, "u"), 0.0, refresh_token="r")
     context = certificate if fault == "certificate" else None
-    with answering(407, context) as (port, _):
-        url = f"https://127.0.0.1:{port}/token" if context else f"{ELSEWHERE}token"
+    with Recorder(407, context) as server:
+        url = f"https://127.0.0.1:{server.port}/token" if context else f"{ELSEWHERE}token"
         if not context:
-            there = port if fault == "proxy that refuses" else free_port()
+            there = server.port if fault == "proxy that refuses" else free_port()
             monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{there}")
         result = exchange({**order, "token_url": url}, tmp_path / "answer")
     assert result["outcome"] == (PASSING if fault == "proxy that is gone" else REFUSED)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+from clocks import SteppedClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import SteppedClock
 
 from harvest_source.api.limits import GENERAL, REPORTS, Budget, Budgets, Limit
 from harvest_source.clock import Clock

@@ -6,8 +6,8 @@ import io
 from datetime import datetime
 
 import pytest
+from clocks import SteppedClock
 from rich.console import Console
-from support import SteppedClock
 
 from harvest_source.commands import progress
 from harvest_source.commands.progress import Bar

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import forget_dlt
+from pipelines import forget_dlt
 
 from harvest_source import unread
 from harvest_source.errors import SettingError

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import PluggableRunContext
-from support import forget_dlt
+from pipelines import forget_dlt
 
 from harvest_source.commands.workplace import Workplace
 from harvest_source.errors import SettingError

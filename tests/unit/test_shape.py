@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import like
+from second_harvest import like
 
 from harvest_source.api.parsing import parse_exact
 from harvest_source.catalogue.columns.types import Kind

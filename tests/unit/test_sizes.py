@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from hostile import MIB, Hostile, bomb, client_of, http, page
-from support import Asked
+from second_harvest import Asked
 
 from harvest_source.api import page_bounds
 from harvest_source.catalogue.reports import by_name

@@ -1,0 +1,44 @@
+"""dlt pipelines in a folder of the test's, and what they loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs import PluggableRunContext
+from dlt.common.pipeline import PipelineContext
+
+from harvest_source.destinations.defaults import apply_dlt_defaults, apply_load_workers
+
+
+def forget_dlt() -> None:
+    """Has dlt read its settings anew, and no longer know a pipeline."""
+    if Container()[PipelineContext].is_active():
+        dlt.pipeline().deactivate()
+    Container()[PluggableRunContext].reload(str(Path.cwd()))
+
+
+def duckdb_file(folder: Path, name: str) -> Any:
+    """Returns the destination of most tests: a DuckDB file in a folder."""
+    return dlt.destinations.duckdb(str(folder / f"{name}.duckdb"))
+
+
+make_destination: Callable[[Path, str], Any] = duckdb_file
+"""Gives the destination of a folder and a pipeline's name; tests of other destinations replace it."""
+
+
+def make_pipeline(folder: Path, name: str = "harvest_pipeline") -> dlt.Pipeline:
+    """Returns a pipeline whose database and state lie in a folder."""
+    destination = make_destination(folder, name)
+    apply_dlt_defaults()
+    apply_load_workers(destination)
+    return dlt.pipeline(name, destination=destination, dataset_name="harvest", pipelines_dir=str(folder / "state"))
+
+
+def rows(folder: Path, sql: str, name: str = "harvest_pipeline") -> list[tuple[Any, ...]]:
+    """Returns the rows of a query on the database of `make_pipeline`."""
+    with make_pipeline(folder, name).sql_client() as client:
+        return [tuple(row) for row in client.execute_sql(sql) or []]
