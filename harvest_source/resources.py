@@ -33,7 +33,6 @@ from harvest_source.catalogue.hints import (
     Added,
     added_hints,
     arrow_schema,
-    key_of,
     resource_hints,
     table_hints,
 )
@@ -47,9 +46,6 @@ from harvest_source.reading.reader import Reader
 from harvest_source.reading.reading import Reading
 from harvest_source.reading.shape import Notes, Row, Shaper
 from harvest_source.settings import SECTION, HarvestSettings
-
-FullKey = tuple[Any, ...]
-"""The key of a row with its account in front."""
 
 BATCH_ROWS = 2000
 INSERT_VALUES: Any = "insert_values"  # dlt's name of files of SQL
@@ -288,11 +284,6 @@ def iter_items(report: Report, shaper: Shaper, batches: Iterable[list[Row]]) -> 
             yield dlt.mark.with_hints(rows, added_hints(described)), rows
         else:
             yield rows, rows
-
-
-def full_key(report: Report, row: Row) -> FullKey:
-    """Returns the key of a row with its account in front."""
-    return tuple(row[name] for name in key_of(report))
 
 
 def _current_tables() -> Any:

@@ -37,7 +37,6 @@ SWEEP_DAYS = 7  # within so many days every child row is read again
 SWEEP_REST_HOURS = 12  # a child that was read so recently is not swept again: a second run on one day costs nothing
 FREE_REQUESTS = 100  # so many requests a run may send without ever waiting for the limit (API, rate limits)
 
-COMPANY_FIELDS = ("name", "base_uri", "full_domain", "is_active")  # by which a company is told from another answer
 LONGEST_SHOWN = 15  # characters of a wrong value that are shown
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 

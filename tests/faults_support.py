@@ -185,7 +185,7 @@ def has_edit(folder: Path, name: str, text: str) -> bool:
 
 def permission_of(name: str) -> str:
     """Returns who may read a report."""
-    return by_name(name).permission
+    return str(by_name(name).access)
 
 
 # a run of its own

@@ -8,6 +8,7 @@ from typing import Any
 from harvest_source.api.client import TRIES, HarvestClient
 from harvest_source.api.net import stays_with_report
 from harvest_source.api.parsing import clean_text
+from harvest_source.catalogue.reports import by_name
 from harvest_source.errors import (
     AccessLostError,
     AccountNotFoundError,
@@ -18,7 +19,6 @@ from harvest_source.errors import (
     SettingError,
     TokenRejectedError,
 )
-from harvest_source.settings import COMPANY_FIELDS
 
 LIST_OF_ACCOUNTS = "Harvest's list of the token's accounts"
 HIGHEST_ID = 2**63  # of a bigint
@@ -40,6 +40,12 @@ class Account:
         """Returns what the caller may do in the account; empty where Harvest does not say."""
         roles = self.caller.get("access_roles")
         return tuple(sorted(role for role in roles if isinstance(role, str))) if isinstance(roles, list) else ()
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Returns what the caller may do, as answers say it that name no role."""
+        claims = self.caller.get("permissions_claims")
+        return tuple(claim for claim in claims if isinstance(claim, str)) if isinstance(claims, list) else ()
 
     @property
     def caller_name(self) -> str:
@@ -138,7 +144,7 @@ def look_up(client: HarvestClient, account: Account) -> Account:
         TokenRejectedError: the token is refused.
         AccountNotFoundError: Harvest does not know the account.
     """
-    caller, company = _look(client, account, "users/me", ("id",)), _look(client, account, "company", COMPANY_FIELDS)
+    caller, company = _look(client, account, "users/me", ("id",)), _look(client, account, "company", by_name("company").holds)
     if caller is None and company is None:
         raise AccountNotFoundError(f"Harvest does not know account {account.id} for this token (404)")
     account.caller, account.company = caller or {}, company or {}

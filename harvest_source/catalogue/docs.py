@@ -26,7 +26,7 @@ def tables_part() -> str:
 def how_loaded(report: Report) -> str:
     """Returns one or two sentences on how a report's rows are asked for, on the first run and later."""
     if report.parent:
-        singular = report.parent.column.removesuffix("_id")
+        singular = report.parent.singular
         if report.parent.moves_parent:
             return (
                 f"One request per {singular}: on the first run for every one, later for those changed since, and for each "
@@ -47,9 +47,9 @@ def _overview() -> str:
             f"[`{report.name}`](#{report.name})",
             report.domo or "beyond Domo",
             f"`{_endpoint(report)}`",
-            _code(_whole_key(report)),
+            _code(report.whole_key),
             _cursor(report),
-            report.permission,
+            str(report.access),
         )
         for report in REPORTS
     )
@@ -59,7 +59,7 @@ def _overview() -> str:
 def _section(report: Report) -> str:
     facts = [
         f"- One row: {_lower_first(report.row)}",
-        f"- Key: {_code(_whole_key(report))}.",
+        f"- Key: {_code(report.whole_key)}.",
         f"- How it is loaded: {_lower_first(how_loaded(report))}",
     ]
     if report.from_start_date:
@@ -79,20 +79,14 @@ def _child_sections(table: str, parent_id: Column, nested: NestedList) -> Iterat
     yield f"### {name}"
     yield nested.description
     yield _columns((ACCOUNT_ID, parent_id, *nested.columns))
-    for deeper in nested.nested:
-        yield from _child_sections(name, parent_id, deeper)
 
 
 def _parent_id(report: Report) -> Column:
     return Column(parent_id_column(report), Kind.ID, f"The `id` of the row of `{report.name}` that holds the list.")
 
 
-def _whole_key(report: Report) -> tuple[str, ...]:
-    return (ACCOUNT_ID.name, *report.key)
-
-
 def _endpoint(report: Report) -> str:
-    return "/" + _readable(report.path, report.parent.column if report.parent else "id")
+    return "/" + _readable(report.path, report.linked_by or "id")
 
 
 def _readable(path: str, column: str) -> str:

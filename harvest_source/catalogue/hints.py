@@ -98,11 +98,6 @@ def dlt_columns(*, of_list: bool) -> dict[str, TColumnSchema]:
     return {name: {"name": name, **_OF_DLT[name]} for name in names}
 
 
-def key_of(report: Report) -> tuple[str, ...]:
-    """Returns the primary key of a report's table."""
-    return ("account_id", *report.key)
-
-
 def resource_hints(report: Report, *, keep_deleted: bool, merges: bool) -> dict[str, Any]:
     """Returns the arguments with which a report's resource is made.
 
@@ -113,9 +108,9 @@ def resource_hints(report: Report, *, keep_deleted: bool, merges: bool) -> dict[
     """
     hints: dict[str, Any] = {
         "name": report.name,
-        "primary_key": key_of(report),
+        "primary_key": report.whole_key,
         "write_disposition": MERGE if merges else "append",
-        "columns": columns_of(report.columns, key_of(report)) | {DELETED_AT: deleted_at_column(keep=keep_deleted)},
+        "columns": columns_of(report.columns, report.whole_key) | {DELETED_AT: deleted_at_column(keep=keep_deleted)},
         "file_format": "parquet",
     }
     if report.lists:
@@ -125,7 +120,7 @@ def resource_hints(report: Report, *, keep_deleted: bool, merges: bool) -> dict[
 
 def table_hints(report: Report) -> dict[str, Any]:
     """Returns how BigQuery lays out a report's table, and what it shows as its description; other destinations pass it by."""
-    return _layout(report.columns, report.date_column or UPDATED_AT, key_of(report), report.row)
+    return _layout(report.columns, report.date_column or UPDATED_AT, report.whole_key, report.row)
 
 
 def _layout(columns: Iterable[Column], date_column: str, key: tuple[str, ...], description: str) -> dict[str, Any]:
@@ -164,5 +159,5 @@ def nested_hints(report: Report, nested: NestedList) -> Any:
 def arrow_schema(report: Report, added: Mapping[str, Kind]) -> pa.Schema:
     """Returns the Arrow schema of a flat report's table: the documented columns, then those met since."""
     kinds = {column.name: column.kind for column in report.columns} | dict(added)
-    fields = [pa.field(name, ARROW_TYPES[kind], nullable=name not in key_of(report)) for name, kind in kinds.items()]
+    fields = [pa.field(name, ARROW_TYPES[kind], nullable=name not in report.whole_key) for name, kind in kinds.items()]
     return pa.schema([*fields, pa.field(DELETED_AT, ARROW_TYPES[Kind.TIMESTAMP])])

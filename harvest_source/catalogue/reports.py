@@ -6,12 +6,29 @@ Says where a report's rows are, how they are paged and keyed and what its load c
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
+from harvest_source.catalogue.access import (
+    ADMINISTRATORS,
+    ESTIMATING,
+    EVERYBODY,
+    INVOICING,
+    MANAGERS_OF_CLIENTS,
+    NOT_SAID,
+    ONESELF,
+    OWN_PROJECTS,
+    OWN_TEAM,
+    OWN_TIME,
+    RATES,
+    TEAMMATES,
+    Access,
+)
 from harvest_source.catalogue.columns import company, estimates, invoices, people, projects, time
 from harvest_source.catalogue.columns.types import Column, Field, NestedList
+from harvest_source.catalogue.facts import Holding, Owner, Running, Scout, Settling, Sum
 
 
 class Paging(Enum):
@@ -20,6 +37,10 @@ class Paging(Enum):
     CURSOR = "cursor"  # keyset on id: rows do not shift while it is read
     PAGE = "page"  # by number over an editable date: rows may shift while it is read
     NONE = "none"  # one bare object
+
+
+Key = tuple[Any, ...]
+"""What tells a row of a report from the others of its account, or, with the account in front, from all."""
 
 
 class AccountReport(NamedTuple):
@@ -34,8 +55,19 @@ class Parent:
     """Whose id stands in a child's path, and in which column it is kept."""
 
     report: str  # the parent's report
-    column: str  # the column of the child that keeps the parent's id
+    column: str | None  # the column of the child that keeps the parent's id; None: the record itself holds it
     moves_parent: bool  # whether a change of the child is known to move the parent's `updated_at`
+    only: Holding | None = None  # which parents have children, where not all may have some
+
+    @property
+    def singular(self) -> str:
+        """Returns what one of the parents is called."""
+        return self.report.removesuffix("s")
+
+    def may_have_children(self, record: Mapping[str, Any]) -> bool:
+        """Returns whether a parent is worth a request."""
+        held = record.get(self.only.list) if self.only else None
+        return self.only is None or (isinstance(held, list) and self.only.value in held)
 
 
 @dataclass(frozen=True)
@@ -48,7 +80,6 @@ class Report:
     rows_key: str | None  # under which a page holds its rows; None: the answer is the row
     paging: Paging
     takes_updated_since: bool
-    has_updated_at: bool
     key: tuple[str, ...]  # beside account_id
     fields: tuple[Field, ...]
     row: str  # what one row is
@@ -58,8 +89,15 @@ class Report:
     from_start_date: bool = False  # whether the setting start_date holds for it
     arrow: bool = False  # loaded as Arrow tables: flat and large
     module: str | None = None  # the company flag that switches it on
-    permission: str = "an administrator"  # who may read all of it (Harvest API, permissions)
+    access: Access = ADMINISTRATORS  # who may read what of it
     project_path: str | None = None  # the same rows for one project, by request (setting assignments = "project")
+    answer_has: tuple[str, ...] = ()  # of one bare object: by which it is told from another answer
+    by_id: bool = False  # whether one row can be asked for, at `<path>/<id>`
+    scouts: tuple[Scout, ...] = ()
+    owners: tuple[Owner, ...] = ()  # beside the parent
+    running: Running | None = None
+    sum_at_harvest: Sum | None = None
+    settling: Settling | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -71,14 +109,52 @@ class Report:
         """Returns the lists inside a row, which become child tables."""
         return tuple(field for field in self.fields if isinstance(field, NestedList))
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """Returns the fields by which the API's answer is told from another."""
+        return (self.rows_key,) if self.rows_key else self.answer_has
+
+    @property
+    def all_owners(self) -> tuple[Owner, ...]:
+        """Returns the rows that take rows of this report along when Harvest deletes them: the parent, and others."""
+        parent = [Owner(self.parent.report, self.parent.column)] if self.parent and self.parent.column else []
+        return (*parent, *self.owners)
+
+    @property
+    def whole_key(self) -> tuple[str, ...]:
+        """Returns the columns that tell a row from all others of the table: the account comes first."""
+        return ("account_id", *self.key)
+
+    def key_of(self, row: Mapping[str, Any]) -> Key:
+        """Returns the key of a row beside its account."""
+        return tuple(row[name] for name in self.key)
+
+    def whole_key_of(self, row: Mapping[str, Any]) -> Key:
+        """Returns the key of a row with its account in front."""
+        return tuple(row[name] for name in self.whole_key)
+
+    @property
+    def linked_by(self) -> str | None:
+        """Returns the column of its own that keeps the parent's id, which is not part of the record."""
+        return self.parent.column if self.parent else None
+
 
 _DELETIONS = "Deletions, since a row deleted at Harvest is simply gone."
-_MANAGER_OF_ALL = "an administrator, or a manager who may manage clients and tasks (client_and_task_manager)"
-_OWN_PROJECTS = "an administrator; a manager sees the projects they manage"
-_OWN_TEAM = "an administrator; a manager sees their teammates and projects"
-_OWN_TIME = "an administrator; a manager sees their teammates and projects, a member only their own"
-_INVOICING = "an administrator, or a manager who may create and edit invoices"
-_ESTIMATING = "an administrator, or a manager who may create and edit estimates"
+_OF_PROJECT = Owner("projects", "project__id")
+
+
+class _Facts(TypedDict, total=False):
+    """What only some reports have; see `Report`."""
+
+    module: str
+    arrow: bool
+    project_path: str
+    by_id: bool
+    scouts: tuple[Scout, ...]
+    owners: tuple[Owner, ...]
+    running: Running
+    sum_at_harvest: Sum
+    settling: Settling
 
 
 def _listed(
@@ -87,13 +163,11 @@ def _listed(
     fields: tuple[Field, ...],
     *,
     row: str,
-    permission: str,
+    access: Access = ADMINISTRATORS,
     cannot_notice: str = _DELETIONS,
     takes_updated_since: bool = True,
     date_column: str | None = None,
-    module: str | None = None,
-    arrow: bool = False,
-    project_path: str | None = None,
+    **facts: Unpack[_Facts],
 ) -> Report:
     """Returns a report of an account-wide list; its path and rows key are its name, its key is the id.
 
@@ -106,17 +180,14 @@ def _listed(
         rows_key=name,
         paging=Paging.PAGE if date_column else Paging.CURSOR,
         takes_updated_since=takes_updated_since,
-        has_updated_at=True,
         key=("id",),
         fields=fields,
         row=row,
         cannot_notice=cannot_notice,
         date_column=date_column,
         from_start_date=date_column is not None,
-        arrow=arrow,
-        module=module,
-        permission=permission,
-        project_path=project_path,
+        access=access,
+        **facts,
     )
 
 
@@ -128,39 +199,47 @@ def _child(
     *,
     row: str,
     cannot_notice: str,
-    permission: str,
+    access: Access = ADMINISTRATORS,
     takes_updated_since: bool = True,
-    has_updated_at: bool = True,
     key: tuple[str, ...] = ("id",),
-    module: str | None = None,
+    **facts: Unpack[_Facts],
 ) -> Report:
     """Returns a report read with one request per parent; start_date holds for what hangs on invoices and estimates."""
     return Report(
         name=name,
         domo=domo,
-        path=f"{parent.report}/{{parent_id}}/{name.removeprefix(parent.column.removesuffix('id'))}",
+        path=f"{parent.report}/{{parent_id}}/{name.removeprefix(parent.singular + '_')}",
         rows_key=name,
         paging=Paging.CURSOR,
         takes_updated_since=takes_updated_since,
-        has_updated_at=has_updated_at,
         key=key,
         fields=fields,
         row=row,
         cannot_notice=cannot_notice,
         parent=parent,
-        from_start_date=parent is not _USER,
-        module=module,
-        permission=permission,
+        from_start_date=parent.report != "users",
+        access=access,
+        **facts,
     )
 
 
 _USER = Parent("users", "user_id", moves_parent=False)
+_MANAGER = replace(_USER, only=Holding("access_roles", "manager", status=422))
 _INVOICE = Parent("invoices", "invoice_id", moves_parent=True)
 _ESTIMATE = Parent("estimates", "estimate_id", moves_parent=True)
 
 REPORTS: tuple[Report, ...] = (
-    _listed("clients", "All Clients", company.CLIENTS, row="A client, active or archived.", permission=_MANAGER_OF_ALL),
-    _listed("contacts", "All Contacts", company.CONTACTS, row="A contact person of a client.", permission=_MANAGER_OF_ALL),
+    _listed(
+        "clients", "All Clients", company.CLIENTS, row="A client, active or archived.", access=MANAGERS_OF_CLIENTS, by_id=True
+    ),
+    _listed(
+        "contacts",
+        "All Contacts",
+        company.CONTACTS,
+        row="A contact person of a client.",
+        access=MANAGERS_OF_CLIENTS,
+        by_id=True,
+    ),
     _listed(
         "expenses",
         "All Expenses",
@@ -170,9 +249,19 @@ REPORTS: tuple[Report, ...] = (
         date_column="spent_date",
         arrow=True,
         module="expense_feature",
-        permission=_OWN_TIME,
+        access=replace(OWN_TIME, claim="expenses"),
+        by_id=True,
+        owners=(_OF_PROJECT,),
+        sum_at_harvest=Sum("total_cost", "total_cost", "reports/expenses/projects", "total_amount"),
     ),
-    _listed("projects", "All Projects", projects.PROJECTS, row="A project, active or archived.", permission=_OWN_PROJECTS),
+    _listed(
+        "projects",
+        "All Projects",
+        projects.PROJECTS,
+        row="A project, active or archived.",
+        access=replace(OWN_PROJECTS, claim="projects"),
+        by_id=True,
+    ),
     _listed(
         "roles",
         "All Roles",
@@ -180,21 +269,22 @@ REPORTS: tuple[Report, ...] = (
         row="A job title and the users who have it; unrelated to permissions.",
         cannot_notice="Nothing but what happens after the read, since the list is read whole.",
         takes_updated_since=False,
-        permission="an administrator",
     ),
     _listed(
         "tasks",
         "All Tasks",
         projects.TASKS,
         row="A task that projects can use, active or archived.",
-        permission=_MANAGER_OF_ALL,
+        access=MANAGERS_OF_CLIENTS,
+        by_id=True,
     ),
     _listed(
         "task_assignments",
         "All Task Assignments",
         projects.TASK_ASSIGNMENTS,
         row="A task on a project, active or archived.",
-        permission=_OWN_PROJECTS,
+        access=OWN_PROJECTS,
+        owners=(_OF_PROJECT,),
         project_path="projects/{parent_id}/task_assignments",
     ),
     _listed(
@@ -205,14 +295,20 @@ REPORTS: tuple[Report, ...] = (
         cannot_notice="Deletions, and the growing hours of a running timer, which leave updated_at alone.",
         date_column="spent_date",
         arrow=True,
-        permission=_OWN_TIME,
+        access=replace(OWN_TIME, claim="timers"),
+        by_id=True,
+        owners=(_OF_PROJECT,),
+        running=Running("is_running", frozenset({"hours", "rounded_hours"})),
+        # summary reports round each entry by the account's setting, as rounded_hours does, which old entries do not have
+        sum_at_harvest=Sum("rounded_hours", "hours", "reports/time/projects", "total_hours"),
     ),
     _listed(
         "user_assignments",
         "All User Assignments",
         projects.USER_ASSIGNMENTS,
         row="A user on a project, active or archived.",
-        permission=_OWN_TEAM,
+        access=OWN_TEAM,
+        owners=(_OF_PROJECT, Owner("users", "user__id")),
         project_path="projects/{parent_id}/user_assignments",
     ),
     _listed(
@@ -221,7 +317,8 @@ REPORTS: tuple[Report, ...] = (
         people.USERS,
         row="A user, active or archived.",
         cannot_notice="Deletions; a changed rate or role is not known to move updated_at.",
-        permission="an administrator; a manager sees their teammates",
+        access=TEAMMATES,
+        by_id=True,
     ),
     _child(
         "project_assignments",
@@ -230,7 +327,13 @@ REPORTS: tuple[Report, ...] = (
         _USER,
         row="A project that a user may track time on, with its tasks; active assignments only.",
         cannot_notice="Deletions and archived assignments, which both drop out of the list.",
-        permission="an administrator; a manager sees their teammates and themselves, a member only themselves",
+        access=ONESELF,
+        scouts=(
+            Scout("user_assignments", ("user", "id")),
+            Scout("task_assignments", ("project", "id"), of_project=True),
+            Scout("projects", ("id",), of_project=True),
+        ),
+        owners=(_OF_PROJECT, Owner("user_assignments", "id")),
     ),
     Report(
         name="company",
@@ -239,12 +342,12 @@ REPORTS: tuple[Report, ...] = (
         rows_key=None,
         paging=Paging.NONE,
         takes_updated_since=False,
-        has_updated_at=False,
         key=(),
         fields=company.COMPANY,
         row="The company of the account; one row an account.",
         cannot_notice="When a setting changed, since it has no timestamps.",
-        permission="an administrator or a manager; for a member Harvest does not say",
+        access=EVERYBODY,
+        answer_has=("name", "base_uri", "full_domain", "is_active"),
     ),
     _listed(
         "expense_categories",
@@ -252,7 +355,7 @@ REPORTS: tuple[Report, ...] = (
         time.EXPENSE_CATEGORIES,
         row="A category of expenses, active or archived.",
         module="expense_feature",
-        permission="an administrator; for others Harvest does not say",
+        access=NOT_SAID,
     ),
     _listed(
         "invoices",
@@ -262,7 +365,8 @@ REPORTS: tuple[Report, ...] = (
         cannot_notice="Deletions; a deleted payment is not known to move updated_at.",
         date_column="issue_date",
         module="invoice_feature",
-        permission=_INVOICING,
+        access=INVOICING,
+        by_id=True,
     ),
     _listed(
         "invoice_item_categories",
@@ -270,7 +374,7 @@ REPORTS: tuple[Report, ...] = (
         invoices.INVOICE_ITEM_CATEGORIES,
         row="A category of invoice lines.",
         module="invoice_feature",
-        permission=_INVOICING,
+        access=INVOICING,
     ),
     _child(
         "invoice_messages",
@@ -280,7 +384,7 @@ REPORTS: tuple[Report, ...] = (
         row="A message about an invoice, or a change of its state.",
         cannot_notice="Deletions, and messages that leave the invoice's updated_at alone, as a reminder may.",
         module="invoice_feature",
-        permission=_INVOICING,
+        access=INVOICING,
     ),
     _child(
         "invoice_payments",
@@ -290,7 +394,8 @@ REPORTS: tuple[Report, ...] = (
         row="A payment of an invoice.",
         cannot_notice="Deletions, and quiet payments, whose changes leave the invoice's updated_at alone.",
         module="invoice_feature",
-        permission=_INVOICING,
+        access=INVOICING,
+        settling=Settling("amount", "amount - due_amount", but_state="closed"),  # of one written off nothing is due
     ),
     _listed(
         "estimates",
@@ -299,7 +404,8 @@ REPORTS: tuple[Report, ...] = (
         row="An estimate in any state, drafts too.",
         date_column="issue_date",
         module="estimate_feature",
-        permission=_ESTIMATING,
+        access=ESTIMATING,
+        by_id=True,
     ),
     _listed(
         "estimate_item_categories",
@@ -307,7 +413,7 @@ REPORTS: tuple[Report, ...] = (
         estimates.ESTIMATE_ITEM_CATEGORIES,
         row="A category of estimate lines.",
         module="estimate_feature",
-        permission=_ESTIMATING,
+        access=ESTIMATING,
     ),
     _child(
         "estimate_messages",
@@ -317,7 +423,7 @@ REPORTS: tuple[Report, ...] = (
         row="A message about an estimate, or a change of its state.",
         cannot_notice="Deletions, and messages that leave the estimate's updated_at alone.",
         module="estimate_feature",
-        permission=_ESTIMATING,
+        access=ESTIMATING,
     ),
     _child(
         "billable_rates",
@@ -327,7 +433,7 @@ REPORTS: tuple[Report, ...] = (
         takes_updated_since=False,
         row="A billable rate of a user and the days it holds.",
         cannot_notice="Rates replaced by newer ones, whose rows vanish.",
-        permission="an administrator, or a manager who may edit billable rates",
+        access=RATES,
     ),
     _child(
         "cost_rates",
@@ -337,19 +443,17 @@ REPORTS: tuple[Report, ...] = (
         takes_updated_since=False,
         row="A cost rate of a user and the days it holds.",
         cannot_notice="Rates replaced by newer ones, whose rows vanish.",
-        permission="an administrator",
     ),
     _child(
         "teammates",
         None,
         people.TEAMMATES,
-        _USER,
+        _MANAGER,
         takes_updated_since=False,
         row="A user assigned to a manager; asked for managers only.",
         cannot_notice="When somebody was assigned or taken off, since it has no timestamps.",
-        has_updated_at=False,
+        owners=(Owner("users", "id"),),
         key=("user_id", "id"),
-        permission="an administrator",
     ),
 )
 
@@ -367,11 +471,37 @@ def by_name(name: str) -> Report:
     return _BY_NAME[name]
 
 
+def _depth(name: str) -> int:
+    return max((1 + _depth(owner.report) for owner in by_name(name).all_owners), default=0)
+
+
+def _owned_by(name: str) -> tuple[tuple[str, str], ...]:
+    return tuple((report.name, owner.column) for report in REPORTS for owner in report.all_owners if owner.report == name)
+
+
+def _columns(fields: Iterable[Field]) -> Iterator[Column]:
+    """Yields the columns of a table and of the lists inside it."""
+    for field in fields:
+        yield from (field,) if isinstance(field, Column) else field.columns
+
+
+CASCADES: dict[str, tuple[tuple[str, str], ...]] = {
+    name: _owned_by(name) for name in sorted(NAMES, key=_depth) if _owned_by(name)
+}
+"""What Harvest deletes along with a row of a table: the tables that lose rows, and their columns with the row's id.
+
+A table stands after those whose rows take its own along."""
+
+SECRET_COLUMNS = frozenset(column.name for report in REPORTS for column in _columns(report.fields) if column.secret)
+"""They open public pages without a login: a value is neither printed nor kept of a deleted row."""
+
+
 def report_as_set(name: str, assignments: str) -> Report:
     """Returns a report as the setting `assignments` has it: `project` makes those of assignments children of projects."""
     report = by_name(name)
     if report.project_path and assignments == "project":
-        return replace(report, path=report.project_path, parent=Parent("projects", "", moves_parent=False))
+        scout = Scout(report.name, ("project", "id"))
+        return replace(report, path=report.project_path, parent=Parent("projects", None, moves_parent=False), scouts=(scout,))
     return report
 
 

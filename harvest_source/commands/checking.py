@@ -10,6 +10,7 @@ from typing import Any
 
 from harvest_source.api.accounts import FEW_TRIES, Account, choose, look_up, reachable
 from harvest_source.api.client import HarvestClient
+from harvest_source.catalogue.access import Extent
 from harvest_source.commands.access import account_that_counts, notes_on_settings, open_settings
 from harvest_source.commands.destination import try_destination
 from harvest_source.commands.output import message, print_json, print_table
@@ -17,7 +18,6 @@ from harvest_source.commands.permissions import OFF, permissions
 from harvest_source.commands.workplace import Workplace
 from harvest_source.connection import Connection, connect
 from harvest_source.errors import AccountNotFoundError, ApiError, HarvestError, SettingError, TokenRejectedError
-from harvest_source.reading.roles import FULL, OWN, REFUSED, UNKNOWN
 from harvest_source.settings import CONTACT, HarvestSettings
 from harvest_source.signin.auth import stored_sign_in
 from harvest_source.signin.tokens import oauth_client, stored_sign_ins
@@ -168,7 +168,7 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
             "reports": found,
         }
     )
-    refused = [report for report, verdict in found.items() if verdict == REFUSED]
+    refused = [report for report, verdict in found.items() if verdict == Extent.NOTHING]
     if refused:
         role = ", ".join(account.access_roles) or "role not known"
         findings.add(
@@ -177,13 +177,13 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
             "token, have the role changed ({page(TABLES_PAGE)} says who may read what), or run with "
             f"--exclude {','.join(refused)}",
         )
-    unknown = [report for report, verdict in found.items() if verdict == UNKNOWN]
+    unknown = [report for report, verdict in found.items() if verdict == Extent.UNKNOWN]
     if unknown:
         findings.notes.append(
             f"account {account.id}: Harvest does not say this user's role, so it is not known whether all of "
             f"{', '.join(unknown)} is loaded; an administrator's token loads all"
         )
-    own = [report for report, verdict in found.items() if verdict == OWN]
+    own = [report for report, verdict in found.items() if verdict == Extent.OWN]
     if own:
         findings.notes.append(f"account {account.id}: of {', '.join(own)} only what this user may see is loaded, not all of it")
 
@@ -201,7 +201,7 @@ def _show(findings: Findings, *, quiet: bool) -> None:
         on = [name for name, state in account["modules"].items() if state]
         off = [name for name, state in account["modules"].items() if state is False]
         facts.append(["account", f"{account['account_id']} {account['name']}"])
-        facts.append(["role", ", ".join(account["access_roles"]) or UNKNOWN])
+        facts.append(["role", ", ".join(account["access_roles"]) or Extent.UNKNOWN])
         facts.append(["modules", "; ".join(f"{word}: {', '.join(names)}" for word, names in (("on", on), ("off", off)) if names)])
     facts += [["destination", findings.destination]] if findings.destination else []
     facts += [["clock", f"{findings.clock_seconds:.0f} s from Harvest's"]] if findings.clock_seconds is not None else []
@@ -216,7 +216,7 @@ def _show(findings: Findings, *, quiet: bool) -> None:
     if findings.problems or quiet:
         return
     verdicts = {verdict for account in findings.accounts for verdict in account["reports"].values()}
-    if verdicts <= {FULL, OFF}:
+    if verdicts <= {Extent.ALL, OFF}:
         message("all is well: a run would load everything")
     else:
         message("nothing is wrong: a run would load what this user may see, which may not be all")

@@ -25,7 +25,7 @@ def reports(*, as_json: bool) -> int:
             report.name,
             report.domo or "-",
             "/" + report.path.replace("{parent_id}", "{id}"),
-            ", ".join(("account_id", *report.key)),
+            ", ".join(report.whole_key),
             "updated_at" if report.takes_updated_since and report.parent is None else "-",
             report.name,
             *([readable[report.name]] if readable else []),

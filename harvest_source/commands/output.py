@@ -20,13 +20,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harvest_source.api.net import LOGGER
+from harvest_source.catalogue.reports import SECRET_COLUMNS
 from harvest_source.errors import HarvestError
 from harvest_source.loading.summary import Summary
 from harvest_source.secrecy import without_secrets
 
 NARROW = 10  # characters that are left to a text which is wrapped
 PIPE_WIDTH = 200  # a pipe has no width: tables are not wrapped
-HIDDEN_COLUMNS = frozenset({"statement_key", "client_key"})  # they open public pages without a login
 HIDDEN = "(hidden)"
 
 # what moves a terminal's cursor, changes its colours or turns the direction of writing, as it can be seen: names hold anything
@@ -164,7 +164,7 @@ def shown(value: Any) -> str:
 
 def hide_secrets(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
     """Returns the rows with the values of columns that must not be printed replaced."""
-    hidden = {place for place, name in enumerate(columns) if name.lower() in HIDDEN_COLUMNS}
+    hidden = {place for place, name in enumerate(columns) if name.lower() in SECRET_COLUMNS}
     return [[HIDDEN if place in hidden and value else value for place, value in enumerate(row)] for row in rows]
 
 

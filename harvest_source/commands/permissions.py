@@ -6,15 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from harvest_source.api.accounts import FEW_TRIES, Account
 from harvest_source.api.client import HarvestClient, Params
+from harvest_source.catalogue.access import Extent
 from harvest_source.catalogue.reports import REPORTS, Paging, Report
 from harvest_source.errors import AccessLostError, ApiError, NotAllowedError, NotFoundError, RefusedError
-from harvest_source.reading.roles import OWN, OWN_OF_MEMBERS, REFUSED, expected
-from harvest_source.settings import COMPANY_FIELDS
 
 OFF = "module off"
 
 THREADS = 8
-UNFIT = 422  # the answer for the teammates of somebody who is no manager: it may be asked
 ONE_ROW: Params = {"per_page": "1"}
 
 
@@ -38,7 +36,7 @@ def permissions(client: HarvestClient, account: Account) -> dict[str, str]:
     found: dict[str, str] = {}
     for report in sorted(REPORTS, key=lambda each: each.parent is not None):
         parent = found[report.parent.report] if report.parent else None
-        hidden = parent in {REFUSED, OFF} and report.name not in OWN_OF_MEMBERS
+        hidden = parent in {Extent.NOTHING, OFF} and report.access.member is not Extent.OWN
         found[report.name] = parent if parent and hidden else _verdict(report, account, answers.get(report.name))
     return {report.name: found[report.name] for report in REPORTS}
 
@@ -46,12 +44,12 @@ def permissions(client: HarvestClient, account: Account) -> dict[str, str]:
 def _verdict(report: Report, account: Account, allowed: bool | None) -> str:  # noqa: FBT001 - None: not tried
     if account.switched_off(report.module):
         return OFF
-    told = expected(report, account)
+    told = report.access.of(account.access_roles, account.claims)
     if allowed is None:
         return told
     if not allowed:
-        return REFUSED
-    return OWN if told == REFUSED else told
+        return Extent.NOTHING
+    return Extent.OWN if told is Extent.NOTHING else told
 
 
 def _path(report: Report, account: Account) -> str | None:
@@ -64,13 +62,12 @@ def _path(report: Report, account: Account) -> str | None:
 
 def _try(client: HarvestClient, account: Account, report: Report) -> bool | None:
     params = {} if report.paging is Paging.NONE else ONE_ROW
-    holds = (report.rows_key,) if report.rows_key else COMPANY_FIELDS
     try:
-        client.get(account.id, _path(report, account) or "", holds, params, report.name, FEW_TRIES)
+        client.get(account.id, _path(report, account) or "", report.holds, params, report.name, FEW_TRIES)
     except (NotAllowedError, NotFoundError):
         return False
     except RefusedError as error:
-        return True if error.status == UNFIT else None
+        return True if report.parent and report.parent.only and error.status == report.parent.only.status else None
     except AccessLostError:
         raise
     except ApiError:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import dlt
 from dlt.common.schema import Schema
 
-from harvest_source.catalogue.hints import key_of, list_tables
+from harvest_source.catalogue.hints import list_tables
 from harvest_source.catalogue.reports import Report, by_name, parent_id_column
 from harvest_source.destinations.clients import client_to_ask
 from harvest_source.dlt_corners import ROOT_ID
@@ -38,9 +38,9 @@ def add_indexes(pipeline: dlt.Pipeline, names: list[str]) -> None:
 
 def _wanted(report: Report, schema: Schema) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Yields table, name and columns of each index of a report."""
-    yield report.name, f"{report.name}_by_key", key_of(report)
-    if report.parent and report.parent.column and report.parent.column not in report.key:
-        yield report.name, f"{report.name}_by_parent", ("account_id", report.parent.column)
+    yield report.name, f"{report.name}_by_key", report.whole_key
+    if report.linked_by and report.linked_by not in report.key:
+        yield report.name, f"{report.name}_by_parent", ("account_id", report.linked_by)
     if report.date_column:
         yield report.name, f"{report.name}_by_date", ("account_id", report.date_column)
     for name in list_tables(report, schema):

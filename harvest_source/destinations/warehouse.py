@@ -182,7 +182,7 @@ class Warehouse:
     def keys(self, report: Report, account_id: int, scope: Scope = LIVE) -> set[tuple[Any, ...]]:
         """Returns the keys, beside the account, of the rows that are there at Harvest."""
         found = self._rows(", ".join(report.key) or "account_id", report.name, scope.of(account_id))
-        return {tuple(row[name] for name in report.key) for row in found}
+        return {report.key_of(row) for row in found}
 
     def versions(self, scopes: Mapping[AccountReport, Scope]) -> dict[AccountReport, dict[tuple[Any, ...], datetime | None]]:
         """Returns id, as a key, and `updated_at` of rows, of several lists with one query.
@@ -266,7 +266,7 @@ class Warehouse:
 
     def doubled_children(self, reports: Iterable[Report]) -> dict[AccountReport, list[int]]:
         """Returns the parents of children whose key stands twice, by account and table, with one query."""
-        columns = {each.name: each.parent.column for each in reports if each.parent and each.name in self._there}
+        columns = {each.name: each.linked_by for each in reports if each.linked_by and each.name in self._there}
         questions = [
             _Question(f"'{name}' as report, account_id, {id_column} as parent_id", name, LIVE, f"account_id, {id_column}, id")
             for name, id_column in columns.items()

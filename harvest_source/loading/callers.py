@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from harvest_source.api.accounts import Account
+from harvest_source.catalogue.access import Extent
 from harvest_source.catalogue.reports import Report
 from harvest_source.loading.summary import ReportResult
-from harvest_source.reading.roles import FULL, UNKNOWN, expected
 
 ADMINISTRATOR = "administrator"
 
@@ -71,7 +71,7 @@ def callers_after(accounts: Iterable[Account], results: Iterable[ReportResult], 
 
 def whose_rows(account: Account, report: Report) -> str:
     """Returns whose rows a report has where the caller sees only some of them, else nothing."""
-    if expected(report, account) in {FULL, UNKNOWN}:
+    if report.access.of(account.access_roles, account.claims) in {Extent.ALL, Extent.UNKNOWN}:
         return ""
     if "manager" in account.access_roles:
         return f"only rows that {account.caller_name}, a manager, sees"

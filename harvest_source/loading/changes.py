@@ -18,8 +18,6 @@ from harvest_source.loading.own_columns import OwnColumns
 from harvest_source.loading.result import Tally
 from harvest_source.reading.shape import Row
 
-GROWING = {"hours", "rounded_hours"}  # of a running timer, without a change time (Harvest API, gotchas)
-
 
 @dataclass(frozen=True)
 class Split:
@@ -43,11 +41,12 @@ def split(report: Report, rows: list[Row], present: list[Row]) -> Split:
         rows: about to be loaded, each key once.
         present: those of the destination with the same keys, with their lists.
     """
-    times = Counter(_key(report, row) for row in present)
-    known = {_key(report, row): row for row in present}
-    new = [row for row in rows if _key(report, row) not in known]
-    changed = [row for row in rows if (key := _key(report, row)) in known and (times[key] > 1 or differs(row, known[key]))]
-    grown = sum(times[key] == 1 and _has_grown(row, known[key]) for row in changed for key in [_key(report, row)])
+    times = Counter(report.key_of(row) for row in present)
+    known = {report.key_of(row): row for row in present}
+    new = [row for row in rows if report.key_of(row) not in known]
+    changed = [row for row in rows if (key := report.key_of(row)) in known and (times[key] > 1 or differs(row, known[key]))]
+    once = [row for row in changed if times[report.key_of(row)] == 1]
+    grown = sum(_has_grown(report, row, known[report.key_of(row)]) for row in once)
     return Split(new, changed, grown)
 
 
@@ -114,10 +113,6 @@ def _id(report: Report, row: Row) -> int | None:
     return row[report.key[0]] if report.key else None
 
 
-def _key(report: Report, row: Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in report.key)
-
-
 def differs(row: Row, present: Row) -> bool:
     """Returns whether a column of the API differs; a row marked as deleted that is back differs, too."""
     return present.get(DELETED_AT) is not None or any(_differing(row, present))
@@ -128,9 +123,11 @@ def _differing(row: Row, present: Row) -> Iterator[str]:
     return (name for name in names if _value_differs(row.get(name), present.get(name)))
 
 
-def _has_grown(row: Row, present: Row) -> bool:
+def _has_grown(report: Report, row: Row, present: Row) -> bool:
     """Returns whether all that differs is what grows while a timer runs."""
-    return bool(row.get("is_running") and present.get(DELETED_AT) is None and {*_differing(row, present)} <= GROWING)
+    if not report.running or not row.get(report.running.column) or present.get(DELETED_AT) is not None:
+        return False
+    return {*_differing(row, present)} <= report.running.grows
 
 
 def _value_differs(value: Any, present: Any) -> bool:

@@ -11,17 +11,15 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from harvest_source.catalogue.hints import DELETED_AT, arrow_schema, key_of, resource_hints, table_hints
-from harvest_source.catalogue.reports import AccountReport, Report
+from harvest_source.catalogue.hints import DELETED_AT, arrow_schema, resource_hints, table_hints
+from harvest_source.catalogue.reports import AccountReport, Key, Report
 from harvest_source.loading.changes import ChangeFilter
 from harvest_source.loading.rewriting import RestOfTable
 from harvest_source.reading.reading import Reading
 from harvest_source.reading.shape import Notes, Row, Shaper
 from harvest_source.resources import (
-    FullKey,
     accounts_state,
     empty_item,
-    full_key,
     incremental,
     iter_items,
     iter_rows,
@@ -111,7 +109,7 @@ def _described(resource: DltResource, report: Report) -> DltResource:
 
 def _iter_table(package: Package, report: Report) -> Iterator[Any]:
     """Yields the rows of one report; where the destination cannot merge, all others of its table behind them."""
-    written: set[FullKey] = set()
+    written: set[Key] = set()
     for delivery in package.deliveries.values():
         if delivery.pair.report != report.name:
             continue
@@ -119,7 +117,7 @@ def _iter_table(package: Package, report: Report) -> Iterator[Any]:
             if package.rest_of and rows:  # elsewhere nobody asks for the keys, of which there may be a million
                 if not written:
                     yield replacing(report)
-                written.update(full_key(report, row) for row in rows)
+                written.update(report.whole_key_of(row) for row in rows)
             if item is not None:
                 yield item
         if delivery.state is not None:
@@ -151,7 +149,7 @@ def _marked(package: Package, report: Report, removed: list[Row]) -> Any:
     keeps = package.keeps_deleted
     if package.rest_of and not keeps:
         return None
-    rows = [{**(row if keeps else {name: row[name] for name in key_of(report)}), DELETED_AT: now} for row in removed]
+    rows = [{**(row if keeps else {name: row[name] for name in report.whole_key}), DELETED_AT: now} for row in removed]
     if not report.arrow:
         return rows
     return pa.Table.from_pylist(rows, schema=known_arrow_schema(report) if keeps else arrow_schema(report, {}))

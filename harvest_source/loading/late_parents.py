@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from harvest_source.catalogue.reports import AccountReport, by_name
+from harvest_source.catalogue.reports import AccountReport, by_name, parent_id_column
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.compare import Comparison
 from harvest_source.loading.lists import Lists
 from harvest_source.reading.reader import Reader
-
-MANAGER = "manager"  # only they have teammates (Harvest API, users)
 
 
 def known_parents(warehouse: Warehouse, reader: Reader, pair: AccountReport) -> frozenset[int]:
@@ -21,7 +19,9 @@ def known_parents(warehouse: Warehouse, reader: Reader, pair: AccountReport) -> 
         return frozenset()
     parent = by_name(child.parent.report)
     ids = {key[0] for key in warehouse.keys(parent, pair.account_id, Comparison(Lists(reader), warehouse).scope(parent))}
-    if pair.report == "teammates" and ids:
-        roles = warehouse.rows_by_id("users__access_roles", pair.account_id, "user_id", ids)
-        ids = {row["user_id"] for row in roles if row["value"] == MANAGER}
+    only = child.parent.only
+    if only and ids:
+        column = parent_id_column(parent)
+        held = warehouse.rows_by_id(f"{parent.name}__{only.list}", pair.account_id, column, ids)
+        ids = {row[column] for row in held if row["value"] == only.value}
     return frozenset(ids)

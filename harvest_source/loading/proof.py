@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from harvest_source.api.accounts import Account
 from harvest_source.api.net import stays_with_report
-from harvest_source.catalogue.reports import AccountReport, Report, by_name
+from harvest_source.catalogue.reports import CASCADES, AccountReport, Key, Report, by_name
 from harvest_source.destinations.failures import is_foreign
 from harvest_source.destinations.scope import LIVE, MARKED
 from harvest_source.destinations.warehouse import Warehouse
@@ -18,11 +18,10 @@ from harvest_source.loading.compare import Comparison, Finding
 from harvest_source.loading.delivery import Delivery, keeps_deleted
 from harvest_source.loading.lists import Lists
 from harvest_source.loading.looking_back import is_due, look_back
-from harvest_source.loading.removals import CASCADES, Removals, children_of, keys_under
+from harvest_source.loading.removals import Removals, children_of, keys_under
 from harvest_source.loading.result import Result, Verdict, Verified
 from harvest_source.loading.unseen import not_seen, unseen_among
 from harvest_source.reading.reader import Outcome, Reader
-from harvest_source.reading.reading import Key
 
 USERS = "users"
 
@@ -250,11 +249,11 @@ class Proof:
         report, start = self.reader.report(pair.report), self.reader.settings.begins_at
         if not start or not report.from_start_date or self.reader.choice.since:
             return 0
-        if report.parent is None:
+        if report.linked_by is None:
             return warehouse.count(report.name, pair.account_id, LIVE.where("updated_at", "<", start)) or 0
         plan = self._outcome(pair).plan
         followed = {parent_id for ids in plan.read.values() for parent_id in ids} if plan else set()
-        children = warehouse.count_by(report.name, report.parent.column, pair.account_id)
+        children = warehouse.count_by(report.name, report.linked_by, pair.account_id)
         return sum(rows for parent_id, rows in children.items() if parent_id not in followed)
 
     def _read_ago(self, pair: AccountReport) -> Verified:

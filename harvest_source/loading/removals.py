@@ -17,36 +17,12 @@ from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.extract import DltResource
 
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import AccountReport, Report, by_name
+from harvest_source.catalogue.reports import CASCADES, SECRET_COLUMNS, AccountReport, Key, Report, by_name
 from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
-from harvest_source.reading.reading import Key
 from harvest_source.reading.values import to_json
 
 TABLE = "deleted_rows"
 DOUBTFUL_ROWS = 20  # from so many rows on, more than half of a table does not go without being asked
-SECRET_COLUMNS = ("statement_key", "client_key")  # they open public pages without a login
-
-# what Harvest deletes along with a row: table -> (table that loses rows, its column with the id of the row)
-CASCADES: dict[str, tuple[tuple[str, str], ...]] = {
-    "projects": (
-        ("task_assignments", "project__id"),
-        ("user_assignments", "project__id"),
-        ("project_assignments", "project__id"),
-        ("time_entries", "project__id"),
-        ("expenses", "project__id"),
-    ),
-    "invoices": (("invoice_messages", "invoice_id"), ("invoice_payments", "invoice_id")),
-    "estimates": (("estimate_messages", "estimate_id"),),
-    "users": (
-        ("billable_rates", "user_id"),
-        ("cost_rates", "user_id"),
-        ("teammates", "user_id"),  # of a manager
-        ("teammates", "id"),
-        ("project_assignments", "user_id"),
-        ("user_assignments", "user__id"),
-    ),
-    "user_assignments": (("project_assignments", "id"),),
-}
 
 COLUMNS: TTableSchemaColumns = {
     "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
@@ -123,7 +99,7 @@ class Removals:
 
     def _rows(self, account_id: int, report: Report, keys: set[Key]) -> list[Row]:
         found = self.warehouse.rows_by_id(report.name, account_id, report.key[0], (key[0] for key in keys))
-        rows = [row for row in found if tuple(row[name] for name in report.key) in keys]
+        rows = [row for row in found if report.key_of(row) in keys]
         ids = (row.get("id") for row in rows)
         lists = self.warehouse.lists_of(report, (each.name for each in report.lists), account_id, ids)
         for row in rows:
@@ -138,14 +114,14 @@ def gone_children(warehouse: Warehouse, report: Report, account_id: int, parents
 
 def children_of(warehouse: Warehouse, report: Report, account_id: int, parents: Iterable[int]) -> set[Key]:
     """Returns the keys of the children in the table of some parents."""
-    column = report.parent.column if report.parent and report.parent.column else "project__id"
+    column = report.linked_by or "project__id"
     return keys_under(warehouse, report, account_id, column, parents)
 
 
 def keys_under(warehouse: Warehouse, report: Report, account_id: int, column: str, ids: Iterable[int]) -> set[Key]:
     """Returns the keys of a table's rows, but for those marked as gone, that have one of some ids in a column."""
     rows = warehouse.rows_by_id(report.name, account_id, column, ids)
-    return {tuple(row[name] for name in report.key) for row in rows if row.get(DELETED_AT) is None}
+    return {report.key_of(row) for row in rows if row.get(DELETED_AT) is None}
 
 
 def deleted_rows_resource(removed: Mapping[AccountReport, Iterable[Row]]) -> DltResource:
@@ -160,7 +136,7 @@ def deleted_rows_resource(removed: Mapping[AccountReport, Iterable[Row]]) -> Dlt
                 "report": name,
                 "id": row.get("id"),
                 "noticed_at": now,
-                "row": to_json({column: value for column, value in row.items() if column not in SECRET_COLUMNS}),
+                "row": to_json(_without_secrets(row)),
             }
             for (account_id, name), rows in removed.items()
             for row in rows
@@ -168,3 +144,12 @@ def deleted_rows_resource(removed: Mapping[AccountReport, Iterable[Row]]) -> Dlt
         ]
 
     return deleted_rows
+
+
+def _without_secrets(row: Row) -> Row:
+    """Returns a row, and the elements of its lists, without what opens a public page."""
+    return {name: _public(value) for name, value in row.items() if name not in SECRET_COLUMNS}
+
+
+def _public(value: Any) -> Any:
+    return [_without_secrets(each) if isinstance(each, dict) else each for each in value] if isinstance(value, list) else value

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from harvest_source.catalogue.reports import AccountReport
+from harvest_source.catalogue.reports import AccountReport, Key
 from harvest_source.errors import HarvestError, in_own_words
 from harvest_source.loading.summary import ReportResult
 from harvest_source.reading.reader import Outcome
-from harvest_source.reading.reading import Key
 
 
 class Verdict(StrEnum):

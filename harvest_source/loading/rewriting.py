@@ -10,10 +10,10 @@ import dlt
 import pyarrow as pa
 
 from harvest_source.catalogue.hints import list_tables
-from harvest_source.catalogue.reports import AccountReport, Report, by_name
+from harvest_source.catalogue.reports import AccountReport, Key, Report, by_name
 from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
 from harvest_source.loading.history import last_runs
-from harvest_source.resources import BATCH_ROWS, FullKey, full_key, known_arrow_schema
+from harvest_source.resources import BATCH_ROWS, known_arrow_schema
 
 
 @dataclass
@@ -22,7 +22,7 @@ class RestOfTable:
 
     pipeline: dlt.Pipeline
 
-    def __call__(self, report: Report, written: set[FullKey]) -> Iterator[Any]:
+    def __call__(self, report: Report, written: set[Key]) -> Iterator[Any]:
         """Yields the other rows of a report's table, of all accounts, with their lists.
 
         Args:
@@ -31,7 +31,7 @@ class RestOfTable:
         """
         with Warehouse(self.pipeline) as warehouse, Warehouse(self.pipeline) as of_lists:
             for batch in warehouse.iter_rows(report.name, BATCH_ROWS):
-                rows = [row for row in batch if full_key(report, row) not in written]
+                rows = [row for row in batch if report.whole_key_of(row) not in written]
                 if report.arrow:
                     yield pa.Table.from_pylist(rows, schema=known_arrow_schema(report))
                 else:

@@ -216,12 +216,14 @@ class Run:
             doubled = warehouse.doubled_children([by_name(name) for name in children])
             for pair in read_before:
                 ran_before = suspects = None
-                if pair.report == timers.REPORT:
-                    ran_before = timers.running_ids(warehouse, pair.account_id, self.reader.settings.begins_at)
-                if pair.report == "invoice_payments":
-                    open_ones = LIVE.where("state", "<>", "closed")  # of one written off nothing is due, whatever was paid
-                    paid = ("invoice_payments", "amount", "invoice_id")
-                    suspects = warehouse.ids_off_sum("invoices", "amount - due_amount", paid, pair.account_id, open_ones)
+                report = by_name(pair.report)
+                if report.running:
+                    ran_before = timers.running_ids(warehouse, report, pair.account_id, self.reader.settings.begins_at)
+                if report.settling and report.parent and report.parent.column:
+                    settling, parent = report.settling, report.parent.report
+                    counted = LIVE.where("state", "<>", settling.but_state)
+                    added = (report.name, settling.column, report.parent.column)
+                    suspects = warehouse.ids_off_sum(parent, settling.of_parent, added, pair.account_id, counted)
                 wishes[pair] = replace(
                     wishes[pair],
                     known_parents=known_parents(warehouse, self.reader, pair),

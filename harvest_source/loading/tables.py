@@ -20,7 +20,7 @@ from dlt.common.schema.typing import TTableSchema
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltSource
 
-from harvest_source.catalogue.hints import dlt_columns, key_of
+from harvest_source.catalogue.hints import dlt_columns
 from harvest_source.catalogue.reports import NAMES, AccountReport, Report, by_name, parent_id_column
 from harvest_source.dlt_corners import LIST_INDEX, OF_DLT, PARENT_ID, ROOT_ID, ROW_ID
 from harvest_source.errors import SettingError
@@ -264,7 +264,7 @@ def _empty(client: SqlJobClientBase, lacks: list[Lack]) -> None:
 
 def _link(client: SqlJobClientBase, report: Report) -> None:
     """Links the rows of a report and the elements of their lists anew, by what they have of Harvest."""
-    _set(client, report.name, f"{ROW_ID} = {_joined(key_of(report))}")
+    _set(client, report.name, f"{ROW_ID} = {_joined(report.whole_key)}")
     of_element = _joined(("account_id", parent_id_column(report)) if report.key else ("account_id",))
     for table in client.schema.data_tables():
         if table.get("parent") == report.name:

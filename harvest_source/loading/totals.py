@@ -19,7 +19,7 @@ from typing import Any
 
 from harvest_source.api.client import Params
 from harvest_source.api.parsing import parse_exact
-from harvest_source.catalogue.reports import AccountReport, by_name
+from harvest_source.catalogue.reports import REPORTS, AccountReport, by_name
 from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import HarvestError, RefusedError
@@ -62,11 +62,7 @@ class Total:
             raise RefusedError(f"Harvest sent a {name} of {self.table} that is no number, or too large for one") from None
 
 
-# summary reports round each entry by the account's setting, as rounded_hours does, which old entries do not have (Harvest API)
-TOTALS = (
-    Total("time_entries", "rounded_hours", "hours", "reports/time/projects", "total_hours"),
-    Total("expenses", "total_cost", "total_cost", "reports/expenses/projects", "total_amount"),
-)
+TOTALS = tuple(Total(report.name, *report.sum_at_harvest) for report in REPORTS if report.sum_at_harvest)
 
 
 @dataclass(frozen=True)
@@ -145,11 +141,11 @@ class Totals:
         pages = self.outcomes[AccountReport(self.account_id, total.table)].reading
         began = pages.started - timedelta(seconds=1) if pages and pages.started else None
         changed = list(self._rows(total, report.path, total.table, list_params(report, began, None))) if began else []
-        if total.table != timers.REPORT:
+        if not report.running:
             return {row["id"]: {**row, "ran": False} for row in changed}
-        ran_before = timers.running_ids(self.warehouse, self.account_id, None)
-        running = self._rows(total, report.path, total.table, {"is_running": "true"})
-        return {row["id"]: {**row, "ran": row["is_running"] or row["id"] in ran_before} for row in [*changed, *running]}
+        ran_before = timers.running_ids(self.warehouse, report, self.account_id, None)
+        running = self._rows(total, report.path, total.table, {report.running.column: "true"})
+        return {row["id"]: {**row, "ran": row[report.running.column] or row["id"] in ran_before} for row in [*changed, *running]}
 
     def _rows(self, total: Total, path: str, rows_key: str, params: Params) -> Iterator[dict[str, Any]]:
         for answer in self.reader.client.get_pages(self.account_id, path, rows_key, params, total.table):

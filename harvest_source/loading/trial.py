@@ -37,7 +37,7 @@ ELEMENTS = NestedList("parts", COLUMNS, "A list.")
 
 def _report(name: str, *fields: Column | NestedList, arrow: bool) -> Report:
     keys = (Column("account_id", Kind.ID, "Account."), Column("id", Kind.ID, "Id."))
-    return Report(name, None, "", None, Paging.PAGE, False, False, ("id",), (*keys, *fields), "A trial.", arrow=arrow)  # noqa: FBT003
+    return Report(name, None, "", None, Paging.PAGE, False, ("id",), (*keys, *fields), "A trial.", arrow=arrow)  # noqa: FBT003
 
 
 FLAT, WITH_LIST = _report("flat", *COLUMNS, arrow=True), _report("with_list", *COLUMNS, ELEMENTS, arrow=False)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from harvest_source.catalogue.reports import AccountReport, by_name
+from harvest_source.catalogue.reports import AccountReport, Key, by_name
 from harvest_source.errors import NotAllowedError, NotFoundError
 from harvest_source.reading.reader import Reader
-from harvest_source.reading.reading import Key
 
 ASKED = 20  # rows of a report that are asked for one by one; where one of them is hidden, those beyond are taken for hidden
-ONE_BY_ONE = frozenset({"clients", "contacts", "expenses", "projects", "tasks", "time_entries", "users", "invoices", "estimates"})
 
 
 def unseen_among(
@@ -29,7 +27,7 @@ def unseen_among(
         ApiError: Harvest could not be asked.
     """
     unseen = {key for key in missing if key and key[0] in refused}
-    if sees_all or pair.report not in ONE_BY_ONE:
+    if sees_all or not by_name(pair.report).by_id:
         return unseen
     waiting = sorted(missing - unseen)
     found = {key for key in waiting[:ASKED] if _is_hidden(reader, pair, key[0])}

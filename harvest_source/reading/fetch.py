@@ -14,7 +14,6 @@ from harvest_source.instants import current_hour
 from harvest_source.reading.parts import Part, PartStore
 from harvest_source.reading.reading import record_key, records_of
 
-NOT_A_MANAGER = 422  # the answer for teammates of a user who manages nobody (Harvest API, users)
 T = TypeVar("T")
 
 
@@ -66,7 +65,8 @@ class Fetcher:
             self._require_gone(part, report)
             return None
         except RefusedError as error:
-            if report.name != "teammates" or error.status != NOT_A_MANAGER:
+            only = report.parent.only if report.parent else None
+            if only is None or error.status != only.status:
                 raise
             self.store.keep(part, b"[]", current_hour())
             return current_hour()

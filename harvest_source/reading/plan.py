@@ -26,26 +26,6 @@ following up once more), `hidden` (parents refused)."""
 
 
 @dataclass(frozen=True)
-class Scout:
-    """A list whose changed rows name parents whose children may have changed without them (Harvest API, gotchas)."""
-
-    report: str
-    names: tuple[str, ...]  # where a row holds the id
-    of_project: bool = False  # the id is a project's: its users are meant
-
-
-SCOUTS: dict[str, tuple[Scout, ...]] = {
-    "project_assignments": (
-        Scout("user_assignments", ("user", "id")),
-        Scout("task_assignments", ("project", "id"), of_project=True),
-        Scout("projects", ("id",), of_project=True),
-    ),
-    "task_assignments": (Scout("task_assignments", ("project", "id")),),
-    "user_assignments": (Scout("user_assignments", ("project", "id")),),
-}
-
-
-@dataclass(frozen=True)
 class Wish:
     """What is wanted of one report and account."""
 
@@ -107,7 +87,7 @@ class ChildPlan:
 def lists_needed(report: Report) -> tuple[str, ...]:
     """Returns the lists whose changes tell which parents of a child report to ask; a list needs itself alone."""
     parent = report.parent.report if report.parent else report.name
-    return (parent, *(scout.report for scout in SCOUTS.get(report.name, ()) if report.parent))
+    return (parent, *(scout.report for scout in report.scouts))
 
 
 def since_of(report: Report, state: State, list_name: str, overlap_seconds: int) -> datetime | None:
@@ -134,6 +114,7 @@ def plan_children(
         rules: of the run.
         members: all user assignments, where `projects_changed` names a project.
     """
+    assert report.parent is not None  # noqa: S101 - only reports of children have plans
     state, before = wish.state, read_parents(wish.state)
     marks = dict(state.get("marks", {}))
     for name, seen in lists.items():
@@ -142,7 +123,7 @@ def plan_children(
     plan = ChildPlan(
         report,
         account_id,
-        dict(_changed_parents(report, state, lists, rules, before)),
+        dict(_changed_parents(report.parent, state, lists, rules, before)),
         marks=marks,
         read={hour: list(ids) for hour, ids in state.get("read", {}).items()},
         followed={name: _settled(name, seen, marks.get(name), rules) for name, seen in lists.items()},
@@ -170,13 +151,13 @@ def projects_changed(report: Report, state: State, lists: Mapping[str, Changes],
 
 
 def _changed_parents(
-    report: Report, state: State, lists: Mapping[str, Changes], rules: Rules, before: Collection[int]
+    parent: Parent, state: State, lists: Mapping[str, Changes], rules: Rules, before: Collection[int]
 ) -> Iterator[tuple[int, str]]:
     """Yields parents that changed, or were never asked, with their versions."""
-    name = report.parent.report if report.parent else ""
+    name = parent.report
     for record in lists[name].records():
         parent_id = _id_of(name, record)
-        if _may_have_children(report, record) and (parent_id not in before or _is_new(name, record, state, lists, rules)):
+        if parent.may_have_children(record) and (parent_id not in before or _is_new(name, record, state, lists, rules)):
             yield parent_id, str(clean_text(record.get("updated_at")) or "")
 
 
@@ -218,17 +199,11 @@ def _id_of(list_name: str, record: Record) -> int:
     return row_id
 
 
-def _may_have_children(report: Report, record: Record) -> bool:
-    """Returns whether a parent is worth a request: teammates of anyone but a manager answer 422."""
-    roles = record.get("access_roles")
-    return report.name != "teammates" or (isinstance(roles, list) and "manager" in roles)
-
-
 def _scouted(
     report: Report, state: State, lists: Mapping[str, Changes], rules: Rules, *, of_project: bool = False
 ) -> Iterator[int]:
     """Yields the parents, or the projects, that the changed rows of other lists name."""
-    for scout in SCOUTS.get(report.name, ()):
+    for scout in report.scouts:
         for record in lists[scout.report].records() if scout.of_project == of_project else ():
             found = _nested(record, *scout.names)
             if isinstance(found, int) and _is_new(scout.report, record, state, lists, rules):

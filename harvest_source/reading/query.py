@@ -13,7 +13,6 @@ from harvest_source.instants import format_instant
 from harvest_source.reading.parts import PartStore
 from harvest_source.reading.reading import Draft
 from harvest_source.reading.windows import Window
-from harvest_source.settings import COMPANY_FIELDS
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class ListQuery:
         """Yields the list's pages; see `HarvestClient.iter_pages`."""
         report = self.report
         if report.rows_key is None:
-            return iter([self.client.get(self.account_id, report.path, COMPANY_FIELDS, label=report.name)])
+            return iter([self.client.get(self.account_id, report.path, report.holds, label=report.name)])
         return self.client.iter_pages(
             self.account_id,
             report.path,

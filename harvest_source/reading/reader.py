@@ -16,6 +16,7 @@ from typing import Any
 
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.net import stays_with_report
+from harvest_source.catalogue.access import Extent
 from harvest_source.catalogue.reports import AccountReport, Report, by_name, report_as_set
 from harvest_source.errors import (
     AccessLostError,
@@ -53,7 +54,6 @@ from harvest_source.reading.reading import Reading
 from harvest_source.reading.timers import with_timers
 from harvest_source.settings import FREE_REQUESTS, HarvestSettings
 
-OPEN_TO_ONESELF = "project_assignments"  # whoever asks may read their own (Harvest API, permissions)
 Wishes = Mapping[AccountReport, Wish]
 
 
@@ -258,7 +258,7 @@ class Reader:
                 lists[name] = Changes(since, reading.iter_light, reading.newest, reading.started)
         except NotAllowedError:
             users = self._list_errors.get(pair._replace(report="users"))
-            if pair.report != OPEN_TO_ONESELF or not isinstance(users, NotAllowedError):
+            if report.access.member is not Extent.OWN or not isinstance(users, NotAllowedError):
                 raise
             return Outcome(plan=plan_oneself(report, pair.account_id, wish.state, self._caller(pair)))
         projects = projects_changed(report, wish.state, lists, rules)
@@ -292,7 +292,7 @@ class Reader:
 
     def _explained(self, name: str, error: HarvestError) -> HarvestError:
         if isinstance(error, NotAllowedError):
-            return error.saying(f"{error.message}; to read {name} one must be {self.report(name).permission}")
+            return error.saying(f"{error.message}; to read {name} one must be {self.report(name).access}")
         return error
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from harvest_source.api.answers import Answer, rows_of
 from harvest_source.api.bodies import MIB
 from harvest_source.api.parsing import clean_text, needs_cleaning, parse_exact, parse_quick
-from harvest_source.catalogue.reports import AccountReport, Report
+from harvest_source.catalogue.reports import AccountReport, Key, Report
 from harvest_source.errors import RefusedError
 from harvest_source.instants import instant_in
 from harvest_source.reading.parts import Part, PartStore
@@ -19,7 +19,6 @@ from harvest_source.reading.values import WIDEST_ID, Unfit, to_id
 
 MOST_BYTES_OF_A_READING = 16 * 1024 * MIB  # on disk: ten million time entries
 FIRST_YEAR = 1970  # a change time before it is no bookmark: there was no Harvest
-Key = tuple[Any, ...]
 Record = dict[str, Any]
 
 
@@ -193,13 +192,12 @@ def versions_of(reading: Reading) -> dict[Key, datetime | None]:
 
 
 def record_key(report: Report, record: Record, parent_id: int | None) -> Key:
-    """Returns the key of a record beside its account.
+    """Returns the key that the row of a record of the API will have: `Report.key_of` reads it from the row.
 
     Raises:
         RefusedError: the record has none; it could not be told from others, nor found again.
     """
-    parent_column = report.parent.column if report.parent else None
-    return tuple(parent_id if name == parent_column else _key_part(report, name, record.get(name)) for name in report.key)
+    return tuple(parent_id if name == report.linked_by else _key_part(report, name, record.get(name)) for name in report.key)
 
 
 def _key_part(report: Report, name: str, value: Any) -> int:

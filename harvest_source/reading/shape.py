@@ -168,9 +168,8 @@ class Shaper:
         """
         row: Row = {"account_id": account_id}
         self._flatten(self.root, row, "", record, self._parent_ids(account_id, record.get("id", parent_id)))
-        row["account_id"] = account_id
-        if self.report.parent and self.report.parent.column and parent_id is not None:
-            row[self.report.parent.column] = parent_id
+        if self.report.linked_by and parent_id is not None:
+            row[self.report.linked_by] = parent_id
         return row
 
     @property

@@ -29,7 +29,8 @@ def with_timers(
         ApiError: they could not be read.
     """
     draft, report = query.draft(), query.report
-    params = (*(query.params or {}).items(), ("is_running", "true"))
+    assert report.running is not None  # noqa: S101 - only reports with timers come here
+    params = (*(query.params or {}).items(), (report.running.column, "true"))
     running = Part(reading.pair, f"{draft.number} running", report.path, params)
     fetcher.fetch(running, report)
     draft.take(running)

@@ -152,7 +152,8 @@ def assert_layout(server: BigQuery) -> None:
     client = server.client()
     for report in REPORTS:
         table = client.get_table(f"{PROJECT}.harvest.{report.name}")
-        months = MONTHS_OF.get(report.name) or ("updated_at" if report.has_updated_at else None)
+        stamped = any(column.name == "updated_at" for column in report.columns)
+        months = MONTHS_OF.get(report.name) or ("updated_at" if stamped else None)
         partitions = table.time_partitioning
         assert (partitions and (partitions.type_, partitions.field)) == (("MONTH", months) if months else None), report.name
         has_client = any(column.name == "client__id" for column in report.columns)

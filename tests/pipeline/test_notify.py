@@ -124,7 +124,7 @@ def test_report_that_failed_is_posted(webhook: Webhook, type_command: Type) -> N
         "Harvest run: not complete: 1 of 2 reports (exit code 1)",
         "pipeline harvest_pipeline, destination duckdb, dataset harvest",
     ]
-    permission = by_name("roles").permission
+    permission = by_name("roles").access
     assert f"• roles (account {account.id}): Harvest does not allow it (403); to read roles one must be {permission}" in text
     assert "Ann" in done.err
     assert "Ann" not in text

@@ -34,10 +34,11 @@ NO_HOURS = ("1e999998", "-1e14", "NaN", "Infinity", '"abc"', "null", "true", "[1
 def test_number_of_harvests_report_that_is_none_is_refused(hours: str) -> None:
     """A sum with it is no sum, and the longest would be printed in a million digits."""
     row = parse_exact(b'{"total_hours": %b}' % hours.encode())
+    (hours_of_entries,) = (total for total in TOTALS if total.table == "time_entries")
     with pytest.raises(RefusedError, match=r"^Harvest sent a total_hours of time_entries that is no number, or too large"):
-        TOTALS[0].reported(row)
+        hours_of_entries.reported(row)
     with pytest.raises(RefusedError):
-        TOTALS[0].reported({})
+        hours_of_entries.reported({})
 
 
 def test_sums_that_cannot_be_compared_are_told_in_a_line(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def read_by(error: HarvestError, permission: str) -> HarvestError:
 
 
 QUIET = ReportResult("clients", 1001, new=5, changed=2, total=9, verified="yes")
-FORBIDDEN = read_by(HarvestError("Harvest does not allow it (403: {})", quoted=["Sorry, Ann!"]), by_name("roles").permission)
+FORBIDDEN = read_by(HarvestError("Harvest does not allow it (403: {})", quoted=["Sorry, Ann!"]), str(by_name("roles").access))
 PASSED_BY = "Harvest answered 500, 7 times in a row; try again later"
 COMPLETE = "Harvest run: complete, with something to know (exit code 0)"
 SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
@@ -102,7 +102,7 @@ SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
         [
             "Harvest run: not complete: 1 of 1 reports (exit code 1)",
             PLACE,
-            f"• roles (account 1): Harvest does not allow it (403); to read it one must be {by_name('roles').permission}",
+            f"• roles (account 1): Harvest does not allow it (403); to read it one must be {by_name('roles').access}",
             LATER,
         ],
     ),
@@ -241,7 +241,7 @@ def refused_by_database(said: str) -> HarvestError:
 
 
 REASONS_OF_REPORTS: dict[str, Callable[[str], Exception]] = {
-    "403": lambda said: read_by(answered(403, said), by_name("clients").permission),
+    "403": lambda said: read_by(answered(403, said), str(by_name("clients").access)),
     "404": lambda said: answered(404, said),
     "422": lambda said: answered(422, said),
     "a list that another needs": lambda said: type(error := answered(400, said))(f"x: {error.message}", quoted=error.quoted),

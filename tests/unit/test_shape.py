@@ -59,7 +59,7 @@ def test_documented_records_need_no_new_column(report: Report) -> None:
     record = like(report.name, 5)
     row = shaper.shape(exact(record), 77, 9 if report.parent else None)
     assert row["account_id"] == 77
-    assert not report.parent or row[report.parent.column] == 9
+    assert not report.linked_by or row[report.linked_by] == 9
     columns = {column.name for column in report.columns} | {nested.name for nested in report.lists}
     if report.key:
         assert set(row) <= columns

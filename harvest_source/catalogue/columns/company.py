@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harvest_source.catalogue.columns.shared import ACCOUNT_ID, CLIENT, STAMPS, flag, identity, text, whole
+from harvest_source.catalogue.columns.shared import ACCOUNT_ID, CLIENT, STAMPS, flag, identity, secret, text, whole
 from harvest_source.catalogue.columns.types import Field
 
 COMPANY: tuple[Field, ...] = (
@@ -37,7 +37,7 @@ CLIENTS: tuple[Field, ...] = (
     text("name", "Name of the client."),
     flag("is_active", "False if the client is archived."),
     text("address", "Postal address, may hold line breaks; may be null."),
-    text("statement_key", "Part of the client's public statement address: opens it without login, treat as a secret."),
+    secret("statement_key", "Part of the client's public statement address: opens it without login, treat as a secret."),
     text("currency", "Currency of the client's invoices, ISO 4217 code."),
     *STAMPS,
 )

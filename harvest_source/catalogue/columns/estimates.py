@@ -16,6 +16,7 @@ from harvest_source.catalogue.columns.shared import (
     date,
     identity,
     instant,
+    secret,
     text,
 )
 from harvest_source.catalogue.columns.types import Field, NestedList
@@ -24,7 +25,7 @@ ESTIMATES: tuple[Field, ...] = (
     ACCOUNT_ID,
     identity("estimate"),
     *CLIENT,
-    text("client_key", "Part of the estimate's public address: opens it without login, treat as a secret."),
+    secret("client_key", "Part of the estimate's public address: opens it without login, treat as a secret."),
     *DOCUMENT_TEXTS,
     text("state", "`draft`, `sent`, `accepted` or `declined`."),
     *DOCUMENT_AMOUNTS,

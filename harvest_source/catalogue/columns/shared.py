@@ -20,6 +20,11 @@ def text(name: str, description: str) -> Column:
     return Column(name, Kind.TEXT, description)
 
 
+def secret(name: str, description: str) -> Column:
+    """Declares a text that opens a public page without a login."""
+    return Column(name, Kind.TEXT, description, secret=True)
+
+
 def flag(name: str, description: str) -> Column:
     """Declares a boolean."""
     return Column(name, Kind.BOOL, description)

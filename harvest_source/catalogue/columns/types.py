@@ -6,7 +6,7 @@ of the API stand flattened, with two underscores (`client__id`), as the tables h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -28,6 +28,7 @@ class Column:
     name: str
     kind: Kind
     description: str
+    secret: bool = False  # it opens something without a login: it is not shown, nor kept of a deleted row
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,6 @@ class NestedList:
     name: str
     columns: tuple[Column, ...]
     description: str
-    nested: tuple[NestedList, ...] = ()
 
 
 Field = Column | NestedList
@@ -48,4 +48,4 @@ Field = Column | NestedList
 
 def under(prefix: str, *columns: Column) -> tuple[Column, ...]:
     """Returns the columns of a nested object, each name prefixed with `prefix` and two underscores."""
-    return tuple(Column(f"{prefix}__{column.name}", column.kind, column.description) for column in columns)
+    return tuple(replace(column, name=f"{prefix}__{column.name}") for column in columns)
