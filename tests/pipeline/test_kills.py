@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from harvest_source.loading import sync
 PATIENCE_SECONDS = 60.0
 FEW = ("--reports", "clients,tasks,time_entries,invoices,invoice_messages")
 LOADED = tuple(FEW[1].split(","))
+HISTORY_TWICE = "select count(*) - count(distinct (run_id, account_id, report)) from load_report"
 NAMES = ("clients", "time_entries", "invoices", "invoice_messages", "invoice_payments")
 
 
@@ -90,6 +92,38 @@ def test_requests_after_a_kill_late_in_a_long_first_load_are_few(tmp_path: Path)
         assert len(sandbox.requests) <= whole // 5
         assert before + len(sandbox.requests) <= whole * 1.1
         assert_equal(tmp_path, sandbox, *names)
+
+
+@pytest.mark.long
+def test_thirty_kills_at_random_moments_end_equal_and_a_first_load_goes_on_from_near(tmp_path: Path) -> None:
+    """Ten in a first load, ten in each of two later runs: nothing lost or doubled; the first load asks few things twice."""
+    chance = random.Random(30)  # noqa: S311 - moments of kills
+    account = tiny(size=Size(projects=4, users=3, invoices=150, estimates=2, time_entries=400, expenses=6, clients=3))
+    names = ("clients", "time_entries", "expenses", "invoices", "invoice_messages", "invoice_payments")
+    struck = 0
+    with serving(account) as sandbox:
+        for text in ("", "second", "third"):
+            if text:
+                edit_all(account, text)
+                account.delete("time_entries", chance.choice(list(account.rows["time_entries"])))
+                for invoice in chance.sample(list(account.rows["invoices"]), 75):
+                    account.update("invoices", invoice, notes=text)
+            asked: Counter[str] = Counter()
+            for _ in range(10):
+                sandbox.clear()
+                with fast_run(tmp_path, sandbox, *names) as process:
+                    kill_at(process, sandbox, chance.randrange(1, 60), chance.choice([0, chance.uniform(0, 2)]))
+                    struck += process.returncode == -signal.SIGKILL
+                asked.update(each.path for each in sandbox.requests if each.path.count("/") > 3)
+            sandbox.clear()
+            assert errors_of(sync_once(tmp_path, sandbox, *names)) == {}
+            asked.update(each.path for each in sandbox.requests if each.path.count("/") > 3)
+            assert_equal(tmp_path, sandbox, *names)
+            if not text:  # later, children of parents that have just changed are looked at once more by each run that completes
+                twice = asked.total() - len(asked)
+                assert twice <= len(asked) // 2, f"{twice} of {len(asked)} asked again"
+        assert rows(tmp_path, HISTORY_TWICE) == [(0,)]
+        assert struck >= 20
 
 
 @pytest.mark.long
@@ -185,8 +219,7 @@ def test_kill_while_the_history_is_written(tmp_path: Path, monkeypatch: pytest.M
                 sync_once(tmp_path, sandbox, "roles")
         assert errors_of(sync_once(tmp_path, sandbox, "roles")) == {}
         assert_equal(tmp_path, sandbox, "roles")
-    twice = "select count(*) - count(distinct (run_id, account_id, report)) from load_report"
-    assert rows(tmp_path, twice) == [(0,)]
+    assert rows(tmp_path, HISTORY_TWICE) == [(0,)]
 
 
 @pytest.mark.long
