@@ -18,27 +18,24 @@ from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.failures import is_interrupted
 from harvest_source.errors import CancelledError, HarvestError, SettingError, exit_code_of
 from harvest_source.loading import Summary, sync
-from harvest_source.reading.reader import Choice
+from harvest_source.loading.options import SyncOptions
+from harvest_source.reading.reader import Choice, Mode
 from harvest_source.settings import load_notify_url, parse_since
 
 REFUSAL = re.compile(r"Harvest does not allow it \(403[^)]*\)")
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """The options of `run`."""
+class RunOptions(SyncOptions):
+    """The options of `run`, and of `verify`."""
 
     reports: str | None = None
     exclude: str | None = None
     since: str | None = None
     days_back: int | None = None
     full_refresh: bool = False
-    drop_pending: bool = False
-    accept_deletions: bool = False
     notify: str | None = None
     json: bool = False
-    repairs: bool = True
-    totals: bool = False
 
 
 def run(place: Workplace, options: RunOptions) -> int:
@@ -53,7 +50,7 @@ def run(place: Workplace, options: RunOptions) -> int:
     """
     with _alerts(place, "run", options) as alerts:
         names = chosen_reports(options.reports, options.exclude)
-        choice = Choice(chosen_since(options), options.full_refresh, replaces=options.full_refresh)
+        choice = Choice(chosen_since(options), Mode.REPLACE if options.full_refresh else Mode.CHANGES)
         code = execute(place, names, choice, options, alerts)
     if place.demo and not options.json and len(names) == len(NAMES):  # the answers need the tables of all reports
         print_answers(place)
@@ -71,7 +68,7 @@ def verify(place: Workplace, options: RunOptions) -> int:
     """
     with _alerts(place, "verify", options) as alerts:
         names = chosen_reports(options.reports, options.exclude)
-        return execute(place, names, Choice(full_refresh=True), options, alerts)
+        return execute(place, names, Choice(mode=Mode.ALL), options, alerts)
 
 
 @contextmanager
@@ -107,15 +104,7 @@ def execute(place: Workplace, names: list[str], choice: Choice, options: RunOpti
 
 def _sync(place: Workplace, names: list[str], choice: Choice, options: RunOptions) -> Summary:
     with listener_for(quiet=place.quiet) as listener, open_source(place, names, choice, listener.note) as source:
-        return sync(
-            place.pipeline(),
-            source,
-            listener=listener,
-            drop_pending=options.drop_pending,
-            accept_deletions=options.accept_deletions,
-            repairs=options.repairs,
-            totals=options.totals,
-        )
+        return sync(place.pipeline(), source, listener=listener, **options.keywords)
 
 
 def _tell(summary: Summary, *, quiet: bool) -> None:

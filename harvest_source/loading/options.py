@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -13,3 +13,8 @@ class SyncOptions:
     accept_deletions: bool = False  # removes rows gone at Harvest even where they are more than half of a table
     repairs: bool = True  # loads what differs; without it the summary only tells
     totals: bool = False  # compares sums per year and month with Harvest's own reports, too
+
+    @property
+    def keywords(self) -> dict[str, bool]:
+        """Returns these options as `sync` takes them, without those of a class made of this one."""
+        return {each.name: getattr(self, each.name) for each in fields(SyncOptions)}

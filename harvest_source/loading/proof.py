@@ -21,7 +21,7 @@ from harvest_source.loading.looking_back import is_due, look_back
 from harvest_source.loading.removals import Removals, children_of, keys_under
 from harvest_source.loading.result import Result, Verdict, Verified
 from harvest_source.loading.unseen import not_seen, unseen_among
-from harvest_source.reading.reader import Outcome, Reader
+from harvest_source.reading.reader import Mode, Outcome, Reader
 
 USERS = "users"
 
@@ -52,7 +52,7 @@ class Proof:
     @property
     def _ignores(self) -> bool:
         """Returns whether nobody wants to know what is gone; a full refresh replaces the rows all the same."""
-        return self.reader.settings.deleted_rows == "ignore" and not self.reader.choice.replaces
+        return self.reader.settings.deleted_rows == "ignore" and self.reader.choice.mode is not Mode.REPLACE
 
     def choose(self) -> None:
         """Chooses what is compared: what is loaded, unless the caller may not see rows that an earlier one saw.
@@ -114,7 +114,7 @@ class Proof:
         if not chosen:
             return []
         with self.open_warehouse() as warehouse:
-            accept = self.accept_deletions or self.reader.choice.replaces
+            accept = self.accept_deletions or self.reader.choice.mode is Mode.REPLACE
             removals = Removals(warehouse, set(self.results), accept=accept, doubts=self.doubts)
             comparison = Comparison(self._lists, warehouse, removals.gone)
             findings = {pair: self._finding(pair, comparison, removals, compare) for pair in chosen}

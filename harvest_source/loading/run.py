@@ -312,7 +312,7 @@ class Run:
     def _read_late_parents(self, children: list[AccountReport]) -> None:
         """Reads what hangs on parents that the comparison brought: no list of changes names them."""
         choice = self.reader.choice
-        if not self.options.repairs or choice.since or choice.full_refresh:
+        if not self.options.repairs or choice.since or choice.reads_all:
             return
         self._take_over(self.loader.states())
         wishes = self._wishes(children)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -78,13 +79,25 @@ class Outcome:
         return Outcome(reading, later.state, plan=plan, parents=self.parents | later.parents, hidden=hidden)
 
 
+class Mode(Enum):
+    """How much of each report a run reads."""
+
+    CHANGES = "what changed since the last run"
+    ALL = "everything, as if for the first time"
+    REPLACE = "everything, in place of all rows: those gone at Harvest go without doubt"
+
+
 @dataclass(frozen=True)
 class Choice:
     """What of each report a run reads."""
 
     since: datetime | None = None  # only rows changed since; the state is left alone
-    full_refresh: bool = False  # everything, as if for the first time
-    replaces: bool = False  # what is loaded takes the place of all rows: those gone at Harvest go without doubt
+    mode: Mode = Mode.CHANGES
+
+    @property
+    def reads_all(self) -> bool:
+        """Returns whether everything is read, whatever earlier runs read."""
+        return self.mode is not Mode.CHANGES
 
 
 def _hears_nothing(*_: object) -> None:
@@ -160,7 +173,7 @@ class Reader:
 
     def _since(self, pair: AccountReport, state: State, list_name: str) -> datetime | None:
         """Returns from when a report needs the changes of a list."""
-        if self.choice.since or self.choice.full_refresh:
+        if self.choice.since or self.choice.reads_all:
             return self.choice.since
         return since_of(self.report(pair.report), state, list_name, self.settings.overlap_seconds)
 
@@ -233,7 +246,7 @@ class Reader:
     def start(self, plans: Iterable[ChildPlan], reserved_requests: int = 0) -> list[Asking]:
         """Returns plans as they are asked now: with what an interrupted run kept, and with parents unread for long."""
         now_hour = current_hour()
-        hours = range(0) if self.choice.full_refresh else range(now_hour - KEPT_HOURS, now_hour + 1)  # no clock was ahead
+        hours = range(0) if self.choice.reads_all else range(now_hour - KEPT_HOURS, now_hour + 1)  # no clock was ahead
         resumed = []
         for plan in plans:
             read_hours = answered(plan, self.store.kept(plan.pair, hours))

@@ -28,7 +28,7 @@ from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading import sync
-from harvest_source.reading.reader import Choice
+from harvest_source.reading.reader import Choice, Mode
 from harvest_source.settings import parse_since
 
 HOW_TO_GET_IT = (
@@ -140,7 +140,7 @@ def assert_verify_tells(folder: Path, sandbox: Sandbox, entry: int) -> None:
     """Asserts that `verify` finds a row whose values differ from Harvest's, and the month whose sum differs."""
     with make_pipeline(folder).sql_client() as client:
         client.execute_sql(f"update time_entries set rounded_hours = 99.25, billable = not billable where id = {entry}")
-    source = make_source(sandbox, "time_entries", choice=Choice(full_refresh=True))
+    source = make_source(sandbox, "time_entries", choice=Choice(mode=Mode.ALL))
     summary = sync(make_pipeline(folder), source, repairs=False, totals=True)
     assert [result.changed for result in summary.results] == [1]
     (note,) = summary.notes

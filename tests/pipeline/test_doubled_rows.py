@@ -12,7 +12,7 @@ from support import serving, stop_timers, sync_once
 
 from harvest_sandbox import Size, build_account
 from harvest_source.loading import compare
-from harvest_source.reading.reader import Choice
+from harvest_source.reading.reader import Choice, Mode
 
 SMALL = Size(projects=4, users=4, invoices=8, estimates=4, time_entries=200, expenses=40, clients=3)
 # one list, one with list elements, one paged by number, one object, children of a list and of users
@@ -61,5 +61,5 @@ def test_doubled_rows_are_mended_by_a_full_refresh(tmp_path: Path) -> None:
     with serving(account) as sandbox:
         sync_once(tmp_path, sandbox, *NAMES)
         double(tmp_path)
-        assert sync_once(tmp_path, sandbox, *NAMES, choice=Choice(full_refresh=True, replaces=True)).exit_code == 0
+        assert sync_once(tmp_path, sandbox, *NAMES, choice=Choice(mode=Mode.REPLACE)).exit_code == 0
         assert_equal(tmp_path, sandbox, *NAMES)

@@ -18,7 +18,7 @@ from harvest_sandbox import Fault, Sandbox
 from harvest_sandbox.access import Caller
 from harvest_source.catalogue.reports import by_name
 from harvest_source.loading import Summary, sync
-from harvest_source.reading.reader import Choice
+from harvest_source.reading.reader import Choice, Mode
 from harvest_source.settings import parse_since
 
 ACCEPT = "--accept-deletions"
@@ -96,7 +96,7 @@ def test_list_of_users_without_the_administrator_who_asks_is_no_proof(tmp_path: 
         before = tables_of(tmp_path)
         answer_empty(sandbox, ["users"])
         for chosen in (("users",), ("billable_rates",), names):
-            summary = sync_once(tmp_path, sandbox, *chosen, choice=Choice(full_refresh=True, replaces=True))
+            summary = sync_once(tmp_path, sandbox, *chosen, choice=Choice(mode=Mode.REPLACE))
             assert all("lacks the token's own user" in errors_of(summary)[name] for name in chosen)
             assert tables_of(tmp_path) == before
         assert "lacks the token's own user" in errors_of(sync_once(tmp_path, sandbox, "users"))["users"]
@@ -109,7 +109,7 @@ def test_list_of_users_never_holds_the_manager_who_asks(tmp_path: Path) -> None:
     manager, *_ = next(iter(account.rows["teammates"]))
     with serving(account) as sandbox:
         sandbox.callers[TOKEN] = Caller(user_id=manager)
-        for choice in (Choice(), Choice(full_refresh=True)):
+        for choice in (Choice(), Choice(mode=Mode.ALL)):
             assert errors_of(sync_once(tmp_path, sandbox, "users", choice=choice)) == {}
     assert (manager,) not in rows(tmp_path, "select id from users")
 

@@ -13,7 +13,7 @@ from second_harvest import Asked, HandMade, by_hand
 from support import sync_once
 
 from harvest_sandbox import Sandbox
-from harvest_source.reading.reader import Choice
+from harvest_source.reading.reader import Choice, Mode
 
 REFUSAL = (403, b'{"message": "Not authorized!"}')
 LATER = "2026-07-02T08:30:00Z"
@@ -58,7 +58,7 @@ def test_what_hangs_on_a_refused_invoice_stays_and_the_others_go_on(tmp_path: Pa
         for invoice in (refused, other):
             harvest.change("invoices", invoice, notes="edited")
         harvest.tables[f"invoices/{other}/messages"][0].update(subject="edited", updated_at=LATER)
-        for choice in (None, Choice(full_refresh=True, replaces=True)):
+        for choice in (None, Choice(mode=Mode.REPLACE)):
             assert verified(tmp_path, harvest, *ON_INVOICES, choice=choice) == {
                 "invoices": "yes",
                 "invoice_messages": "read 0 days ago, 1 invoice not seen",
@@ -162,7 +162,7 @@ def test_what_hangs_on_rows_out_of_a_managers_sight_stays(tmp_path: Path) -> Non
         for name in ("task_assignments", "user_assignments"):
             rows_left = [each for each in harvest.tables[name] if each["project"]["id"] != project]
             harvest.tables[name] = [each for each in rows_left if each.get("user", {}).get("id") != user]
-        for choice in (None, Choice(full_refresh=True, replaces=True)):
+        for choice in (None, Choice(mode=Mode.REPLACE)):
             told = verified(tmp_path, harvest, *names, choice=choice)
             assert told["projects"] == "yes, 1 project not seen"
             assert "assignments not seen" in told["user_assignments"]

@@ -10,7 +10,7 @@ from pipelines import make_pipeline, rows
 from support import serving, stop_timers, sync_once
 
 from harvest_sandbox import Size, build_account
-from harvest_source.reading.reader import Choice
+from harvest_source.reading.reader import Choice, Mode
 
 SMALL = Size(projects=3, users=3, invoices=6, estimates=2, time_entries=60, expenses=5, clients=3)
 NAMES = ("clients", "time_entries", "invoices", "company", "invoice_payments")  # plain, Arrow, with a list, one row, children
@@ -37,7 +37,7 @@ def test_values_of_an_own_column_stay(tmp_path: Path) -> None:
                 client.execute_sql(f"update {table} set {VALUES}")
         before = own_values(tmp_path)
         assert all(set(values) == {(*next(iter(before["clients"])),)} for values in before.values())
-        quiet = sync_once(tmp_path, sandbox, *NAMES, deleted_rows="keep", choice=Choice(full_refresh=True, replaces=True))
+        quiet = sync_once(tmp_path, sandbox, *NAMES, deleted_rows="keep", choice=Choice(mode=Mode.REPLACE))
         assert [(each.changed, each.error) for each in quiet.results] == [(0, None)] * len(NAMES)
         assert own_values(tmp_path) == before
         for name in ("clients", "time_entries", "invoices", "invoice_payments"):

@@ -18,7 +18,7 @@ from harvest_sandbox import Account
 from harvest_source.catalogue.reports import REPORTS
 from harvest_source.errors import AccountNotFoundError, HarvestError, TokenRejectedError
 from harvest_source.loading import sync
-from harvest_source.reading.reader import Choice
+from harvest_source.reading.reader import Choice, Mode
 
 LONG = pytest.mark.long
 PARENTS = ("projects", "users", "invoices", "estimates")  # children are read by these
@@ -60,7 +60,7 @@ def test_deletions_in_one_account_are_followed_there(tmp_path: Path, assignments
         assert gone >= {*PARENTS, "invoice_payments", "invoice_messages", "estimate_messages", "project_assignments"}
         assert_equal(tmp_path, sandbox, *LINKED)
         delete_parents(accounts[2])
-        choice = Choice(full_refresh=True)
+        choice = Choice(mode=Mode.ALL)
         source = make_source(sandbox, *LINKED, choice=choice, assignments=assignments)
         assert errors_of(sync(make_pipeline(tmp_path), source, totals=True)) == {}
         assert_equal(tmp_path, sandbox, *LINKED)

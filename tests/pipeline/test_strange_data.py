@@ -16,7 +16,7 @@ from support import serving, sync_once
 
 from harvest_sandbox import Account, Fault, Size
 from harvest_source.catalogue.reports import NAMES, REPORTS
-from harvest_source.reading.reader import Choice
+from harvest_source.reading.reader import Choice, Mode
 
 CONTROLS = "".join(map(chr, range(1, 32))) + "\x7f\x85\u2028\ufeff\u200b"
 TEXTS = {
@@ -89,7 +89,7 @@ def test_rows_without_a_list_that_another_row_has_are_not_changed(tmp_path: Path
     account.rows["clients"][ids_of(account, "clients")[0]]["tags"] = ["a", "b"]
     with serving(account) as sandbox:
         for _ in range(2):
-            summary = sync_once(tmp_path, sandbox, "clients", choice=Choice(full_refresh=True))
+            summary = sync_once(tmp_path, sandbox, "clients", choice=Choice(mode=Mode.ALL))
             assert errors_of(summary) == {}
     assert summary.results[0].changed == 0
 
@@ -232,5 +232,5 @@ def test_rounding_that_changed_for_all_past_time_is_mended_by_a_full_refresh(tmp
         assert rows(tmp_path, sums) == [(Decimal("0.3"), Decimal("0.75"))]
         for row_id in kept:
             account.update("time_entries", row_id, quiet=True, rounded_hours=0.5)
-        sync_once(tmp_path, sandbox, "time_entries", choice=Choice(full_refresh=True))
+        sync_once(tmp_path, sandbox, "time_entries", choice=Choice(mode=Mode.ALL))
         assert rows(tmp_path, sums) == [(Decimal("0.3"), Decimal("1.5"))]

@@ -12,7 +12,7 @@ from second_harvest import Asked, HandMade, by_hand
 from support import make_source, sync_once
 
 from harvest_source.loading import ReportResult, Summary, sync
-from harvest_source.reading.reader import Choice
+from harvest_source.reading.reader import Choice, Mode
 from harvest_source.settings import parse_since
 
 
@@ -97,7 +97,7 @@ def test_verify_finds_nothing_wrong_while_timers_run(tmp_path: Path, *, holds_ru
     """Hours grow between two looks, one timer stops, old entries have no rounded hours; a sum that is wrong is still found."""
 
     def verify(*, repairs: bool = True) -> tuple[Summary, ReportResult]:
-        source = make_source(harvest, "time_entries", choice=Choice(full_refresh=True))
+        source = make_source(harvest, "time_entries", choice=Choice(mode=Mode.ALL))
         summary = sync(make_pipeline(tmp_path), source, repairs=repairs, totals=True)
         return summary, summary.results[0]
 

@@ -15,7 +15,7 @@ from harvest_source.api.parsing import parse_exact
 from harvest_source.errors import RefusedError
 from harvest_source.loading import Summary, sync
 from harvest_source.loading.totals import TOTALS
-from harvest_source.reading.reader import Choice
+from harvest_source.reading.reader import Choice, Mode
 
 REPORT = "reports/time/projects"
 SMALL = Size(projects=4, users=4, invoices=6, estimates=2, time_entries=100, expenses=10, clients=3)
@@ -23,7 +23,7 @@ NAMES = ("time_entries", "expenses", "invoices", "invoice_payments")
 
 
 def verify(folder: Path, sandbox: Sandbox, *, repairs: bool = True) -> Summary:
-    source = make_source(sandbox, *NAMES, choice=Choice(full_refresh=True))
+    source = make_source(sandbox, *NAMES, choice=Choice(mode=Mode.ALL))
     return sync(make_pipeline(folder), source, repairs=repairs, totals=True)
 
 

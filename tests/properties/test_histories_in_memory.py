@@ -26,7 +26,7 @@ from harvest_source.errors import HarvestError
 from harvest_source.loading import Summary, compare, run
 from harvest_source.loading.states import LOOKED
 from harvest_source.reading import windows
-from harvest_source.reading.reader import Choice
+from harvest_source.reading.reader import Choice, Mode
 from harvest_source.settings import parse_since
 from harvest_source.signin.auth import PersonalToken
 
@@ -39,7 +39,6 @@ Values = list[tuple[str, Any]]
 LISTS = ("time_entries", "expenses", "invoices", "projects", "clients", "user_assignments", "task_assignments", "tasks")
 HISTORIES = 25  # of one test
 STEPS = 10
-HALF = 0.5
 
 
 class World:
@@ -163,7 +162,7 @@ class World:
 
     def refresh(self) -> str:
         """Loads everything anew."""
-        self.run(Choice(full_refresh=True, replaces=self.random.random() < HALF))
+        self.run(Choice(mode=self.random.choice((Mode.ALL, Mode.REPLACE))))
         self.sandbox.faults.clear()
         return "refresh"
 

@@ -25,7 +25,7 @@ from harvest_source.errors import (
     UnavailableError,
 )
 from harvest_source.reading.plan import ChildPlan, Wish, part_of
-from harvest_source.reading.reader import Choice, Outcome, Reader
+from harvest_source.reading.reader import Choice, Mode, Outcome, Reader
 from harvest_source.settings import HarvestSettings
 
 OLD, NEW, LATER = "2026-06-01T00:00:00Z", "2026-07-01T10:00:00Z", "2026-08-01T00:00:00Z"
@@ -102,7 +102,7 @@ def test_children_read_the_lists_they_hang_on_by_themselves(open_reader: Open) -
 SINCE: dict[str, tuple[Choice, dict[str, Any], str | None, dict[str, Any] | None]] = {  # asked from, state kept
     "first": (Choice(), {}, None, {"updated_at": NEW}),
     "a little before the bookmark": (Choice(), {"updated_at": NEW}, "2026-07-01T09:55:00Z", {"updated_at": NEW}),
-    "anew": (Choice(full_refresh=True), {"updated_at": NEW}, None, {"updated_at": NEW}),
+    "anew": (Choice(mode=Mode.ALL), {"updated_at": NEW}, None, {"updated_at": NEW}),
     "from a date on": (Choice(since=NOON), {"updated_at": OLD}, "2026-07-01T12:00:00Z", None),
     "nothing changed": (Choice(), {"updated_at": LATER}, "2026-07-31T23:55:00Z", {"updated_at": LATER}),
 }  # fmt: skip
@@ -186,7 +186,7 @@ def test_answers_outlive_an_interrupted_run(open_reader: Open, tmp_path: Path) -
     """The next one asks for the others only; a full refresh asks for all; what is loaded is dropped."""
     client = harvest()
     read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})  # killed before it loads
-    for choice, asked in ((Choice(), []), (Choice(full_refresh=True), ["invoices/1/payments", "invoices/2/payments"])):
+    for choice, asked in ((Choice(), []), (Choice(mode=Mode.ALL), ["invoices/1/payments", "invoices/2/payments"])):
         client.asked.clear()
         reader = open_reader(client, choice, tmp_path)
         outcome = read(reader, {PAYMENTS: Wish()})[PAYMENTS]
