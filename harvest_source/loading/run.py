@@ -213,7 +213,7 @@ class Run:
             return wishes
         with self.loader.warehouse() as warehouse:
             children = {pair.report for pair in read_before if self._is_child(pair)}
-            doubled = warehouse.doubled_children([by_name(name) for name in children])
+            doubled = warehouse.doubled_children([by_name(name) for name in children]) if children else {}
             for pair in read_before:
                 ran_before = suspects = None
                 report = by_name(pair.report)
