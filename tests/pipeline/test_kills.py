@@ -28,7 +28,7 @@ from pipelines import make_pipeline, rows
 from support import make_source, serving, sync_once
 
 from harvest_sandbox import Fault, Request, Sandbox, Size, build_account
-from harvest_source.errors import LoadFailedError
+from harvest_source.errors import LoadFailedError, SettingError
 from harvest_source.loading import sync
 
 PATIENCE_SECONDS = 60.0
@@ -337,7 +337,7 @@ def test_pending_load_can_be_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyP
         account.insert("time_entries", notes="first day")
         with monkeypatch.context() as patch:
             patch.setattr(dlt.Pipeline, "load", _fail)
-            with pytest.raises(OSError, match="gone"):
+            with pytest.raises(SettingError, match="gone"):
                 sync_once(tmp_path, sandbox, *NAMES)
         ears = Ears()
         source = make_source(sandbox, *NAMES)
