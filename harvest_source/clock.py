@@ -39,3 +39,7 @@ class Clock:
     def cancel(self) -> None:
         """Ends every wait, now and later."""
         self._cancelled.set()
+
+    def renew(self) -> None:
+        """Lets waits be waits again, for the run that follows one that was cancelled."""
+        self._cancelled = threading.Event()

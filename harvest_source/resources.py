@@ -61,15 +61,17 @@ class Extraction:
     _accounts: list[Account] | None = None
 
     def __post_init__(self) -> None:
+        self._lock = threading.Lock()  # resources may be extracted in parallel
         self.reader: Reader = self.connection.reader()
         self.fetcher = self.reader.fetcher  # its store is opened before there are threads
 
     @property
     def accounts(self) -> list[Account]:
         """Returns the accounts to load; asks Harvest the first time."""
-        if self._accounts is None:
-            self._accounts = self.connection.accounts()
-        return self._accounts
+        with self._lock:
+            if self._accounts is None:
+                self._accounts = self.connection.accounts()
+            return self._accounts
 
 
 class Extractions:
@@ -79,13 +81,16 @@ class Extractions:
         self.connection = connection
         self._state: Any = None
         self._latest: Extraction | None = None
+        self._lock = threading.Lock()
 
     def current(self) -> Extraction:
         """Returns what belongs to the extraction that is under way: each has a state of its own."""
         state = dlt.current.source_state()
-        if self._latest is None or state is not self._state:
-            self._state, self._latest = state, Extraction(self.connection)
-        return self._latest
+        with self._lock:
+            if self._latest is None or state is not self._state:
+                self.connection.client.begin()
+                self._state, self._latest = state, Extraction(self.connection)
+            return self._latest
 
 
 def build_resources(connection: Connection, reports: list[Report]) -> Resources:
@@ -98,18 +103,36 @@ def build_resources(connection: Connection, reports: list[Report]) -> Resources:
 
 
 def _list_resource(extractions: Extractions, report: Report) -> DltResource:
-    hints = _hints(extractions.connection, report)
-    if not report.takes_updated_since:
-        return _described(dlt.resource(lambda: _iter_list(extractions.current(), report), **hints), report)
-    cursor = incremental(extractions.connection.settings)
+    connection = extractions.connection
+    items = partial(_iter_current, extractions, report)
+    return table_resource(report, connection.settings, _hints(connection, report), items)
+
+
+def table_resource(
+    report: Report, settings: HarvestSettings, hints: dict[str, Any], iter_items: Callable[[], Iterator[Any]]
+) -> DltResource:
+    """Returns a resource of a report's table; that of a list which takes `updated_since` is incremental in dlt's own way.
+
+    Args:
+        report: whose table.
+        settings: of the run.
+        hints: what dlt is told of the table.
+        iter_items: yields what is loaded, and keeps the marks of its accounts.
+    """
+    if report.parent or not report.takes_updated_since:
+        return described(dlt.resource(lambda: iter_items(), **hints), report)  # noqa: PLW0108 - dlt wants a function
+    cursor: Any = dlt.sources.incremental(UPDATED_AT, lag=settings.overlap_seconds, on_cursor_value_missing="include")
 
     def rows(updated_at: Any = cursor) -> Iterator[Any]:
         updated_at.advance(None)  # Harvest was asked for the right rows: dlt lets them pass
-        extraction = extractions.current()
-        yield from _iter_list(extraction, report)
-        move_mark(updated_at, report)
+        yield from iter_items()
+        _move_mark(updated_at, report)
 
-    return _described(dlt.resource(rows, incremental=cursor, **hints), report)
+    return described(dlt.resource(rows, incremental=cursor, **hints), report)
+
+
+def _iter_current(extractions: Extractions, report: Report) -> Iterator[Any]:
+    yield from _iter_list(extractions.current(), report)
 
 
 def _iter_list(extraction: Extraction, report: Report) -> Iterator[Any]:
@@ -139,7 +162,7 @@ def _child_resources(extractions: Extractions, report: Report) -> list[DltResour
     name = f"{report.name}_parents"
     parents = dlt.resource(lambda: _iter_parents(extractions.current(), report), name=name, selected=False)
     rows = dlt.transformer(children, data_from=parents, **_hints(extractions.connection, report))
-    return [parents, _described(rows, report)]
+    return [parents, described(rows, report)]
 
 
 def _iter_parents(extraction: Extraction, report: Report) -> Iterator[Row]:
@@ -195,6 +218,7 @@ class _Asking:
         self._report = report
         tables = _current_tables()
         self._shaper = Shaper(report, lambda table: _kinds(tables.get(table)), extraction.notes)  # other threads have no schema
+        self._shaping = threading.Lock()  # columns that nobody documented are met there
 
     def ask(self, parent: Any) -> Any:
         """Returns the children of one parent: rows, those with new columns described; `None` where there are none.
@@ -211,14 +235,21 @@ class _Asking:
         asking.ask(parent_id)
         if planned is None or len(asking.refused) == len(planned.versions):
             asking.require_answer()
-        rows = [row for batch in iter_rows(self._shaper, asking.reading([parent_id])) for row in batch]
+        reading = asking.reading([parent_id])
+        with self._shaping:
+            rows = [row for batch in iter_rows(self._shaper, reading) for row in batch]
+            item = next((item for item, _rows in iter_items(self._report, self._shaper, [rows])), None) if rows else None
         if planned:
             planned.is_read(parent_id)
-        return next((item for item, _rows in iter_items(self._report, self._shaper, [rows])), None) if rows else None
+        return item
 
     def _identify(self, parent: Any) -> tuple[int, int]:
         row = parent if isinstance(parent, Mapping) else {"id": parent}
         account_id = row.get("account_id")
+        if not str(row.get("id")).isdigit():
+            raise SettingError(
+                f"{self._report.name}: a parent is an id, or a row with id; this is {{}}", quoted=(repr(parent)[:80],)
+            )
         if account_id is None:
             accounts = self._extraction.accounts
             if len(accounts) > 1:
@@ -231,17 +262,13 @@ def _hints(connection: Connection, report: Report) -> dict[str, Any]:
     return resource_hints(report, keep_deleted=connection.settings.deleted_rows == "keep", merges=True)
 
 
-def _described(resource: DltResource, report: Report) -> DltResource:
-    described: DltResource = resource.apply_hints(additional_table_hints=table_hints(report))
-    return described
+def described(resource: DltResource, report: Report) -> DltResource:
+    """Returns a resource with what dlt is told of its table beside the columns."""
+    with_hints: DltResource = resource.apply_hints(additional_table_hints=table_hints(report))
+    return with_hints
 
 
-def incremental(settings: HarvestSettings) -> Any:
-    """Returns dlt's incremental of a list; a row without the cursor passes."""
-    return dlt.sources.incremental(UPDATED_AT, lag=settings.overlap_seconds, on_cursor_value_missing="include")
-
-
-def move_mark(updated_at: Any, report: Report) -> None:
+def _move_mark(updated_at: Any, report: Report) -> None:
     """Has dlt's incremental keep the mark of a report as long as rows of one account only were ever loaded."""
     states = list(accounts_state(report.name).values())
     if len(states) == 1 and states[0].get(UPDATED_AT):

@@ -267,8 +267,10 @@ def parse_account_ids(value: object) -> tuple[int, ...] | None:
         return None
     parts = list(value) if isinstance(value, (list, tuple)) else str(value).strip().strip("[]").split(",")
     texts = [str(part).strip().strip("\"'") for part in parts]
-    if texts == ["all"]:
+    if texts == ["all"] or value == ():
         return ()
+    if not texts:  # a list that somebody's program made
+        raise _wrong("account_id", str(value), "names no account: write all for all of them")
     for text in texts:
         if not (text.isascii() and text.isdigit()) or int(text) == 0:
             raise _wrong("account_id", text, f"is not a number: it is the number in the list at {DEVELOPERS_URL}")

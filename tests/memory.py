@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import operator
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -245,7 +245,7 @@ class MemoryLoader:
     def complete_tables(self, _when: str) -> None:
         self.store.is_made = True
 
-    def load(self, deliveries: list[Delivery]) -> dict[AccountReport, Tally | ApiError]:
+    def load(self, deliveries: list[Delivery]) -> Iterator[tuple[AccountReport, Tally | ApiError]]:
         found: dict[AccountReport, Tally | ApiError] = {}
         package = []
         for delivery in deliveries:
@@ -256,7 +256,7 @@ class MemoryLoader:
             else:
                 package.append(written)
         self.store.write(package)
-        return found
+        yield from found.items()
 
     def _written(self, delivery: Delivery) -> tuple[Written, Tally]:
         account_id, report = delivery.pair.account_id, next(each for each in self.reports if each.name == delivery.pair.report)

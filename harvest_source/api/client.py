@@ -18,7 +18,7 @@ from harvest_source.addresses import Origin, origin
 from harvest_source.api.answers import Answer, PassingFault, check, next_link, rows_of
 from harvest_source.api.bodies import ACCEPTED, read_body
 from harvest_source.api.connections import Connections, Session
-from harvest_source.api.limits import Budget, Budgets
+from harvest_source.api.limits import Budget, Budgets, OnWait
 from harvest_source.api.outages import Outages
 from harvest_source.api.page_bounds import PageBound, held_together
 from harvest_source.clock import Clock
@@ -94,6 +94,10 @@ class _Bearer(AuthBase):
         return request
 
 
+def _tells_nobody(*_: object) -> None:
+    """Hears what nobody wants to know."""
+
+
 class HarvestClient:
     """Sends GET requests to Harvest for one token, from any number of threads."""
 
@@ -111,8 +115,8 @@ class HarvestClient:
         self.budgets = budgets or Budgets(self.clock)
         self.outages = Outages(self.clock)
         self.traffic = Traffic()
-        self.on_request: Callable[[int | None, str], None] = lambda _account_id, _label: None
-        self.on_slow: Callable[[str], None] = lambda _label: None  # told once of each list that is asked for in smaller parts
+        self.on_request: Callable[[int | None, str], None] = _tells_nobody
+        self.on_slow: Callable[[str], None] = _tells_nobody
         self.slow_lists: set[str] = set()
         self._auth = auth
         self._homes = frozenset(origin(url) for url in (settings.api_url, settings.id_url))
@@ -127,6 +131,35 @@ class HarvestClient:
     def __exit__(self, *_: object) -> None:
         """Closes the connections; a request that is sent afterwards opens a new one."""
         self._connections.close()
+
+    def begin(self) -> None:
+        """Begins a run: what an earlier one cancelled, counted or found slow is forgotten. The limits go on."""
+        self.clock.renew()
+        self.traffic = Traffic()
+        self.slow_lists = set()
+
+    @contextmanager
+    def told_to(
+        self,
+        on_request: Callable[[int | None, str], None],
+        on_slow: Callable[[str], None],
+        on_wait: OnWait,
+        on_outage: Callable[[str], None],
+    ) -> Iterator[None]:
+        """Has what happens on the way to Harvest told, for the length of a `with`.
+
+        Args:
+            on_request: told account and label of each request.
+            on_slow: told once of each list that is asked for in smaller parts.
+            on_wait: told of each wait for a limit.
+            on_outage: told what keeps Harvest's answers away, and when they come again.
+        """
+        self.on_request, self.on_slow = on_request, on_slow
+        with self.budgets.told_to(on_wait), self.outages.told_to(on_outage):
+            try:
+                yield
+            finally:
+                self.on_request, self.on_slow = _tells_nobody, _tells_nobody
 
     @property
     def _session(self) -> Session:

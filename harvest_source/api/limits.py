@@ -103,6 +103,12 @@ class Budgets:
         """Returns the budget that requests to `path` (below the API address) use up."""
         return self.reports if path.startswith("reports/") else self.general
 
-    def listen(self, on_wait: OnWait) -> None:
-        """Has `on_wait` told of every wait for a limit."""
+    @contextmanager
+    def told_to(self, on_wait: OnWait) -> Iterator[None]:
+        """Has `on_wait` told of every wait for a limit, for the length of a `with`."""
+        before = self.general.on_wait
         self.general.on_wait = self.reports.on_wait = on_wait
+        try:
+            yield
+        finally:
+            self.general.on_wait = self.reports.on_wait = before

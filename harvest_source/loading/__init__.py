@@ -13,12 +13,14 @@ import dlt
 from harvest_source.catalogue.reports import NAMES, AccountReport
 from harvest_source.destinations.defaults import dlt_defaults
 from harvest_source.destinations.set_up import setting_errors
+from harvest_source.errors import SettingError
 from harvest_source.loading.listener import Listener
 from harvest_source.loading.options import SyncOptions
 from harvest_source.loading.run import run_alone
 from harvest_source.loading.summary import ReportResult, Summary
 from harvest_source.reading.reader import Outcome
 from harvest_source.resources import HarvestSource
+from harvest_source.settings import SECTION
 
 __all__ = ["ReportResult", "Summary", "sync"]
 
@@ -59,9 +61,9 @@ def sync(
     options = SyncOptions(drop_pending=drop_pending, accept_deletions=accept_deletions, repairs=repairs, totals=totals)
     connection = source.connection
     client = connection.client
-    client.on_request = lambda _account_id, label: listener.request(label)
-    client.budgets.listen(listener.waiting)
-    client.on_slow = lambda name: listener.note(f"{name}: Harvest does not answer in time, so it is asked for in smaller parts")
+    if source.name != SECTION:
+        raise SettingError(f"sync knows the source by its own name, {SECTION}; this one is called {{}}", quoted=(source.name,))
+    client.begin()
     names = [name for name in NAMES if name in source.selected_resources]
     destination = pipeline.destination.destination_name
 
@@ -74,8 +76,14 @@ def sync(
         on_planned=lambda requests: listener.planned(requests, requests * GENERAL_PACE_SECONDS),
         on_read=tell_read,
     )
+    telling = client.told_to(
+        on_request=lambda _account_id, label: listener.request(label),
+        on_slow=lambda name: listener.note(f"{name}: Harvest does not answer in time, so it is asked for in smaller parts"),
+        on_wait=listener.waiting,
+        on_outage=listener.outage,
+    )
     try:
-        with setting_errors(destination), dlt_defaults(pipeline), client, client.outages.told_to(listener.outage):
+        with setting_errors(destination), dlt_defaults(pipeline), client, telling:
             return run_alone(pipeline, connection, reader, names, options, listener)
     finally:
         reader.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -21,7 +21,7 @@ def load_apart(
     pipeline: dlt.Pipeline,
     deliveries: list[Delivery],
     load: Callable[[list[Delivery]], Mapping[AccountReport, Tally]],
-) -> dict[AccountReport, Tally | ApiError]:
+) -> Iterator[tuple[AccountReport, Tally | ApiError]]:
     """Loads deliveries in one package, and one by one where that fails for their rows.
 
     Args:
@@ -29,37 +29,40 @@ def load_apart(
         deliveries: one for each account and report.
         load: loads the given ones in one package, and returns what it found of them.
 
-    Returns:
-        what was found of each, or why it could not be loaded.
+    Yields:
+        each as soon as it is loaded, with what was found of it; at the end those that could not be loaded, and why.
 
     Raises:
         PipelineStepFailed: the destination or this machine is to blame, or all reports fail for a reason that is not an answer's.
     """
-    loaded: dict[AccountReport, Tally | ApiError] = {}
 
-    def attempt(chosen: list[Delivery]) -> PipelineStepFailed | None:
+    def attempt(chosen: list[Delivery]) -> Mapping[AccountReport, Tally] | PipelineStepFailed:
         try:
-            loaded.update(load(chosen))
+            return load(chosen)
         except PipelineStepFailed as failure:
             if not _is_of_rows(failure, pipeline):
                 raise
             pipeline.abort_packages()
             return failure
-        return None
 
+    failures: dict[AccountReport, PipelineStepFailed] = {}
     whole = attempt(deliveries)
-    if whole is None:
-        return loaded
-    tried = {deliveries[0].pair: whole} if len(deliveries) == 1 else {each.pair: attempt([each]) for each in deliveries}
-    failures = {pair: failure for pair, failure in tried.items() if failure}
+    if not isinstance(whole, PipelineStepFailed):
+        yield from whole.items()
+        return
+    for each in deliveries:
+        alone = whole if len(deliveries) == 1 else attempt([each])
+        if isinstance(alone, PipelineStepFailed):
+            failures[each.pair] = alone
+        else:
+            yield from alone.items()
     errors = {pair: _own_error(failure) for pair, failure in failures.items()}
     if len(errors) == len(deliveries) and None in errors.values():
         raise failures[deliveries[0].pair]
     for pair, failed in failures.items():
         logging.getLogger(LOGGER).debug("what rows of %s brought about:", pair.report, exc_info=failed)
         refused = RefusedError(f"its rows could not be loaded ({failed.step}): {{}}", quoted=(reason(failed),))
-        loaded[pair] = errors[pair] or refused
-    return loaded
+        yield pair, errors[pair] or refused
 
 
 def _is_of_rows(failure: PipelineStepFailed, pipeline: dlt.Pipeline) -> bool:

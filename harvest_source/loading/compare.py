@@ -137,8 +137,8 @@ class Comparison:
             return self._against_reading(outcome.reading)
         for _ in range(LOOKS):
             asked = self.lists.asked_ahead(pair) or self.lists.ask(pair, rows=self.is_short(pair))
-            if asked.pages:
-                return self.against(asked.pages)
+            if asked.reading:
+                return self.against(asked.reading)
             if asked.total is None:
                 return self.read_all(pair)
             if self.matches(pair, asked.total):
@@ -160,31 +160,31 @@ class Comparison:
         """Reads a whole list and compares every row."""
         return self.against(self.lists.read(pair))
 
-    def _against_reading(self, pages: Reading) -> Finding:
+    def _against_reading(self, reading: Reading) -> Finding:
         """Compares a table's keys with those of a whole reading of this run, whose rows are loaded already."""
-        pair = AccountReport(pages.account_id, pages.report.name)
+        pair = AccountReport(reading.account_id, reading.report.name)
         here = self.here(pair)
-        if here == len(pages.keys):
+        if here == len(reading.keys):
             return Finding(here, equal=True)
-        present = self.warehouse.keys(pages.report, pair.account_id, self.scope(pages.report)) - self.gone.get(pair, set())
-        gone = present - pages.keys - self._on_the_edge(pages.report, pair.account_id)
-        return Finding(len(pages.keys), equal=present == pages.keys, gone=frozenset(gone))
+        present = self.warehouse.keys(reading.report, pair.account_id, self.scope(reading.report)) - self.gone.get(pair, set())
+        gone = present - reading.keys - self._on_the_edge(reading.report, pair.account_id)
+        return Finding(len(reading.keys), equal=present == reading.keys, gone=frozenset(gone))
 
-    def against(self, pages: Reading, since: datetime | None = None) -> Finding:
+    def against(self, reading: Reading, since: datetime | None = None) -> Finding:
         """Compares a table's keys and change times with those of a list's rows, all of them or those changed since."""
-        pair = AccountReport(pages.account_id, pages.report.name)
-        present, there = self._present(pair, since), versions_of(pages)
+        pair = AccountReport(reading.account_id, reading.report.name)
+        present, there = self._present(pair, since), versions_of(reading)
         gone = (
-            present.keys() - there.keys() - self._on_the_edge(pages.report, pair.account_id, since) - self.gone.get(pair, set())
+            present.keys() - there.keys() - self._on_the_edge(reading.report, pair.account_id, since) - self.gone.get(pair, set())
         )
         differs = have_differences(present, there, self.lists.began)
-        return Finding(len(there), equal=not gone and not differs, gone=frozenset(gone), reading=pages if differs else None)
+        return Finding(len(there), equal=not gone and not differs, gone=frozenset(gone), reading=reading if differs else None)
 
-    def holds(self, pages: Reading) -> bool:
+    def holds(self, reading: Reading) -> bool:
         """Returns whether the table has every key of a list's rows, in whichever version."""
-        ids = (key[0] for key in pages.keys)
-        rows = self.warehouse.rows_by_id(pages.report.name, pages.account_id, "id", ids)
-        return pages.keys <= {(row["id"],) for row in rows if row.get(DELETED_AT) is None}
+        ids = (key[0] for key in reading.keys)
+        rows = self.warehouse.rows_by_id(reading.report.name, reading.account_id, "id", ids)
+        return reading.keys <= {(row["id"],) for row in rows if row.get(DELETED_AT) is None}
 
     def _present(self, pair: AccountReport, since: datetime | None) -> Versions:
         """Returns keys and change times of a table's rows; those of all lists read ahead are asked for together."""

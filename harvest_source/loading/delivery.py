@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from harvest_source.catalogue.hints import DELETED_AT, arrow_schema, resource_hints, table_hints
+from harvest_source.catalogue.hints import DELETED_AT, arrow_schema, resource_hints
 from harvest_source.catalogue.reports import AccountReport, Key, Report
 from harvest_source.loading.changes import ChangeFilter
 from harvest_source.loading.rewriting import RestOfTable
@@ -19,13 +20,13 @@ from harvest_source.reading.reading import Reading
 from harvest_source.reading.shape import Notes, Row, Shaper
 from harvest_source.resources import (
     accounts_state,
+    described,
     empty_item,
-    incremental,
     iter_items,
     iter_rows,
     known_arrow_schema,
     known_kinds,
-    move_mark,
+    table_resource,
 )
 from harvest_source.settings import SECTION, HarvestSettings
 
@@ -83,28 +84,13 @@ def package_source(package: Package, reports: list[Report], *others: DltResource
     return harvest()
 
 
+def _resource(package: Package, report: Report) -> DltResource:
+    return table_resource(report, package.settings, package.hints(report), partial(_iter_table, package, report))
+
+
 def empty_resource(package: Package, report: Report) -> DltResource:
     """Returns a resource that makes the table of a report without a row, where the destination has no other way."""
-    return _described(dlt.resource([empty_item(report)], **package.hints(report)), report)
-
-
-def _resource(package: Package, report: Report) -> DltResource:
-    hints = package.hints(report)
-    if report.parent or not report.takes_updated_since:
-        return _described(dlt.resource(lambda: _iter_table(package, report), **hints), report)
-    cursor = incremental(package.settings)
-
-    def rows(updated_at: Any = cursor) -> Iterator[Any]:
-        updated_at.advance(None)  # Harvest was asked for the right rows: dlt lets them pass
-        yield from _iter_table(package, report)
-        move_mark(updated_at, report)
-
-    return _described(dlt.resource(rows, incremental=cursor, **hints), report)
-
-
-def _described(resource: DltResource, report: Report) -> DltResource:
-    described: DltResource = resource.apply_hints(additional_table_hints=table_hints(report))
-    return described
+    return described(dlt.resource([empty_item(report)], **package.hints(report)), report)
 
 
 def _iter_table(package: Package, report: Report) -> Iterator[Any]:

@@ -26,7 +26,7 @@ class Asked:
     """What one answer tells of a list."""
 
     total: int | None  # Harvest's count of its rows, `None` where it gives none
-    pages: Reading | None = None  # the rows, where they were asked for and the answer holds them all
+    reading: Reading | None = None  # the rows, where they were asked for and the answer holds them all
 
 
 @dataclass
@@ -72,17 +72,17 @@ class Lists:
 
     def read_ahead(self) -> list[AccountReport]:
         """Returns the lists whose rows were asked ahead and not taken yet."""
-        return [pair for pair, asked in self._ahead.items() if isinstance(asked, Asked) and asked.pages]
+        return [pair for pair, asked in self._ahead.items() if isinstance(asked, Asked) and asked.reading]
 
     def is_whole(self, outcome: Outcome) -> bool:
         """Returns whether the run read a whole list: then that is Harvest's list itself."""
-        pages = outcome.reading
-        return bool(pages and not pages.report.parent and pages.since == self.reader.choice.since)
+        reading = outcome.reading
+        return bool(reading and not reading.report.parent and reading.since == self.reader.choice.since)
 
     @property
     def began(self) -> datetime | None:
         """Returns the server's time when lists began to be read in this run: what changed since is the next run's."""
-        return min((pages.started for pages in self.reader.lists.values() if pages.started), default=None)
+        return min((reading.started for reading in self.reader.lists.values() if reading.started), default=None)
 
     def bound(self, report: Report, since: datetime | None = None) -> datetime | None:
         """Returns from which change time on a list is compared, of what changed since; `None` for all of it."""

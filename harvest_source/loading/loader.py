@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -110,6 +110,10 @@ class Loader:
             source = package_source(self._package, self.reports, *own)
             if not complete_tables(self.pipeline, source, self.listener.note, when):
                 lacking = [report for report in self.reports if not was_loaded(self.pipeline, report)]
+                names = {report.name for report in lacking}
+                elsewhere = [pair for pair in self.states() if pair.report in names]  # their rows are in no table of ours
+                if elsewhere:
+                    self.forget(elsewhere)
                 empty = [empty_resource(self._package, report) for report in lacking]
                 if empty:
                     load(self.pipeline, package_source(self._package, [], *empty))
@@ -118,11 +122,11 @@ class Loader:
         """Has reports read from the beginning, by this run and by later ones."""
         forget_bookmarks(self.pipeline, frozenset(lost).__contains__)
 
-    def load(self, deliveries: list[Delivery]) -> dict[AccountReport, Tally | ApiError]:
+    def load(self, deliveries: list[Delivery]) -> Iterator[tuple[AccountReport, Tally | ApiError]]:
         """Loads deliveries, in one package where all goes well.
 
-        Returns:
-            what was found of each, or why its rows cannot be loaded.
+        Yields:
+            each with what was found of it, as soon as it is loaded, or with why its rows cannot be loaded.
 
         Raises:
             LoadFailedError: the destination refused; the next run finishes what is pending.

@@ -58,12 +58,12 @@ def _told(finding: Finding) -> Finding | None:
 
 def _last_day(comparison: Comparison, pair: AccountReport, since: datetime) -> Finding | None:
     asked = comparison.lists.ask(pair, since, rows=True)
-    if asked.pages is None:
+    if asked.reading is None:
         return comparison.read_all(pair) if _count_differs(comparison, pair, since, asked.total) else None
-    finding = comparison.against(asked.pages, since)
+    finding = comparison.against(asked.reading, since)
     if finding.equal:
         return None
-    if finding.gone or not comparison.holds(asked.pages):
+    if finding.gone or not comparison.holds(asked.reading):
         return _told(comparison.read_all(pair))  # the count was equal: what makes up for it lies elsewhere
     return Finding(comparison.here(pair), reading=finding.reading)
 

@@ -220,8 +220,8 @@ class Proof:
         return found
 
     def _look_back(self, pair: AccountReport, comparison: Comparison) -> Finding:
-        pages = self._outcome(pair).reading
-        found = look_back(comparison, pair, pages.since if pages else None, whole=is_due(pair, self.looked))
+        reading = self._outcome(pair).reading
+        found = look_back(comparison, pair, reading.since if reading else None, whole=is_due(pair, self.looked))
         if found:
             return self._without_unseen(pair, found, comparison.warehouse)
         return Finding(self.results[pair].at_harvest, equal=True, counted=True)

@@ -93,7 +93,7 @@ class Removals:
         """Returns the rows to remove, whole, with their lists; none of an account that is doubted."""
         return {
             pair: tuple(self._rows(pair.account_id, by_name(pair.report), keys))
-            for pair in self.gone.keys() | self.marked.keys()
+            for pair in {**self.gone, **self.marked}
             if pair.account_id not in self.doubts and (keys := self.gone.get(pair, set()) | self.marked.get(pair, set()))
         }
 
@@ -105,11 +105,6 @@ class Removals:
         for row in rows:
             row.update({name: [without_dlt(each) for each in elements.get(row["id"], [])] for name, elements in lists.items()})
         return [without_dlt(row) for row in rows]
-
-
-def gone_children(warehouse: Warehouse, report: Report, account_id: int, parents: frozenset[int], read: set[Key]) -> set[Key]:
-    """Returns the keys of children in the table, of parents that were read now, which their parents no longer have."""
-    return children_of(warehouse, report, account_id, parents) - read
 
 
 def children_of(warehouse: Warehouse, report: Report, account_id: int, parents: Iterable[int]) -> set[Key]:

@@ -6,6 +6,7 @@ What a report's failure means is decided here: it stays that report's own.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -127,9 +128,10 @@ class Run:
 
         self.loader.finish()
         self._judge()
+        requests = self.reader.client.traffic.by_label.copy()
         if self.options.totals:
             self._compare_totals(accounts)
-        self._summarize()
+        self._summarize(requests)
         if self.options.repairs:
             self._write_history(accounts, proof)
         return self.summary
@@ -272,10 +274,9 @@ class Run:
         if not deliveries:
             return {}
         self.listener.step(f"loading {len({each.pair.report for each in deliveries})} reports")
-        loaded = self.loader.load(deliveries)
+        removed = {delivery.pair: len(delivery.removed) for delivery in deliveries}
         errors = {}
-        for delivery in deliveries:
-            pair, found = delivery.pair, loaded[delivery.pair]
+        for pair, found in self.loader.load(deliveries):
             if isinstance(found, ApiError):
                 errors[pair] = found
                 self.loader.notes.forget(pair.report)
@@ -284,7 +285,7 @@ class Run:
                 continue
             self.results[pair].tally += found
             if self.options.repairs:
-                self.results[pair].removed += len(delivery.removed)
+                self.results[pair].removed += removed[pair]
             if self._is_child(pair):
                 self.reader.store.drop(pair)
         return errors
@@ -353,10 +354,13 @@ class Run:
                     self.summary.notes.append(str(month))
                     self.results[month.pair].fail(self.results[month.pair].error or month.error)
 
-    def _summarize(self) -> None:
-        """Puts together what the run did."""
+    def _summarize(self, requests: Counter[tuple[int | None, str]]) -> None:
+        """Puts together what the run did.
+
+        Args:
+            requests: that reports took, by account and report; those for sums are none of theirs.
+        """
         states = self.loader.states()
-        requests = self.reader.client.traffic.by_label
         with self.loader.warehouse(self.names) as warehouse:
             for pair, result in self.results.items():
                 total = warehouse.count(pair.report, pair.account_id)

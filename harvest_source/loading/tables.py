@@ -26,6 +26,7 @@ from harvest_source.dlt_corners import LIST_INDEX, OF_DLT, PARENT_ID, ROOT_ID, R
 from harvest_source.errors import SettingError
 from harvest_source.loading.history import build_history_source
 from harvest_source.loading.package import load
+from harvest_source.loading.states import states_of
 from harvest_source.settings import SECTION
 
 LINKS = frozenset({ROW_ID, ROOT_ID, PARENT_ID})  # by which dlt finds the list elements of a row
@@ -101,7 +102,7 @@ def complete_tables(pipeline: dlt.Pipeline, source: DltSource, say: Callable[[st
         if lacks and client.schema.version_table_name not in {lack.name for lack in lacks}:
             known = _known_of(_stored_schema(client)) or known
         _refuse_foreign(pipeline, lacks, known)
-        to_read = _to_read(client, lacks, known)
+        to_read = _to_read(client, lacks, known, {pair.report for pair in states_of(pipeline)})
         if to_read:  # a load is needed before the rest, and dlt's own tables for it
             _make(client, [lack for lack in lacks if lack.name.startswith(OF_DLT)])
     for lack in lacks:
@@ -207,15 +208,18 @@ def _refuse_foreign(pipeline: dlt.Pipeline, lacks: list[Lack], known: Known) -> 
         )
 
 
-def _to_read(client: SqlJobClientBase, lacks: list[Lack], known: Known) -> set[str]:
-    """Returns the reports of which Harvest has rows or values for what is missing."""
+def _to_read(client: SqlJobClientBase, lacks: list[Lack], known: Known, read_before: set[str]) -> set[str]:
+    """Returns the reports of which Harvest has rows or values for what is missing.
+
+    Those that were read before and have no table are among them: their rows went elsewhere, such as into a user's own table.
+    """
     tables_gone = {lack.name for lack in lacks if lack.whole}
     found = set()
     for lack in lacks:
         if lack.of_dlt or lack.owner not in NAMES:
             continue
         if lack.owner in tables_gone:
-            had_rows = lack.owner in known
+            had_rows = lack.owner in known or lack.owner in read_before
         else:
             name = client.sql_client.make_qualified_table_name(lack.owner if lack.whole else lack.name)
             ((rows,),) = client.sql_client.execute_sql(f"select count(*) from {name}") or [(0,)]

@@ -138,8 +138,8 @@ class Totals:
     def _fresh(self, total: Total) -> dict[int, dict[str, Any]]:
         """Returns what runs and what changed since the rows were read, by id; `ran` tells what ran then or runs now."""
         report = by_name(total.table)
-        pages = self.outcomes[AccountReport(self.account_id, total.table)].reading
-        began = pages.started - timedelta(seconds=1) if pages and pages.started else None
+        reading = self.outcomes[AccountReport(self.account_id, total.table)].reading
+        began = reading.started - timedelta(seconds=1) if reading and reading.started else None
         changed = list(self._rows(total, report.path, total.table, list_params(report, began, None))) if began else []
         if not report.running:
             return {row["id"]: {**row, "ran": False} for row in changed}

@@ -310,9 +310,8 @@ class Reader:
 
     def close(self) -> None:
         """Removes what is only kept for the run."""
-        if self._store:
+        if self._store:  # it stays: a thread that still works must get an error, not a new store
             self._store.close()
-            self._store = None
 
 
 def _earliest(bounds: list[datetime | None]) -> datetime | None:

@@ -9,6 +9,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 import pytest
+from dlt.extract.exceptions import ResourceExtractionError
 from dlt.extract.reference import SourceReference
 from faults_support import tiny
 from pipelines import forget_dlt, rows
@@ -17,7 +18,8 @@ from support import make_source, serving
 
 from harvest_source import HarvestSource, harvest_source, sync
 from harvest_source.catalogue.reports import NAMES, REPORTS
-from harvest_source.errors import SettingError
+from harvest_source.errors import AccessLostError, SettingError
+from harvest_source.loading.listener import Listener
 
 TOKEN = "SECRET-123"
 LISTS = [report.name for report in REPORTS if report.parent is None and report.takes_updated_since]
@@ -233,3 +235,59 @@ def test_several_accounts_keep_their_marks_apart(tmp_path: Path) -> None:
         assert rows(tmp_path, f"select count(*) from clients where account_id = {accounts[1].id}") == [
             (len(accounts[1].rows["clients"]),)
         ]
+
+
+def test_one_source_runs_again_after_a_run_that_failed(harvest: HandMade) -> None:
+    """What ended a run and what it counted is forgotten by the next one of the same object."""
+    source = source_of(harvest).with_resources("clients", "roles", "invoices", "invoice_payments")
+    harvest.spoil = lambda asked: (401, b"{}") if asked.path == "roles" else None
+    with pytest.raises(AccessLostError):
+        sync(pipeline(), source)
+    harvest.spoil = lambda _asked: None
+    assert sync(pipeline(), source).exit_code == 0
+    again, fresh = (
+        sync(pipeline(), each).results for each in (source, source_of(harvest).with_resources(*source.selected_resources))
+    )
+    assert [each.requests for each in again] == [each.requests for each in fresh]
+    assert {each.report for each in again} == {"clients", "roles", "invoices", "invoice_payments"}
+
+
+def test_nobody_is_told_of_a_source_after_its_run(harvest: HandMade) -> None:
+    """A plain run of the same object does not speak to the listener of an earlier `sync`."""
+    source = source_of(harvest).with_resources("clients")
+    heard: list[str] = []
+
+    class Ears(Listener):
+        def request(self, report: str) -> None:
+            heard.append(report)
+
+    sync(pipeline(), source, listener=Ears())
+    before = len(heard)
+    pipeline().run(source)
+    assert len(heard) == before > 0
+
+
+def test_rows_that_went_into_a_table_of_ones_own_are_loaded_by_sync(harvest: HandMade) -> None:
+    """The bookmark of a report whose own table was never made proves nothing."""
+    pipeline().run(source_of(harvest).with_resources("invoice_payments"), table_name="mine")
+    assert rows(Path.cwd(), "select count(*) from mine")[0][0] > 0
+    summary = sync(pipeline(), source_of(harvest).with_resources("invoices", "invoice_payments"))
+    assert [each.error for each in summary.results] == [None, None]
+    assert rows(Path.cwd(), "select count(*) from invoice_payments") == rows(Path.cwd(), "select count(*) from mine")
+
+
+@pytest.mark.parametrize("parent", [{"number": "1"}, None, "x"])
+def test_a_parent_without_an_id_is_named(harvest: HandMade, parent: Any) -> None:
+    with pytest.raises(ResourceExtractionError, match="invoice_payments: a parent is an id, or a row with id"):
+        list(dlt.resource([[parent]], name="mine") | source_of(harvest).resources["invoice_payments"])
+
+
+def test_sync_knows_the_source_by_its_own_name(harvest: HandMade) -> None:
+    """Marks of another name would be kept beside those of `sync`."""
+    with pytest.raises(SettingError, match="this one is called"):
+        sync(pipeline(), source_of(harvest).clone("other"))
+
+
+def test_an_empty_list_of_accounts_is_none_of_them(harvest: HandMade) -> None:
+    with pytest.raises(SettingError, match="account_id"):
+        source_of(harvest, account_id=[])
