@@ -295,6 +295,7 @@ def run_in_memory(store: Store, connection: Connection, folder: Path, names: Ite
         Interrupted: the run was killed: nothing was put in order.
     """
     chosen = [name for name in NAMES if name in set(names)]
+    connection.client.begin()
     reader: Reader = connection.reader(folder)
     loader = MemoryLoader(store, [reader.report(name) for name in chosen], keeps_deleted(connection.settings))
     run = Run(connection, reader, cast("Any", loader), chosen, SyncOptions(**options), Listener())
