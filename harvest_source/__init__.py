@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from dlt.common.configuration.specs import BaseConfiguration, configspec
 from dlt.common.pipeline import PipelineContext
 from dlt.common.typing import TSecretStrValue
 
+from harvest_source.api.net import LOGGER
 from harvest_source.catalogue.reports import NAMES, report_as_set
 from harvest_source.connection import connect
 from harvest_source.loading import sync
@@ -93,6 +95,8 @@ def harvest_source(  # noqa: PLR0913 - each is a setting, given by name
     )
     choice = Choice(since=None if since is None else parse_since("since", since))
     connection = connect(settings, account_id, choice)
+    if connection.note:
+        logging.getLogger(LOGGER).warning(connection.note)
     return build_resources(connection, [report_as_set(name, settings.assignments) for name in NAMES])
 
 

@@ -15,12 +15,12 @@ from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.reports import AccountReport, Key, Paging, Report, by_name
 from harvest_source.destinations.scope import LIVE, Scope
 from harvest_source.destinations.warehouse import Row, Warehouse
-from harvest_source.loading.lists import ALL_DAYS, Lists
+from harvest_source.loading.lists import Lists
 from harvest_source.reading.by_windows import read_windows
 from harvest_source.reading.lists import read_list
 from harvest_source.reading.reader import Outcome
 from harvest_source.reading.reading import Reading, versions_of
-from harvest_source.reading.windows import WINDOW_ROWS, Window
+from harvest_source.reading.windows import ALL_DAYS, WINDOW_ROWS, Window
 from harvest_source.settings import PER_PAGE
 
 LOOKS = 3  # a count that changes between two looks is looked at again

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
 from harvest_source.api.answers import next_link, total_of
 from harvest_source.api.client import THREADS
@@ -16,9 +16,6 @@ from harvest_source.reading.lists import read_list
 from harvest_source.reading.query import ListQuery
 from harvest_source.reading.reader import Outcome, Reader
 from harvest_source.reading.reading import Reading
-from harvest_source.reading.windows import Window
-
-ALL_DAYS = Window(date(1900, 1, 1), date(2999, 12, 31))
 
 
 @dataclass(frozen=True)

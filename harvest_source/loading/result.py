@@ -58,7 +58,7 @@ class Tally:
 
 @dataclass
 class Result:
-    """What a run learns of one report of one account; the only place where it is written."""
+    """What a run learns of one report of one account: one record, written by the run and by its proof and nobody else."""
 
     pair: AccountReport
     state: Mapping[str, Any] = field(default_factory=dict)  # what dlt's state kept of it before the run

@@ -10,7 +10,7 @@ from harvest_source.api.answers import Answer, next_link, rows_of, total_of
 from harvest_source.errors import RefusedError, TooSlowError, UnavailableError
 from harvest_source.reading.query import ListQuery
 from harvest_source.reading.reading import Draft, Reading
-from harvest_source.reading.windows import ALL_DAYS_FROM, ALL_DAYS_TO, Window, cut, day_of, plan_windows
+from harvest_source.reading.windows import ALL_DAYS, ALL_DAYS_FROM, Window, cut, day_of, plan_windows
 from harvest_source.settings import SMALL_PAGE
 
 WIDEST_DAYS = 366  # of the first window of a list that is not answered in time as a whole
@@ -64,7 +64,7 @@ def read_from_the_newest(query: ListQuery) -> Reading:
     draft = query.draft()
     adding = _Adding(query, draft)
     newest, total = adding.newest_and_total(Window())
-    dated = adding.newest_and_total(Window(ALL_DAYS_FROM, ALL_DAYS_TO))[1]
+    dated = adding.newest_and_total(ALL_DAYS)[1]
     window, days = Window(newest - timedelta(days=WIDEST_DAYS - 1), None), WIDEST_DAYS
     while window.end is None or window.end >= ALL_DAYS_FROM:
         rows_before = len(draft.keys)

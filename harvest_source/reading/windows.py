@@ -44,6 +44,9 @@ class Window:
         return Window(self.start, day), Window(day + timedelta(days=1), self.end)
 
 
+ALL_DAYS = Window(ALL_DAYS_FROM, ALL_DAYS_TO)
+
+
 def plan_windows(days: Counter[date]) -> list[Window]:
     """Returns windows that cover all days, each with few enough rows by the given counts per day."""
     windows: list[Window] = []

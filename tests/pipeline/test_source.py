@@ -291,3 +291,10 @@ def test_sync_knows_the_source_by_its_own_name(harvest: HandMade) -> None:
 def test_an_empty_list_of_accounts_is_none_of_them(harvest: HandMade) -> None:
     with pytest.raises(SettingError, match="account_id"):
         source_of(harvest, account_id=[])
+
+
+def test_a_token_that_was_pasted_with_spaces_is_mended_and_said(harvest: HandMade, caplog: pytest.LogCaptureFixture) -> None:
+    source = source_of(harvest, access_token=f" {TOKEN}\n").with_resources("clients")
+    assert len(list(source)) == len(harvest.tables["clients"])
+    assert "access_token" in caplog.text
+    assert TOKEN not in caplog.text
