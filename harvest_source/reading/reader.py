@@ -157,7 +157,7 @@ class Reader:
         needs: dict[AccountReport, list[datetime | None]] = {}
         for pair, wish in wishes.items():
             for name in lists_needed(self.report(pair.report)):
-                needs.setdefault(pair._replace(report=name), []).append(self._since(pair, wish.state, name))
+                needs.setdefault(AccountReport(pair.account_id, name), []).append(self._since(pair, wish.state, name))
         outcomes: dict[AccountReport, Outcome] = {}
 
         def read(pair: AccountReport) -> AccountReport:
@@ -267,15 +267,15 @@ class Reader:
         try:
             for name in lists_needed(report):
                 since = self._since(pair, wish.state, name)
-                reading = self._list(pair._replace(report=name), since)
+                reading = self._list(AccountReport(pair.account_id, name), since)
                 lists[name] = Changes(since, reading.iter_light, reading.newest, reading.started)
         except NotAllowedError:
-            users = self._list_errors.get(pair._replace(report="users"))
+            users = self._list_errors.get(AccountReport(pair.account_id, "users"))
             if report.access.member is not Extent.OWN or not isinstance(users, NotAllowedError):
                 raise
             return Outcome(plan=plan_oneself(report, pair.account_id, wish.state, self._caller(pair)))
         projects = projects_changed(report, wish.state, lists, rules)
-        members = self._list(pair._replace(report=MEMBERS), None).iter_light() if projects else ()
+        members = self._list(AccountReport(pair.account_id, MEMBERS), None).iter_light() if projects else ()
         return Outcome(plan=plan_children(report, pair.account_id, wish, lists, rules, members))
 
     def _caller(self, pair: AccountReport) -> int:

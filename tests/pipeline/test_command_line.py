@@ -564,7 +564,7 @@ def test_ctrl_c_in_the_middle_of_a_query_is_an_interruption(type_command: Type, 
         timer.start()
         connection.execute("select count(*) from range(100000000000)").fetchall()
 
-    monkeypatch.setattr("harvest_source.loading.engine.prepare", ask_for_long)
+    monkeypatch.setattr("harvest_source.loading.loader.prepare", ask_for_long)
     with serving(tiny()) as sandbox:
         done = type_command("--reports", "clients", harvest=sandbox)
     assert done.code == 130

@@ -161,7 +161,7 @@ def test_file_in_use_for_longer_ends_the_run_and_names_the_program(
     account = tiny()
     few = ("--quiet", "--reports", "clients,time_entries")
     clock = Waiting(999)
-    monkeypatch.setattr("harvest_source.api.client.Clock", lambda: clock)
+    monkeypatch.setattr("harvest_source.connection.Clock", lambda: clock)
     with serving(account) as sandbox:
         assert type_command(*few, harvest=sandbox).code == 0
         edit_all(account, "while in use")

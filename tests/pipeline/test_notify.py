@@ -247,7 +247,7 @@ def test_interrupted_run_posts_nothing(
     """Who presses Ctrl-C knows."""
 
     def interrupt(*_: object, **__: object) -> None:
-        raise kind
+        raise kind("interrupted")
 
     monkeypatch.setattr(run_command, "sync", interrupt)
     assert type_command("--demo", "--notify", webhook.url).code == 130

@@ -107,7 +107,7 @@ def test_reports_that_are_refused_are_no_outage(tmp_path: Path) -> None:
 
 def test_lines_of_a_run_without_network(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
     """On standard error, before the error that ends it; `--quiet` leaves only that."""
-    monkeypatch.setattr("harvest_source.api.client.Clock", FastClock)
+    monkeypatch.setattr("harvest_source.connection.Clock", FastClock)
     done = type_command("--reports", "clients", harvest=Nowhere())
     assert done.code == 1
     assert done.err.splitlines()[0] == f"the connection to Harvest failed{STILL_TRYING}"
@@ -130,7 +130,7 @@ def test_check_names_silence_as_well(type_command: Type, monkeypatch: pytest.Mon
             clock.skipped_seconds += 12
             named.wait(30)
 
-    monkeypatch.setattr("harvest_source.api.client.Clock", lambda: clock)
+    monkeypatch.setattr("harvest_source.connection.Clock", lambda: clock)
     monkeypatch.setattr("harvest_source.commands.checking.message", hear)
     with serving(tiny()) as sandbox:
         sandbox.before_answer = keep
