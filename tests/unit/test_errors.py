@@ -213,6 +213,7 @@ OURS = {
     "report",
     "report.name",
     "run",
+    "SECTION",
     "said",
     "seconds",
     "sections[-1]",
