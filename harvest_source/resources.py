@@ -104,8 +104,8 @@ def build_resources(connection: Connection, reports: list[Report]) -> Resources:
 
 def _list_resource(extractions: Extractions, report: Report) -> DltResource:
     connection = extractions.connection
-    items = partial(_iter_current, extractions, report)
-    return table_resource(report, connection.settings, _hints(connection, report), items)
+    hints = _hints(connection, report)
+    return table_resource(report, connection.settings, hints, lambda: _iter_list(extractions.current(), report))
 
 
 def table_resource(
@@ -129,10 +129,6 @@ def table_resource(
         _move_mark(updated_at, report)
 
     return described(dlt.resource(rows, incremental=cursor, **hints), report)
-
-
-def _iter_current(extractions: Extractions, report: Report) -> Iterator[Any]:
-    yield from _iter_list(extractions.current(), report)
 
 
 def _iter_list(extraction: Extraction, report: Report) -> Iterator[Any]:
@@ -259,7 +255,7 @@ class _Asking:
 
 
 def _hints(connection: Connection, report: Report) -> dict[str, Any]:
-    return resource_hints(report, keep_deleted=connection.settings.deleted_rows == "keep", merges=True)
+    return resource_hints(report, keep_deleted=connection.settings.keeps_deleted, merges=True)
 
 
 def described(resource: DltResource, report: Report) -> DltResource:

@@ -120,6 +120,11 @@ class HarvestSettings(NotifySettings, FileSettings):
         return parse_account_ids(self.account_id)
 
     @property
+    def keeps_deleted(self) -> bool:
+        """Returns whether rows gone at Harvest stay and are marked, instead of being removed."""
+        return bool(self.deleted_rows == "keep")
+
+    @property
     def user_agent(self) -> str:
         """Returns how a request to Harvest names its sender."""
         return f"{USER_AGENT} ({self.contact})"

@@ -32,7 +32,7 @@ from harvest_source.destinations.warehouse import DOUBLED
 from harvest_source.errors import ApiError
 from harvest_source.loading import Summary
 from harvest_source.loading.changes import split
-from harvest_source.loading.delivery import Delivery, keeps_deleted
+from harvest_source.loading.delivery import Delivery
 from harvest_source.loading.listener import Listener
 from harvest_source.loading.options import SyncOptions
 from harvest_source.loading.result import Tally
@@ -297,7 +297,7 @@ def run_in_memory(store: Store, connection: Connection, folder: Path, names: Ite
     chosen = [name for name in NAMES if name in set(names)]
     connection.client.begin()
     reader: Reader = connection.reader(folder)
-    loader = MemoryLoader(store, [reader.report(name) for name in chosen], keeps_deleted(connection.settings))
+    loader = MemoryLoader(store, [reader.report(name) for name in chosen], connection.settings.keeps_deleted)
     run = Run(connection, reader, cast("Any", loader), chosen, SyncOptions(**options), Listener())
     summary = run.execute()
     reader.close()

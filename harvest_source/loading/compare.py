@@ -144,7 +144,7 @@ class Comparison:
             if self.matches(pair, asked.total):
                 return Finding(asked.total, equal=True, counted=True)
             finding = self._look_closer(pair, asked.total)
-            if self.lists.total(pair) == asked.total:
+            if self.lists.query(pair).total() == asked.total:
                 return finding
         return Finding(asked.total, counted=True)
 
@@ -162,7 +162,7 @@ class Comparison:
 
     def _against_reading(self, reading: Reading) -> Finding:
         """Compares a table's keys with those of a whole reading of this run, whose rows are loaded already."""
-        pair = AccountReport(reading.account_id, reading.report.name)
+        pair = reading.pair
         here = self.here(pair)
         if here == len(reading.keys):
             return Finding(here, equal=True)
@@ -172,7 +172,7 @@ class Comparison:
 
     def against(self, reading: Reading, since: datetime | None = None) -> Finding:
         """Compares a table's keys and change times with those of a list's rows, all of them or those changed since."""
-        pair = AccountReport(reading.account_id, reading.report.name)
+        pair = reading.pair
         present, there = self._present(pair, since), versions_of(reading)
         gone = (
             present.keys() - there.keys() - self._on_the_edge(reading.report, pair.account_id, since) - self.gone.get(pair, set())

@@ -15,6 +15,7 @@ from dlt.extract import DltResource
 from harvest_source.catalogue.hints import DELETED_AT, arrow_schema, resource_hints
 from harvest_source.catalogue.reports import AccountReport, Key, Report
 from harvest_source.loading.changes import ChangeFilter
+from harvest_source.loading.history import build_source
 from harvest_source.loading.rewriting import RestOfTable
 from harvest_source.reading.reading import Reading
 from harvest_source.reading.shape import Notes, Row, Shaper
@@ -28,7 +29,7 @@ from harvest_source.resources import (
     known_kinds,
     table_resource,
 )
-from harvest_source.settings import SECTION, HarvestSettings
+from harvest_source.settings import HarvestSettings
 
 
 @dataclass(frozen=True)
@@ -53,35 +54,18 @@ class Package:
 
     def hints(self, report: Report) -> dict[str, Any]:
         """Returns what dlt is told of a report's table."""
-        return resource_hints(report, keep_deleted=self.keeps_deleted, merges=self.rest_of is None)
-
-    @property
-    def keeps_deleted(self) -> bool:
-        """Returns whether rows gone at Harvest stay and are marked, instead of being removed."""
-        return keeps_deleted(self.settings)
-
-
-def keeps_deleted(settings: HarvestSettings) -> bool:
-    """Returns whether rows gone at Harvest stay and are marked, instead of being removed."""
-    return bool(settings.deleted_rows == "keep")
+        return resource_hints(report, keep_deleted=self.settings.keeps_deleted, merges=self.rest_of is None)
 
 
 def package_source(package: Package, reports: list[Report], *others: DltResource) -> Any:
     """Returns the source of one load.
-
-    `root_key` lets dlt replace the list elements of a changed row, also where a list shrinks or empties.
 
     Args:
         package: what is loaded.
         reports: whose rows are loaded.
         others: other tables that are to be loaded with them.
     """
-
-    @dlt.source(name=SECTION, section=SECTION, root_key=True)
-    def harvest() -> list[DltResource]:
-        return [*(_resource(package, report) for report in reports), *others]
-
-    return harvest()
+    return build_source([*(_resource(package, report) for report in reports), *others])
 
 
 def _resource(package: Package, report: Report) -> DltResource:
@@ -132,7 +116,7 @@ def _marked(package: Package, report: Report, removed: list[Row]) -> Any:
     Where the destination cannot merge, rows are removed by not being written again.
     """
     now = datetime.now(UTC)
-    keeps = package.keeps_deleted
+    keeps = package.settings.keeps_deleted
     if package.rest_of and not keeps:
         return None
     rows = [{**(row if keeps else {name: row[name] for name in report.whole_key}), DELETED_AT: now} for row in removed]

@@ -125,8 +125,11 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def build_history_source(resources: list[Any]) -> Any:
-    """Returns the source that writes the product's own tables, with the schema of the reports."""
+def build_source(resources: list[Any]) -> Any:
+    """Returns the source of one load, with the schema of the reports.
+
+    `root_key` lets dlt replace the list elements of a changed row, also where a list shrinks or empties.
+    """
 
     @dlt.source(name=SECTION, section=SECTION, root_key=True)
     def harvest() -> Any:

@@ -107,7 +107,3 @@ class Lists:
         if next_link(answer.data, query.client.api_url) or total not in {None, len(draft.keys)}:
             return Asked(total)
         return Asked(len(draft.keys), draft.finish())
-
-    def total(self, pair: AccountReport) -> int | None:
-        """Returns Harvest's count of a list's rows, `None` where it gives none."""
-        return self.query(pair).total()

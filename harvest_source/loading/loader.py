@@ -20,7 +20,7 @@ from harvest_source.errors import ApiError
 from harvest_source.loading.apart import load_apart
 from harvest_source.loading.changes import ChangeFilter
 from harvest_source.loading.delivery import Delivery, Package, empty_resource, package_source
-from harvest_source.loading.history import ACCOUNTS_TABLE, accounts_resource, build_history_source, load_report_resource
+from harvest_source.loading.history import ACCOUNTS_TABLE, accounts_resource, build_source, load_report_resource
 from harvest_source.loading.listener import Listener
 from harvest_source.loading.package import finish_pending, load
 from harvest_source.loading.preparing import prepare
@@ -142,7 +142,7 @@ class Loader:
             with self.warehouse(names) as warehouse:
                 changes = ChangeFilter(warehouse)
                 package = replace(self._package, deliveries={each.pair: each for each in deliveries}, changes=changes)
-                if package.keeps_deleted:
+                if self.settings.keeps_deleted:
                     changes.leave_own_columns(removed)
                 self.pipeline.extract(package_source(package, reports, *others))
                 if self.repairs:
@@ -178,7 +178,7 @@ class Loader:
                 present = warehouse.rows(ACCOUNTS_TABLE)
         with self._kept_open():
             self.check_alone()
-            load(self.pipeline, build_history_source([history, accounts_resource(accounts, present)]))
+            load(self.pipeline, build_source([history, accounts_resource(accounts, present)]))
 
     def _kept_open(self) -> AbstractContextManager[None]:
         """Keeps a DuckDB file open for a while in which Harvest is not waited for."""

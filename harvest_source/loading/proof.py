@@ -15,7 +15,7 @@ from harvest_source.errors import AccessLostError, ApiError
 from harvest_source.instants import current_hour
 from harvest_source.loading.callers import ADMINISTRATOR, Callers, doubt_about, whose_rows
 from harvest_source.loading.compare import Comparison, Finding
-from harvest_source.loading.delivery import Delivery, keeps_deleted
+from harvest_source.loading.delivery import Delivery
 from harvest_source.loading.lists import Lists
 from harvest_source.loading.looking_back import is_due, look_back
 from harvest_source.loading.removals import Removals, children_of, keys_under
@@ -151,7 +151,7 @@ class Proof:
 
     def _marked(self, pair: AccountReport, finding: Finding, warehouse: Warehouse) -> set[Key]:
         """Returns the keys of rows that earlier runs marked as gone and kept, where none are kept any more."""
-        if keeps_deleted(self.reader.settings) or not warehouse.count(pair.report, pair.account_id, MARKED):
+        if self.reader.settings.keeps_deleted or not warehouse.count(pair.report, pair.account_id, MARKED):
             return set()
         back = finding.reading.keys if finding.reading else set()
         return warehouse.keys(by_name(pair.report), pair.account_id, MARKED) - back

@@ -24,7 +24,7 @@ from harvest_source.catalogue.hints import dlt_columns
 from harvest_source.catalogue.reports import NAMES, AccountReport, Report, by_name, parent_id_column
 from harvest_source.dlt_corners import LIST_INDEX, OF_DLT, PARENT_ID, ROOT_ID, ROW_ID
 from harvest_source.errors import SettingError
-from harvest_source.loading.history import build_history_source
+from harvest_source.loading.history import build_source
 from harvest_source.loading.package import load
 from harvest_source.loading.states import states_of
 from harvest_source.settings import SECTION
@@ -133,7 +133,7 @@ def forget_bookmarks(pipeline: dlt.Pipeline, is_lost: Callable[[AccountReport], 
                 del accounts[account_id]
         yield from ()
 
-    load(pipeline, build_history_source([forget]))
+    load(pipeline, build_source([forget]))
 
 
 def lack_by_hand(pipeline: dlt.Pipeline) -> bool:

@@ -26,8 +26,8 @@ from harvest_source.destinations.failures import is_gone, reason
 from harvest_source.destinations.warehouse import Row, Warehouse
 from harvest_source.errors import HarvestError, SettingError
 from harvest_source.loading.delivery import replacing
+from harvest_source.loading.history import build_source
 from harvest_source.loading.package import load
-from harvest_source.settings import SECTION
 
 NAME = "harvest_trial"
 ACCOUNT = 1
@@ -123,14 +123,8 @@ def _source(rows: list[Row], gone: int | None, *, merges: bool) -> Any:
         else:
             yield [*wanted, *marked]
 
-    @dlt.source(name=SECTION, section=SECTION, root_key=True)
-    def trial() -> Any:
-        return [
-            dlt.resource(items, **resource_hints(report, keep_deleted=False, merges=merges))(report)
-            for report in (FLAT, WITH_LIST)
-        ]
-
-    return trial()
+    hints = {report: resource_hints(report, keep_deleted=False, merges=merges) for report in (FLAT, WITH_LIST)}
+    return build_source([dlt.resource(items, **each)(report) for report, each in hints.items()])
 
 
 def _compare(trial: dlt.Pipeline, rows: list[Row], destination: str) -> None:

@@ -102,7 +102,13 @@ def read_parents(state: State) -> frozenset[int]:
 
 
 def plan_children(
-    report: Report, account_id: int, wish: Wish, lists: Mapping[str, Changes], rules: Rules, members: Iterable[Record] = ()
+    report: Report,
+    account_id: int,
+    wish: Wish,
+    lists: Mapping[str, Changes],
+    rules: Rules,
+    projects: Collection[int] = (),
+    members: Iterable[Record] = (),
 ) -> ChildPlan:
     """Returns which parents to ask.
 
@@ -112,7 +118,8 @@ def plan_children(
         wish: what is known of the report and account.
         lists: what was seen of each of `lists_needed`.
         rules: of the run.
-        members: all user assignments, where `projects_changed` names a project.
+        projects: as `projects_changed` names them.
+        members: all user assignments, where there is such a project.
     """
     assert report.parent is not None  # noqa: S101 - only reports of children have plans
     state, before = wish.state, read_parents(wish.state)
@@ -133,7 +140,6 @@ def plan_children(
     if lists[plan.parent.report].since is None:
         plan = replace(plan, read={}, whole=True)
     else:
-        projects = projects_changed(report, state, lists, rules)
         others = (*_scouted(report, state, lists, rules), *_users_of(projects, members), *sorted(plan.known - before))
         plan = replace(plan, parents={**plan.parents, **{each: "" for each in others if each not in plan.parents}})
     return plan if rules.only_changed else _with_due(plan, wish, rules)

@@ -276,7 +276,7 @@ class Reader:
             return Outcome(plan=plan_oneself(report, pair.account_id, wish.state, self._caller(pair)))
         projects = projects_changed(report, wish.state, lists, rules)
         members = self._list(AccountReport(pair.account_id, MEMBERS), None).iter_light() if projects else ()
-        return Outcome(plan=plan_children(report, pair.account_id, wish, lists, rules, members))
+        return Outcome(plan=plan_children(report, pair.account_id, wish, lists, rules, projects, members))
 
     def _caller(self, pair: AccountReport) -> int:
         caller = self.client.get(pair.account_id, "users/me", ("id",), label=pair.report).data["id"]

@@ -137,7 +137,7 @@ def test_rows_of_other_lists_name_parents(name: str, record: dict[str, Any], pro
     lists = {each: seen(*[record] * (each == name)) for each in names}
     found = projects_changed(ASSIGNED, ALL_READ, lists, RULES)
     assert found == projects
-    plan = plan_children(ASSIGNED, 7, Wish(ALL_READ), lists, RULES, MEMBERS if found else ())
+    plan = plan_children(ASSIGNED, 7, Wish(ALL_READ), lists, RULES, found, MEMBERS if found else ())
     assert plan.parents == dict.fromkeys(asked, "")
     whole = {**lists, "users": seen(since=None)}
     assert projects_changed(ASSIGNED, ALL_READ, whole, RULES) == frozenset()
