@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from measuring import ROOT, TOKEN, code_of, run_of, settings_for
+from measuring import CHANGED, ROOT, TOKEN, code_of, run_of, settings_for
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
@@ -35,16 +35,6 @@ from harvest_sandbox import Account, Request, Sandbox, Size, build_account  # no
 from harvest_source.catalogue.reports import REPORTS  # noqa: E402
 
 SIZE = Size(projects=8, users=8, invoices=80, estimates=40, time_entries=400, expenses=30, clients=6)
-CHANGED = {  # a field of each report that no other table copies
-    "clients": "address",
-    "contacts": "title",
-    "projects": "notes",
-    "users": "telephone",
-    "time_entries": "notes",
-    "expenses": "notes",
-    "invoices": "notes",
-    "estimates": "notes",
-}
 DELETED = ("time_entries", "expenses", "contacts", "invoice_payments")
 LISTS = {f"/v2/{report.path}": report.name for report in REPORTS if report.takes_updated_since and report.parent is None}
 TWICE = {
