@@ -21,7 +21,9 @@ Dependency = dict[str, Any]
 """One package of pip-audit's answer: `name`, and `version` and `vulns`, or `skip_reason`."""
 
 
-def ask(program: str, locks: list[Path], seconds: float = SECONDS) -> tuple[list[Dependency], list[str]]:
+def ask(
+    program: str, locks: list[Path], seconds: float = SECONDS
+) -> tuple[list[Dependency], list[str]]:
     """Returns what pip-audit says of the packages of all locks, and why it says nothing of some locks."""
     until = time.monotonic() + seconds
     options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json"]
@@ -54,8 +56,12 @@ def report(told: list[Dependency], silent: list[str]) -> tuple[int, list[str]]:
     asked = {(each["name"], each["version"]) for each in told if "skip_reason" not in each}
     lines = [*sorted(known), *silent]
     if skipped:
-        lines.append(f"no advisories could be had for {len(skipped)} packages, such as: {next(iter(skipped.values()))}")
-    lines.append(f"advisories were had for {len(asked)} packages: {len(known)} vulnerabilities known")
+        lines.append(
+            f"no advisories could be had for {len(skipped)} packages, such as: {next(iter(skipped.values()))}"
+        )
+    lines.append(
+        f"advisories were had for {len(asked)} packages: {len(known)} vulnerabilities known"
+    )
     if known:
         return SOME_KNOWN, lines
     return (NONE_KNOWN if asked and not skipped and not silent else NOT_ASKED), lines

@@ -95,12 +95,18 @@ def print_row(run: str, pairs: list[list[tuple[int, Figures]]], most: float) -> 
     """
     requests = [[each[place][0] for each in pairs] for place in (0, 1)]
     ratios = [median(new[part] / old[part] for (_, old), (_, new) in pairs) for part in range(3)]
-    old, new = (Figures(*(median(each[place][1][part] for each in pairs) for part in range(3))) for place in (0, 1))
+    old, new = (
+        Figures(*(median(each[place][1][part] for each in pairs) for part in range(3)))
+        for place in (0, 1)
+    )
     cells = [
         f"{before:.1f} → {now:.1f}, **{ratio:.3f}**" for before, now, ratio in zip(old, new, ratios, strict=True)
     ]  # fmt: skip
     good = max(requests[1]) <= min(requests[0]) and max(ratios) <= most
-    print(f"| {run} | {max(requests[0])} → {max(requests[1])} | {' | '.join(cells)} | {'yes' if good else 'NO'} |", flush=True)
+    print(
+        f"| {run} | {max(requests[0])} → {max(requests[1])} | {' | '.join(cells)} | {'yes' if good else 'NO'} |",
+        flush=True,
+    )
     return good
 
 
@@ -110,22 +116,34 @@ def main() -> int:
     parser.add_argument("commit")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--size", choices=sorted(SIZES), default="default")
-    parser.add_argument("--entries", type=int, help="time entries, where not as many as the size has")
+    parser.add_argument(
+        "--entries", type=int, help="time entries, where not as many as the size has"
+    )
     parser.add_argument("--most", type=float, default=1.05)
     options = parser.parse_args()
     size = SIZES[options.size]
     size = replace(size, time_entries=options.entries or size.time_entries)
-    changed = git("stash", "create").decode().strip()  # a commit of what is not committed yet, which nothing points at
+    changed = (
+        git("stash", "create").decode().strip()
+    )  # a commit of what is not committed yet, which nothing points at
     with tempfile.TemporaryDirectory() as place:
-        codes = [code_of(options.commit, Path(place) / "old"), code_of(changed or "HEAD", Path(place) / "new")]
+        codes = [
+            code_of(options.commit, Path(place) / "old"),
+            code_of(changed or "HEAD", Path(place) / "new"),
+        ]
         pairs = []
         for number in range(options.pairs):
             folder = Path(place) / f"pair {number}"
             folder.mkdir()
             pairs.append(one_pair(codes, folder, size))
-    print(f"{options.commit} → this state, {options.pairs} pairs, {size.time_entries:,} time entries; at most {options.most}")
+    print(
+        f"{options.commit} → this state, {options.pairs} pairs, {size.time_entries:,} time entries; at most {options.most}"
+    )
     print("\n| | requests | seconds | CPU seconds | peak MB | good |\n|---|---|---|---|---|---|")
-    good = [print_row(run, [pair[place] for pair in pairs], options.most) for place, run in enumerate(RUNS)]
+    good = [
+        print_row(run, [pair[place] for pair in pairs], options.most)
+        for place, run in enumerate(RUNS)
+    ]
     return int(not all(good))
 
 

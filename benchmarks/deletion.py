@@ -25,7 +25,15 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--entries", type=int, default=1_000_000)
     options = parser.parse_args()
-    size = Size(projects=200, users=200, invoices=10, estimates=2, time_entries=options.entries, expenses=10, clients=40)
+    size = Size(
+        projects=200,
+        users=200,
+        invoices=10,
+        estimates=2,
+        time_entries=options.entries,
+        expenses=10,
+        clients=40,
+    )
     account = build_account(size, seed=1)
     with serving(account) as sandbox, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -40,9 +48,15 @@ def main() -> int:
         sandbox.clear()
         (result,) = sync_once(folder, sandbox, "time_entries").results
         more = len(sandbox.requests) - counts[1]
-        left = rows(folder, f"select count(*), count(case when id = {gone} then 1 end) from time_entries")[0]
-    print(f"{options.entries} entries: first run {counts[0]} requests, quiet run {counts[1]}, one deleted: {more} more")
-    print(f"removed {result.deleted}, verified: {result.verified}, rows left {left[0]}, of the deleted one {left[1]}")
+        left = rows(
+            folder, f"select count(*), count(case when id = {gone} then 1 end) from time_entries"
+        )[0]
+    print(
+        f"{options.entries} entries: first run {counts[0]} requests, quiet run {counts[1]}, one deleted: {more} more"
+    )
+    print(
+        f"removed {result.deleted}, verified: {result.verified}, rows left {left[0]}, of the deleted one {left[1]}"
+    )
     return int(more > MOST_REQUESTS or left != (options.entries - 1, 0) or result.deleted != 1)
 
 

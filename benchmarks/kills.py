@@ -36,7 +36,9 @@ def start(folder: Path, sandbox: Sandbox) -> subprocess.Popen[str]:
     settings = {"API_URL": sandbox.api_url, "ID_URL": sandbox.id_url, "ACCESS_TOKEN": "t"}
     env = os.environ | {f"SOURCES__HARVEST__{name}": value for name, value in settings.items()}
     command = [sys.executable, str(ROOT / "harvest_pipeline.py"), "--quiet"]
-    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
 
 
 def whole_run(folder: Path, sandbox: Sandbox) -> tuple[str, float]:
@@ -44,7 +46,9 @@ def whole_run(folder: Path, sandbox: Sandbox) -> tuple[str, float]:
     began = time.monotonic()
     process = start(folder, sandbox)
     _, said = process.communicate()
-    return (said.strip() or f"exit {process.returncode}") if process.returncode else "", time.monotonic() - began
+    return (
+        said.strip() or f"exit {process.returncode}"
+    ) if process.returncode else "", time.monotonic() - began
 
 
 def killed_run(folder: Path, sandbox: Sandbox, seconds: float) -> bool:
@@ -60,11 +64,21 @@ def tables_of(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Returns all rows of all tables, without dlt's columns; of the history only how many rows stand twice."""
     found: dict[str, list[tuple[Any, ...]]] = {}
     with duckdb.connect(str(folder / "harvest_pipeline.duckdb"), read_only=True) as database:
-        listed = database.execute("select table_name from information_schema.tables where table_schema = 'harvest'").fetchall()
-        for name in (name for (name,) in listed if not name.startswith("_dlt") and name not in KEPT_BY_RUNS):
-            columns = [column[0] for column in database.execute(f"describe harvest.{name}").fetchall()]
-            listing = ", ".join(sorted(column for column in columns if not column.startswith("_dlt")))
-            found[name] = sorted(database.execute(f"select {listing} from harvest.{name}").fetchall(), key=repr)
+        listed = database.execute(
+            "select table_name from information_schema.tables where table_schema = 'harvest'"
+        ).fetchall()
+        for name in (
+            name for (name,) in listed if not name.startswith("_dlt") and name not in KEPT_BY_RUNS
+        ):
+            columns = [
+                column[0] for column in database.execute(f"describe harvest.{name}").fetchall()
+            ]
+            listing = ", ".join(
+                sorted(column for column in columns if not column.startswith("_dlt"))
+            )
+            found[name] = sorted(
+                database.execute(f"select {listing} from harvest.{name}").fetchall(), key=repr
+            )
         found["load_report twice"] = database.execute(HISTORY).fetchall()
     return found
 
@@ -108,12 +122,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     chance = random.Random(options.seed)  # noqa: S311 - moments of kills
-    size = Size(projects=4, users=4, invoices=10, estimates=2, time_entries=300, expenses=10, clients=3)
+    size = Size(
+        projects=4, users=4, invoices=10, estimates=2, time_entries=300, expenses=10, clients=3
+    )
     counts: Counter[tuple[str, str]] = Counter()
     for number in range(options.times):
         account = build_account(size, seed=number + 1)
-        for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
-            account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)  # its hours would grow
+        for entry in [
+            entry for entry in account.rows["time_entries"].values() if entry["is_running"]
+        ]:
+            account.update(
+                "time_entries", entry["id"], is_running=False, timer_started_at=None
+            )  # its hours would grow
         which = RUNS_OF_EACH[number % 2]
         struck, problem = try_once(account, chance, second=which == RUNS_OF_EACH[1])
         counts[which, "kills"] += 1

@@ -28,7 +28,10 @@ def measure(window: Literal["sliding", "fixed"]) -> bool:
     from harvest_sandbox import SIZES, Limit, Sandbox, build_account  # noqa: PLC0415 - after the path is set
 
     account = build_account(SIZES["default"], seed=2)
-    with Sandbox(account, token=TOKEN, limit=Limit(window)) as sandbox, tempfile.TemporaryDirectory() as folder:
+    with (
+        Sandbox(account, token=TOKEN, limit=Limit(window)) as sandbox,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         settings = {"API_URL": sandbox.api_url, "ID_URL": sandbox.id_url, "ACCESS_TOKEN": TOKEN}
         env = os.environ | {f"SOURCES__HARVEST__{name}": value for name, value in settings.items()}
         command = [sys.executable, str(ROOT / "harvest_pipeline.py"), "--quiet"]
@@ -37,7 +40,9 @@ def measure(window: Literal["sliding", "fixed"]) -> bool:
         refused = sum(request.status == 429 for request in sandbox.requests)  # noqa: PLR2004 - too many requests
     windows = (len(times) - 1) // 100
     ideal, taken = windows * (15 + ROUND_TRIP_SECONDS), max(times) - min(times)
-    figures = f"{len(times)} requests in {taken:.1f} s, ideal {ideal:.1f} s, ratio {taken / ideal:.3f}"
+    figures = (
+        f"{len(times)} requests in {taken:.1f} s, ideal {ideal:.1f} s, ratio {taken / ideal:.3f}"
+    )
     print(f"{window}: {figures}, {refused} times 429", flush=True)
     return refused == 0 and taken <= MOST * ideal
 

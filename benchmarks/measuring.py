@@ -74,7 +74,9 @@ def measure(command: Sequence[str], folder: Path, env: Mapping[str, str] | None 
         seconds = time.monotonic() - began
         if process.returncode:
             said.seek(0)
-            raise RuntimeError(f"a program in {folder} ended with {process.returncode}:\n{said.read()}")
+            raise RuntimeError(
+                f"a program in {folder} ended with {process.returncode}:\n{said.read()}"
+            )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_seconds = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
     return Figures(seconds, cpu_seconds, peak / 1e6)
@@ -86,14 +88,18 @@ def git(*arguments: str) -> bytes:
     Raises:
         subprocess.CalledProcessError: git fails, for example for a commit that a shallow clone does not have.
     """
-    return subprocess.run([shutil.which("git") or "git", *arguments], cwd=ROOT, check=True, capture_output=True).stdout
+    return subprocess.run(
+        [shutil.which("git") or "git", *arguments], cwd=ROOT, check=True, capture_output=True
+    ).stdout
 
 
 def code_of(commit: str, folder: Path) -> Path:
     """Writes this project's code as of a commit into a folder, compiled; returns the folder. Raises as `git`."""
     with tarfile.open(fileobj=BytesIO(git("archive", commit))) as archive:
         archive.extractall(folder, filter="data")
-    subprocess.run([sys.executable, "-m", "compileall", "-q", folder / "harvest_source"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", folder / "harvest_source"], check=True
+    )
     return folder
 
 

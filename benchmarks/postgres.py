@@ -36,7 +36,10 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--entries", type=int, default=100_000)
     entries = parser.parse_args().entries
-    account = build_account(Size(projects=60, users=15, invoices=3, estimates=2, time_entries=entries, expenses=10), seed=1)
+    account = build_account(
+        Size(projects=60, users=15, invoices=3, estimates=2, time_entries=entries, expenses=10),
+        seed=1,
+    )
     installed = programs()
     if installed is None:
         print("no Postgres server is installed: apt-get install postgresql", file=sys.stderr)
@@ -52,9 +55,15 @@ def main() -> int:
             figures[destination] = [first, later]
     print(f"| | first load of {entries:,} time entries | {CHANGES} changes |\n|---|---|---|")
     for destination, loads in figures.items():
-        print(f"| {destination} | " + " | ".join(f"{seconds:.1f} s, {memory:.0f} MB" for seconds, _, memory in loads) + " |")
+        print(
+            f"| {destination} | "
+            + " | ".join(f"{seconds:.1f} s, {memory:.0f} MB" for seconds, _, memory in loads)
+            + " |"
+        )
     ratio = figures["postgres"][0][0] / figures["duckdb"][0][0]
-    print(f"Postgres needs {ratio:.2f} of DuckDB's time for the first load (at most {MOST_TIME:.2f})")
+    print(
+        f"Postgres needs {ratio:.2f} of DuckDB's time for the first load (at most {MOST_TIME:.2f})"
+    )
     return int(ratio > MOST_TIME)
 
 

@@ -33,9 +33,16 @@ def ours(api_url: str, id_url: str, destination: str = "duckdb") -> None:
 
     settings = HarvestSettings(access_token=TOKEN, api_url=api_url, id_url=id_url)
     clock = Clock()
-    connection = connect(settings, "all", clock=clock, budgets=Budgets(clock, Limit(10**6, 15), Limit(10**6, 900)))
+    connection = connect(
+        settings, "all", clock=clock, budgets=Budgets(clock, Limit(10**6, 15), Limit(10**6, 900))
+    )
     source = source_of(connection).with_resources("time_entries")
-    summary = sync(dlt.pipeline("ours", destination=destination, dataset_name="harvest", pipelines_dir="state"), source)
+    summary = sync(
+        dlt.pipeline(
+            "ours", destination=destination, dataset_name="harvest", pipelines_dir="state"
+        ),
+        source,
+    )
     assert summary.exit_code == 0, summary
 
 
@@ -44,9 +51,18 @@ def plain(api_url: str, _id_url: str) -> None:
     import dlt  # noqa: PLC0415
     from dlt.sources.helpers import requests  # noqa: PLC0415
 
-    account = requests.get(_id_url + "api/v2/accounts", headers={"Authorization": f"Bearer {TOKEN}", "User-Agent": "b (b@c.d)"})
-    account_id = next(each["id"] for each in account.json()["accounts"] if each["product"] == "harvest")
-    headers = {"Authorization": f"Bearer {TOKEN}", "Harvest-Account-Id": str(account_id), "User-Agent": "b (b@c.d)"}
+    account = requests.get(
+        _id_url + "api/v2/accounts",
+        headers={"Authorization": f"Bearer {TOKEN}", "User-Agent": "b (b@c.d)"},
+    )
+    account_id = next(
+        each["id"] for each in account.json()["accounts"] if each["product"] == "harvest"
+    )
+    headers = {
+        "Authorization": f"Bearer {TOKEN}",
+        "Harvest-Account-Id": str(account_id),
+        "User-Agent": "b (b@c.d)",
+    }
 
     @dlt.resource(name="time_entries", write_disposition="merge", primary_key="id")
     def time_entries() -> Any:
@@ -56,7 +72,9 @@ def plain(api_url: str, _id_url: str) -> None:
             yield page["time_entries"]
             url = page["links"]["next"]
 
-    dlt.pipeline("plain", destination="duckdb", dataset_name="harvest", pipelines_dir="state").run(time_entries())
+    dlt.pipeline("plain", destination="duckdb", dataset_name="harvest", pipelines_dir="state").run(
+        time_entries()
+    )
 
 
 LOADERS: dict[str, Callable[..., None]] = {"ours": ours, "plain": plain}
@@ -81,7 +99,17 @@ def main() -> int:
     if options.load:
         LOADERS[options.load[0]](*options.load[1:])
         return 0
-    command = [sys.executable, "-m", "harvest_sandbox", "--entries", str(options.entries), "--port", "0", "--token", TOKEN]
+    command = [
+        sys.executable,
+        "-m",
+        "harvest_sandbox",
+        "--entries",
+        str(options.entries),
+        "--port",
+        "0",
+        "--token",
+        TOKEN,
+    ]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as sandbox:
         assert sandbox.stdout
         urls = [sandbox.stdout.readline().split()[1] for _ in range(2)]
@@ -92,8 +120,12 @@ def main() -> int:
         sandbox.terminate()
     for name, (seconds, _, megabytes) in figures.items():
         print(f"{name}: {options.entries} time entries in {seconds:.1f} s, peak {megabytes:.0f} MB")
-    time_ratio, memory_ratio = (figures["ours"][place] / figures["plain"][place] for place in (0, 2))
-    print(f"ratio of time {time_ratio:.3f} (at most {MOST_TIME:.3f}), of memory {memory_ratio:.3f} (at most {MOST_MEMORY:.3f})")
+    time_ratio, memory_ratio = (
+        figures["ours"][place] / figures["plain"][place] for place in (0, 2)
+    )
+    print(
+        f"ratio of time {time_ratio:.3f} (at most {MOST_TIME:.3f}), of memory {memory_ratio:.3f} (at most {MOST_MEMORY:.3f})"
+    )
     return int(time_ratio > MOST_TIME or memory_ratio > MOST_MEMORY)
 
 

@@ -34,9 +34,15 @@ from postgres_server import Postgres, programs, running_postgres  # noqa: E402
 from harvest_sandbox import Account, Request, Sandbox, Size, build_account  # noqa: E402
 from harvest_source.catalogue.reports import REPORTS  # noqa: E402
 
-SIZE = Size(projects=8, users=8, invoices=80, estimates=40, time_entries=400, expenses=30, clients=6)
+SIZE = Size(
+    projects=8, users=8, invoices=80, estimates=40, time_entries=400, expenses=30, clients=6
+)
 DELETED = ("time_entries", "expenses", "contacts", "invoice_payments")
-LISTS = {f"/v2/{report.path}": report.name for report in REPORTS if report.takes_updated_since and report.parent is None}
+LISTS = {
+    f"/v2/{report.path}": report.name
+    for report in REPORTS
+    if report.takes_updated_since and report.parent is None
+}
 TWICE = {
     "deleted_rows": "select count(*) - count(distinct (account_id, report, id)) from deleted_rows",
     "load_report": "select count(*) - count(distinct (run_id, account_id, report)) from load_report",
@@ -61,7 +67,12 @@ class Place:
         """Starts a run of the code in a folder."""
         command = run_of(code, "--quiet", "--destination", self.destination)
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=self.folder,
+            env=self.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def run(self, code: Path) -> list[Request]:
@@ -115,9 +126,17 @@ def edit(account: Account, chance: random.Random, *, deletes: bool) -> None:
 def whole_lists(requests: list[Request]) -> list[str]:
     """Returns the lists that a run began to read without `updated_since`."""
     first = {
-        (request.headers["Harvest-Account-Id"], request.path): request for request in reversed(requests) if request.path in LISTS
+        (request.headers["Harvest-Account-Id"], request.path): request
+        for request in reversed(requests)
+        if request.path in LISTS
     }
-    return sorted({LISTS[path] for (_, path), request in first.items() if "updated_since" not in request.query})
+    return sorted(
+        {
+            LISTS[path]
+            for (_, path), request in first.items()
+            if "updated_since" not in request.query
+        }
+    )
 
 
 def children_asked(requests: list[Request]) -> int:
@@ -147,7 +166,9 @@ def go_on(place: Place, old: Path, new: Path, chance: random.Random) -> str:
     place.require_equal()
     for requests in (changed, quiet):
         assert not whole_lists(requests), f"read whole: {whole_lists(requests)}"
-        assert children_asked(requests) * 4 < first, f"children asked {children_asked(requests)} times, at first {first}"
+        assert children_asked(requests) * 4 < first, (
+            f"children asked {children_asked(requests)} times, at first {first}"
+        )
     asked = f"{len(changed)} requests, {children_asked(changed)} for children ({first} at first); then {len(quiet)}"
     return f"{asked}; equal"
 
@@ -171,7 +192,9 @@ TRIALS: dict[str, Callable[..., str]] = {
 }
 
 
-def try_all(commit: str, destination: str, server: Postgres | None) -> Iterator[tuple[str, str, bool]]:
+def try_all(
+    commit: str, destination: str, server: Postgres | None
+) -> Iterator[tuple[str, str, bool]]:
     """Yields of each trial its name, what was seen, and whether it is as it must be."""
     with tempfile.TemporaryDirectory() as root:
         old, new = code_of(commit, Path(root) / "old"), ROOT
@@ -208,11 +231,20 @@ def main() -> int:
         if "postgres" in destinations and installed is None:
             print("no Postgres server is installed: apt-get install postgresql", file=sys.stderr)
             return 2
-        server = stack.enter_context(running_postgres(installed)) if installed and "postgres" in destinations else None
+        server = (
+            stack.enter_context(running_postgres(installed))
+            if installed and "postgres" in destinations
+            else None
+        )
         for commit in options.commits:
             for destination in destinations:
-                for name, seen, fine in try_all(commit, destination, server if destination == "postgres" else None):
-                    print(f"{commit} on {destination} {name}: {'' if fine else 'NOT GOOD: '}{seen}", flush=True)
+                for name, seen, fine in try_all(
+                    commit, destination, server if destination == "postgres" else None
+                ):
+                    print(
+                        f"{commit} on {destination} {name}: {'' if fine else 'NOT GOOD: '}{seen}",
+                        flush=True,
+                    )
                     good = good and fine
     return int(not good)
 

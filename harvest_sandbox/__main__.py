@@ -17,13 +17,21 @@ from harvest_sandbox.sizes import SIZES, Size
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(prog="harvest_sandbox", description="A stand-in Harvest account on 127.0.0.1.")
+    parser = argparse.ArgumentParser(
+        prog="harvest_sandbox", description="A stand-in Harvest account on 127.0.0.1."
+    )
     parser.add_argument("--size", choices=sorted(SIZES), default="demo")
     for field in fields(Size):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=int, metavar="N")
-    parser.add_argument("--entries", type=int, metavar="N", dest="time_entries", help="the same as --time-entries")
+    parser.add_argument(
+        "--entries", type=int, metavar="N", dest="time_entries", help="the same as --time-entries"
+    )
     parser.add_argument("--seed", type=int, action="append", help="one account for each; default 1")
-    parser.add_argument("--today", type=date.fromisoformat, help="the account's last day; its clock then stands still")
+    parser.add_argument(
+        "--today",
+        type=date.fromisoformat,
+        help="the account's last day; its clock then stands still",
+    )
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--token", default="demo-token")
     parser.add_argument("--limit", choices=["sliding", "fixed"])
@@ -33,7 +41,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves until interrupted; the two addresses and the accounts are printed first."""
     options = parse(arguments)
-    changed = {field.name: getattr(options, field.name) for field in fields(Size) if getattr(options, field.name) is not None}
+    changed = {
+        field.name: getattr(options, field.name)
+        for field in fields(Size)
+        if getattr(options, field.name) is not None
+    }
     size = replace(SIZES[options.size], **changed)
     accounts = [build_account(size, seed=seed, today=options.today) for seed in options.seed or [1]]
     limit = Limit(options.limit) if options.limit else None

@@ -11,7 +11,9 @@ from harvest_sandbox.answers import not_allowed
 from harvest_sandbox.rows import Row, getter
 
 Test = Callable[[Any], bool]
-_INVOICES = frozenset({"invoices", "invoice_payments", "invoice_messages", "invoice_item_categories"})
+_INVOICES = frozenset(
+    {"invoices", "invoice_payments", "invoice_messages", "invoice_item_categories"}
+)
 _ESTIMATES = frozenset({"estimates", "estimate_messages", "estimate_item_categories"})
 _DRAFTERS = frozenset({"managed_projects_invoice_drafter", "managed_projects_invoice_manager"})
 _NEEDED: dict[str, frozenset[str]] = {
@@ -50,7 +52,9 @@ class Access:
         self.account = account
         self.user = _find_user(account, caller)
         roles = (
-            caller.access_roles if caller.access_roles is not None else (self.user or {}).get("access_roles", ["administrator"])
+            caller.access_roles
+            if caller.access_roles is not None
+            else (self.user or {}).get("access_roles", ["administrator"])
         )
         self.access_roles = list(roles)
         self.user_id: int | None = self.user["id"] if self.user else caller.user_id
@@ -68,15 +72,23 @@ class Access:
     @property
     def sees_rates(self) -> bool:
         """Tells whether money by hourly rates is shown."""
-        return self.is_administrator or (self.is_manager and "billable_rates_manager" in self.access_roles)
+        return self.is_administrator or (
+            self.is_manager and "billable_rates_manager" in self.access_roles
+        )
 
     def may_invoice(self) -> bool:
         """Tells whether the caller may create and edit invoices."""
-        return self.is_administrator or (self.is_manager and bool(_DRAFTERS & set(self.access_roles)))
+        return self.is_administrator or (
+            self.is_manager and bool(_DRAFTERS & set(self.access_roles))
+        )
 
     def managed_projects(self) -> set[int]:
         """Returns the projects that the caller manages."""
-        return {row["project"]["id"] for row in self._assignments() if row["is_project_manager"] and row["is_active"]}
+        return {
+            row["project"]["id"]
+            for row in self._assignments()
+            if row["is_project_manager"] and row["is_active"]
+        }
 
     def assigned_projects(self) -> set[int]:
         """Returns the projects that the caller works on."""
@@ -125,7 +137,9 @@ class Access:
             return _only(projects)
         if report == "user_assignments":
             _only(projects | mates)
-            return lambda key: rows[key]["project"]["id"] in projects or rows[key]["user"]["id"] in mates
+            return lambda key: (
+                rows[key]["project"]["id"] in projects or rows[key]["user"]["id"] in mates
+            )
         _only(projects)
         return lambda key: rows[key]["project"]["id"] in projects
 
@@ -138,7 +152,11 @@ class Access:
         return lambda key: user(key)["id"] in users or project(key)["id"] in projects
 
     def _assignments(self) -> list[Row]:
-        return [row for row in self.account.rows["user_assignments"].values() if row["user"]["id"] == self.user_id]
+        return [
+            row
+            for row in self.account.rows["user_assignments"].values()
+            if row["user"]["id"] == self.user_id
+        ]
 
 
 def _only(keys: set[int]) -> Test:

@@ -23,7 +23,9 @@ class Account(Tables):
     Change it through `insert`, `update` and `delete`: they keep timestamps, amounts and copies right.
     """
 
-    def insert(self, report: str, row: Row | None = None, *, parent: int | None = None, **changes: Any) -> Row:
+    def insert(
+        self, report: str, row: Row | None = None, *, parent: int | None = None, **changes: Any
+    ) -> Row:
         """Adds a row and does what follows from it.
 
         A missing field gets its default; a missing link (client, project, user ...) an active row of the account.
@@ -40,7 +42,11 @@ class Account(Tables):
         with self.lock:
             given = deepcopy(row or {})
             if given.get("id") in self.rows[report]:
-                given = {name: value for name, value in given.items() if name not in {"id", "created_at", "updated_at"}}
+                given = {
+                    name: value
+                    for name, value in given.items()
+                    if name not in {"id", "created_at", "updated_at"}
+                }
             fresh = blank(report) | given
             parent = self._take_parent(report, changes) if parent is None else parent
             fresh |= self._resolve(report, changes)

@@ -56,7 +56,13 @@ _CHARGE: Row = {
 _RATE: Row = {"amount": 0, "start_date": None, "end_date": None}
 
 BLANKS: dict[str, Row] = {
-    "clients": {"name": "New client", "is_active": True, "address": None, "statement_key": "", "currency": "EUR"},
+    "clients": {
+        "name": "New client",
+        "is_active": True,
+        "address": None,
+        "statement_key": "",
+        "currency": "EUR",
+    },
     "contacts": {
         "title": None,
         "first_name": "New",
@@ -130,8 +136,19 @@ BLANKS: dict[str, Row] = {
         "cost_rate": None,
         "external_reference": None,
     },
-    "expenses": {**_CHARGE, "total_cost": 10.0, "units": 1.0, "receipt": None, "expense_category": None},
-    "expense_categories": {"name": "New category", "unit_name": None, "unit_price": None, "is_active": True},
+    "expenses": {
+        **_CHARGE,
+        "total_cost": 10.0,
+        "units": 1.0,
+        "receipt": None,
+        "expense_category": None,
+    },
+    "expense_categories": {
+        "name": "New category",
+        "unit_name": None,
+        "unit_price": None,
+        "is_active": True,
+    },
     "invoices": {
         **_DOCUMENT,
         "due_amount": 0,
@@ -165,7 +182,11 @@ BLANKS: dict[str, Row] = {
         "reminder": False,
         "send_reminder_on": None,
     },
-    "invoice_item_categories": {"name": "New item", "use_as_service": False, "use_as_expense": False},
+    "invoice_item_categories": {
+        "name": "New item",
+        "use_as_service": False,
+        "use_as_expense": False,
+    },
     "estimates": {**_DOCUMENT, "accepted_at": None, "declined_at": None},
     "estimate_messages": {**_MESSAGE},
     "estimate_item_categories": {"name": "New item"},

@@ -50,7 +50,11 @@ def _visible(access: Access) -> set[int] | None:
     if access.is_administrator:
         return None
     projects = access.account.rows["projects"]
-    opened = {key for key in access.assigned_projects() if key in projects and projects[key]["show_budget_to_all"]}
+    opened = {
+        key
+        for key in access.assigned_projects()
+        if key in projects and projects[key]["show_budget_to_all"]
+    }
     return opened | (access.managed_projects() if access.is_manager else set())
 
 
@@ -72,18 +76,28 @@ def _spent(account: Account) -> dict[int, float]:
     month = account.now().date().isoformat()[:7]
     projects, used = account.rows["projects"], dict[int, float]()
     entries, expenses = account.rows["time_entries"], account.rows["expenses"]
-    project_of, day_of, rate_of = (getter(entries, field) for field in ("project", "spent_date", "billable_rate"))
+    project_of, day_of, rate_of = (
+        getter(entries, field) for field in ("project", "spent_date", "billable_rate")
+    )
     hours_of, is_running = getter(entries, "rounded_hours"), getter(entries, "is_running")
     for key in entries:
         project = projects[project_of(key)["id"]]
         if project["budget_is_monthly"] and day_of(key)[:7] != month:
             continue
-        hours = account.deliver("time_entries", peek(entries, key))["rounded_hours"] if is_running(key) else hours_of(key)
+        hours = (
+            account.deliver("time_entries", peek(entries, key))["rounded_hours"]
+            if is_running(key)
+            else hours_of(key)
+        )
         rate = rate_of(key) or 0 if project["budget_by"] in _MONEY else 1
         used[project["id"]] = used.get(project["id"], 0.0) + float(hours) * float(rate)
     for expense in expenses.values():
         project = projects[expense["project"]["id"]]
         this_month = not project["budget_is_monthly"] or expense["spent_date"][:7] == month
-        if project["budget_by"] == "project_cost" and project["cost_budget_include_expenses"] and this_month:
+        if (
+            project["budget_by"] == "project_cost"
+            and project["cost_budget_include_expenses"]
+            and this_month
+        ):
             used[project["id"]] = used.get(project["id"], 0.0) + float(expense["total_cost"])
     return used

@@ -21,7 +21,14 @@ def ask(call: IdCall) -> Answer:
         return _page(400, wrong)
     kept = "".join(
         f'<input type="hidden" name="{name}" value="{escape(call.query.get(name, ""))}">'
-        for name in ("client_id", "redirect_uri", "state", "response_type", "code_challenge", "code_challenge_method")
+        for name in (
+            "client_id",
+            "redirect_uri",
+            "state",
+            "response_type",
+            "code_challenge",
+            "code_challenge_method",
+        )
     )
     choices = [(str(account.id), account.name) for account in call.accounts]
     if len(choices) > 1:
@@ -50,14 +57,24 @@ def decide(call: IdCall) -> Answer:
         return _page(400, wrong)
     back = {"state": fields["state"]} if fields.get("state") else {}
     if fields.get("decision") != "allow":
-        return _redirect(fields, {"error": "access_denied", "error_description": "The user denied the request.", **back})
+        return _redirect(
+            fields,
+            {"error": "access_denied", "error_description": "The user denied the request.", **back},
+        )
     chosen = fields.get("account", ALL)
     ids = [account.id for account in call.accounts]
-    reached = ids if chosen == ALL else [account_id for account_id in ids if str(account_id) == chosen]
+    reached = (
+        ids if chosen == ALL else [account_id for account_id in ids if str(account_id) == chosen]
+    )
     if not reached:
         return _page(400, "There is no such account")
-    code = call.oauth.issue_code(Caller(accounts=None if chosen == ALL else reached), fields.get("code_challenge", ""))
-    return _redirect(fields, {"code": code, "scope": "harvest:all" if chosen == ALL else f"harvest:{chosen}", **back})
+    code = call.oauth.issue_code(
+        Caller(accounts=None if chosen == ALL else reached), fields.get("code_challenge", "")
+    )
+    return _redirect(
+        fields,
+        {"code": code, "scope": "harvest:all" if chosen == ALL else f"harvest:{chosen}", **back},
+    )
 
 
 def _wrong(oauth: OAuth, fields: Mapping[str, str]) -> str:
@@ -65,7 +82,9 @@ def _wrong(oauth: OAuth, fields: Mapping[str, str]) -> str:
     if fields.get("client_id") != oauth.client_id:
         return "Unknown application"
     redirect = fields.get("redirect_uri", "")
-    if not redirect.startswith(("http://", "https://")) or not redirect.startswith(oauth.redirect_url):
+    if not redirect.startswith(("http://", "https://")) or not redirect.startswith(
+        oauth.redirect_url
+    ):
         return "The redirect address is not the registered one"
     if fields.get("code_challenge") and fields.get("code_challenge_method") != "S256":
         return "The code challenge method is not supported"

@@ -15,9 +15,21 @@ from harvest_sandbox.tables import Tables
 
 _STATES = {
     "invoice_messages": {"send": "open", "re-open": "open", "close": "closed", "draft": "draft"},
-    "estimate_messages": {"send": "sent", "re-open": "sent", "accept": "accepted", "decline": "declined", "draft": "draft"},
+    "estimate_messages": {
+        "send": "sent",
+        "re-open": "sent",
+        "accept": "accepted",
+        "decline": "declined",
+        "draft": "draft",
+    },
 }
-_STATE_TIMES = {"open": "sent_at", "closed": "closed_at", "sent": "sent_at", "accepted": "accepted_at", "declined": "declined_at"}
+_STATE_TIMES = {
+    "open": "sent_at",
+    "closed": "closed_at",
+    "sent": "sent_at",
+    "accepted": "accepted_at",
+    "declined": "declined_at",
+}
 _NESTED_NAME = {
     "clients": "client",
     "projects": "project",
@@ -57,7 +69,9 @@ def after_insert(account: Tables, report: str, row: Row, given: set[str]) -> Non
         fit_rates(account, report, account.parents[report][row["id"]], newest=row["id"])
 
 
-def after_update(account: Tables, report: str, key: Any, before: Row, changed: set[str], *, quiet: bool) -> None:
+def after_update(
+    account: Tables, report: str, key: Any, before: Row, changed: set[str], *, quiet: bool
+) -> None:
     """Does what follows from changed fields of a row."""
     row = account.rows[report][key]
     if report == "time_entries":
@@ -122,7 +136,9 @@ def _after_delete(account: Tables, report: str, row: Row, *, quiet: bool) -> Non
         for table in ("time_entries", "expenses"):
             for key in _keys_where(account, table, "invoice", row["id"]):
                 charge = account.rows[table][key]
-                charge.update(invoice=None, is_billed=False, is_locked=charge["is_closed"], locked_reason=None)
+                charge.update(
+                    invoice=None, is_billed=False, is_locked=charge["is_closed"], locked_reason=None
+                )
                 account.touch(table, key, quiet=quiet)
     elif report == "roles":
         _rename_role(account, row["name"], [], quiet=quiet)
@@ -188,7 +204,9 @@ def _rename_role(account: Tables, old: str, new: list[str], *, quiet: bool) -> N
 def _fit_billed(row: Row, changed: set[str]) -> None:
     if changed & {"invoice", "invoice_id"} and "is_billed" not in changed:
         row["is_billed"] = row["is_locked"] = row["invoice"] is not None
-        row["locked_reason"] = "Item Invoiced and Locked for this Time Period" if row["is_billed"] else None
+        row["locked_reason"] = (
+            "Item Invoiced and Locked for this Time Period" if row["is_billed"] else None
+        )
 
 
 def _fit_entry(account: Tables, row: Row, changed: set[str]) -> None:
@@ -213,7 +231,9 @@ def _fit_totals(account: Tables, report: str, row: Row, changed: set[str]) -> No
 
 def _paid(account: Tables, invoice_id: int) -> float:
     payments = account.rows["invoice_payments"]
-    return math.fsum(payments[key]["amount"] for key in account.children_of("invoice_payments", invoice_id))
+    return math.fsum(
+        payments[key]["amount"] for key in account.children_of("invoice_payments", invoice_id)
+    )
 
 
 def _settle(account: Tables, invoice_id: int, *, quiet: bool) -> None:
@@ -235,7 +255,10 @@ def _settle(account: Tables, invoice_id: int, *, quiet: bool) -> None:
 def _follow_message(account: Tables, report: str, message: Row) -> None:
     """Changes the state of a message's invoice or estimate; a mere reminder leaves it untouched."""
     parent_report, parent = PARENTS[report], account.parents[report][message["id"]]
-    row, state = account.rows[parent_report].get(parent), _STATES[report].get(message["event_type"] or "")
+    row, state = (
+        account.rows[parent_report].get(parent),
+        _STATES[report].get(message["event_type"] or ""),
+    )
     if row is None or state is None:
         return
     row["state"] = state

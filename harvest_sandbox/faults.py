@@ -46,7 +46,9 @@ class Fault:
 
     def matches(self, path: str, query: str) -> bool:
         """Tells whether a request is one of those meant."""
-        return bool(re.search(self.path, path)) and (self.query is None or bool(re.search(self.query, query)))
+        return bool(re.search(self.path, path)) and (
+            self.query is None or bool(re.search(self.query, query))
+        )
 
     def answer(self) -> Answer:
         """Returns what the caller gets instead."""

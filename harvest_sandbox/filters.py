@@ -18,7 +18,10 @@ Query = Mapping[str, str]
 Test = Callable[[Any], bool]
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 # Filter -> the nested object whose id it asks for.
-_LINKS = {name: name.removesuffix("_id") for name in ("client_id", "user_id", "project_id", "task_id", "external_reference_id")}
+_LINKS = {
+    name: name.removesuffix("_id")
+    for name in ("client_id", "user_id", "project_id", "task_id", "external_reference_id")
+}
 _IGNORED = frozenset({"per_page", "page", "cursor", "ref", "access_token", "account_id"})
 _CACHE_SIZE = 64
 
@@ -43,15 +46,23 @@ def read_since(text: str) -> tuple[str, bool]:
     """Returns `updated_since` as a timestamp, and whether a fraction of a second lies beyond it."""
     try:
         # In a query a plus sign is a blank: 08:00:00+02:00 may come as 08:00:00 02:00.
-        moment = datetime.fromisoformat(re.sub(r"(:\d\d(?:\.\d+)?) (?=\d\d:?\d\d$)", r"\1+", text.strip()))
+        moment = datetime.fromisoformat(
+            re.sub(r"(:\d\d(?:\.\d+)?) (?=\d\d:?\d\d$)", r"\1+", text.strip())
+        )
     except ValueError:
         raise unprocessable("Invalid updated_since parameter") from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    moment = moment if "T" in text or " " in text.strip() else datetime.combine(moment.date(), time(), UTC)
+    moment = (
+        moment
+        if "T" in text or " " in text.strip()
+        else datetime.combine(moment.date(), time(), UTC)
+    )
     return stamp(moment), moment.microsecond > 0
 
 
-def select(account: Account, spec: ListSpec, query: Query, *, parent: int | None, allowed: Test | None) -> Sequence[Any]:
+def select(
+    account: Account, spec: ListSpec, query: Query, *, parent: int | None, allowed: Test | None
+) -> Sequence[Any]:
     """Returns the keys of a list's rows after its filters, in its order.
 
     Args:
@@ -85,7 +96,11 @@ def select(account: Account, spec: ListSpec, query: Query, *, parent: int | None
 def _ordered(account: Account, spec: ListSpec, query: Query, parent: int | None) -> Sequence[Any]:
     """Returns the keys in the order of the list, cut to `from` and `to` where it has them."""
     rows = account.rows[spec.report]
-    keys = account.children_of(spec.report, parent) if parent is not None and spec.under is None else list(rows)
+    keys = (
+        account.children_of(spec.report, parent)
+        if parent is not None and spec.under is None
+        else list(rows)
+    )
     if spec.sort == "id":
         return sorted(keys, reverse=True)
     if spec.sort == "start_date":
@@ -93,7 +108,11 @@ def _ordered(account: Account, spec: ListSpec, query: Query, parent: int | None)
     ordered, dates = dated_keys(account, spec.report, spec.sort)
     first, last = 0, len(ordered)
     if "from" in query or "to" in query:
-        first = bisect_left(dates, read_date(query["from"], "from")) if "from" in query else bisect_right(dates, "")
+        first = (
+            bisect_left(dates, read_date(query["from"], "from"))
+            if "from" in query
+            else bisect_right(dates, "")
+        )
         last = bisect_right(dates, read_date(query["to"], "to")) if "to" in query else last
     return ordered[first:last][::-1]
 
@@ -154,4 +173,7 @@ def _same_id(rows: Any, field: str, wanted: str) -> Test:
 
 
 def _has_line(rows: Any, project_id: str) -> Test:
-    return lambda key: any(line["project"] and str(line["project"]["id"]) == project_id for line in rows[key]["line_items"])
+    return lambda key: any(
+        line["project"] and str(line["project"]["id"]) == project_id
+        for line in rows[key]["line_items"]
+    )

@@ -56,7 +56,9 @@ class Limit:
         allowed, seconds = self.budgets[bucket]
         with self._lock:
             now, taken = self.clock(), self._taken[bucket, token]
-            opened = now - seconds if self.window == "sliding" else math.floor(now / seconds) * seconds
+            opened = (
+                now - seconds if self.window == "sliding" else math.floor(now / seconds) * seconds
+            )
             while taken and (taken[0] <= opened if self.window == "sliding" else taken[0] < opened):
                 taken.popleft()
             if len(taken) < allowed:

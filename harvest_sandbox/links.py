@@ -37,7 +37,11 @@ def _name(account: Tables, report: str, row: Row) -> None:
     if report in {"invoices", "estimates"}:
         row["client_key"] = row["client_key"] or secrets.token_hex(20)
         row["number"] = row["number"] or str(len(account.rows[report]) + 1)
-        row["currency"] = account.rows["clients"].get(row["client"]["id"], row)["currency"] if row["client"] else row["currency"]
+        row["currency"] = (
+            account.rows["clients"].get(row["client"]["id"], row)["currency"]
+            if row["client"]
+            else row["currency"]
+        )
     elif report == "clients":
         row["statement_key"] = row["statement_key"] or secrets.token_hex(16)
     elif report in {"invoice_messages", "estimate_messages"}:
@@ -52,7 +56,10 @@ def link_charge(account: Tables, report: str, row: Row) -> None:
     """Gives a time entry or expense a project, and the client, user and task that go with it."""
     assignments = account.rows["user_assignments"]
     for assignment in assignments.values():
-        fits = all(row[field] is None or row[field]["id"] == assignment[field]["id"] for field in ("project", "user"))
+        fits = all(
+            row[field] is None or row[field]["id"] == assignment[field]["id"]
+            for field in ("project", "user")
+        )
         if fits and (assignment["is_active"] or row["user"]):
             row["project"], row["user"] = assignment["project"], assignment["user"]
             break
@@ -61,7 +68,10 @@ def link_charge(account: Tables, report: str, row: Row) -> None:
         row["client"] = project["client"]
     if report == "time_entries" and project:
         for assignment in account.rows["task_assignments"].values():
-            if assignment["project"]["id"] == project["id"] and row["task"] in (None, assignment["task"]):
+            if assignment["project"]["id"] == project["id"] and row["task"] in (
+                None,
+                assignment["task"],
+            ):
                 row["task"] = assignment["task"]
                 row["task_assignment"] = account.copies.get("task_assignment", assignment["id"])
                 break
@@ -74,7 +84,10 @@ def link_user_assignment(account: Tables, row: Row) -> None:
         return
     row["user_assignment"] = None
     for assignment in account.rows["user_assignments"].values():
-        if assignment["project"]["id"] == row["project"]["id"] and assignment["user"]["id"] == row["user"]["id"]:
+        if (
+            assignment["project"]["id"] == row["project"]["id"]
+            and assignment["user"]["id"] == row["user"]["id"]
+        ):
             row["user_assignment"] = account.copies.get("user_assignment", assignment["id"])
     project = account.rows["projects"].get(row["project"]["id"])
     if project:
@@ -129,6 +142,9 @@ def _new_teammate(account: Tables, parent: int | None) -> Row:
     """Returns the teammate made of a user whom the manager does not have yet."""
     for key, user in account.rows["users"].items():
         if key != parent and (parent, key) not in account.rows["teammates"]:
-            return {"id": key, **{name: user[name] for name in ("first_name", "last_name", "email")}}
+            return {
+                "id": key,
+                **{name: user[name] for name in ("first_name", "last_name", "email")},
+            }
     message = "every user is a teammate already"
     raise ValueError(message)

@@ -51,10 +51,24 @@ LISTS: tuple[ListSpec, ...] = (
     ListSpec("clients", "clients", filters=("is_active",)),
     ListSpec("contacts", "contacts", filters=("client_id",)),
     ListSpec("projects", "projects", filters=("is_active", "client_id")),
-    ListSpec("user_assignments", "user_assignments", filters=("user_id", "is_active"), single=False),
+    ListSpec(
+        "user_assignments", "user_assignments", filters=("user_id", "is_active"), single=False
+    ),
     ListSpec("task_assignments", "task_assignments", filters=("is_active",), single=False),
-    ListSpec("projects/{parent}/user_assignments", "user_assignments", "page", filters=("user_id", "is_active"), under="project"),
-    ListSpec("projects/{parent}/task_assignments", "task_assignments", "page", filters=("is_active",), under="project"),
+    ListSpec(
+        "projects/{parent}/user_assignments",
+        "user_assignments",
+        "page",
+        filters=("user_id", "is_active"),
+        under="project",
+    ),
+    ListSpec(
+        "projects/{parent}/task_assignments",
+        "task_assignments",
+        "page",
+        filters=("is_active",),
+        under="project",
+    ),
     ListSpec("tasks", "tasks", filters=("is_active",)),
     ListSpec(
         "time_entries",
@@ -64,8 +78,12 @@ LISTS: tuple[ListSpec, ...] = (
         "strict",
         (*_CHARGE, "task_id", "external_reference_id", "is_running"),
     ),
-    ListSpec("expenses", "expenses", "page", "spent_date", filters=_CHARGE, module="expense_feature"),
-    ListSpec("expense_categories", "expense_categories", filters=("is_active",), module="expense_feature"),
+    ListSpec(
+        "expenses", "expenses", "page", "spent_date", filters=_CHARGE, module="expense_feature"
+    ),
+    ListSpec(
+        "expense_categories", "expense_categories", filters=("is_active",), module="expense_feature"
+    ),
     ListSpec(
         "invoices",
         "invoices",
@@ -75,8 +93,12 @@ LISTS: tuple[ListSpec, ...] = (
         module="invoice_feature",
         per_page=INVOICES_PER_PAGE,
     ),
-    ListSpec("invoices/{parent}/payments", "invoice_payments", single=False, module="invoice_feature"),
-    ListSpec("invoices/{parent}/messages", "invoice_messages", single=False, module="invoice_feature"),
+    ListSpec(
+        "invoices/{parent}/payments", "invoice_payments", single=False, module="invoice_feature"
+    ),
+    ListSpec(
+        "invoices/{parent}/messages", "invoice_messages", single=False, module="invoice_feature"
+    ),
     ListSpec("invoice_item_categories", "invoice_item_categories", module="invoice_feature"),
     ListSpec(
         "estimates",
@@ -86,7 +108,9 @@ LISTS: tuple[ListSpec, ...] = (
         filters=("client_id", "state", "from", "to"),
         module="estimate_feature",
     ),
-    ListSpec("estimates/{parent}/messages", "estimate_messages", single=False, module="estimate_feature"),
+    ListSpec(
+        "estimates/{parent}/messages", "estimate_messages", single=False, module="estimate_feature"
+    ),
     ListSpec("estimate_item_categories", "estimate_item_categories", module="estimate_feature"),
     ListSpec("roles", "roles", since="no"),
     ListSpec("users", "users", filters=("is_active",)),
@@ -95,9 +119,19 @@ LISTS: tuple[ListSpec, ...] = (
     ListSpec("users/{parent}/teammates", "teammates", since="no", single=False),
 )
 # These two have code of their own: their rows are put together from two tables.
-PROJECT_ASSIGNMENTS = ListSpec("users/{parent}/project_assignments", "user_assignments", single=False, key="project_assignments")
+PROJECT_ASSIGNMENTS = ListSpec(
+    "users/{parent}/project_assignments",
+    "user_assignments",
+    single=False,
+    key="project_assignments",
+)
 MY_PROJECT_ASSIGNMENTS = ListSpec(
-    "users/me/project_assignments", "user_assignments", "page", since="no", single=False, key="project_assignments"
+    "users/me/project_assignments",
+    "user_assignments",
+    "page",
+    since="no",
+    single=False,
+    key="project_assignments",
 )
 # Time entries of a list longer than this are sorted once and remembered until the table changes.
 REMEMBERED_FROM = 5_000

@@ -48,7 +48,10 @@ def totals(document: Row) -> Row:
 
     tax_amount, tax2_amount = tax(document["tax"], "taxed"), tax(document["tax2"], "taxed2")
     return {
-        "amount": plain(round(subtotal - discount + tax_amount + tax2_amount, 2), whole_as_float=len(lines) % 2 == 0),
+        "amount": plain(
+            round(subtotal - discount + tax_amount + tax2_amount, 2),
+            whole_as_float=len(lines) % 2 == 0,
+        ),
         "discount_amount": discount,
         "tax_amount": tax_amount,
         "tax2_amount": tax2_amount,

@@ -24,7 +24,16 @@ SHAPES: dict[str, tuple[str, tuple[str, ...]]] = {
     "estimate": ("estimates", ("id",)),
     "user_assignment": (
         "user_assignments",
-        ("id", "is_project_manager", "is_active", "use_default_rates", "budget", "created_at", "updated_at", "hourly_rate"),
+        (
+            "id",
+            "is_project_manager",
+            "is_active",
+            "use_default_rates",
+            "budget",
+            "created_at",
+            "updated_at",
+            "hourly_rate",
+        ),
     ),
     "task_assignment": (
         "task_assignments",
@@ -67,7 +76,10 @@ def full_name(user: Row) -> str:
 
 def copy_of(row: Row, fields: tuple[str, ...]) -> Row:
     """Returns the fields of a row that a copy carries."""
-    return {field: full_name(row) if field == "name" and "name" not in row else row[field] for field in fields}
+    return {
+        field: full_name(row) if field == "name" and "name" not in row else row[field]
+        for field in fields
+    }
 
 
 class Copies:

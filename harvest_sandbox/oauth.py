@@ -56,7 +56,9 @@ class OAuth:
             self.challenges[code] = challenge
         return code
 
-    def issue(self, caller: Caller | None = None, *, refresh_token: str | None = None) -> dict[str, Any]:
+    def issue(
+        self, caller: Caller | None = None, *, refresh_token: str | None = None
+    ) -> dict[str, Any]:
         """Issues tokens.
 
         Args:
@@ -95,7 +97,10 @@ class OAuth:
 
     def exchange(self, fields: dict[str, str]) -> Answer:
         """Answers a request for tokens."""
-        if fields.get("client_id") != self.client_id or fields.get("client_secret") != self.client_secret:
+        if (
+            fields.get("client_id") != self.client_id
+            or fields.get("client_secret") != self.client_secret
+        ):
             return _error(401, "invalid_client", "Client authentication failed.")
         grant = fields.get("grant_type")
         if grant == "authorization_code":
@@ -113,16 +118,24 @@ class OAuth:
             return _bad_grant("refresh token")
         if self.rotating:
             del self.refresh_tokens[token]
-        return Answer(200, encode(self.issue(caller, refresh_token=None if self.rotating else token)))
+        return Answer(
+            200, encode(self.issue(caller, refresh_token=None if self.rotating else token))
+        )
 
 
 def challenge_of(verifier: str) -> str:
     """Returns the code challenge that a verifier answers (RFC 7636, S256)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return (
+        base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    )
 
 
 def _bad_grant(what: str) -> Answer:
-    return _error(400, "invalid_grant", f"The provided {what} is invalid, expired, revoked or was used before.")
+    return _error(
+        400,
+        "invalid_grant",
+        f"The provided {what} is invalid, expired, revoked or was used before.",
+    )
 
 
 def _error(status: int, error: str, description: str) -> Answer:

@@ -73,8 +73,14 @@ class Pager:
         rows = keys[first : first + self.per_page]
         more = first + self.per_page < len(keys)
         links = {
-            "next": self._link(cursor=_write("after", sort_key(rows[-1])), ref="next_cursor") if more and rows else None,
-            "previous": self._link(cursor=_write("before", sort_key(rows[0])), ref="previous_cursor") if first and rows else None,
+            "next": self._link(cursor=_write("after", sort_key(rows[-1])), ref="next_cursor")
+            if more and rows
+            else None,
+            "previous": self._link(
+                cursor=_write("before", sort_key(rows[0])), ref="previous_cursor"
+            )
+            if first and rows
+            else None,
         }
         if cursor is not None and first:
             number = 0 if more else self._pages(keys)  # a page in the middle has no number
@@ -89,7 +95,13 @@ class Pager:
         except TypeError:
             raise unprocessable("Invalid cursor parameter") from None
 
-    def _page(self, keys: Sequence[Any], rows: Sequence[Any], number: int | None, links: dict[str, str | None]) -> Page:
+    def _page(
+        self,
+        keys: Sequence[Any],
+        rows: Sequence[Any],
+        number: int | None,
+        links: dict[str, str | None],
+    ) -> Page:
         pages = self._pages(keys)
         envelope = {
             "per_page": self.per_page,
@@ -123,7 +135,11 @@ class Pager:
 
 
 def _write(side: str, mark: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps({side: mark}, separators=(",", ":")).encode()).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(json.dumps({side: mark}, separators=(",", ":")).encode())
+        .decode()
+        .rstrip("=")
+    )
 
 
 def _read(cursor: str) -> tuple[str, Any]:

@@ -9,7 +9,9 @@ from harvest_sandbox.tables import Tables
 RATES = {"billable_rates": "default_hourly_rate", "cost_rates": "cost_rate"}
 
 
-def fit_rates(account: Tables, report: str, user_id: int, *, newest: int | None = None, quiet: bool = False) -> None:
+def fit_rates(
+    account: Tables, report: str, user_id: int, *, newest: int | None = None, quiet: bool = False
+) -> None:
     """Brings a user's rates in line after one of them has changed.
 
     A new rate replaces those that begin on the same day or later; their rows vanish, as at Harvest. Whether a changed
@@ -23,7 +25,9 @@ def fit_rates(account: Tables, report: str, user_id: int, *, newest: int | None 
                 account.drop(report, key)
                 account.children[report][user_id].remove(key)
                 del account.parents[report][key]
-    keys = sorted(account.children_of(report, user_id), key=lambda key: rows[key]["start_date"] or "")
+    keys = sorted(
+        account.children_of(report, user_id), key=lambda key: rows[key]["start_date"] or ""
+    )
     for number, key in enumerate(keys):
         following = rows[keys[number + 1]]["start_date"] if number + 1 < len(keys) else None
         end = (date.fromisoformat(following) - timedelta(days=1)).isoformat() if following else None

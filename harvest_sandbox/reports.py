@@ -112,13 +112,21 @@ def uninvoiced_report(access: Access, query: Mapping[str, str]) -> list[Row]:
         total, open_hours, expenses, amount = sums[project["id"]]
         if project["is_fixed_fee"]:
             reached = (project["starts_on"] or "") <= last
-            amount = float(project["fee"] or 0) - _invoiced(account, project["id"]) if reached else 0.0
+            amount = (
+                float(project["fee"] or 0) - _invoiced(account, project["id"]) if reached else 0.0
+            )
         else:
             amount += expenses
         row = _subject(account, "projects", project["id"], project["client"])
         row["project_name"] = project["name"]
-        row |= {"currency": project["client"]["currency"], "total_hours": _two(total), "uninvoiced_hours": _two(open_hours)}
-        rows.append(row | {"uninvoiced_expenses": _two(expenses), "uninvoiced_amount": _two(amount)})
+        row |= {
+            "currency": project["client"]["currency"],
+            "total_hours": _two(total),
+            "uninvoiced_hours": _two(open_hours),
+        }
+        rows.append(
+            row | {"uninvoiced_expenses": _two(expenses), "uninvoiced_amount": _two(amount)}
+        )
     return _by_name(rows, "projects")
 
 
@@ -145,7 +153,10 @@ def _subject(account: Account, subject: str, key: int, client: Row) -> Row:
     if subject == "tasks":
         return {"task_id": key, "task_name": account.rows["tasks"][key]["name"]}
     if subject == "categories":
-        return {"expense_category_id": key, "expense_category_name": account.rows["expense_categories"][key]["name"]}
+        return {
+            "expense_category_id": key,
+            "expense_category_name": account.rows["expense_categories"][key]["name"],
+        }
     user = account.rows["users"][key]
     return {
         "user_id": key,

@@ -21,8 +21,12 @@ PACKED_FIELDS = (
     "external_reference",
     "invoice",
 )
-_POSITION = {name: number for number, name in enumerate(PACKED_FIELDS, start=2)} | {"hours_without_timer": 3}
-STATUS_FIELDS = frozenset({"is_locked", "locked_reason", "is_closed", "approval_status", "is_billed"})
+_POSITION = {name: number for number, name in enumerate(PACKED_FIELDS, start=2)} | {
+    "hours_without_timer": 3
+}
+STATUS_FIELDS = frozenset(
+    {"is_locked", "locked_reason", "is_closed", "approval_status", "is_billed"}
+)
 Packed = tuple[Any, ...]
 Getter = Callable[[Any], Any]
 
@@ -73,7 +77,9 @@ class EntryRows(MutableMapping[int, Row]):
         if field == "id":
             return lambda key: key
         shared = 1 if field in STATUS_FIELDS else 0
-        return lambda key: row[shared].get(field) if isinstance(row := kept[key], tuple) else row.get(field)
+        return lambda key: (
+            row[shared].get(field) if isinstance(row := kept[key], tuple) else row.get(field)
+        )
 
     def __getitem__(self, key: int) -> Row:
         """Returns a row that may be changed; it is unpacked for good."""

@@ -9,7 +9,17 @@ from typing import Self
 
 from harvest_sandbox.access import Access, Caller
 from harvest_sandbox.account import Account
-from harvest_sandbox.answers import HTML, Answer, Refused, bad_token, no_route, no_user_agent, not_found, page, throttled
+from harvest_sandbox.answers import (
+    HTML,
+    Answer,
+    Refused,
+    bad_token,
+    no_route,
+    no_user_agent,
+    not_found,
+    page,
+    throttled,
+)
 from harvest_sandbox.calls import Call, IdCall
 from harvest_sandbox.faults import Faults
 from harvest_sandbox.handler import Listener
@@ -73,7 +83,9 @@ class Sandbox:
         """Listens."""
         self.closing.clear()
         self._listener = Listener(self, self._port)
-        threading.Thread(target=self._listener.serve_forever, args=(0.02,), name="harvest-sandbox", daemon=True).start()
+        threading.Thread(
+            target=self._listener.serve_forever, args=(0.02,), name="harvest-sandbox", daemon=True
+        ).start()
         return self
 
     def stop(self) -> None:
@@ -116,16 +128,29 @@ class Sandbox:
         view = ID_ROUTES.get((request.method, request.path))
         if view is None:
             raise no_route()
-        return view(IdCall(self.accounts, self.oauth, self.forecast_id, request.query, request.headers, request.fields))
+        return view(
+            IdCall(
+                self.accounts,
+                self.oauth,
+                self.forecast_id,
+                request.query,
+                request.headers,
+                request.fields,
+            )
+        )
 
     def _answer_api(self, request: Request) -> Answer:
-        token = request.headers.get("authorization", "").removeprefix("Bearer ") or request.query.get("access_token", "")
+        token = request.headers.get("authorization", "").removeprefix(
+            "Bearer "
+        ) or request.query.get("access_token", "")
         caller = self.oauth.who(token)
         if caller is None:
             raise bad_token()
         path = request.path.removeprefix(API_PREFIX)
         if self.limit is not None:
-            seconds = self.limit.take("reports" if path.startswith("reports/") else "general", token)
+            seconds = self.limit.take(
+                "reports" if path.startswith("reports/") else "general", token
+            )
             if seconds:
                 raise throttled(seconds)
         account = self._account(request, caller)
@@ -144,6 +169,8 @@ class Sandbox:
         if not text:
             raise bad_token()
         for account in self.accounts:
-            if str(account.id) == text and (caller.accounts is None or account.id in caller.accounts):
+            if str(account.id) == text and (
+                caller.accounts is None or account.id in caller.accounts
+            ):
                 return account
         raise not_found()

@@ -21,5 +21,13 @@ class Size:
 SIZES: dict[str, Size] = {
     # A whole load takes less than 70 requests, and 1,200 entries make a week of six people look like a week.
     "demo": Size(),
-    "default": Size(clients=20, users=15, projects=60, time_entries=5_000, expenses=400, invoices=300, estimates=40),
+    "default": Size(
+        clients=20,
+        users=15,
+        projects=60,
+        time_entries=5_000,
+        expenses=400,
+        invoices=300,
+        estimates=40,
+    ),
 }

@@ -23,7 +23,13 @@ class Tables:
     """An account's rows, whose children they are, and the copies of them in other rows."""
 
     def __init__(
-        self, account_id: int, name: str, company: Row, *, seed: int = 0, now: Callable[[], datetime] = system_now
+        self,
+        account_id: int,
+        name: str,
+        company: Row,
+        *,
+        seed: int = 0,
+        now: Callable[[], datetime] = system_now,
     ) -> None:
         """Begins with empty tables.
 

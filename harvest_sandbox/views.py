@@ -37,7 +37,11 @@ def single_view(spec: ListSpec) -> Callable[[Call], Answer]:
         rows = call.account.rows[spec.report]
         if key not in rows or not _is_below(call, spec, key):
             raise not_found()
-        if allowed is not None and not allowed(key) and not (spec.report == "users" and key == call.access.user_id):
+        if (
+            allowed is not None
+            and not allowed(key)
+            and not (spec.report == "users" and key == call.access.user_id)
+        ):
             raise not_allowed()
         return ok(_delivered(call, spec.report, key))
 
@@ -114,7 +118,11 @@ def accounts(call: IdCall) -> Answer:
     caller = call.oauth.who(call.headers.get("Authorization", "").removeprefix("Bearer "))
     if caller is None:
         raise bad_token()
-    reached = [account for account in call.accounts if caller.accounts is None or account.id in caller.accounts]
+    reached = [
+        account
+        for account in call.accounts
+        if caller.accounts is None or account.id in caller.accounts
+    ]
     user: Row = {}
     for account in reached:
         user = user or Access(account, caller).user or {}
@@ -176,7 +184,11 @@ def _assignments(call: Call, spec: ListSpec, user_id: int) -> Answer:
 
 def project_assignment(account: Account, key: int) -> Row:
     """Returns an assignment of a user as a project assignment: with client and tasks, without the user."""
-    row = {name: value for name, value in account.rows["user_assignments"][key].items() if name != "user"}
+    row = {
+        name: value
+        for name, value in account.rows["user_assignments"][key].items()
+        if name != "user"
+    }
     project = account.rows["projects"][row["project"]["id"]]
     tasks = [
         {name: value for name, value in task.items() if name != "project"}

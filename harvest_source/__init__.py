@@ -97,7 +97,9 @@ def harvest_source(  # noqa: PLR0913 - each is a setting, given by name
     connection = connect(settings, account_id, choice)
     if connection.note:
         logging.getLogger(LOGGER).warning(connection.note)
-    return build_resources(connection, [report_as_set(name, settings.assignments) for name in NAMES])
+    return build_resources(
+        connection, [report_as_set(name, settings.assignments) for name in NAMES]
+    )
 
 
 def _active_pipeline() -> str | None:

@@ -23,7 +23,11 @@ def called(program: str, folder: Path) -> str:
         folder: in which the package lies.
     """
     is_clone = (folder / "requirements.txt").is_file()
-    return "python harvest_pipeline.py" if is_clone and not Path(program).name.startswith(NAME) else NAME
+    return (
+        "python harvest_pipeline.py"
+        if is_clone and not Path(program).name.startswith(NAME)
+        else NAME
+    )
 
 
 COMMAND = called(sys.argv[0], FOLDER)
@@ -38,6 +42,10 @@ def page(name: str) -> str:
 def needed_for(name: str) -> list[str]:
     """Returns what an extra of the installed package asks for; nothing where there is no such extra, or no package."""
     try:
-        return [each.partition(";")[0].strip() for each in requires(NAME) or () if each.endswith(f'; extra == "{name}"')]
+        return [
+            each.partition(";")[0].strip()
+            for each in requires(NAME) or ()
+            if each.endswith(f'; extra == "{name}"')
+        ]
     except PackageNotFoundError:
         return []

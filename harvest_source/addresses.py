@@ -41,7 +41,9 @@ def as_sent(url: str) -> str:
     return str(request.url)
 
 
-@lru_cache(maxsize=256)  # a page's links are judged twice, and the API's own address with each of them
+@lru_cache(
+    maxsize=256
+)  # a page's links are judged twice, and the API's own address with each of them
 def origin(url: str) -> Origin:
     """Returns where a request to an address goes.
 

@@ -22,7 +22,9 @@ SECRETS_FILE = ".dlt/secrets.toml"
 Settings = TypeVar("Settings", bound=BaseConfiguration)
 
 
-def fill(settings: Settings, source: str, pipeline_name: str | None, given: dict[str, Any] | None = None) -> Settings:
+def fill(
+    settings: Settings, source: str, pipeline_name: str | None, given: dict[str, Any] | None = None
+) -> Settings:
     """Sets what is configured for a source, and has the settings check themselves; what is not configured keeps its default.
 
     Args:
@@ -38,11 +40,17 @@ def fill(settings: Settings, source: str, pipeline_name: str | None, given: dict
     try:
         with explained_files():
             for name, hint in settings.get_resolvable_fields().items():
-                value = _configured([f"{section}.{name}" for section in sections], is_secret=is_secret_hint(hint))
+                value = _configured(
+                    [f"{section}.{name}" for section in sections], is_secret=is_secret_hint(hint)
+                )
                 if value is not None:
-                    setattr(settings, name, deserialize_value(name, value, extract_inner_hint(hint)))
+                    setattr(
+                        settings, name, deserialize_value(name, value, extract_inner_hint(hint))
+                    )
     except ConfigurationException as error:
-        raise SettingError(f"a setting of [{sections[-1]}] is wrong: {{}}", quoted=(first_line(error),)) from error
+        raise SettingError(
+            f"a setting of [{sections[-1]}] is wrong: {{}}", quoted=(first_line(error),)
+        ) from error
     for name, value in (given or {}).items():
         setattr(settings, name, value)
     return settings.resolve()
@@ -61,5 +69,7 @@ def _configured(paths: list[str], *, is_secret: bool) -> Any:
         if value is not None:
             return value
         if is_secret and dlt.config.get(path) is not None:
-            raise SettingError(f"{path} is a secret: it belongs in {SECRETS_FILE} or the environment, not into config.toml")
+            raise SettingError(
+                f"{path} is a secret: it belongs in {SECRETS_FILE} or the environment, not into config.toml"
+            )
     return None

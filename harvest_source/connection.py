@@ -68,4 +68,6 @@ def connect(
     auth, note = build_auth(settings, name=sign_in, accounts=wanted, clock=clock)
     chosen = chosen_account(auth) if wanted is None else None
     client = HarvestClient(settings, auth, clock, budgets)
-    return Connection(settings, auth, client, wanted if chosen is None else (chosen,), choice or Choice(), note)
+    return Connection(
+        settings, auth, client, wanted if chosen is None else (chosen,), choice or Choice(), note
+    )

@@ -14,7 +14,13 @@ import tomlkit
 from dlt.common.configuration.providers.toml import SettingsTomlProvider
 from dlt.common.destination.client import StateInfo
 from dlt.common.normalizers.json.relational import DataItemNormalizer
-from dlt.common.schema.typing import C_DLT_ID, C_DLT_LOAD_ID, DLT_NAME_PREFIX, LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
+from dlt.common.schema.typing import (
+    C_DLT_ID,
+    C_DLT_LOAD_ID,
+    DLT_NAME_PREFIX,
+    LOADS_TABLE_NAME,
+    PIPELINE_STATE_TABLE_NAME,
+)
 from dlt.common.schema.utils import has_table_seen_data
 from dlt.common.storages import LoadStorage, NormalizeStorage
 from dlt.common.storages.load_package import PackageStorage
@@ -36,7 +42,12 @@ COMPLETED = 0  # the status of a load there
 
 # A pipeline's working folder: files that hold JSON, rows that wait to be loaded, and versions. After a power cut one may be
 # unreadable or empty; of what is loaded nothing is read again.
-JSON_FILES = ("state.json", "schemas/*.json", "load/normalized/*/**/*.json", "normalize/extracted/*/**/*.json")
+JSON_FILES = (
+    "state.json",
+    "schemas/*.json",
+    "load/normalized/*/**/*.json",
+    "normalize/extracted/*/**/*.json",
+)
 WAITING_ROWS = ("load/normalized/*/*_jobs/*", "normalize/extracted/*/new_jobs/*")
 VERSION_FILES = ("load/.version", "normalize/.version")
 

@@ -32,7 +32,9 @@ from harvest_source.exit_codes import INCOMPLETE, USAGE
 from harvest_source.secrecy import without_secrets
 
 QUOTE = "{}"
-LAST_QUOTE = re.compile(r"(?<=\)): \{\}$|: \{\}(?=\))")  # behind or within brackets nothing is missing where it is left out
+LAST_QUOTE = re.compile(
+    r"(?<=\)): \{\}$|: \{\}(?=\))"
+)  # behind or within brackets nothing is missing where it is left out
 
 
 def first_line(error: BaseException) -> str:
@@ -44,7 +46,11 @@ def in_own_words(error: str | BaseException) -> str:
     """Returns what an error says without what it quotes; a text is this product's own, of another error its kind is told."""
     if isinstance(error, str):
         return error
-    return error.in_own_words if isinstance(error, HarvestError) else f"unexpected {type(error).__name__}"
+    return (
+        error.in_own_words
+        if isinstance(error, HarvestError)
+        else f"unexpected {type(error).__name__}"
+    )
 
 
 def causes(failure: BaseException) -> Iterator[BaseException]:
@@ -71,7 +77,9 @@ class HarvestError(Exception):
 
     def __str__(self) -> str:
         said, *parts = self.message.split(QUOTE, len(self.quoted))
-        return said + "".join(f"{quote}{part}" for quote, part in zip(self.quoted, parts, strict=True))
+        return said + "".join(
+            f"{quote}{part}" for quote, part in zip(self.quoted, parts, strict=True)
+        )
 
     @property
     def in_own_words(self) -> str:
@@ -100,7 +108,9 @@ class LoadFailedError(HarvestError):
 class ApiError(HarvestError):
     """A request did not bring what was asked for."""
 
-    def __init__(self, message: str, status: int | None = None, *, quoted: Sequence[object] = ()) -> None:
+    def __init__(
+        self, message: str, status: int | None = None, *, quoted: Sequence[object] = ()
+    ) -> None:
         super().__init__(message, quoted=quoted)
         self.status = status
 
@@ -156,6 +166,8 @@ def one_line(error: Exception) -> str:
     """Returns what an error tells a person; one that nobody foresaw says so."""
     if isinstance(error, HarvestError):
         return str(error)
-    if isinstance(error, MissingDependencyException):  # dlt looks for Sentry's package wherever a setting is first read
+    if isinstance(
+        error, MissingDependencyException
+    ):  # dlt looks for Sentry's package wherever a setting is first read
         return f"dlt needs a package for {error.caller}: pip install {' '.join(error.dependencies)}"
     return f"unexpected {type(error).__name__}: {first_line(error)[:200]} (--verbose tells where)"

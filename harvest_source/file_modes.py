@@ -59,7 +59,10 @@ def _mask(beside: Path | None, users: int, *, share_with_group: bool) -> int:
     there = _seen(beside) if beside is not None else None
     granted = there.st_mode if there else 0
     mask = users & NOT_FOR_OTHERS
-    for read, write, enter in ((stat.S_IRGRP, stat.S_IWGRP, stat.S_IXGRP), (stat.S_IROTH, stat.S_IWOTH, stat.S_IXOTH)):
+    for read, write, enter in (
+        (stat.S_IRGRP, stat.S_IWGRP, stat.S_IXGRP),
+        (stat.S_IROTH, stat.S_IWOTH, stat.S_IXOTH),
+    ):
         mask |= 0 if granted & read else read | enter
         mask |= 0 if granted & write else write
     return mask & ~GROUP_READS if share_with_group else mask
@@ -120,7 +123,10 @@ def readers_of(path: Path, *, share_with_group: bool = False) -> str | None:
     above = [each.stat() for each in path.resolve().parents]
     if info.st_mode & stat.S_IROTH and all(each.st_mode & stat.S_IXOTH for each in above):
         return EVERYBODY
-    enters = all(each.st_mode & (stat.S_IXGRP if each.st_gid == info.st_gid else stat.S_IXOTH) for each in above)
+    enters = all(
+        each.st_mode & (stat.S_IXGRP if each.st_gid == info.st_gid else stat.S_IXOTH)
+        for each in above
+    )
     if share_with_group or not (info.st_mode & stat.S_IRGRP and enters):
         return None
     group = _group_of_several(info)

@@ -56,7 +56,10 @@ def explain(error: requests.RequestException) -> tuple[str, bool]:
         requests.exceptions.SSLError: "the secure connection to Harvest failed",
         requests.exceptions.ChunkedEncodingError: "the answer was cut off",
     }
-    return next((text for kind, text in passing.items() if isinstance(error, kind)), "the connection to Harvest failed"), True
+    return next(
+        (text for kind, text in passing.items() if isinstance(error, kind)),
+        "the connection to Harvest failed",
+    ), True
 
 
 def _explain_proxy(layers: list[BaseException]) -> tuple[str, bool]:
@@ -70,7 +73,9 @@ def _explain_proxy(layers: list[BaseException]) -> tuple[str, bool]:
 
 def is_too_slow(error: requests.RequestException) -> bool:
     """Returns whether an answer did not come in time, or not its end, though Harvest was reached."""
-    return isinstance(error, requests.ReadTimeout) or any(isinstance(layer, ReadTimeoutError) for layer in _layers(error))
+    return isinstance(error, requests.ReadTimeout) or any(
+        isinstance(layer, ReadTimeoutError) for layer in _layers(error)
+    )
 
 
 def _layers(error: BaseException) -> Iterator[BaseException]:

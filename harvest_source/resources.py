@@ -98,18 +98,27 @@ def build_resources(connection: Connection, reports: list[Report]) -> Resources:
     extractions = Extractions(connection)
     resources: list[DltResource] = []
     for report in reports:
-        resources += _child_resources(extractions, report) if report.parent else [_list_resource(extractions, report)]
+        resources += (
+            _child_resources(extractions, report)
+            if report.parent
+            else [_list_resource(extractions, report)]
+        )
     return Resources(connection, resources)
 
 
 def _list_resource(extractions: Extractions, report: Report) -> DltResource:
     connection = extractions.connection
     hints = _hints(connection, report)
-    return table_resource(report, connection.settings, hints, lambda: _iter_list(extractions.current(), report))
+    return table_resource(
+        report, connection.settings, hints, lambda: _iter_list(extractions.current(), report)
+    )
 
 
 def table_resource(
-    report: Report, settings: HarvestSettings, hints: dict[str, Any], iter_items: Callable[[], Iterator[Any]]
+    report: Report,
+    settings: HarvestSettings,
+    hints: dict[str, Any],
+    iter_items: Callable[[], Iterator[Any]],
 ) -> DltResource:
     """Returns a resource of a report's table; that of a list which takes `updated_since` is incremental in dlt's own way.
 
@@ -121,7 +130,9 @@ def table_resource(
     """
     if report.parent or not report.takes_updated_since:
         return described(dlt.resource(lambda: iter_items(), **hints), report)  # noqa: PLW0108 - dlt wants a function
-    cursor: Any = dlt.sources.incremental(UPDATED_AT, lag=settings.overlap_seconds, on_cursor_value_missing="include")
+    cursor: Any = dlt.sources.incremental(
+        UPDATED_AT, lag=settings.overlap_seconds, on_cursor_value_missing="include"
+    )
 
     def rows(updated_at: Any = cursor) -> Iterator[Any]:
         updated_at.advance(None)  # Harvest was asked for the right rows: dlt lets them pass
@@ -137,7 +148,9 @@ def _iter_list(extraction: Extraction, report: Report) -> Iterator[Any]:
     shaper = Shaper(report, known_kinds, extraction.notes)
     for account in extraction.accounts:
         pair = AccountReport(account.id, report.name)
-        outcome = extraction.reader.read_lists({pair: Wish(account_state(report.name, account.id))})[pair]
+        outcome = extraction.reader.read_lists(
+            {pair: Wish(account_state(report.name, account.id))}
+        )[pair]
         if outcome.reading is None:
             raise outcome.error or AssertionError(report.name)
         for item, _rows in iter_items(report, shaper, iter_rows(shaper, outcome.reading)):
@@ -156,7 +169,9 @@ def _child_resources(extractions: Extractions, report: Report) -> list[DltResour
             yield partial(asking.ask, each)
 
     name = f"{report.name}_parents"
-    parents = dlt.resource(lambda: _iter_parents(extractions.current(), report), name=name, selected=False)
+    parents = dlt.resource(
+        lambda: _iter_parents(extractions.current(), report), name=name, selected=False
+    )
     rows = dlt.transformer(children, data_from=parents, **_hints(extractions.connection, report))
     return [parents, described(rows, report)]
 
@@ -203,7 +218,9 @@ class Planned:
 
     def _keep_state(self) -> None:
         if self._named and not self._waiting and self.keeps is not None:
-            self.keeps[str(self.asking.plan.account_id)] = state_of(self.asking.plan_after(self.versions))
+            self.keeps[str(self.asking.plan.account_id)] = state_of(
+                self.asking.plan_after(self.versions)
+            )
 
 
 class _Asking:
@@ -213,7 +230,9 @@ class _Asking:
         self._extraction = extraction
         self._report = report
         tables = _current_tables()
-        self._shaper = Shaper(report, lambda table: _kinds(tables.get(table)), extraction.notes)  # other threads have no schema
+        self._shaper = Shaper(
+            report, lambda table: _kinds(tables.get(table)), extraction.notes
+        )  # other threads have no schema
         self._shaping = threading.Lock()  # columns that nobody documented are met there
 
     def ask(self, parent: Any) -> Any:
@@ -234,7 +253,11 @@ class _Asking:
         reading = asking.reading([parent_id])
         with self._shaping:
             rows = [row for batch in iter_rows(self._shaper, reading) for row in batch]
-            item = next((item for item, _rows in iter_items(self._report, self._shaper, [rows])), None) if rows else None
+            item = (
+                next((item for item, _rows in iter_items(self._report, self._shaper, [rows])), None)
+                if rows
+                else None
+            )
         if planned:
             planned.is_read(parent_id)
         return item
@@ -244,12 +267,15 @@ class _Asking:
         account_id = row.get("account_id")
         if not str(row.get("id")).isdigit():
             raise SettingError(
-                f"{self._report.name}: a parent is an id, or a row with id; this is {{}}", quoted=(repr(parent)[:80],)
+                f"{self._report.name}: a parent is an id, or a row with id; this is {{}}",
+                quoted=(repr(parent)[:80],),
             )
         if account_id is None:
             accounts = self._extraction.accounts
             if len(accounts) > 1:
-                raise SettingError(f"{self._report.name}: a parent has no account_id, and the source has several accounts")
+                raise SettingError(
+                    f"{self._report.name}: a parent has no account_id, and the source has several accounts"
+                )
             account_id = accounts[0].id
         return int(row["id"]), int(account_id)
 
@@ -279,7 +305,9 @@ def accounts_state(report_name: str) -> dict[str, Any]:
 
 def account_state(report_name: str, account_id: int) -> dict[str, Any]:
     """Returns what dlt's state keeps of a report and account, from within a running extract."""
-    state: dict[str, Any] = dlt.current.resource_state(report_name).get("accounts", {}).get(str(account_id), {})
+    state: dict[str, Any] = (
+        dlt.current.resource_state(report_name).get("accounts", {}).get(str(account_id), {})
+    )
     return state
 
 
@@ -296,7 +324,9 @@ def iter_rows(shaper: Shaper, reading: Reading) -> Iterator[list[Row]]:
             yield batch
 
 
-def iter_items(report: Report, shaper: Shaper, batches: Iterable[list[Row]]) -> Iterator[tuple[Any, list[Row]]]:
+def iter_items(
+    report: Report, shaper: Shaper, batches: Iterable[list[Row]]
+) -> Iterator[tuple[Any, list[Row]]]:
     """Yields rows as dlt takes them, Arrow tables or dicts, each with the rows in it; undocumented columns are described."""
     described: Added = {}
     for rows in batches:
@@ -317,8 +347,16 @@ def _current_tables() -> Any:
 
 
 def _kinds(table: Any) -> Mapping[str, Kind]:
-    types = {name: column.get("data_type") or "" for name, column in table["columns"].items()} if table else {}
-    return {name: KIND_OF_TYPE[kind] for name, kind in types.items() if kind in KIND_OF_TYPE and not name.startswith(OF_DLT)}
+    types = (
+        {name: column.get("data_type") or "" for name, column in table["columns"].items()}
+        if table
+        else {}
+    )
+    return {
+        name: KIND_OF_TYPE[kind]
+        for name, kind in types.items()
+        if kind in KIND_OF_TYPE and not name.startswith(OF_DLT)
+    }
 
 
 def known_kinds(table: str) -> Mapping[str, Kind]:
@@ -329,7 +367,10 @@ def known_kinds(table: str) -> Mapping[str, Kind]:
 def known_arrow_schema(report: Report) -> pa.Schema:
     """Returns the Arrow schema of a flat report's table as earlier runs left it."""
     documented = {column.name for column in report.columns} | {DELETED_AT}
-    return arrow_schema(report, {name: kind for name, kind in known_kinds(report.name).items() if name not in documented})
+    return arrow_schema(
+        report,
+        {name: kind for name, kind in known_kinds(report.name).items() if name not in documented},
+    )
 
 
 def _has_table(report: Report) -> bool:
@@ -339,16 +380,29 @@ def _has_table(report: Report) -> bool:
 def _table_without_rows(report: Report, hints: dict[str, Any]) -> Any:
     """Returns an item without a row, from which dlt makes a table, in a file of which the destination takes an empty one."""
     with suppress(ContextDefaultCannotBeCreated):
-        if Container()[DestinationCapabilitiesContext].preferred_loader_file_format == INSERT_VALUES:  # Postgres fails at Parquet
-            own = {**hints, "file_format": INSERT_VALUES, "additional_table_hints": table_hints(report)}
+        if (
+            Container()[DestinationCapabilitiesContext].preferred_loader_file_format
+            == INSERT_VALUES
+        ):  # Postgres fails at Parquet
+            own = {
+                **hints,
+                "file_format": INSERT_VALUES,
+                "additional_table_hints": table_hints(report),
+            }
             own["table_name"] = own.pop("name")
-            return dlt.mark.with_hints(empty_item(report), dlt.mark.make_hints(**own), create_table_variant=True)
+            return dlt.mark.with_hints(
+                empty_item(report), dlt.mark.make_hints(**own), create_table_variant=True
+            )
     return empty_item(report)
 
 
 def empty_item(report: Report) -> Any:
     """Returns an item without a row, from which dlt makes the table of a report."""
-    return arrow_schema(report, {}).empty_table() if report.arrow else dlt.mark.materialize_table_schema()
+    return (
+        arrow_schema(report, {}).empty_table()
+        if report.arrow
+        else dlt.mark.materialize_table_schema()
+    )
 
 
 class Resources(list[DltResource]):
@@ -373,7 +427,11 @@ class HarvestSource(dlt.sources.DltSource):
 
     def clone(self, with_name: str | None = None) -> HarvestSource:
         """Returns a copy, as dlt makes one for every choice of resources."""
-        copy = HarvestSource(self.schema.clone(with_name=with_name or self.name), self.section, list(self.resources.values()))
+        copy = HarvestSource(
+            self.schema.clone(with_name=with_name or self.name),
+            self.section,
+            list(self.resources.values()),
+        )
         copy.connection = self.connection
         return copy
 

@@ -23,7 +23,12 @@ def keep_secret(config: BaseConfiguration) -> None:
         if isinstance(value, BaseConfiguration):
             keep_secret(value)
         elif isinstance(value, str) and is_secret_hint(hint):
-            _kept.update(spelling for line in (value, *value.splitlines()) for spelling in _spellings(line.strip()) if spelling)
+            _kept.update(
+                spelling
+                for line in (value, *value.splitlines())
+                for spelling in _spellings(line.strip())
+                if spelling
+            )
     logger = logging.getLogger(DLT_LOGGER)
     if _hide_in_log not in logger.filters:
         logger.addFilter(_hide_in_log)
@@ -32,9 +37,17 @@ def keep_secret(config: BaseConfiguration) -> None:
 def _spellings(secret: str) -> set[str]:
     """Returns how a secret may be written: as it is, in an address, in quotes."""
     plain = {secret, unquote(secret)}
-    in_addresses = {write(each) for each in plain for write in (lambda text: quote(text, safe=""), quote, quote_plus)}
+    in_addresses = {
+        write(each)
+        for each in plain
+        for write in (lambda text: quote(text, safe=""), quote, quote_plus)
+    }
     partly = {quote(each, safe=" +") for each in plain}
-    quoted = {written[1:-1] for each in plain for written in (json.dumps(each), json.dumps(each, ensure_ascii=False), repr(each))}
+    quoted = {
+        written[1:-1]
+        for each in plain
+        for written in (json.dumps(each), json.dumps(each, ensure_ascii=False), repr(each))
+    }
     doubled = {each.replace(sign, sign * 2) for each in plain for sign in "'\"\\"}
     return plain | in_addresses | partly | quoted | doubled
 

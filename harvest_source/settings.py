@@ -35,7 +35,9 @@ SMALL_PAGE = PER_PAGE // 4  # of a list that is not answered in time, or whose p
 OVERLAP_SECONDS = 300  # timestamps have whole seconds and ties: a run asks again from a little before the bookmark
 SWEEP_DAYS = 7  # within so many days every child row is read again
 SWEEP_REST_HOURS = 12  # a child that was read so recently is not swept again: a second run on one day costs nothing
-FREE_REQUESTS = 100  # so many requests a run may send without ever waiting for the limit (API, rate limits)
+FREE_REQUESTS = (
+    100  # so many requests a run may send without ever waiting for the limit (API, rate limits)
+)
 
 LONGEST_SHOWN = 15  # characters of a wrong value that are shown
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -108,7 +110,9 @@ class HarvestSettings(NotifySettings, FileSettings):
         for name in ("overlap_seconds", "sweep_days"):
             if getattr(self, name) < 0:
                 raise SettingError(f"{name} is {getattr(self, name)}; it must be 0 or more")
-        self.begins_at = None if self.start_date is None else parse_since("start_date", self.start_date)
+        self.begins_at = (
+            None if self.start_date is None else parse_since("start_date", self.start_date)
+        )
 
     @property
     def accounts(self) -> tuple[int, ...] | None:
@@ -190,7 +194,11 @@ def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 def _wrong(name: str, value: str, why: str) -> SettingError:
     """Returns the error of an option or a setting, with its value; a longer one may be a token in the place of a setting."""
     is_shown = name.startswith("--") or len(value) <= LONGEST_SHOWN
-    return SettingError(f"{name} {{}} {why}", quoted=(repr(value),)) if is_shown else SettingError(f"{name} {why}")
+    return (
+        SettingError(f"{name} {{}} {why}", quoted=(repr(value),))
+        if is_shown
+        else SettingError(f"{name} {why}")
+    )
 
 
 def parse_url(name: str, value: str) -> str:
@@ -217,7 +225,9 @@ def parse_notify_url(name: str, value: str) -> str:
     """
     url = value.strip()
     if not _is_safe_url(url):
-        raise SettingError(f"{name} must be the https address of a webhook, as it was given (http only for this machine itself)")
+        raise SettingError(
+            f"{name} must be the https address of a webhook, as it was given (http only for this machine itself)"
+        )
     return url
 
 
@@ -252,7 +262,9 @@ def parse_since(name: str, value: object) -> datetime:
 
 def _read_instant(name: str, text: str) -> datetime:
     try:
-        if len(text) >= len("2025-01-31"):  # a date without its signs may be a bare number, which nobody means
+        if len(text) >= len(
+            "2025-01-31"
+        ):  # a date without its signs may be a bare number, which nobody means
             return parse_instant(text)
     except ValueError:
         pass
@@ -270,7 +282,11 @@ def parse_account_ids(value: object) -> tuple[int, ...] | None:
     """
     if value is None or value == "":
         return None
-    parts = list(value) if isinstance(value, (list, tuple)) else str(value).strip().strip("[]").split(",")
+    parts = (
+        list(value)
+        if isinstance(value, (list, tuple))
+        else str(value).strip().strip("[]").split(",")
+    )
     texts = [str(part).strip().strip("\"'") for part in parts]
     if texts == ["all"] or value == ():
         return ()
@@ -278,5 +294,9 @@ def parse_account_ids(value: object) -> tuple[int, ...] | None:
         raise _wrong("account_id", str(value), "names no account: write all for all of them")
     for text in texts:
         if not (text.isascii() and text.isdigit()) or int(text) == 0:
-            raise _wrong("account_id", text, f"is not a number: it is the number in the list at {DEVELOPERS_URL}")
+            raise _wrong(
+                "account_id",
+                text,
+                f"is not a number: it is the number in the list at {DEVELOPERS_URL}",
+            )
     return tuple(dict.fromkeys(int(text) for text in texts))

@@ -15,7 +15,11 @@ import dlt
 import tomlkit
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.configuration.providers import ConfigTomlProvider, EnvironProvider, SecretsTomlProvider
+from dlt.common.configuration.providers import (
+    ConfigTomlProvider,
+    EnvironProvider,
+    SecretsTomlProvider,
+)
 from dlt.common.configuration.providers.provider import ConfigProvider
 from dlt.common.configuration.providers.toml import TomlProviderReadException
 from dlt.common.configuration.specs import PluggableRunContext
@@ -94,15 +98,23 @@ def explained_files() -> Iterator[None]:
     try:
         yield
     except TomlProviderReadException as error:
-        reasons = {shown_path(path): reason for path in error.full_paths if (reason := _reason(Path(path)))}
+        reasons = {
+            shown_path(path): reason for path in error.full_paths if (reason := _reason(Path(path)))
+        }
         reasons = reasons or {error.file_name: " cannot be read"}
-        raise SettingError("; ".join(f"{{}}{reason}" for reason in reasons.values()), quoted=list(reasons)) from error
+        raise SettingError(
+            "; ".join(f"{{}}{reason}" for reason in reasons.values()), quoted=list(reasons)
+        ) from error
 
 
 def secrets_files() -> list[Path]:
     """Returns the files of secrets that are read: of the folder of the run, and of dlt's own folder."""
     context = dlt.current.run_context()
-    return [file for folder in (context.settings_dir, context.global_dir) if _is_seen(file := Path(folder, SECRETS))]
+    return [
+        file
+        for folder in (context.settings_dir, context.global_dir)
+        if _is_seen(file := Path(folder, SECRETS))
+    ]
 
 
 def _is_seen(file: Path) -> bool:
@@ -135,6 +147,14 @@ def _reason(file: Path) -> str | None:
         return f", line {line}: holds a sign that is not UTF-8; {SAVE_AS}"
     except tomllib.TOMLDecodeError as error:
         what, _, where = str(error).partition(" (at ")
-        line = int(where.split()[1].rstrip(",")) if where.startswith("line") else 1 + content.rstrip().count(b"\n")
+        line = (
+            int(where.split()[1].rstrip(","))
+            if where.startswith("line")
+            else 1 + content.rstrip().count(b"\n")
+        )
         return f", line {line}: {what}{QUOTES if what in NO_TEXT else ''}"
-    return f", line 1: begins with a byte order mark; {SAVE_AS} without one" if content.startswith(MARK) else None
+    return (
+        f", line 1: begins with a byte order mark; {SAVE_AS} without one"
+        if content.startswith(MARK)
+        else None
+    )

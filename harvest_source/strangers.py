@@ -69,31 +69,54 @@ def refuse_strangers() -> None:
     """
     for path, shared, fault in _faults():
         if fault.is_refused:
-            what_to_do = OF_NO_HOME if shared else f"{fault.mend} it" + (START_ELSEWHERE if Path.cwd() in path.parents else "")
-            raise SettingError(f"{NOT_READ} {{}}, which {{}}; {what_to_do}", quoted=(shown_path(str(path)), fault.what))
+            what_to_do = (
+                OF_NO_HOME
+                if shared
+                else f"{fault.mend} it" + (START_ELSEWHERE if Path.cwd() in path.parents else "")
+            )
+            raise SettingError(
+                f"{NOT_READ} {{}}, which {{}}; {what_to_do}",
+                quoted=(shown_path(str(path)), fault.what),
+            )
 
 
 def notes_on_groups() -> list[str]:
     """Returns a line that names the settings that their group may write, which is no fault where the group is meant."""
-    paths = dict.fromkeys(shown_path(str(path)) for path, _, fault in _faults() if not fault.is_refused)
-    return [f"the group may write {', '.join(paths)}: if that is not meant, chmod g-w {' '.join(paths)}"] if paths else []
+    paths = dict.fromkeys(
+        shown_path(str(path)) for path, _, fault in _faults() if not fault.is_refused
+    )
+    return (
+        [
+            f"the group may write {', '.join(paths)}: if that is not meant, chmod g-w {' '.join(paths)}"
+        ]
+        if paths
+        else []
+    )
 
 
 def _faults() -> Iterator[tuple[Path, bool, Fault]]:
     """Yields the faults of what dlt reads settings from, and whether each lies in a shared place."""
-    if not hasattr(os, "geteuid"):  # Windows has other rights, and its temporary folder is the user's own
+    if not hasattr(
+        os, "geteuid"
+    ):  # Windows has other rights, and its temporary folder is the user's own
         return
     caller = Caller(os.geteuid(), Path(__file__).stat().st_uid)
     context = RunContext(None)
     try:
         here = Path.cwd()
     except FileNotFoundError:
-        raise SettingError("the folder in which this was started is gone: change to one that exists") from None
-    for folder in dict.fromkeys(here / place for place in (context.settings_dir, context.global_dir)):
+        raise SettingError(
+            "the folder in which this was started is gone: change to one that exists"
+        ) from None
+    for folder in dict.fromkeys(
+        here / place for place in (context.settings_dir, context.global_dir)
+    ):
         shared = folder == Path(tempfile.gettempdir(), "dlt")
         for path in (folder, *(folder / name for name in FILES)):
             for status in _statuses(path):
-                fault = judge(status.st_mode & ~_taken_rights(path), status.st_uid, caller, shared=shared)
+                fault = judge(
+                    status.st_mode & ~_taken_rights(path), status.st_uid, caller, shared=shared
+                )
                 if fault:
                     yield path, shared, fault
 

@@ -44,7 +44,10 @@ def refuse_unread(known: Collection[str], source: str, pipeline_name: str | None
     sections = sections_of(source, pipeline_name)
     unread = [*_unread_keys(known, sections), *_unread_variables(known, sections)]
     if unread:
-        raise SettingError("; ".join(said for said, _ in unread), quoted=[each for _, quoted in unread for each in quoted])
+        raise SettingError(
+            "; ".join(said for said, _ in unread),
+            quoted=[each for _, quoted in unread for each in quoted],
+        )
 
 
 def _unread_keys(known: Collection[str], sections: list[str]) -> Iterator[Said]:
@@ -72,7 +75,10 @@ def _unread_variables(known: Collection[str], sections: list[str]) -> Iterator[S
             if nearly or (key and "__" not in key):
                 nearest = _nearest(key, known)
                 meant = nearly or (front + nearest.upper() if nearest else None)
-                yield f"unknown setting {{}} in the environment: {_advice(meant, sorted(right.values()))}", (name,)
+                yield (
+                    f"unknown setting {{}} in the environment: {_advice(meant, sorted(right.values()))}",
+                    (name,),
+                )
 
 
 def _flat(name: str) -> str:
@@ -129,11 +135,15 @@ def where_looked(name: str, source: str) -> str:
     """
     section = f"sources.{source}"
     variable = f"{section}.{name}".replace(".", "__").upper()
-    said = f"looked for {variable} in the environment ({_seen_in_environment(name, variable, source)})"
+    said = (
+        f"looked for {variable} in the environment ({_seen_in_environment(name, variable, source)})"
+    )
     for provider in _files():
         if provider.supports_secrets:
             file = Path(provider.locations[0]).absolute()
-            said += f" and for {name} in [{section}] of {file} ({_seen_in_file(file, name, section)})"
+            said += (
+                f" and for {name} in [{section}] of {file} ({_seen_in_file(file, name, section)})"
+            )
     return said
 
 
@@ -141,7 +151,11 @@ def _seen_in_environment(name: str, variable: str, source: str) -> str:
     if variable in os.environ:
         return "it is empty"
     bare = {name.upper(), f"SOURCES__{name}".upper()}
-    alike = [each for each in sorted(os.environ) if each in bare or (name.upper() in each and source.upper() in each)]
+    alike = [
+        each
+        for each in sorted(os.environ)
+        if each in bare or (name.upper() in each and source.upper() in each)
+    ]
     return f"not set; {', '.join(alike)} does not count" if alike else "not set"
 
 
@@ -156,14 +170,20 @@ def _seen_in_file(file: Path, name: str, section: str) -> str:
         return "it is empty"
     here = ", ".join(table) if isinstance(table, dict) else ""
     elsewhere = ", ".join(_outline(document))
-    return f"there is only {here}" if here else f"not there; the file has {elsewhere or 'no line that counts'}"
+    return (
+        f"there is only {here}"
+        if here
+        else f"not there; the file has {elsewhere or 'no line that counts'}"
+    )
 
 
 def _seen_instead(file: Path) -> str:
     """Returns what is near a file that is not there: one of nearly its name, or one of its name in another folder."""
     said = "no such file" if file.parent.is_dir() else f"no folder {file.parent.name} here"
     names = sorted(each.name for each in file.parent.glob("*"))
-    alike = [each for each in names if file.stem[:-1] in each.lower() and not each.endswith(".example")]
+    alike = [
+        each for each in names if file.stem[:-1] in each.lower() and not each.endswith(".example")
+    ]
     said += f", but {', '.join(alike)}" if alike else ""
     folders = dict.fromkeys((*file.parents[1].parents, PROJECT_FOLDER))
     # a folder that may not be entered is no error here, as it would be with Path.is_file

@@ -42,6 +42,8 @@ def _is_set() -> bool:
     """Returns whether dlt would find the setting; asked without dlt's own accessors, with which it would begin to send."""
     try:
         refuse_strangers()
-        return any(provider.get_value(NAME, bool, "", SECTION)[0] is not None for provider in providers())
+        return any(
+            provider.get_value(NAME, bool, "", SECTION)[0] is not None for provider in providers()
+        )
     except (SettingError, ConfigurationException):  # whoever reads a setting is told
         return False

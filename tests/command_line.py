@@ -20,13 +20,20 @@ from harvest_sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "harvest_pipeline.py"
-KEPT = frozenset({"PATH", "HOME", "LANG", "SYSTEMROOT", "COVERAGE_PROCESS_CONFIG"})  # the last: `make coverage` measures programs
+KEPT = frozenset(
+    {"PATH", "HOME", "LANG", "SYSTEMROOT", "COVERAGE_PROCESS_CONFIG"}
+)  # the last: `make coverage` measures programs
 
 
 def environment(sandbox: Sandbox | None = None, **settings: str) -> dict[str, str]:
     """Returns an environment without this machine's settings, with those given."""
     if sandbox:
-        settings = {"API_URL": sandbox.api_url, "ID_URL": sandbox.id_url, "ACCESS_TOKEN": TOKEN, **settings}
+        settings = {
+            "API_URL": sandbox.api_url,
+            "ID_URL": sandbox.id_url,
+            "ACCESS_TOKEN": TOKEN,
+            **settings,
+        }
     return bare_environment(**settings)
 
 
@@ -38,11 +45,16 @@ def bare_environment(config: str = "no-configuration", **settings: str) -> dict[
         settings: of section `sources.harvest`.
     """
     kept = {name: value for name, value in os.environ.items() if name in KEPT}
-    return {**kept, "XDG_CONFIG_HOME": config, **{f"SOURCES__HARVEST__{name}": value for name, value in settings.items()}}
+    return {
+        **kept,
+        "XDG_CONFIG_HOME": config,
+        **{f"SOURCES__HARVEST__{name}": value for name, value in settings.items()},
+    }
 
 
 ANNOUNCED = re.compile(
-    r"^note: instead of Harvest, requests go to (?:127\.0\.0\.1|localhost) \((?:api_url|id_url|api_url, id_url)\)\n", re.MULTILINE
+    r"^note: instead of Harvest, requests go to (?:127\.0\.0\.1|localhost) \((?:api_url|id_url|api_url, id_url)\)\n",
+    re.MULTILINE,
 )
 
 
@@ -54,7 +66,9 @@ def without_announcement(errors: str) -> str:
     return ANNOUNCED.sub("", errors, count=1)
 
 
-def command(folder: Path, *arguments: str, env: dict[str, str] | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+def command(
+    folder: Path, *arguments: str, env: dict[str, str] | None = None, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """Runs the command line in a folder."""
     folder.mkdir(exist_ok=True)
     done = subprocess.run(

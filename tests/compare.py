@@ -24,7 +24,11 @@ Json = dict[str, Any]
 
 def get(account_id: int, url: str, **params: str) -> Json:
     """Returns one answer, with exact numbers."""
-    headers = {"Authorization": f"Bearer {TOKEN}", "Harvest-Account-Id": str(account_id), "User-Agent": "test (a@example.com)"}
+    headers = {
+        "Authorization": f"Bearer {TOKEN}",
+        "Harvest-Account-Id": str(account_id),
+        "User-Agent": "test (a@example.com)",
+    }
     response = requests.get(url, params=params, headers=headers, timeout=30)
     response.raise_for_status()
     answer: Json = json.loads(response.content, parse_float=Decimal)
@@ -51,7 +55,10 @@ def account_rows(sandbox: Sandbox, account_id: int, report: Report) -> list[Json
         if report.name == "teammates" and "manager" not in parent["access_roles"]:
             continue
         path = report.path.format(parent_id=parent["id"])
-        found += [{**row, report.parent.column: parent["id"]} for row in pages(sandbox, account_id, path, report.rows_key)]
+        found += [
+            {**row, report.parent.column: parent["id"]}
+            for row in pages(sandbox, account_id, path, report.rows_key)
+        ]
     return found
 
 
@@ -96,7 +103,11 @@ def without_types(value: Any) -> Any:
 
 
 def assert_equal(
-    folder: Path, sandbox: Sandbox, *names: str, leave_out: tuple[str, ...] = (), copies: tuple[str, ...] = ()
+    folder: Path,
+    sandbox: Sandbox,
+    *names: str,
+    leave_out: tuple[str, ...] = (),
+    copies: tuple[str, ...] = (),
 ) -> None:
     """Asserts that every table, or those named, has the account's rows, values and list elements, and no others.
 
@@ -118,31 +129,50 @@ def assert_equal(
 
 
 def assert_rows_equal(
-    client: SqlClientBase[Any], account_id: int, report: Report, records: list[Json], copies: tuple[str, ...]
+    client: SqlClientBase[Any],
+    account_id: int,
+    report: Report,
+    records: list[Json],
+    copies: tuple[str, ...],
 ) -> None:
     """Asserts that a report's own table holds the records, lists aside."""
     expected = {}
     for record in records:
-        row = {name: value for name, value in flat(record).items() if not isinstance(value, list) and not name.startswith(copies)}
-        expected[tuple(record[name] for name in report.key)] = {name: comparable(value) for name, value in row.items()}
+        row = {
+            name: value
+            for name, value in flat(record).items()
+            if not isinstance(value, list) and not name.startswith(copies)
+        }
+        expected[tuple(record[name] for name in report.key)] = {
+            name: comparable(value) for name, value in row.items()
+        }
     found = {}
     for row in table(client, report.name, f"account_id = {account_id}"):
         key = tuple(int(row[name]) for name in report.key)
         assert key not in found, f"{report.name} {key} stands twice"
         found[key] = {
-            name: value for name, value in row.items() if name != "account_id" and not name.startswith(("_dlt", *copies))
+            name: value
+            for name, value in row.items()
+            if name != "account_id" and not name.startswith(("_dlt", *copies))
         }
     assert found == expected, report.name
 
 
-def assert_lists_equal(client: SqlClientBase[Any], account_id: int, report: Report, records: list[Json]) -> None:
+def assert_lists_equal(
+    client: SqlClientBase[Any], account_id: int, report: Report, records: list[Json]
+) -> None:
     """Asserts that the child tables of a report hold each row's list elements, in their order."""
     for nested in report.lists:
         expected: dict[int, list[Any]] = {}
         for record in records:
-            elements = [flat(each) if isinstance(each, dict) else {"value": each} for each in record[nested.name] or ()]
+            elements = [
+                flat(each) if isinstance(each, dict) else {"value": each}
+                for each in record[nested.name] or ()
+            ]
             if elements:
-                expected[record["id"]] = [{name: comparable(value) for name, value in each.items()} for each in elements]
+                expected[record["id"]] = [
+                    {name: comparable(value) for name, value in each.items()} for each in elements
+                ]
         parent = parent_id_column(report)
         found: dict[int, list[Any]] = {}
         rows = table(client, f"{report.name}__{nested.name}", f"account_id = {account_id}")

@@ -16,7 +16,9 @@ from mariadb_server import MariaDB, program, running_mariadb
 from pipelines import duckdb_file
 from postgres_server import Postgres, programs, running_postgres
 
-HOW_TO_GET_POSTGRES = "install Debian's package postgresql, or put the folder of initdb and pg_ctl on PATH"
+HOW_TO_GET_POSTGRES = (
+    "install Debian's package postgresql, or put the folder of initdb and pg_ctl on PATH"
+)
 databases = itertools.count()
 
 Test = TypeVar("Test", bound=Callable[..., Any])
@@ -70,7 +72,9 @@ def on(*names: Any) -> Callable[[Test], Test]:
     """Has a test run on each of the named destinations; the fixture `destination` sets them up."""
 
     def mark(test: Test) -> Test:
-        marked: Test = pytest.mark.parametrize("destination", names, indirect=True)(pytest.mark.usefixtures("destination")(test))
+        marked: Test = pytest.mark.parametrize("destination", names, indirect=True)(
+            pytest.mark.usefixtures("destination")(test)
+        )
         return marked
 
     return mark
@@ -81,6 +85,8 @@ def make_of(name: str, request: pytest.FixtureRequest) -> Make:
     if name == "postgres":
         return postgres_database(request.getfixturevalue("postgres"))
     if name == "mariadb":
-        address = request.getfixturevalue("mariadb").make_database("harvest")  # the dataset, so that names stand without it
+        address = request.getfixturevalue("mariadb").make_database(
+            "harvest"
+        )  # the dataset, so that names stand without it
         return lambda _folder, _name: dlt.destinations.sqlalchemy(address)
     return {"duckdb": duckdb_file, "filesystem": parquet_files, "sqlite": sqlite_file}[name]

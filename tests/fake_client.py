@@ -80,7 +80,11 @@ class FakeClient:
         self._ask(path, params or {}, label)
         if holds and path in self.tables:
             page: Row = {holds[0]: []}
-            return self._answer({**page, "total_entries": len(self._chosen(path, params or {}))} if self.counts else page)
+            return self._answer(
+                {**page, "total_entries": len(self._chosen(path, params or {}))}
+                if self.counts
+                else page
+            )
         if path in self.rows:
             return self._answer(self.rows[path])
         name, _, row_id = path.rpartition("/")
@@ -107,12 +111,17 @@ class FakeClient:
             self._ask(path, {**asked, **({"first": str(first)} if first else {})}, label)
             chosen = self._chosen(path, params)
             more = first + size < len(chosen)
-            data: Row = {rows_key: chosen[first : first + size], "links": {"next": f"{self.api_url}{first}" if more else None}}
+            data: Row = {
+                rows_key: chosen[first : first + size],
+                "links": {"next": f"{self.api_url}{first}" if more else None},
+            }
             yield self._answer({**data, **({"total_entries": len(chosen)} if self.counts else {})})
             if not more:
                 return
             first += size
 
-    def get_pages(self, account_id: int, path: str, rows_key: str, params: dict[str, str], label: str) -> list[Answer]:
+    def get_pages(
+        self, account_id: int, path: str, rows_key: str, params: dict[str, str], label: str
+    ) -> list[Answer]:
         """Returns all pages of a list."""
         return list(self.iter_pages(account_id, path, rows_key, params, label))

@@ -74,7 +74,9 @@ def passing_fault(name: str, path: str, **more: Any) -> Fault:
     """Returns a passing fault of the table above."""
     options = {**PASSING[name], **more}
     if options.get("retry_after") == "date":
-        options["retry_after"] = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+        options["retry_after"] = format_datetime(
+            datetime.now(UTC) + timedelta(seconds=30), usegmt=True
+        )
     return Fault(path=path, **options)
 
 
@@ -126,24 +128,38 @@ def tables_of(folder: Path, *, with_dlt: bool = True) -> dict[str, list[tuple[An
         found = database.execute(
             "select table_name from information_schema.tables where table_schema = 'harvest' order by 1"
         ).fetchall()
-        names = [name for (name,) in found if not name.startswith("_dlt") and name not in TABLES_OF_RUNS]
+        names = [
+            name for (name,) in found if not name.startswith("_dlt") and name not in TABLES_OF_RUNS
+        ]
         tables = {}
         for name in names:
             cursor = database.execute(f"select * from harvest.{name}")
             columns = [column[0] for column in cursor.description or ()]
-            kept = [place for place, column in enumerate(columns) if with_dlt or not column.startswith("_dlt")]
-            tables[name] = sorted((tuple(row[place] for place in kept) for row in cursor.fetchall()), key=repr)
+            kept = [
+                place
+                for place, column in enumerate(columns)
+                if with_dlt or not column.startswith("_dlt")
+            ]
+            tables[name] = sorted(
+                (tuple(row[place] for place in kept) for row in cursor.fetchall()), key=repr
+            )
     return tables
 
 
-def tables_under(tables: dict[str, list[tuple[Any, ...]]], name: str) -> dict[str, list[tuple[Any, ...]]]:
+def tables_under(
+    tables: dict[str, list[tuple[Any, ...]]], name: str
+) -> dict[str, list[tuple[Any, ...]]]:
     """Returns the tables of one report, its child tables too."""
-    return {each: rows for each, rows in tables.items() if each == name or each.startswith(f"{name}__")}
+    return {
+        each: rows for each, rows in tables.items() if each == name or each.startswith(f"{name}__")
+    }
 
 
 def bookmarks(folder: Path) -> dict[str, Any]:
     """Returns what the working state keeps of each report."""
-    state: dict[str, Any] = make_pipeline(folder).state.get("sources", {}).get("harvest", {}).get("resources", {})
+    state: dict[str, Any] = (
+        make_pipeline(folder).state.get("sources", {}).get("harvest", {}).get("resources", {})
+    )
     return json.loads(json.dumps({name: kept for name, kept in state.items() if name in NAMES}))  # type: ignore[no-any-return]
 
 
@@ -179,7 +195,9 @@ def edit_all(account: Account, text: str) -> None:
 def has_edit(folder: Path, name: str, text: str) -> bool:
     """Returns whether an edit of `edit_all` arrived."""
     with duckdb.connect(str(folder / "harvest_pipeline.duckdb"), read_only=True) as database:
-        found = database.execute(f"select count(*) from harvest.{name} where {EDITS[name]} = ?", [text]).fetchone()
+        found = database.execute(
+            f"select count(*) from harvest.{name} where {EDITS[name]} = ?", [text]
+        ).fetchone()
     return bool(found and found[0] >= 1)
 
 

@@ -28,7 +28,9 @@ class _Answering(Answering):
 
     def serve(self) -> None:
         path, _, query = self.path.partition("?")
-        asked = Asked(path.lstrip("/").removeprefix("v2/"), dict(parse_qsl(query)), dict(self.headers.items()))
+        asked = Asked(
+            path.lstrip("/").removeprefix("v2/"), dict(parse_qsl(query)), dict(self.headers.items())
+        )
         self.owner.requests.append(asked)
         self.close_connection = True
         try:
@@ -69,4 +71,9 @@ def client_of(harvest: Hostile) -> HarvestClient:
     """Returns a client that never waits."""
     clock = FastClock()
     settings = HarvestSettings(api_url=harvest.api_url, id_url=harvest.id_url)
-    return HarvestClient(settings, PersonalToken("T"), clock, Budgets(clock, Limit(1_000_000, 15), Limit(1_000_000, 900)))
+    return HarvestClient(
+        settings,
+        PersonalToken("T"),
+        clock,
+        Budgets(clock, Limit(1_000_000, 15), Limit(1_000_000, 900)),
+    )

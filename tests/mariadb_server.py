@@ -66,7 +66,12 @@ def running_mariadb(program: str) -> Iterator[MariaDB]:
         with (folder / "output").open("wb") as output:
             make = ["mariadb-install-db", "--no-defaults", data, "--skip-test-db", *as_user]
             subprocess.run(make, stdout=output, stderr=output, timeout=SECONDS, check=True)
-            places = [data, f"--port={port}", f"--socket={folder / 's'}", f"--init-file={folder / 'init.sql'}"]
+            places = [
+                data,
+                f"--port={port}",
+                f"--socket={folder / 's'}",
+                f"--init-file={folder / 'init.sql'}",
+            ]
             command = [program, "--no-defaults", *places, *SETTINGS, *as_user]
             process = subprocess.Popen(command, stdout=output, stderr=output)
         try:

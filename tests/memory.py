@@ -83,14 +83,30 @@ class NearConnections(Connections):
                 raise Interrupted
         address = urlsplit(str(request.url))
         query = dict(parse_qsl(address.query, keep_blank_values=True))
-        asked = Request("GET", address.path, query, Headers(dict(request.headers)), self.sandbox.clock(), address.query)
+        asked = Request(
+            "GET",
+            address.path,
+            query,
+            Headers(dict(request.headers)),
+            self.sandbox.clock(),
+            address.query,
+        )
         self.sandbox.requests.append(asked)
         fault = self.sandbox.faults.strike(asked.path, asked.raw_query)
         answer = self.sandbox.answer(asked) if fault is None else fault.answer()
-        headers = {"Content-Type": answer.content_type, "Date": format_datetime(datetime.now(UTC), usegmt=True), **answer.headers}
+        headers = {
+            "Content-Type": answer.content_type,
+            "Date": format_datetime(datetime.now(UTC), usegmt=True),
+            **answer.headers,
+        }
         raw = HTTPResponse(io.BytesIO(answer.body), headers, answer.status, preload_content=False)
         response = requests.Response()
-        response.status_code, response.raw, response.url, response.request = answer.status, raw, str(request.url), request
+        response.status_code, response.raw, response.url, response.request = (
+            answer.status,
+            raw,
+            str(request.url),
+            request,
+        )
         response.headers.update(headers)
         return response
 
@@ -102,7 +118,9 @@ class NearConnections(Connections):
 class Store:
     """What a destination holds: tables, dlt's state, and a package that is not loaded to its end."""
 
-    tables: dict[str, dict[Key, Row]] = field(default_factory=lambda: defaultdict(dict))  # rows by account id and key
+    tables: dict[str, dict[Key, Row]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )  # rows by account id and key
     states: dict[AccountReport, dict[str, Any]] = field(default_factory=dict)
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: list[Written] = field(default_factory=list)
@@ -153,7 +171,9 @@ class MemoryTables:
     def count(self, table: str, account_id: int, scope: Scope = LIVE) -> int | None:
         return len(self._of(table, account_id, scope)) if self.store.is_made else None
 
-    def count_by(self, table: str, column: str, account_id: int, scope: Scope = LIVE) -> Counter[Any]:
+    def count_by(
+        self, table: str, column: str, account_id: int, scope: Scope = LIVE
+    ) -> Counter[Any]:
         return Counter(row.get(column) for row in self._of(table, account_id, scope))
 
     def count_elements(self, names: Collection[str]) -> Counter[tuple[str, int]]:
@@ -164,21 +184,36 @@ class MemoryTables:
                     found[f"{name}__{each.name}", key[0]] += len(row.get(each.name) or ())
         return found
 
-    def sum(self, table: str, column: str, instead: str, account_id: int, scope: Scope = LIVE) -> Decimal:
-        values = (row[instead] if row.get(column) is None else row[column] for row in self._of(table, account_id, scope))
+    def sum(
+        self, table: str, column: str, instead: str, account_id: int, scope: Scope = LIVE
+    ) -> Decimal:
+        values = (
+            row[instead] if row.get(column) is None else row[column]
+            for row in self._of(table, account_id, scope)
+        )
         return sum((value or Decimal(0) for value in values), Decimal(0))
 
     def keys(self, report: Report, account_id: int, scope: Scope = LIVE) -> set[Key]:
-        return {tuple(row[name] for name in report.key) for row in self._of(report.name, account_id, scope)}
+        return {
+            tuple(row[name] for name in report.key)
+            for row in self._of(report.name, account_id, scope)
+        }
 
-    def versions(self, scopes: Mapping[AccountReport, Scope]) -> dict[AccountReport, dict[Key, datetime | None]]:
+    def versions(
+        self, scopes: Mapping[AccountReport, Scope]
+    ) -> dict[AccountReport, dict[Key, datetime | None]]:
         assert DOUBLED.year == 1  # keys stand once here
         return {
-            pair: {(row["id"],): row["updated_at"] for row in self._of(pair.report, pair.account_id, scope)}
+            pair: {
+                (row["id"],): row["updated_at"]
+                for row in self._of(pair.report, pair.account_id, scope)
+            }
             for pair, scope in scopes.items()
         }
 
-    def rows_by_id(self, table: str, account_id: int, id_column: str, ids: Iterable[int]) -> list[Row]:
+    def rows_by_id(
+        self, table: str, account_id: int, id_column: str, ids: Iterable[int]
+    ) -> list[Row]:
         wanted = set(ids)
         report, _, name = table.partition("__")
         rows = self._of(report, account_id, Scope())
@@ -187,26 +222,41 @@ class MemoryTables:
         return [dict(row) for row in rows if row.get(id_column) in wanted]
 
     def rows(self, table: str, account_id: int | None = None) -> list[Row]:
-        return [dict(row) for key, row in self.store.tables[table].items() if account_id in {None, key[0]}]
+        return [
+            dict(row)
+            for key, row in self.store.tables[table].items()
+            if account_id in {None, key[0]}
+        ]
 
     def lists_of(
         self, report: Report, names: Iterable[str], account_id: int, ids: Iterable[int | None]
     ) -> dict[str, dict[int | None, list[Row]]]:
         wanted = set(ids)
-        rows = [row for row in self._of(report.name, account_id, Scope()) if row.get("id") in wanted]
+        rows = [
+            row for row in self._of(report.name, account_id, Scope()) if row.get("id") in wanted
+        ]
         return {name: {row.get("id"): list(row.get(name) or ()) for row in rows} for name in names}
 
     def doubled_children(self, reports: Iterable[Report]) -> dict[AccountReport, list[int]]:  # noqa: ARG002 - keys stand once here
         return {}
 
-    def ids_off_sum(self, table: str, value: str, under: tuple[str, str, str], account_id: int, scope: Scope = LIVE) -> list[int]:
+    def ids_off_sum(
+        self,
+        table: str,
+        value: str,
+        under: tuple[str, str, str],
+        account_id: int,
+        scope: Scope = LIVE,
+    ) -> list[int]:
         child, column, parent_id = under
         sums: Counter[int] = Counter()
         for row in self._of(child, account_id, LIVE):
             sums[row[parent_id]] += row[column] or 0
         first, second = (name.strip() for name in value.split("-"))
         rows = self._of(table, account_id, scope)
-        return sorted(row["id"] for row in rows if (row[first] or 0) - (row[second] or 0) != sums[row["id"]])
+        return sorted(
+            row["id"] for row in rows if (row[first] or 0) - (row[second] or 0) != sums[row["id"]]
+        )
 
 
 def _meets(row: Row, condition: Condition) -> bool:
@@ -259,7 +309,10 @@ class MemoryLoader:
         yield from found.items()
 
     def _written(self, delivery: Delivery) -> tuple[Written, Tally]:
-        account_id, report = delivery.pair.account_id, next(each for each in self.reports if each.name == delivery.pair.report)
+        account_id, report = (
+            delivery.pair.account_id,
+            next(each for each in self.reports if each.name == delivery.pair.report),
+        )
         present = self.store.tables[report.name]
         tally, rows = Tally(), dict[Key, Row]()
         if delivery.reading:
@@ -268,10 +321,16 @@ class MemoryLoader:
                 keys = [(account_id, *(row[name] for name in report.key)) for row in batch]
                 found = split(report, batch, [present[key] for key in keys if key in present])
                 tally += found.tally
-                rows |= {(account_id, *(row[name] for name in report.key)): row for row in found.new + found.changed}
+                rows |= {
+                    (account_id, *(row[name] for name in report.key)): row
+                    for row in found.new + found.changed
+                }
         removed = [(account_id, *(row[name] for name in report.key)) for row in delivery.removed]
         if self.keeps:
-            rows |= {key: {**row, DELETED_AT: datetime.now(UTC)} for key, row in zip(removed, delivery.removed, strict=True)}
+            rows |= {
+                key: {**row, DELETED_AT: datetime.now(UTC)}
+                for key, row in zip(removed, delivery.removed, strict=True)
+            }
             removed = []
         state = None if delivery.state is None else dict(delivery.state)
         return Written(delivery.pair, rows, removed, state), tally
@@ -283,12 +342,16 @@ class MemoryLoader:
         for pair in lost:
             self.store.states.pop(pair, None)
 
-    def write_history(self, _times: Any, _results: Any, _accounts: Any, kept: dict[str, dict[str, Any]]) -> None:
+    def write_history(
+        self, _times: Any, _results: Any, _accounts: Any, kept: dict[str, dict[str, Any]]
+    ) -> None:
         for name, by_account in kept.items():
             self.store.kept.setdefault(name, {}).update(by_account)
 
 
-def run_in_memory(store: Store, connection: Connection, folder: Path, names: Iterable[str] = NAMES, **options: Any) -> Summary:
+def run_in_memory(
+    store: Store, connection: Connection, folder: Path, names: Iterable[str] = NAMES, **options: Any
+) -> Summary:
     """Runs once, as `sync` does; what is kept on disk lies in a folder.
 
     Raises:
@@ -297,7 +360,9 @@ def run_in_memory(store: Store, connection: Connection, folder: Path, names: Ite
     chosen = [name for name in NAMES if name in set(names)]
     connection.client.begin()
     reader: Reader = connection.reader(folder)
-    loader = MemoryLoader(store, [reader.report(name) for name in chosen], connection.settings.keeps_deleted)
+    loader = MemoryLoader(
+        store, [reader.report(name) for name in chosen], connection.settings.keeps_deleted
+    )
     run = Run(connection, reader, cast("Any", loader), chosen, SyncOptions(**options), Listener())
     summary = run.execute()
     reader.close()

@@ -34,14 +34,20 @@ def build_wheel(folder: Path) -> Path:
     for name in FOLDERS:
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     asks_nobody = ["--no-index", "--no-deps", "--no-build-isolation", "--check-build-dependencies"]
-    subprocess.run([*PIP, "wheel", *asks_nobody, "--wheel-dir", folder, clone], check=True, timeout=120)
+    subprocess.run(
+        [*PIP, "wheel", *asks_nobody, "--wheel-dir", folder, clone], check=True, timeout=120
+    )
     (wheel,) = folder.glob("*.whl")
     return wheel
 
 
 def install_into(folder: Path, wheel: Path) -> None:
     """Installs a wheel into a folder that stands in `PYTHONPATH`, and nothing with it."""
-    subprocess.run([*PIP, "install", "--no-index", "--no-deps", "--target", folder, wheel], check=True, timeout=120)
+    subprocess.run(
+        [*PIP, "install", "--no-index", "--no-deps", "--target", folder, wheel],
+        check=True,
+        timeout=120,
+    )
 
 
 def make_environment(folder: Path, wheel: Path) -> Path:

@@ -10,7 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-TYPED = re.compile(r"(?:(?:\bpython|\\python\.exe) harvest_pipeline\.py|`harvest-pipeline)\b([^`#|&>\n\[]*)")
+TYPED = re.compile(
+    r"(?:(?:\bpython|\\python\.exe) harvest_pipeline\.py|`harvest-pipeline)\b([^`#|&>\n\[]*)"
+)
 SECONDS = re.compile(r"\s+\d+(?:\.\d)?(?=\s+(?:yes|read))")
 
 

@@ -35,7 +35,9 @@ def make_pipeline(folder: Path, name: str = "harvest_pipeline") -> dlt.Pipeline:
     destination = make_destination(folder, name)
     apply_dlt_defaults()
     apply_load_workers(destination)
-    return dlt.pipeline(name, destination=destination, dataset_name="harvest", pipelines_dir=str(folder / "state"))
+    return dlt.pipeline(
+        name, destination=destination, dataset_name="harvest", pipelines_dir=str(folder / "state")
+    )
 
 
 def rows(folder: Path, sql: str, name: str = "harvest_pipeline") -> list[tuple[Any, ...]]:

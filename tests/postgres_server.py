@@ -16,7 +16,9 @@ from loopback import free_port
 SECONDS = 60  # the longest that one of the server's own commands may take
 USER, PASSWORD = "loader", "made-up-password"
 # a test's server need not outlive a power cut
-SETTINGS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses=127.0.0.1"
+SETTINGS = (
+    "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses=127.0.0.1"
+)
 
 
 def programs() -> Path | None:
@@ -24,7 +26,9 @@ def programs() -> Path | None:
     on_path = shutil.which("initdb")
     if on_path:
         return Path(on_path).parent
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3])
+    )
     return found[-1].parent if found else None
 
 
@@ -41,9 +45,32 @@ class Postgres:
         if not (self._folder / "data").exists():
             password = self._folder / "password"
             password.write_text(PASSWORD, encoding="utf-8")
-            self._run("initdb", "-D", "data", "-U", USER, "-A", "scram-sha-256", "--pwfile", "password", "-E", "UTF8", "-N")
+            self._run(
+                "initdb",
+                "-D",
+                "data",
+                "-U",
+                USER,
+                "-A",
+                "scram-sha-256",
+                "--pwfile",
+                "password",
+                "-E",
+                "UTF8",
+                "-N",
+            )
         self.port = self.port or free_port()
-        self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", f"{SETTINGS} -p {self.port} -k {self._folder}", "start")
+        self._run(
+            "pg_ctl",
+            "-D",
+            "data",
+            "-w",
+            "-l",
+            "log",
+            "-o",
+            f"{SETTINGS} -p {self.port} -k {self._folder}",
+            "start",
+        )
 
     def stop(self, how: str = "fast") -> None:
         """Stops: `fast` cuts connections, `immediate` is a crash."""
@@ -63,7 +90,9 @@ class Postgres:
             with connection.cursor() as cursor:
                 cursor.execute(f'create database "{name}" {how}')
                 if owner_limit is not None:
-                    cursor.execute(f"create role \"{name}\" login password '{PASSWORD}' connection limit {owner_limit}")
+                    cursor.execute(
+                        f"create role \"{name}\" login password '{PASSWORD}' connection limit {owner_limit}"
+                    )
                     cursor.execute(f'grant create on database "{name}" to "{name}"')
         finally:
             connection.close()
@@ -75,13 +104,34 @@ class Postgres:
         (self._folder / "names").write_text(f"subjectAltName=DNS:{name}", encoding="utf-8")
         authority = ["-CA", "authority.crt", "-CAkey", "authority.key", "-CAcreateserial"]
         new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj"]
-        self._run_here(*new, "/CN=nobody", "-x509", "-days", "30", "-keyout", "authority.key", "-out", "authority.crt")
+        self._run_here(
+            *new,
+            "/CN=nobody",
+            "-x509",
+            "-days",
+            "30",
+            "-keyout",
+            "authority.key",
+            "-out",
+            "authority.crt",
+        )
         self._run_here(*new, f"/CN={name}", "-keyout", "data/server.key", "-out", "server.csr")
-        signing = ["-in", "server.csr", "-days", "30", "-extfile", "names", "-out", "data/server.crt"]
+        signing = [
+            "-in",
+            "server.csr",
+            "-days",
+            "30",
+            "-extfile",
+            "names",
+            "-out",
+            "data/server.crt",
+        ]
         self._run_here("openssl", "x509", "-req", *authority, *signing)
         with (data / "postgresql.conf").open("a", encoding="utf-8") as settings:
             settings.write("ssl = on\n")
-        (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n", encoding="utf-8")
+        (data / "pg_hba.conf").write_text(
+            "hostssl all all 127.0.0.1/32 scram-sha-256\n", encoding="utf-8"
+        )
         self.stop()
         self.start()
         return self._folder / "authority.crt"
@@ -98,9 +148,18 @@ class Postgres:
             command = ("runuser", "-u", "postgres", "--", *command)
         # the server keeps what it inherits: a pipe would never end
         with (self._folder / "output").open("ab") as output:
-            done = subprocess.run(command, cwd=self._folder, stdout=output, stderr=output, timeout=SECONDS, check=False)
+            done = subprocess.run(
+                command,
+                cwd=self._folder,
+                stdout=output,
+                stderr=output,
+                timeout=SECONDS,
+                check=False,
+            )
         if done.returncode != 0:
-            raise RuntimeError(f"{command}: {(self._folder / 'output').read_text(encoding='utf-8')[-2000:]}")
+            raise RuntimeError(
+                f"{command}: {(self._folder / 'output').read_text(encoding='utf-8')[-2000:]}"
+            )
 
 
 @contextmanager

@@ -19,7 +19,12 @@ from harvest_source.settings import parse_since
 
 Json = dict[str, Any]
 
-DATES = {"time_entries": "spent_date", "expenses": "spent_date", "invoices": "issue_date", "estimates": "issue_date"}
+DATES = {
+    "time_entries": "spent_date",
+    "expenses": "spent_date",
+    "invoices": "issue_date",
+    "estimates": "issue_date",
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,9 @@ class HandMade(Loopback):
     rows_per_page: int = 5
     counts: bool = True  # whether answers have total_entries, which the API does not promise
     strict: bool = False  # whether updated_since leaves out rows of that very second
-    spoil: Callable[[Asked], tuple[int, bytes] | None] = lambda _asked: None  # status and body instead of the answer
+    spoil: Callable[[Asked], tuple[int, bytes] | None] = lambda _asked: (
+        None
+    )  # status and body instead of the answer
     headers: dict[str, str] = field(default_factory=dict)  # of every answer, beside the usual ones
     requests: list[Asked] = field(default_factory=list)
 
@@ -90,7 +97,11 @@ class HandMade(Loopback):
         if found := re.fullmatch(r"projects/(\d+)/((?:user|task)_assignments)", path):
             return [row for row in self.tables[found[2]] if row["project"]["id"] == int(found[1])]
         if found := re.fullmatch(r"users/(\d+)/project_assignments", path):
-            return [self._as_project_assignment(row) for row in self.tables["user_assignments"] if self._is_active(row, found[1])]
+            return [
+                self._as_project_assignment(row)
+                for row in self.tables["user_assignments"]
+                if self._is_active(row, found[1])
+            ]
         return self.tables[path]
 
     @staticmethod
@@ -100,12 +111,18 @@ class HandMade(Loopback):
     def _as_project_assignment(self, assignment: Json) -> Json:
         project = self.row("projects", assignment["project"]["id"])
         own = {name: value for name, value in assignment.items() if name not in {"user", "project"}}
-        tasks = [row for row in self.rows(f"projects/{project['id']}/task_assignments") if row["is_active"]]
+        tasks = [
+            row
+            for row in self.rows(f"projects/{project['id']}/task_assignments")
+            if row["is_active"]
+        ]
         return {
             **own,
             "project": {name: project[name] for name in ("id", "name", "code", "is_billable")},
             "client": project["client"],
-            "task_assignments": [{name: value for name, value in row.items() if name != "project"} for row in tasks],
+            "task_assignments": [
+                {name: value for name, value in row.items() if name != "project"} for row in tasks
+            ],
         }
 
     def answer(self, asked: Asked) -> tuple[int, bytes]:
@@ -132,11 +149,21 @@ class HandMade(Loopback):
 
     def _page(self, asked: Asked) -> Json:
         query = dict(asked.query)
-        first, size = int(query.pop("cursor", "0")), min(int(query.pop("per_page", "100")), self.rows_per_page)
+        first, size = (
+            int(query.pop("cursor", "0")),
+            min(int(query.pop("per_page", "100")), self.rows_per_page),
+        )
         chosen = [row for row in self.rows(asked.path) if self._is_asked(row, asked.path, query)]
         key = asked.path.rpartition("/")[2]
-        rows_key = {"payments": "invoice_payments", "messages": f"{asked.path.split('/')[0][:-1]}_messages"}.get(key, key)
-        more = urlencode({**query, "cursor": first + size, "per_page": size}) if first + size < len(chosen) else None
+        rows_key = {
+            "payments": "invoice_payments",
+            "messages": f"{asked.path.split('/')[0][:-1]}_messages",
+        }.get(key, key)
+        more = (
+            urlencode({**query, "cursor": first + size, "per_page": size})
+            if first + size < len(chosen)
+            else None
+        )
         return {
             rows_key: chosen[first : first + size],
             "per_page": size,
@@ -149,7 +176,11 @@ class HandMade(Loopback):
     def _is_asked(self, row: Json, path: str, query: dict[str, str]) -> bool:
         since, day = query.get("updated_since", ""), row.get(DATES.get(path, ""))
         return (
-            (row.get("updated_at", "") > since if since and self.strict else row.get("updated_at", "") >= since)
+            (
+                row.get("updated_at", "") > since
+                if since and self.strict
+                else row.get("updated_at", "") >= since
+            )
             and ("from" not in query or (day is not None and day >= query["from"]))
             and ("to" not in query or (day is not None and day <= query["to"]))
             and ("is_running" not in query or row["is_running"])
@@ -158,7 +189,18 @@ class HandMade(Loopback):
 
 EXAMPLES = Path(__file__).parent / "examples"
 
-NUMBERS = (8, 7.5, None, 100.0, 0.535, 99999999.99, 0, 0.1, 2.675, 100)  # one field's values from row to row
+NUMBERS = (
+    8,
+    7.5,
+    None,
+    100.0,
+    0.535,
+    99999999.99,
+    0,
+    0.1,
+    2.675,
+    100,
+)  # one field's values from row to row
 
 FIRST_ID = 3_000_000_000  # above 2^31, as ids of time entries are
 
@@ -172,7 +214,10 @@ def like(report: str, row_id: int, **values: Any) -> Json:
 def stamped(number: int) -> Json:
     """Returns change times that are in no order, with many ties."""
     month, day = 1 + number * 7 % 6, 1 + number * 11 % 28
-    return {"created_at": "2025-02-03T04:05:06Z", "updated_at": f"2026-{month:02}-{day:02}T{number % 3:02}:00:00Z"}
+    return {
+        "created_at": "2025-02-03T04:05:06Z",
+        "updated_at": f"2026-{month:02}-{day:02}T{number % 3:02}:00:00Z",
+    }
 
 
 def number_at(place: int) -> Any:
@@ -193,9 +238,18 @@ def by_hand(users: int = 6, invoices: int = 24, entries: int = 120) -> HandMade:
 
     tables["clients"] = [like("clients", a + n, name=f"Client {n}", **stamped(n)) for n in range(3)]
     tables["contacts"] = [
-        like("contacts", a + 10 + n, client=named(tables["clients"][n % 3]), first_name=None, **stamped(n)) for n in range(4)
+        like(
+            "contacts",
+            a + 10 + n,
+            client=named(tables["clients"][n % 3]),
+            first_name=None,
+            **stamped(n),
+        )
+        for n in range(4)
     ]
-    tables["tasks"] = [like("tasks", a + 20 + n, default_hourly_rate=number_at(n), **stamped(n)) for n in range(3)]
+    tables["tasks"] = [
+        like("tasks", a + 20 + n, default_hourly_rate=number_at(n), **stamped(n)) for n in range(3)
+    ]
     tables["projects"] = [
         like(
             "projects", a + 30 + n, name=f"Project {n}", client=named(tables["clients"][n % 3], "currency"),
@@ -211,7 +265,10 @@ def by_hand(users: int = 6, invoices: int = 24, entries: int = 120) -> HandMade:
         for n in range(users)
     ]  # fmt: skip
     people = [{"id": row["id"], "name": row["first_name"]} for row in tables["users"]]
-    tables["roles"] = [like("roles", a + 40 + n, user_ids=[each["id"] for each in people[:n]], **stamped(n)) for n in range(3)]
+    tables["roles"] = [
+        like("roles", a + 40 + n, user_ids=[each["id"] for each in people[:n]], **stamped(n))
+        for n in range(3)
+    ]
     for place, project in enumerate(tables["projects"]):
         copy = named(project, "code")
         tables["task_assignments"] += [
@@ -228,7 +285,9 @@ def by_hand(users: int = 6, invoices: int = 24, entries: int = 120) -> HandMade:
             )
             for n, person in enumerate(people)
         ]  # fmt: skip
-    tables["expense_categories"] = [like("expense_categories", a + 50 + n, unit_price=number_at(n + 3)) for n in range(3)]
+    tables["expense_categories"] = [
+        like("expense_categories", a + 50 + n, unit_price=number_at(n + 3)) for n in range(3)
+    ]
     tables["time_entries"] = [
         like(
             "time_entries", a + 10_000 + n, spent_date=f"2026-0{6 - n // 60}-{1 + n % 28:02}", user=people[n % users],
@@ -250,28 +309,57 @@ def by_hand(users: int = 6, invoices: int = 24, entries: int = 120) -> HandMade:
         for n in range(12)
     ]
     for n in range(invoices):
-        lines = [{**line, "id": a + 20_000 + 10 * n + place, "amount": number_at(n)} for place, line in enumerate(LINES[: n % 3])]
-        number = {"number": f"00{n}", "issue_date": f"2026-04-{28 - n % 28:02}", "amount": number_at(n + 4), "tax": number_at(n)}
+        lines = [
+            {**line, "id": a + 20_000 + 10 * n + place, "amount": number_at(n)}
+            for place, line in enumerate(LINES[: n % 3])
+        ]
+        number = {
+            "number": f"00{n}",
+            "issue_date": f"2026-04-{28 - n % 28:02}",
+            "amount": number_at(n + 4),
+            "tax": number_at(n),
+        }
         paid = [number_at(n + place) for place in range(n % 3)]
-        due = sum((-Decimal(str(each or 0)) for each in paid), Decimal(str(number["amount"] or 0)))  # so that payments add up
-        tables["invoices"].append(like("invoices", a + 400 + n, line_items=lines, due_amount=float(due), **number, **stamped(n)))
+        due = sum(
+            (-Decimal(str(each or 0)) for each in paid), Decimal(str(number["amount"] or 0))
+        )  # so that payments add up
+        tables["invoices"].append(
+            like(
+                "invoices",
+                a + 400 + n,
+                line_items=lines,
+                due_amount=float(due),
+                **number,
+                **stamped(n),
+            )
+        )
         path = f"invoices/{a + 400 + n}"
         tables[f"{path}/payments"] = [
-            like("invoice_payments", a + 600 + 10 * n + place, amount=amount, **stamped(n)) for place, amount in enumerate(paid)
+            like("invoice_payments", a + 600 + 10 * n + place, amount=amount, **stamped(n))
+            for place, amount in enumerate(paid)
         ]
         people_told = [{"name": None, "email": f"{n}@example.com"}] * (n % 2)
-        tables[f"{path}/messages"] = [like("invoice_messages", a + 1_000 + n, recipients=people_told, **stamped(n))]
+        tables[f"{path}/messages"] = [
+            like("invoice_messages", a + 1_000 + n, recipients=people_told, **stamped(n))
+        ]
     for n in range(4):
-        tables["estimates"].append(like("estimates", a + 700 + n, issue_date=None if n else "2026-01-02", **stamped(n)))
-        tables[f"estimates/{a + 700 + n}/messages"] = [like("estimate_messages", a + 800 + n, **stamped(n))]
+        tables["estimates"].append(
+            like("estimates", a + 700 + n, issue_date=None if n else "2026-01-02", **stamped(n))
+        )
+        tables[f"estimates/{a + 700 + n}/messages"] = [
+            like("estimate_messages", a + 800 + n, **stamped(n))
+        ]
     for report in ("invoice_item_categories", "estimate_item_categories"):
         tables[report] = [like(report, a + 60 + n, **stamped(n)) for n in range(2)]
     for n, person in enumerate(people):
         for report in ("billable_rates", "cost_rates"):
             tables[f"users/{person['id']}/{report}"] = [
-                like(report, a + 900 + 10 * n + place, amount=number_at(n + place), **stamped(n)) for place in range(n % 3)
+                like(report, a + 900 + 10 * n + place, amount=number_at(n + place), **stamped(n))
+                for place in range(n % 3)
             ]
-    tables[f"users/{people[1]['id']}/teammates"] = [like("teammates", person["id"]) for person in people[2:4]]
+    tables[f"users/{people[1]['id']}/teammates"] = [
+        like("teammates", person["id"]) for person in people[2:4]
+    ]
     return harvest
 
 

@@ -36,15 +36,27 @@ def identity(*accounts: Account, **options: Any) -> Iterator[Sandbox]:
 
 def oauth_settings(sandbox: Sandbox, **changes: Any) -> HarvestSettings:
     """Returns settings of the sandbox's application."""
-    application = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret}
-    return HarvestSettings(**{**application, "api_url": sandbox.api_url, "id_url": sandbox.id_url, **changes})
+    application = {
+        "client_id": sandbox.oauth.client_id,
+        "client_secret": sandbox.oauth.client_secret,
+    }
+    return HarvestSettings(
+        **{**application, "api_url": sandbox.api_url, "id_url": sandbox.id_url, **changes}
+    )
 
 
 def secrets_of(sandbox: Sandbox) -> set[str]:
     """Returns everything that must never be seen: tokens, the secret of the application, codes."""
-    tokens = {str(answer[name]) for answer in sandbox.oauth.issued for name in ("access_token", "refresh_token")}
+    tokens = {
+        str(answer[name])
+        for answer in sandbox.oauth.issued
+        for name in ("access_token", "refresh_token")
+    }
     codes = {
-        request.fields[name] for request in sandbox.requests for name in ("code", "code_verifier") if request.fields.get(name)
+        request.fields[name]
+        for request in sandbox.requests
+        for name in ("code", "code_verifier")
+        if request.fields.get(name)
     }
     return tokens | codes | {sandbox.oauth.client_secret}
 
@@ -54,7 +66,9 @@ def token_requests(sandbox: Sandbox) -> int:
     return sum(request.path == "/api/v2/oauth2/token" for request in sandbox.requests)
 
 
-def environment(sandbox: Sandbox, config: Path, port: int = 8484, **settings: str) -> dict[str, str]:
+def environment(
+    sandbox: Sandbox, config: Path, port: int = 8484, **settings: str
+) -> dict[str, str]:
     """Returns an environment for the command line, without this machine's settings."""
     values = {
         "API_URL": sandbox.api_url,
@@ -74,7 +88,13 @@ class Login:
     """
 
     def __init__(
-        self, folder: Path, sandbox: Sandbox, *arguments: str, port: int | None = None, browser: str = "", **settings: str
+        self,
+        folder: Path,
+        sandbox: Sandbox,
+        *arguments: str,
+        port: int | None = None,
+        browser: str = "",
+        **settings: str,
     ) -> None:
         self.port = port or free_port()
         self.config = folder / "config"
@@ -97,7 +117,12 @@ class Login:
         )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._process.kill()
         self._process.communicate()
 

@@ -38,12 +38,16 @@ class Harvest(Protocol):
 def stop_timers(account: Account, *, quiet: bool = False) -> None:
     """Stops the timers of an account, whose hours would grow while a test compares; quietly: without a change time."""
     for entry in [entry for entry in account.rows["time_entries"].values() if entry["is_running"]]:
-        account.update("time_entries", entry["id"], quiet=quiet, is_running=False, timer_started_at=None)
+        account.update(
+            "time_entries", entry["id"], quiet=quiet, is_running=False, timer_started_at=None
+        )
 
 
 def make_settings(sandbox: Harvest, **changes: Any) -> HarvestSettings:
     """Returns settings that lead to the sandbox."""
-    return HarvestSettings(**{"access_token": TOKEN, "api_url": sandbox.api_url, "id_url": sandbox.id_url, **changes})
+    return HarvestSettings(
+        **{"access_token": TOKEN, "api_url": sandbox.api_url, "id_url": sandbox.id_url, **changes}
+    )
 
 
 def make_source(

@@ -13,11 +13,17 @@ LEFT_OUT = re.compile(r"pragma:?\s*no\s*(cover|branch)", re.IGNORECASE)
 
 
 @pytest.mark.parametrize(
-    ("line", "counts"), [("x = 1  # pragma: no cover - only on Windows", True), ("x = 1  # pragma: no cover", False)]
+    ("line", "counts"),
+    [("x = 1  # pragma: no cover - only on Windows", True), ("x = 1  # pragma: no cover", False)],
 )
 def test_line_is_left_out_only_with_a_reason(line: str, counts: bool) -> None:  # noqa: FBT001 - a column of the table
-    report = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["coverage"]["report"]
-    for setting in ("exclude_lines", "partial_branches"):  # which take the place of what coverage leaves out by itself
+    report = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "coverage"
+    ]["report"]
+    for setting in (
+        "exclude_lines",
+        "partial_branches",
+    ):  # which take the place of what coverage leaves out by itself
         (pattern,) = report[setting]
         assert bool(re.search(pattern, line)) == counts
 

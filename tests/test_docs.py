@@ -34,7 +34,9 @@ COMMANDS_PAGE, SETTINGS_PAGE, RESULTS_PAGE = (
     text_of(ROOT / "docs" / f"{name}.md") for name in ("commands", "settings", "results")
 )
 
-MANUAL = "\n".join(text_of(page) for page in PAGES if page.name not in {"CHANGELOG.md", "CONTRIBUTING.md"})
+MANUAL = "\n".join(
+    text_of(page) for page in PAGES if page.name not in {"CHANGELOG.md", "CONTRIBUTING.md"}
+)
 GENERATED: dict[Path, str] = runpy.run_path(str(ROOT / "docs" / "generate.py"))["written"]()
 MOST_LINES = 150  # of the README
 SETTINGS = sorted(HarvestSettings.get_resolvable_fields())
@@ -46,7 +48,12 @@ OPTIONS = [
     if isinstance(param, click.Option)
     for option in param.opts
 ]
-SHOWN = [(page, typed) for page in PAGES if page.name != "CHANGELOG.md" for typed in typed_commands(page, list(cli.commands))]
+SHOWN = [
+    (page, typed)
+    for page in PAGES
+    if page.name != "CHANGELOG.md"
+    for typed in typed_commands(page, list(cli.commands))
+]
 SETUP = "python3 -m venv .venv && .venv/bin/pip install -r {requirements} && .venv/bin/{command}"
 CHECKS = ("ruff format --check .", "ruff check .", "mypy", "lint-imports", "pytest -n auto")
 
@@ -105,10 +112,15 @@ def test_every_command_has_help_and_a_section_of_its_own(name: str, command: cli
 
 
 @pytest.mark.parametrize(("name", "option", "text"), OPTIONS)
-def test_every_option_has_help_and_is_described_once(name: str, option: str, text: str | None) -> None:
+def test_every_option_has_help_and_is_described_once(
+    name: str, option: str, text: str | None
+) -> None:
     """In the section of its command, or in that of the options which many commands have, to which the command's then leads."""
     assert text, f"{name} {option} has no help"
-    row, common = rf"^\| `{option}(?: [^`]*)?` \|", "Options of every command that reads or writes tables"
+    row, common = (
+        rf"^\| `{option}(?: [^`]*)?` \|",
+        "Options of every command that reads or writes tables",
+    )
     own, shared = (len(re.findall(row, section(each), re.MULTILINE)) for each in (name, common))
     assert (own, shared) in {(1, 0), (0, 1)}
     assert own or f"(#{common.lower().replace(' ', '-')})" in section(name)
@@ -120,7 +132,11 @@ def test_options_of_the_program_itself_are_described() -> None:
     assert "| `--version` |" in shown
 
 
-@pytest.mark.parametrize(("page", "typed"), SHOWN, ids=lambda each: " ".join(each) if isinstance(each, list) else each.name)
+@pytest.mark.parametrize(
+    ("page", "typed"),
+    SHOWN,
+    ids=lambda each: " ".join(each) if isinstance(each, list) else each.name,
+)
 def test_commands_that_the_pages_show_can_be_typed(page: Path, typed: list[str]) -> None:
     """The command, its options and arguments exist; what it does is not tried."""
     name, *arguments = ["7" if each == "N" else each for each in with_command_first(cli, typed)]
@@ -139,7 +155,10 @@ def test_every_setting_is_described_once(setting: str) -> None:
 
 
 def test_every_setting_stands_in_one_of_the_two_example_files() -> None:
-    shown = without_comments(CONFIG)["sources"]["harvest"] | without_comments(SECRETS)["sources"]["harvest"]
+    shown = (
+        without_comments(CONFIG)["sources"]["harvest"]
+        | without_comments(SECRETS)["sources"]["harvest"]
+    )
     assert sorted(shown) == SETTINGS
 
 
@@ -153,7 +172,9 @@ def test_defaults_shown_are_the_defaults() -> None:
     """Settings without a default show an example."""
     settings = HarvestSettings()
     shown = without_comments(CONFIG)["sources"]["harvest"]
-    defaults = {name: getattr(settings, name) for name in shown if getattr(settings, name) is not None}
+    defaults = {
+        name: getattr(settings, name) for name in shown if getattr(settings, name) is not None
+    }
     assert defaults == {name: shown[name] for name in defaults}
     for name, default in defaults.items():
         row = next(line for line in SETTINGS_PAGE.splitlines() if line.startswith(f"| `{name}`"))
@@ -163,7 +184,10 @@ def test_defaults_shown_are_the_defaults() -> None:
 
 def test_config_as_shipped_sends_no_usage_figures_and_sets_nothing_else() -> None:
     """It holds no credentials of a destination either: dlt refuses to run with them there."""
-    assert tomllib.loads(CONFIG) == {"runtime": {"dlthub_telemetry": False}, "sources": {"harvest": {}}}
+    assert tomllib.loads(CONFIG) == {
+        "runtime": {"dlthub_telemetry": False},
+        "sources": {"harvest": {}},
+    }
 
 
 def test_example_of_secrets_sets_nothing_as_shipped() -> None:
@@ -173,28 +197,39 @@ def test_example_of_secrets_sets_nothing_as_shipped() -> None:
 def test_line_that_copies_the_example_of_secrets_makes_a_file_for_its_owner(tmp_path: Path) -> None:
     """Whatever the umask; over a copy that others can read as well."""
     (line,) = {
-        line.removeprefix("#").strip() for line in (*text_of(README).splitlines(), *SECRETS.splitlines()) if "install -m" in line
+        line.removeprefix("#").strip()
+        for line in (*text_of(README).splitlines(), *SECRETS.splitlines())
+        if "install -m" in line
     }
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "secrets.toml.example").write_text(SECRETS, encoding="utf-8")
     for umask in (0, 0o022, 0o077):
         subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, check=True, umask=umask)
         copy = tmp_path / ".dlt" / "secrets.toml"
-        assert (stat.S_IMODE(copy.stat().st_mode), copy.read_text(encoding="utf-8")) == (0o600, SECRETS)
+        assert (stat.S_IMODE(copy.stat().st_mode), copy.read_text(encoding="utf-8")) == (
+            0o600,
+            SECRETS,
+        )
         copy.chmod(0o644)
 
 
 @pytest.mark.parametrize("code", [COMPLETE, INCOMPLETE, USAGE, INTERRUPTED])
 def test_every_exit_code_is_described_once(code: int) -> None:
     """No other is described."""
-    assert len(re.findall(rf"^\| `{code}` \| \w[^|]+ \| \w[^|]+ \|$", RESULTS_PAGE, re.MULTILINE)) == 1
+    assert (
+        len(re.findall(rf"^\| `{code}` \| \w[^|]+ \| \w[^|]+ \|$", RESULTS_PAGE, re.MULTILINE)) == 1
+    )
     assert [each.code for each in EXIT_CODES] == [COMPLETE, INCOMPLETE, USAGE, INTERRUPTED]
 
 
 def test_everything_that_verified_says_is_described_once() -> None:
     """Beside the verdicts, the summary says `FAILED` of a report that is not loaded; what begins with … may follow a verdict."""
     said = {re.sub(r"\d+", "N", str(Verified(each))) for each in Verdict}
-    besides = {re.sub(r"\d+", "N", f"…, {not_seen('invoices', 2)[0]}"), "…, only rows of NAME", "…, N older rows not followed"}
+    besides = {
+        re.sub(r"\d+", "N", f"…, {not_seen('invoices', 2)[0]}"),
+        "…, only rows of NAME",
+        "…, N older rows not followed",
+    }
     values = [each.value for each in VERIFIED_VALUES]
     assert sorted(values) == sorted({*said, "FAILED", *besides})
     assert [RESULTS_PAGE.count(f"| `{value}` |") for value in values] == [1] * len(values)
@@ -212,23 +247,38 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in slugs(linked), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize("module", sorted(set(re.findall(r"python3? -m ([\w.]+)", MANUAL + CONTRIBUTING + MAKEFILE))))
+@pytest.mark.parametrize(
+    "module", sorted(set(re.findall(r"python3? -m ([\w.]+)", MANUAL + CONTRIBUTING + MAKEFILE)))
+)
 def test_modules_that_the_pages_run_exist(module: str) -> None:
     assert importlib.util.find_spec(module)
 
 
 def test_files_that_the_pages_name_exist() -> None:
-    named = set(re.findall(r"`((?:harvest_source|harvest_sandbox|tests|\.dlt|\.ci|docs)/[\w./]*)`", MANUAL + CONTRIBUTING))
+    named = set(
+        re.findall(
+            r"`((?:harvest_source|harvest_sandbox|tests|\.dlt|\.ci|docs)/[\w./]*)`",
+            MANUAL + CONTRIBUTING,
+        )
+    )
     made_by_users = {".dlt/secrets.toml", ".dlt/state/"}
     empty_in_a_clone = {name for name in named if re.fullmatch(r"tests/\w+/", name)}
-    assert [name for name in sorted(named - made_by_users - empty_in_a_clone) if not (ROOT / name).exists()] == []
+    assert [
+        name
+        for name in sorted(named - made_by_users - empty_in_a_clone)
+        if not (ROOT / name).exists()
+    ] == []
 
 
 def test_set_up_is_one_command_each_for_the_demo_and_the_tests() -> None:
     assert (
-        SETUP.format(requirements="requirements.txt", command="python harvest_pipeline.py --demo") in text_of(README).splitlines()
+        SETUP.format(requirements="requirements.txt", command="python harvest_pipeline.py --demo")
+        in text_of(README).splitlines()
     )
-    assert SETUP.format(requirements="requirements-dev.txt", command="pytest -n auto") in text_of(README).splitlines()
+    assert (
+        SETUP.format(requirements="requirements-dev.txt", command="pytest -n auto")
+        in text_of(README).splitlines()
+    )
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -239,5 +289,7 @@ def test_ci_and_make_check_the_same(check: str) -> None:
 
 
 def test_changelog_begins_with_the_version() -> None:
-    (first, *_) = re.findall(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    (first, *_) = re.findall(
+        r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert first == VERSION

@@ -43,8 +43,19 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ignored(repository: Path, *paths: str) -> set[str]:
     """Returns which of the paths git keeps out."""
-    command = [GIT, "-c", "core.excludesFile=", "-c", "core.quotePath=false", "check-ignore", "-z", "--stdin"]
-    done = subprocess.run(command, cwd=repository, input="\0".join(paths), capture_output=True, text=True, check=False)
+    command = [
+        GIT,
+        "-c",
+        "core.excludesFile=",
+        "-c",
+        "core.quotePath=false",
+        "check-ignore",
+        "-z",
+        "--stdin",
+    ]
+    done = subprocess.run(
+        command, cwd=repository, input="\0".join(paths), capture_output=True, text=True, check=False
+    )
     return {path for path in done.stdout.split("\0") if path}
 
 

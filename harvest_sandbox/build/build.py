@@ -47,7 +47,9 @@ def build_account(
         now = system_now if today is None else Clock(datetime.combine(today, time(16), UTC))
     today = today or now().date()
     name = AGENCIES[(seed - 1) % len(AGENCIES)]
-    account = Account(1_000_000 + seed % 100_000 * 37, name, _company(name, seed), seed=seed, now=now)
+    account = Account(
+        1_000_000 + seed % 100_000 * 37, name, _company(name, seed), seed=seed, now=now
+    )
     context = Context(account, size, seed, today)
     collecting = gc.isenabled()
     gc.disable()  # nothing of what is made here is garbage, and looking for it takes longer than the building

@@ -39,7 +39,15 @@ class Context:
         """Returns the rows of a table built so far, oldest first."""
         return list(self.account.rows[report].values())
 
-    def add(self, report: str, created: str, *, parent: int | None = None, updated: str | None = None, **fields: Any) -> Row:
+    def add(
+        self,
+        report: str,
+        created: str,
+        *,
+        parent: int | None = None,
+        updated: str | None = None,
+        **fields: Any,
+    ) -> Row:
         """Adds a row.
 
         Args:

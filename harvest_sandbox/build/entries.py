@@ -23,8 +23,16 @@ _BILLED: Row = {
     "approval_status": "approved",
     "is_billed": True,
 }
-_APPROVED = _BILLED | {"locked_reason": "Item Approved and Locked for this Time Period", "is_billed": False}
-_SUBMITTED = _APPROVED | {"is_locked": False, "locked_reason": None, "is_closed": False, "approval_status": "submitted"}
+_APPROVED = _BILLED | {
+    "locked_reason": "Item Approved and Locked for this Time Period",
+    "is_billed": False,
+}
+_SUBMITTED = _APPROVED | {
+    "is_locked": False,
+    "locked_reason": None,
+    "is_closed": False,
+    "approval_status": "submitted",
+}
 _UNSUBMITTED = _SUBMITTED | {"approval_status": "unsubmitted"}
 _PROJECTS_AT_ONCE = 8  # a person works on in one month
 _UNBILLED_SHARE = 0.03  # of billable time within an invoiced span was left off the invoice
@@ -55,7 +63,12 @@ def _slots(context: Context, templates: Templates) -> list[Slot]:
         for number, user in enumerate(context.rows("users"))
         if user["id"] in templates.users
     ]
-    return [(day, user_id) for day in context.days for user_id, first, last in spans if first <= day <= last]
+    return [
+        (day, user_id)
+        for day in context.days
+        for user_id, first, last in spans
+        if first <= day <= last
+    ]
 
 
 class Templates:
@@ -82,9 +95,17 @@ class Templates:
 
     def _make(self, user_id: int, month: str) -> list[Row]:
         projects = self._context.account.rows["projects"]
-        rates = [_rate_at(self._context, report, user_id, month) for report in ("billable_rates", "cost_rates")]
-        mine = [(assignment, projects[assignment["project"]["id"]]) for assignment in self.users[user_id]]
-        running = [(assignment, project) for assignment, project in mine if _open_in(project, month)] or mine
+        rates = [
+            _rate_at(self._context, report, user_id, month)
+            for report in ("billable_rates", "cost_rates")
+        ]
+        mine = [
+            (assignment, projects[assignment["project"]["id"]])
+            for assignment in self.users[user_id]
+        ]
+        running = [
+            (assignment, project) for assignment, project in mine if _open_in(project, month)
+        ] or mine
         if len(running) > _PROJECTS_AT_ONCE:
             running = self._context.random.sample(running, _PROJECTS_AT_ONCE)
         return [
@@ -132,7 +153,9 @@ def _open_in(project: Row, month: str) -> bool:
 
 def _rate_at(context: Context, report: str, user_id: int, month: str) -> Any:
     """Returns the rate of a user in a month; rates change on the first day of a month."""
-    rows = [context.account.rows[report][key] for key in context.account.children_of(report, user_id)]
+    rows = [
+        context.account.rows[report][key] for key in context.account.children_of(report, user_id)
+    ]
     starts = [(row["start_date"] or "")[:7] for row in rows]
     return rows[bisect_right(starts, month) - 1]["amount"]
 
@@ -140,15 +163,21 @@ def _rate_at(context: Context, report: str, user_id: int, month: str) -> Any:
 class _Writer:
     """Writes the entries of one user's day."""
 
-    def __init__(self, context: Context, plans: Plans, templates: Templates, per_day: float) -> None:
+    def __init__(
+        self, context: Context, plans: Plans, templates: Templates, per_day: float
+    ) -> None:
         rows = context.account.rows["time_entries"]
         if not isinstance(rows, EntryRows):
             raise TypeError(rows)
         self._context, self._plans, self._templates, self._rows = context, plans, templates, rows
         self._minutes = max(3, int(450 / max(per_day, 1)))
-        self._times = [clock_text(minute, context.account.company["clock"]) for minute in range(24 * 60)]
+        self._times = [
+            clock_text(minute, context.account.company["clock"]) for minute in range(24 * 60)
+        ]
         self._hours = [context.number(round(minutes / 60, 2)) for minutes in range(24 * 60)]
-        self._rounded = [context.number(rounded(round(minutes / 60, 2))) for minutes in range(24 * 60)]
+        self._rounded = [
+            context.number(rounded(round(minutes / 60, 2))) for minutes in range(24 * 60)
+        ]
         self._references = [_reference(number) for number in range(40)]
         self._approved_until = context.before(35).isoformat()
         self._submitted_until = context.before(8).isoformat()
@@ -169,15 +198,23 @@ class _Writer:
             self._write(next_id("time_entries"), template, spent_date, start, minutes, draw)
             start += minutes
 
-    def _write(self, key: int, template: Row, spent_date: str, start: int, minutes: int, draw: float) -> None:
+    def _write(
+        self, key: int, template: Row, spent_date: str, start: int, minutes: int, draw: float
+    ) -> None:
         digits = int(draw * 1e9)
         hours, total, end = self._hours[minutes], self._rounded[minutes], start + minutes
         created = f"{spent_date}T{end // 60:02}:{end % 60:02}:{digits % 60:02}Z"
         status, moved, invoice = _UNSUBMITTED, created, None
-        plan = self._plans.by_day[template["client"]["id"]].get(spent_date) if template["billable"] else None
+        plan = (
+            self._plans.by_day[template["client"]["id"]].get(spent_date)
+            if template["billable"]
+            else None
+        )
         if plan is not None and digits % 1000 >= _UNBILLED_SHARE * 1000:
             status, moved, invoice = _BILLED, plan.moved, plan.copy
-            plan.hours[template["project"]["id"], template["task"]["name"], template["billable_rate"]] += total
+            plan.hours[
+                template["project"]["id"], template["task"]["name"], template["billable_rate"]
+            ] += total
         elif spent_date < self._approved_until:
             status = _APPROVED
         elif spent_date < self._submitted_until:
@@ -222,7 +259,11 @@ def _reference(number: int) -> Row:
 
 def _start_timers(context: Context, templates: Templates, count: int) -> None:
     now = context.account.now()
-    active = [user["id"] for user in context.rows("users") if user["is_active"] and user["id"] in templates.users]
+    active = [
+        user["id"]
+        for user in context.rows("users")
+        if user["is_active"] and user["id"] in templates.users
+    ]
     for number, user_id in enumerate(active[:count]):
         started = now - timedelta(minutes=95 - 40 * number)
         options = templates.get(user_id, context.today.isoformat()[:7])

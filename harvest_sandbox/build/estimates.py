@@ -11,7 +11,12 @@ from harvest_sandbox.nested import full_name
 from harvest_sandbox.rows import Row
 
 _STATES = ("accepted", "declined", "sent", "draft")
-_EVENTS = {"accepted": ("send", "accept"), "declined": ("send", "view", "decline"), "sent": ("send",), "draft": ()}
+_EVENTS = {
+    "accepted": ("send", "accept"),
+    "declined": ("send", "view", "decline"),
+    "sent": ("send",),
+    "draft": (),
+}
 
 
 def build_estimates(context: Context) -> None:
@@ -81,7 +86,10 @@ def _lines(context: Context, number: int, price: float) -> list[Row]:
 def _link_invoice(context: Context, row: Row) -> None:
     """Lets the next invoice of the client come from this estimate."""
     for invoice in context.rows("invoices"):
-        later = invoice["issue_date"] >= row["issue_date"] and invoice["client"]["id"] == row["client"]["id"]
+        later = (
+            invoice["issue_date"] >= row["issue_date"]
+            and invoice["client"]["id"] == row["client"]["id"]
+        )
         if later and invoice["estimate"] is None:
             invoice["estimate"] = context.account.copies.get("estimate", row["id"])
             return

@@ -21,17 +21,27 @@ def build_expenses(context: Context, plans: Plans) -> None:
     for number in range(context.size.expenses):
         day = context.day(number / context.size.expenses).isoformat()
         fits = [
-            row for row in assignments if row["created_at"][:10] <= day and (row["is_active"] or day < row["updated_at"][:10])
+            row
+            for row in assignments
+            if row["created_at"][:10] <= day and (row["is_active"] or day < row["updated_at"][:10])
         ]
         assignment = context.random.choice(fits or assignments)
-        _build_expense(context, plans, number, day, assignment, categories[number % len(categories)])
+        _build_expense(
+            context, plans, number, day, assignment, categories[number % len(categories)]
+        )
 
 
-def _build_expense(context: Context, plans: Plans, number: int, day: str, assignment: Row, category: Row) -> None:
+def _build_expense(
+    context: Context, plans: Plans, number: int, day: str, assignment: Row, category: Row
+) -> None:
     copies = context.account.copies
     project = context.account.rows["projects"][assignment["project"]["id"]]
     factor = FACTORS[project["client"]["currency"]]
-    units = float(context.random.randrange(1, 90 if category["unit_name"] == "km" else 4)) if category["unit_price"] else 1.0
+    units = (
+        float(context.random.randrange(1, 90 if category["unit_name"] == "km" else 4))
+        if category["unit_price"]
+        else 1.0
+    )
     price = category["unit_price"] or round((8 + context.random.random() * 140) * factor, 2)
     cost = context.number(cents(units * price))
     billable = project["is_billable"] and number % 5 != 4
@@ -62,7 +72,9 @@ def _build_expense(context: Context, plans: Plans, number: int, day: str, assign
         user=assignment["user"],
         project=assignment["project"],
         client=project["client"],
-        user_assignment=copies.get("user_assignment", assignment["id"]) if number % 19 != 18 else None,
+        user_assignment=copies.get("user_assignment", assignment["id"])
+        if number % 19 != 18
+        else None,
         expense_category=copies.get("expense_category", category["id"]),
         invoice=plan.copy if plan else None,
         receipt=receipt,

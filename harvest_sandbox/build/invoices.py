@@ -31,7 +31,9 @@ def build_invoices(context: Context, plans: Plans) -> None:
     for number, plan in enumerate(plans.all):
         _fill(context, plan, number, shares)
         if context.rows("users"):
-            _finish(context, plan, number, _state(len(plans.all) - 1 - number, len(plans.all), number))
+            _finish(
+                context, plan, number, _state(len(plans.all) - 1 - number, len(plans.all), number)
+            )
 
 
 def _shares(plans: Plans) -> dict[int, int]:
@@ -90,8 +92,14 @@ def _finish(context: Context, plan: Plan, number: int, state: str) -> None:
     """Gives an invoice its dates and state, and builds payments and messages to match."""
     row, issued = plan.row, plan.last + timedelta(days=1)
     users = context.rows("users")
-    term = {"late": "upon receipt", "open": "custom"}.get(state) or list(_TERMS)[number % len(_TERMS)]
-    due = context.today + timedelta(days=12) if state == "open" else issued + timedelta(days=_TERMS.get(term, 0))
+    term = {"late": "upon receipt", "open": "custom"}.get(state) or list(_TERMS)[
+        number % len(_TERMS)
+    ]
+    due = (
+        context.today + timedelta(days=12)
+        if state == "open"
+        else issued + timedelta(days=_TERMS.get(term, 0))
+    )
     row.update(
         creator=context.account.copies.get("user", users[number % 2 % len(users)]["id"]),
         payment_term=term,
@@ -116,7 +124,14 @@ def _finish(context: Context, plan: Plan, number: int, state: str) -> None:
         row["updated_at"] = row["closed_at"] = max(row["closed_at"], row["sent_at"])
         _message(context, row, row["closed_at"], number, event_type="close")
     elif state == "late" and due + timedelta(days=3) < context.today:
-        _message(context, row, f"{(due + timedelta(days=2)).isoformat()}T08:00:00Z", number, mail=True, reminder=True)
+        _message(
+            context,
+            row,
+            f"{(due + timedelta(days=2)).isoformat()}T08:00:00Z",
+            number,
+            mail=True,
+            reminder=True,
+        )
 
 
 def _pay(context: Context, row: Row, issued: date, number: int, *, partly: bool) -> None:

@@ -19,7 +19,16 @@ PEOPLE = (
     ("Nguyễn", "Thị Hoa"),
     ("Ana", "Đurić"),
 )
-ZONES = ("Berlin", "Warsaw", "Beijing", "Madrid", "Athens", "Cairo", "Eastern Time (US & Canada)", "Dublin")
+ZONES = (
+    "Berlin",
+    "Warsaw",
+    "Beijing",
+    "Madrid",
+    "Athens",
+    "Cairo",
+    "Eastern Time (US & Canada)",
+    "Dublin",
+)
 ROLES = ("Designer", "Developer", "Project Manager", "Stratège")
 AGENCIES = ("Atelier Nordlicht", "Studio Río", "Kōbō 工房", "Werkstatt Süd", "Harbour & Finch")
 # Name, currency. The currency's factor on hourly rates is below.

@@ -16,7 +16,12 @@ _MANAGER_ROLES = (
     ["manager", "project_creator", "people_manager", "client_and_task_manager"],
 )
 _CLAIMS = {
-    "administrator": ["expenses:read:all", "invoices:read:all", "projects:read:all", "timers:read:all"],
+    "administrator": [
+        "expenses:read:all",
+        "invoices:read:all",
+        "projects:read:all",
+        "timers:read:all",
+    ],
     "manager": ["expenses:read:managed", "projects:read:managed", "timers:read:managed"],
     "member": ["expenses:read:own", "timers:read:own"],
 }
@@ -73,12 +78,16 @@ def _build_user(context: Context, number: int, managers: int) -> None:
         calendar_integration_enabled=number == 1,
     )
     billable = 70.0 + context.random.randrange(0, 90, 5)
-    user["default_hourly_rate"] = _build_rates(context, "billable_rates", user, billable, 1 + (number + 1) % 3)
+    user["default_hourly_rate"] = _build_rates(
+        context, "billable_rates", user, billable, 1 + (number + 1) % 3
+    )
     cost = round(billable * (0.4 + context.random.random() / 10), 2)
     user["cost_rate"] = _build_rates(context, "cost_rates", user, cost, 1 + number % 2)
 
 
-def _build_rates(context: Context, report: str, user: Row, amount: float, steps: int) -> int | float:
+def _build_rates(
+    context: Context, report: str, user: Row, amount: float, steps: int
+) -> int | float:
     """Builds a history of rates, each a little higher; returns the present one."""
     firsts = [day for day in context.days if day.day <= 3 and day.month in {1, 4, 7, 10}]
     firsts = sorted({day.replace(day=1) for day in firsts})[-steps + 1 :] if steps > 1 else []
@@ -102,9 +111,16 @@ def _build_roles(context: Context) -> None:
     users = context.rows("users")
     for number, name in enumerate(ROLES):
         members = [
-            user for position, user in enumerate(users) if position % len(ROLES) == number or (number == 1 and position == 0)
+            user
+            for position, user in enumerate(users)
+            if position % len(ROLES) == number or (number == 1 and position == 0)
         ]
-        context.add("roles", context.at(context.start, 6), name=name, user_ids=[user["id"] for user in members])
+        context.add(
+            "roles",
+            context.at(context.start, 6),
+            name=name,
+            user_ids=[user["id"] for user in members],
+        )
         for user in members:
             user["roles"].append(name)
 
@@ -113,7 +129,11 @@ def _build_teammates(context: Context) -> None:
     users = context.rows("users")
     managers = [user for user in users if user["access_roles"][0] == "manager"]
     for number, manager in enumerate(managers):
-        others = [user for user in users if user["access_roles"][0] == "member" or user is managers[number - 1]]
+        others = [
+            user
+            for user in users
+            if user["access_roles"][0] == "member" or user is managers[number - 1]
+        ]
         for position, user in enumerate(other for other in others if other is not manager):
             if position % len(managers) == number or position == 0:
                 mate = {name: user[name] for name in ("id", "first_name", "last_name", "email")}

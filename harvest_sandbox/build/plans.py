@@ -39,8 +39,12 @@ class Plans:
         payers = _payers(context)
         spans: list[tuple[date, date, Row]] = []
         for number, client in enumerate(payers):
-            count = context.size.invoices // len(payers) + (number < context.size.invoices % len(payers))
-            spans += [(first, last, client) for first, last in _spans(context, client, count, number)]
+            count = context.size.invoices // len(payers) + (
+                number < context.size.invoices % len(payers)
+            )
+            spans += [
+                (first, last, client) for first, last in _spans(context, client, count, number)
+            ]
         spans.sort(key=lambda span: (span[1], span[2]["id"]))
         for number, (first, last, client) in enumerate(spans):
             self._add(context, number, first, last, client)
@@ -71,14 +75,24 @@ class Plans:
 
 def _payers(context: Context) -> list[Row]:
     """Returns clients with paid projects, archived ones last; any client where there is none."""
-    paid = {project["client"]["id"] for project in context.rows("projects") if project["is_billable"]}
+    paid = {
+        project["client"]["id"] for project in context.rows("projects") if project["is_billable"]
+    }
     clients = context.rows("clients")
-    return sorted((client for client in clients if client["id"] in paid), key=lambda row: not row["is_active"]) or clients
+    return (
+        sorted(
+            (client for client in clients if client["id"] in paid),
+            key=lambda row: not row["is_active"],
+        )
+        or clients
+    )
 
 
 def _spans(context: Context, client: Row, count: int, number: int) -> list[tuple[date, date]]:
     """Cuts a client's time into spans; the last one ended some days ago, an archived client's long ago."""
     ago = 12 + number * 17 % 53 if client["is_active"] else 170
     total = (context.before(ago) - context.start).days
-    edges = [context.start + timedelta(days=total * step // max(count, 1)) for step in range(count + 1)]
+    edges = [
+        context.start + timedelta(days=total * step // max(count, 1)) for step in range(count + 1)
+    ]
     return [(first, max(first, last - timedelta(days=1))) for first, last in pairwise(edges)]

@@ -21,13 +21,24 @@ INTERNAL = 4  # the client of projects that nobody pays for
 # One kind of project after the other: all ways to bill and to budget occur.
 KINDS: tuple[dict[str, Any], ...] = (
     {"bill_by": "Project", "budget_by": "project", "budget": 320},
-    {"bill_by": "People", "budget_by": "project_cost", "is_fixed_fee": True, "fee": 24000.0, "cost_budget": 20000},
+    {
+        "bill_by": "People",
+        "budget_by": "project_cost",
+        "is_fixed_fee": True,
+        "fee": 24000.0,
+        "cost_budget": 20000,
+    },
     {"bill_by": "People", "budget_by": "person"},
     {"bill_by": "Tasks", "budget_by": "task"},
     {"bill_by": "none", "budget_by": "none", "is_billable": False},
     {"bill_by": "Tasks", "budget_by": "task_fees"},
     {"bill_by": "People", "budget_by": "project", "budget_is_monthly": True, "budget": 37.5},
-    {"bill_by": "Project", "budget_by": "project_cost", "cost_budget": 9000.0, "cost_budget_include_expenses": True},
+    {
+        "bill_by": "Project",
+        "budget_by": "project_cost",
+        "cost_budget": 9000.0,
+        "cost_budget_include_expenses": True,
+    },
 )
 NON_BILLABLE, ARCHIVED = 4, 7
 
@@ -70,7 +81,9 @@ def _build_clients(context: Context) -> None:
             name=name,
             currency=currency,
             is_active=not archived,
-            address=(None, "", "Hauptstraße 1\r\n10115 Berlin", "221B Baker St\nLondon")[number % 4],
+            address=(None, "", "Hauptstraße 1\r\n10115 Berlin", "221B Baker St\nLondon")[
+                number % 4
+            ],
             statement_key=f"{context.random.getrandbits(128):032x}",
         )
         for position in range(1 + number % 2):
@@ -104,7 +117,11 @@ def _build_project(context: Context, number: int) -> None:
     kind = number % len(KINDS)
     clients = context.rows("clients")
     open_clients = clients[: len(clients) - archived_clients(len(clients))]
-    chosen = open_clients if kind != ARCHIVED or len(open_clients) == len(clients) else clients[len(open_clients) :]
+    chosen = (
+        open_clients
+        if kind != ARCHIVED or len(open_clients) == len(clients)
+        else clients[len(open_clients) :]
+    )
     payers = [client for position, client in enumerate(chosen) if position != INTERNAL] or chosen
     client = payers[(number - number // len(KINDS) // 2) % len(payers)]
     if kind == NON_BILLABLE and len(open_clients) > INTERNAL:
@@ -122,20 +139,26 @@ def _build_project(context: Context, number: int) -> None:
     project = context.add(
         "projects",
         created,
-        updated=context.at(ended, 17) if ended else context.at(context.before(30 + number % 60), 11),
+        updated=context.at(ended, 17)
+        if ended
+        else context.at(context.before(30 + number % 60), 11),
         **{"is_billable": True, **settings},
         name=name if number < len(PROJECTS) else f"{name} {number // len(PROJECTS) + 1}",
         code=(f"P{number + 1:03}", None, "", f"N-{number + 1}")[number % 4],
         client=context.account.copies.get("client_money", client["id"]),
         is_active=not archived,
-        hourly_rate=context.number(round((90 + number % 7 * 5) * factor, 2)) if settings["bill_by"] == "Project" else None,
+        hourly_rate=context.number(round((90 + number % 7 * 5) * factor, 2))
+        if settings["bill_by"] == "Project"
+        else None,
         notify_when_over_budget=number % 2 == 0 and settings["budget_by"] != "none",
         show_budget_to_all=number % 3 == 0,
         over_budget_notification_percentage=(80.0, 80, 92.5)[number % 3],
         over_budget_notification_date=context.before(60).isoformat() if kind == 0 else None,
         notes=(None, "", "Retainer, see contract § 4")[number % 3],
         starts_on=begun.isoformat() if number % 4 or settings.get("is_fixed_fee") else None,
-        ends_on=ended.isoformat() if ended else (context.today.isoformat() if settings.get("is_fixed_fee") else None),
+        ends_on=ended.isoformat()
+        if ended
+        else (context.today.isoformat() if settings.get("is_fixed_fee") else None),
     )
     _assign_tasks(context, project, number, factor)
     _assign_users(context, project, number, factor)
@@ -157,12 +180,16 @@ def _assign_tasks(context: Context, project: Row, number: int, factor: float) ->
             is_active=not retired and project["is_active"],
             billable=task["billable_by_default"] and project["is_billable"],
             hourly_rate=rate,
-            budget={"task": 60.5, "task_fees": context.number(round(6000 * factor, 2))}.get(project["budget_by"]),
+            budget={"task": 60.5, "task_fees": context.number(round(6000 * factor, 2))}.get(
+                project["budget_by"]
+            ),
         )
 
 
 def _assign_users(context: Context, project: Row, number: int, factor: float) -> None:
-    managers = [user["id"] for user in context.rows("users") if user["access_roles"][0] == "manager"]
+    managers = [
+        user["id"] for user in context.rows("users") if user["access_roles"][0] == "manager"
+    ]
     for position, user in enumerate(context.rows("users")):
         is_manager = bool(managers) and user["id"] == managers[number % len(managers)]
         if (position + number) % 3 == 2 and not is_manager and position:

@@ -10,7 +10,11 @@ from harvest_sandbox.rows import Row, getter
 
 _RATIOS = (1.25, 0.92, 1.6, 1.1, 2.3)  # of the budget to the work, one project after the other
 _MONTHS = 14
-_PARTS = {"person": ("user_assignments", "user"), "task": ("task_assignments", "task"), "task_fees": ("task_assignments", "task")}
+_PARTS = {
+    "person": ("user_assignments", "user"),
+    "task": ("task_assignments", "task"),
+    "task_fees": ("task_assignments", "task"),
+}
 Spent = dict[Any, list[float]]
 
 
@@ -28,12 +32,18 @@ def build_targets(context: Context) -> None:
 def _spent(context: Context) -> Spent:
     """Returns hours and money by project, by project and user, by project and task."""
     rows = context.account.rows["time_entries"]
-    fields = [getter(rows, name) for name in ("project", "user", "task", "rounded_hours", "billable_rate")]
+    fields = [
+        getter(rows, name) for name in ("project", "user", "task", "rounded_hours", "billable_rate")
+    ]
     spent: Spent = defaultdict(lambda: [0.0, 0.0])
     for key in rows:
         project, user, task, hours, rate = (field(key) for field in fields)
         money = hours * (rate or 0)
-        for group in (project["id"], (project["id"], "user", user["id"]), (project["id"], "task", task["id"])):
+        for group in (
+            project["id"],
+            (project["id"], "user", user["id"]),
+            (project["id"], "task", task["id"]),
+        ):
             slot = spent[group]
             slot[0] += hours
             slot[1] += money

@@ -39,13 +39,21 @@ class Account:
     def access_roles(self) -> tuple[str, ...]:
         """Returns what the caller may do in the account; empty where Harvest does not say."""
         roles = self.caller.get("access_roles")
-        return tuple(sorted(role for role in roles if isinstance(role, str))) if isinstance(roles, list) else ()
+        return (
+            tuple(sorted(role for role in roles if isinstance(role, str)))
+            if isinstance(roles, list)
+            else ()
+        )
 
     @property
     def claims(self) -> tuple[str, ...]:
         """Returns what the caller may do, as answers say it that name no role."""
         claims = self.caller.get("permissions_claims")
-        return tuple(claim for claim in claims if isinstance(claim, str)) if isinstance(claims, list) else ()
+        return (
+            tuple(claim for claim in claims if isinstance(claim, str))
+            if isinstance(claims, list)
+            else ()
+        )
 
     @property
     def caller_name(self) -> str:
@@ -66,17 +74,25 @@ def reachable(client: HarvestClient, tries: int = TRIES) -> tuple[str, dict[int,
     with stays_with_report():
         data = client.get_accounts(tries)
         accounts = data.get("accounts") or []
-        if not isinstance(accounts, list) or not all(isinstance(account, dict) for account in accounts):
+        if not isinstance(accounts, list) or not all(
+            isinstance(account, dict) for account in accounts
+        ):
             raise RefusedError(f"{LIST_OF_ACCOUNTS} is not of the documented shape")
         ours = [account for account in accounts if account.get("product") == "harvest"]
         if not all(_is_id(account.get("id")) for account in ours):
             raise RefusedError(f"{LIST_OF_ACCOUNTS} has an account without its number")
-        return _full_name(data.get("user")), {account["id"]: _text(account.get("name")) for account in ours}
+        return _full_name(data.get("user")), {
+            account["id"]: _text(account.get("name")) for account in ours
+        }
 
 
 def _full_name(user: object) -> str:
     """Returns the name of a user, as far as Harvest says it."""
-    names = (_text(user.get("first_name")), _text(user.get("last_name"))) if isinstance(user, dict) else ()
+    names = (
+        (_text(user.get("first_name")), _text(user.get("last_name")))
+        if isinstance(user, dict)
+        else ()
+    )
     return " ".join(name for name in names if name)
 
 
@@ -125,14 +141,21 @@ def choose(reached: dict[int, str], wanted: tuple[int, ...] | None) -> list[Acco
         AccountNotFoundError, SettingError: as `choose_accounts`.
     """
     if not reached:
-        raise SettingError("the token reaches no Harvest account; sign in at Harvest with another user")
-    listed = ", ".join(f"{account_id} {name}".strip() for account_id, name in sorted(reached.items()))
+        raise SettingError(
+            "the token reaches no Harvest account; sign in at Harvest with another user"
+        )
+    listed = ", ".join(
+        f"{account_id} {name}".strip() for account_id, name in sorted(reached.items())
+    )
     for account_id in wanted or ():
         if account_id not in reached:
-            raise AccountNotFoundError(f"account {account_id} is not one of: {{}}", quoted=(listed,))
+            raise AccountNotFoundError(
+                f"account {account_id} is not one of: {{}}", quoted=(listed,)
+            )
     if wanted is None and len(reached) > 1:
         raise SettingError(
-            "the token reaches several accounts, choose with --account or account_id (or all): {}", quoted=(listed,)
+            "the token reaches several accounts, choose with --account or account_id (or all): {}",
+            quoted=(listed,),
         )
     return [Account(account_id, reached[account_id]) for account_id in wanted or sorted(reached)]
 
@@ -144,9 +167,14 @@ def look_up(client: HarvestClient, account: Account) -> Account:
         TokenRejectedError: the token is refused.
         AccountNotFoundError: Harvest does not know the account.
     """
-    caller, company = _look(client, account, "users/me", ("id",)), _look(client, account, "company", by_name("company").holds)
+    caller, company = (
+        _look(client, account, "users/me", ("id",)),
+        _look(client, account, "company", by_name("company").holds),
+    )
     if caller is None and company is None:
-        raise AccountNotFoundError(f"Harvest does not know account {account.id} for this token (404)")
+        raise AccountNotFoundError(
+            f"Harvest does not know account {account.id} for this token (404)"
+        )
     account.caller, account.company = caller or {}, company or {}
     if not _is_id(account.caller.get("id")):
         account.caller.pop("id", None)
@@ -166,7 +194,8 @@ def look_up_all(client: HarvestClient, accounts: list[Account]) -> list[Account]
             look_up(client, account)
         except TokenRejectedError as error:
             account.error = RefusedError(
-                f"account {account.id} refuses the token (401), which other accounts take: does its user still belong to it?", 401
+                f"account {account.id} refuses the token (401), which other accounts take: does its user still belong to it?",
+                401,
             )
             errors.append(error)
         except AccountNotFoundError as error:
@@ -177,7 +206,9 @@ def look_up_all(client: HarvestClient, accounts: list[Account]) -> list[Account]
     return accounts
 
 
-def _look(client: HarvestClient, account: Account, path: str, holds: tuple[str, ...]) -> dict[str, Any] | None:
+def _look(
+    client: HarvestClient, account: Account, path: str, holds: tuple[str, ...]
+) -> dict[str, Any] | None:
     """Returns an answer, `None` where Harvest knows no such thing, nothing where it does not say."""
     try:
         with stays_with_report():

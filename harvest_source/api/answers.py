@@ -20,7 +20,9 @@ from harvest_source.errors import NotAllowedError, NotFoundError, RefusedError
 from harvest_source.patience import PASSING_STATUSES
 
 SLOW_STATUSES = frozenset({408, 504, 524})  # somebody on the way waited for the answer in vain
-MAX_PAUSE_SECONDS = 900.0  # the longest wait the API's limits can call for (reports: 100 per 15 minutes)
+MAX_PAUSE_SECONDS = (
+    900.0  # the longest wait the API's limits can call for (reports: 100 per 15 minutes)
+)
 MESSAGE_LENGTH = 200
 REASON_BYTES = 10_000  # of an error's body that is no JSON: enough for a message
 LONGEST_LINK = 10_000  # characters; a cursor has a hundred or so
@@ -31,12 +33,19 @@ class PassingFault(Exception):  # noqa: N818 - it is no error until it lasts
     """An answer, or its absence, that may be different the next time."""
 
     def __init__(
-        self, message: str, status: int | None = None, pause_seconds: float | None = None, *, too_slow: bool = False
+        self,
+        message: str,
+        status: int | None = None,
+        pause_seconds: float | None = None,
+        *,
+        too_slow: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.too_slow = too_slow or status in SLOW_STATUSES
-        self.pause_seconds = pause_seconds  # what a 429 asks everybody to wait; None for other faults
+        self.pause_seconds = (
+            pause_seconds  # what a 429 asks everybody to wait; None for other faults
+        )
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,9 @@ class Answer:
     """A good answer: JSON of the expected shape."""
 
     body: bytes
-    data: dict[str, Any]  # numbers with a fraction are floats here: for ids and links, not for amounts
+    data: dict[
+        str, Any
+    ]  # numbers with a fraction are floats here: for ids and links, not for amounts
     server_time: datetime | None  # the server's clock when it answered
 
 
@@ -62,10 +73,16 @@ def check(response: requests.Response, body: bytes, default_pause_seconds: float
     """
     status = response.status_code
     if status in PASSING_STATUSES or status < requests.codes.ok:
-        pause = _retry_after_seconds(response, default_pause_seconds) if status == requests.codes.too_many else None
+        pause = (
+            _retry_after_seconds(response, default_pause_seconds)
+            if status == requests.codes.too_many
+            else None
+        )
         raise PassingFault(f"Harvest answered {status}", status, pause)
     if 300 <= status < 400:  # noqa: PLR2004 - the range of redirects
-        raise RefusedError(f"Harvest answered with a redirect ({status}), which is not followed", status)
+        raise RefusedError(
+            f"Harvest answered with a redirect ({status}), which is not followed", status
+        )
     if not 200 <= status < 300:  # noqa: PLR2004 - the range of good answers; requests calls 999 good as well
         raise _lasting_error(response, body)
     return Answer(body, _parse_object(body, status), _server_time(response))
@@ -113,8 +130,12 @@ def next_link(data: dict[str, Any], api_url: str) -> str | None:
         raise RefusedError("the answer's links are not of the documented shape")
     home = origin(api_url)
     for link in links.values():
-        if link and not (isinstance(link, str) and len(link) <= LONGEST_LINK and _leads_to(link, home)):
-            raise RefusedError("an answer links to another host than the configured API address; it is not followed")
+        if link and not (
+            isinstance(link, str) and len(link) <= LONGEST_LINK and _leads_to(link, home)
+        ):
+            raise RefusedError(
+                "an answer links to another host than the configured API address; it is not followed"
+            )
     following = links.get("next")
     if not following and data.get("next_page"):
         raise RefusedError("an answer has a next_page but no links.next: rows would be missing")
@@ -128,7 +149,9 @@ def _leads_to(link: str, home: Origin) -> bool:
         return False
 
 
-def _lasting_error(response: requests.Response, body: bytes) -> NotAllowedError | NotFoundError | RefusedError:
+def _lasting_error(
+    response: requests.Response, body: bytes
+) -> NotAllowedError | NotFoundError | RefusedError:
     status, said = response.status_code, _said(response, body)
     if status == requests.codes.forbidden:
         return NotAllowedError("Harvest does not allow it (403: {})", status, quoted=(said,))

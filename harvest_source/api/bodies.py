@@ -30,7 +30,9 @@ def read_body(response: requests.Response) -> bytes:
         requests.RequestException: the connection failed.
     """
     with response:
-        if response.status_code < requests.codes.ok:  # a provisional answer has no body: what follows is not read as one
+        if (
+            response.status_code < requests.codes.ok
+        ):  # a provisional answer has no body: what follows is not read as one
             response.raw.close()
             return b""
         _settle_packing(response)
@@ -39,10 +41,13 @@ def read_body(response: requests.Response) -> bytes:
             for block in response.iter_content(BLOCK_BYTES):
                 body += block
                 if len(body) > LARGEST_BYTES:
-                    raise TooLargeError(f"an answer is larger than {LARGEST_MIB} MiB", response.status_code)
+                    raise TooLargeError(
+                        f"an answer is larger than {LARGEST_MIB} MiB", response.status_code
+                    )
         except requests.exceptions.ContentDecodingError as error:
             raise PassingFault(
-                "the answer cannot be unpacked (damaged, or not packed as it says)", response.status_code
+                "the answer cannot be unpacked (damaged, or not packed as it says)",
+                response.status_code,
             ) from error
         return bytes(body)
 
@@ -52,5 +57,7 @@ def _settle_packing(response: requests.Response) -> None:
     named = [each.strip().lower() for each in response.headers.get(_HEADER, "").split(",")]
     packings = [each for each in named if each not in _NOT_PACKED]
     if len(packings) > 1 or not _TAKEN.issuperset(packings):
-        raise PassingFault("the answer is packed in a way that was not asked for", response.status_code)
+        raise PassingFault(
+            "the answer is packed in a way that was not asked for", response.status_code
+        )
     response.raw.headers[_HEADER] = packings[0] if packings else "identity"

@@ -47,7 +47,9 @@ Params = dict[str, str]
 class Traffic:
     """What went over the wire so far; safe to update from any thread."""
 
-    by_label: Counter[tuple[int | None, str]] = field(default_factory=Counter)  # (account, report): requests
+    by_label: Counter[tuple[int | None, str]] = field(
+        default_factory=Counter
+    )  # (account, report): requests
     waits: int = 0  # pauses that a 429 asked for
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -87,9 +89,13 @@ class _Bearer(AuthBase):
         except ValueError:
             is_home = False
         if not is_home:
-            raise RefusedError("a request leads to another host than the configured API address; it is not sent")
+            raise RefusedError(
+                "a request leads to another host than the configured API address; it is not sent"
+            )
         if not is_token(self._token):
-            raise TokenRejectedError(f"the stored access token contains characters that no token has; sign in again: {LOGIN}")
+            raise TokenRejectedError(
+                f"the stored access token contains characters that no token has; sign in again: {LOGIN}"
+            )
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
@@ -172,7 +178,9 @@ class HarvestClient:
 
     def get_accounts(self, tries: int = TRIES) -> dict[str, Any]:
         """Returns who the token is and which accounts it reaches; needs no account id (Harvest API, OAuth2)."""
-        return self._get(self.id_url + "api/v2/accounts", {}, None, "accounts", tries, holds=("accounts",)).data
+        return self._get(
+            self.id_url + "api/v2/accounts", {}, None, "accounts", tries, holds=("accounts",)
+        ).data
 
     def get(
         self,
@@ -197,7 +205,9 @@ class HarvestClient:
             ApiError: see `harvest_source.errors`.
             CancelledError: the run is being interrupted.
         """
-        return self._get(self.api_url + path, params or {}, account_id, label or path, tries, holds=holds)
+        return self._get(
+            self.api_url + path, params or {}, account_id, label or path, tries, holds=holds
+        )
 
     def iter_pages(
         self,
@@ -234,7 +244,9 @@ class HarvestClient:
         seen: set[str] = set()
         while url:
             try:
-                answer = self._get(url, query, account_id, label, TRIES, rows_key, slow_tries=slow_tries)
+                answer = self._get(
+                    url, query, account_id, label, TRIES, rows_key, slow_tries=slow_tries
+                )
             except TooLargeError as error:
                 error.by_smaller = rows > SMALL_PAGE
                 if bound.pages or not error.by_smaller:
@@ -249,7 +261,9 @@ class HarvestClient:
                 raise RefusedError("the pages of a list lead round in a circle")
             seen.add(url or "")
 
-    def get_pages(self, account_id: int, path: str, rows_key: str, params: Params, label: str) -> list[Answer]:
+    def get_pages(
+        self, account_id: int, path: str, rows_key: str, params: Params, label: str
+    ) -> list[Answer]:
         """Returns all pages of a list, read anew by pages of a quarter of the size where one is too large; see `iter_pages`.
 
         Raises:
@@ -261,7 +275,9 @@ class HarvestClient:
         except TooLargeError as error:
             if not error.by_smaller:
                 raise
-            return held_together(self.iter_pages(account_id, path, rows_key, params, label, per_page=SMALL_PAGE))
+            return held_together(
+                self.iter_pages(account_id, path, rows_key, params, label, per_page=SMALL_PAGE)
+            )
 
     def _get(
         self,
@@ -328,7 +344,9 @@ class HarvestClient:
     def _wait_seconds(self, state: RetryCallState) -> float:
         fault = state.outcome.exception() if state.outcome else None
         if isinstance(fault, PassingFault) and fault.pause_seconds:
-            return 0.0  # the common pause of the budget holds it back, and every other request with it
+            return (
+                0.0  # the common pause of the budget holds it back, and every other request with it
+            )
         return float(wait_exponential_jitter(initial=1, max=LONGEST_WAIT_SECONDS, jitter=1)(state))
 
     def _pause_all(self, state: RetryCallState, budget: Budget) -> None:
@@ -345,7 +363,10 @@ class HarvestClient:
         if response.status_code == requests.codes.unauthorized and self._auth.renew(token):
             response, body, _token = self._send_once(url, params, account_id, label, budget)
         if response.status_code == requests.codes.unauthorized:
-            raise TokenRejectedError("Harvest refuses the token (401): it is wrong, expired or revoked; set a new one", 401)
+            raise TokenRejectedError(
+                "Harvest refuses the token (401): it is wrong, expired or revoked; set a new one",
+                401,
+            )
         return response, body
 
     def _send_once(
@@ -370,7 +391,9 @@ class HarvestClient:
             except network.FAULTS as error:
                 what, may_pass = network.explain(error)
                 slow = network.is_too_slow(error)
-                raise (PassingFault(what, too_slow=slow) if may_pass else RefusedError(what)) from error
+                raise (
+                    PassingFault(what, too_slow=slow) if may_pass else RefusedError(what)
+                ) from error
             except requests.RequestException as error:
                 raise RefusedError(f"the request cannot be sent: {type(error).__name__}") from error
             except OSError as error:  # of requests itself, before it sends: the bundle of certificates is not there

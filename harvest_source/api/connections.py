@@ -42,7 +42,10 @@ class Connections(HTTPAdapter):
     """Makes connections whose answers have so many seconds, to a host itself as through proxies; any thread may use them."""
 
     def __init__(
-        self, answer_seconds: float = OF_HARVEST.whole_seconds, kept_open: int = KEPT_OPEN, now: Now = time.monotonic
+        self,
+        answer_seconds: float = OF_HARVEST.whole_seconds,
+        kept_open: int = KEPT_OPEN,
+        now: Now = time.monotonic,
     ) -> None:
         """Opens nothing yet.
 
@@ -72,14 +75,20 @@ class Connections(HTTPAdapter):
 
     def _time(self, manager: Any) -> Any:
         """Has the connections of a manager, whatever their kind, read answers by the clock."""
-        manager.pool_classes_by_scheme = {scheme: self._timed(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+        manager.pool_classes_by_scheme = {
+            scheme: self._timed(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
         return manager
 
     def _timed(self, pool: Any) -> Any:
         kind = pool.ConnectionCls
         if issubclass(kind, _TimedConnection):
             return pool
-        return type(pool.__name__, (pool,), {"ConnectionCls": type(kind.__name__, (_TimedConnection, kind), self._clock)})
+        return type(
+            pool.__name__,
+            (pool,),
+            {"ConnectionCls": type(kind.__name__, (_TimedConnection, kind), self._clock)},
+        )
 
 
 class _TimedConnection:
@@ -101,7 +110,9 @@ class _TimedConnection:
     def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> HTTPResponse:
         """Returns the answer that is about to come: the standard library calls what it finds under this name."""
         answer = HTTPResponse(sock, *args, **kwargs)
-        answer.fp = io.BufferedReader(_TimedBytes(answer.fp.detach(), sock, self._until, self.now))  # nothing was read yet
+        answer.fp = io.BufferedReader(
+            _TimedBytes(answer.fp.detach(), sock, self._until, self.now)
+        )  # nothing was read yet
         return answer
 
 

@@ -18,7 +18,9 @@ MESSAGE_LENGTH = 200
 
 
 @contextmanager
-def stays_with_report(is_foreign: Callable[[Exception], bool] = lambda _error: False) -> Iterator[None]:
+def stays_with_report(
+    is_foreign: Callable[[Exception], bool] = lambda _error: False,
+) -> Iterator[None]:
     """Turns an error that nobody foresaw into one of the report that is read; the log has the whole of it, at the level DEBUG.
 
     Args:
@@ -39,8 +41,14 @@ def stays_with_report(is_foreign: Callable[[Exception], bool] = lambda _error: F
 
 
 def _explained(error: Exception) -> OddAnswerError:
-    if isinstance(error, UnreadableError):  # of the second, exact reading: it takes fewer levels than the quick one
+    if isinstance(
+        error, UnreadableError
+    ):  # of the second, exact reading: it takes fewer levels than the quick one
         return OddAnswerError(str(error))
     told = next((words for kind, words in TOLD.items() if isinstance(error, kind)), None)
     what = f"unexpected {type(error).__name__}: {{}} (an odd answer, or a fault of this program: --verbose tells where)"
-    return OddAnswerError(told) if told else OddAnswerError(what, quoted=(first_line(error)[:MESSAGE_LENGTH],))
+    return (
+        OddAnswerError(told)
+        if told
+        else OddAnswerError(what, quoted=(first_line(error)[:MESSAGE_LENGTH],))
+    )

@@ -24,7 +24,9 @@ class Outages:
         self._lock = threading.Lock()
         self._tell: OnOutage = lambda _why: None
         self._in_flight = 0
-        self._since: float | None = None  # when a request was sent that no answer came after, of any request
+        self._since: float | None = (
+            None  # when a request was sent that no answer came after, of any request
+        )
         self._cause: str | None = None
         self._told = False
 

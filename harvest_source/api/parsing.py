@@ -10,11 +10,13 @@ from typing import Any
 import orjson
 
 LONGEST_NUMBER = (
-    1000  # digits of a whole number that is read as one; Python refuses more than some thousand, and no column has them
+    1000  # digits of a whole number; Python refuses more than some thousand, and no column has them
 )
 
 
-HALF_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")  # as UTF-8 must not have it, and Python's reader of JSON takes it
+HALF_SURROGATE = re.compile(
+    rb"\xed[\xa0-\xbf]"
+)  # as UTF-8 must not have it, and Python's reader of JSON takes it
 
 
 class UnreadableError(ValueError):
@@ -34,7 +36,9 @@ def parse_quick(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return _parse_any(body, float)  # reads half surrogate pairs, NaN and huge numbers, which orjson refuses
+        return _parse_any(
+            body, float
+        )  # reads half surrogate pairs, NaN and huge numbers, which orjson refuses
 
 
 def parse_exact(body: bytes) -> Any:
@@ -53,9 +57,13 @@ def _parse_any(body: bytes, parse_float: Any) -> Any:
     try:
         return json.loads(body, parse_float=parse_float, parse_int=_whole)
     except RecursionError:
-        raise UnreadableError("the answer is nested too deeply to be read", may_pass=False) from None
+        raise UnreadableError(
+            "the answer is nested too deeply to be read", may_pass=False
+        ) from None
     except ValueError:
-        raise UnreadableError("the answer is no JSON (a web page, or cut off)", may_pass=True) from None
+        raise UnreadableError(
+            "the answer is no JSON (a web page, or cut off)", may_pass=True
+        ) from None
 
 
 def _whole(text: str) -> int | Decimal | str:
@@ -77,7 +85,11 @@ def clean_text(value: Any) -> Any:
         value: a whole JSON value; looked through to any depth.
     """
     if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return (
+            value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+            .encode("utf-16", "surrogatepass")
+            .decode("utf-16", "replace")
+        )
     if isinstance(value, list):
         return [clean_text(element) for element in value]
     if isinstance(value, dict):
@@ -88,4 +100,9 @@ def clean_text(value: Any) -> Any:
 def needs_cleaning(body: bytes) -> bool:
     """Returns whether a JSON text may hold what `clean_text` replaces; a quick look at the bytes."""
     lowered = body.lower() if b"\\u" in body or b"\\U" in body else b""
-    return b"\\u0000" in lowered or b"\\ud" in lowered or b"\0" in body or bool(HALF_SURROGATE.search(body))
+    return (
+        b"\\u0000" in lowered
+        or b"\\ud" in lowered
+        or b"\0" in body
+        or bool(HALF_SURROGATE.search(body))
+    )

@@ -26,7 +26,9 @@ class Access:
     allows: str = ""  # what such a role allows, in words
     manager_sees: str = ""  # in words, where it is not all
     member_sees: str = ""
-    not_said_of: str = ""  # of whom Harvest says nothing, so that what stands here is taken to be so
+    not_said_of: str = (
+        ""  # of whom Harvest says nothing, so that what stands here is taken to be so
+    )
     claim: str = ""  # what claims call it: answers without a role were seen to have claims such as `timers:read:own`
 
     def __str__(self) -> str:
@@ -36,7 +38,9 @@ class Access:
         sees = [f"a manager sees {self.manager_sees}"] if self.manager_sees else []
         sees += [f"a member only {self.member_sees}"] if self.member_sees else []
         all_of_it = f"an administrator{' or a manager' if self.member is Extent.ALL else ''}"
-        told = ", ".join(sees) or (f"for {self.not_said_of} Harvest does not say" if self.not_said_of else "")
+        told = ", ".join(sees) or (
+            f"for {self.not_said_of} Harvest does not say" if self.not_said_of else ""
+        )
         return f"{all_of_it}; {told}" if told else all_of_it
 
     def of(self, roles: Iterable[str], claims: Iterable[str]) -> Extent:
@@ -57,19 +61,29 @@ class Access:
         """Returns what claims such as `timers:read:own` say of it."""
         if self.member is Extent.ALL:
             return Extent.ALL
-        scopes = {claim.rpartition(":")[2] for claim in claims if self.claim and claim.startswith(f"{self.claim}:read:")}
+        scopes = {
+            claim.rpartition(":")[2]
+            for claim in claims
+            if self.claim and claim.startswith(f"{self.claim}:read:")
+        }
         return Extent.UNKNOWN if not scopes else Extent.ALL if "all" in scopes else Extent.OWN
 
 
 ADMINISTRATORS = Access()
 MANAGERS_OF_CLIENTS = Access(
-    Extent.ALL, needs=frozenset({"client_and_task_manager"}), allows="manage clients and tasks (client_and_task_manager)"
+    Extent.ALL,
+    needs=frozenset({"client_and_task_manager"}),
+    allows="manage clients and tasks (client_and_task_manager)",
 )
 OWN_PROJECTS = Access(Extent.OWN, manager_sees="the projects they manage")
 OWN_TEAM = Access(Extent.OWN, manager_sees="their teammates and projects")
 TEAMMATES = Access(Extent.OWN, manager_sees="their teammates")
-OWN_TIME = Access(Extent.OWN, Extent.OWN, manager_sees="their teammates and projects", member_sees="their own")
-ONESELF = Access(Extent.OWN, Extent.OWN, manager_sees="their teammates and themselves", member_sees="themselves")
+OWN_TIME = Access(
+    Extent.OWN, Extent.OWN, manager_sees="their teammates and projects", member_sees="their own"
+)
+ONESELF = Access(
+    Extent.OWN, Extent.OWN, manager_sees="their teammates and themselves", member_sees="themselves"
+)
 EVERYBODY = Access(Extent.ALL, Extent.ALL, not_said_of="a member")
 NOT_SAID = Access(Extent.ALL, not_said_of="others")
 INVOICING = Access(
@@ -78,5 +92,9 @@ INVOICING = Access(
     allows="create and edit invoices",
     claim="invoices",
 )
-ESTIMATING = Access(Extent.ALL, needs=frozenset({"estimates_manager"}), allows="create and edit estimates")
-RATES = Access(Extent.OWN, needs=frozenset({"billable_rates_manager"}), allows="edit billable rates")
+ESTIMATING = Access(
+    Extent.ALL, needs=frozenset({"estimates_manager"}), allows="create and edit estimates"
+)
+RATES = Access(
+    Extent.OWN, needs=frozenset({"billable_rates_manager"}), allows="edit billable rates"
+)

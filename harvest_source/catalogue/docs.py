@@ -35,7 +35,9 @@ def how_loaded(report: Report) -> str:
         return f"One request per {singular}, on every run."
     if not report.takes_updated_since:
         return "Whole, on every run."
-    sentence = "Whole on the first run, later the rows changed since (`updated_since`), merged by key."
+    sentence = (
+        "Whole on the first run, later the rows changed since (`updated_since`), merged by key."
+    )
     if report.project_path:
         sentence += f' With `assignments = "project"`: one request per project, `/{_readable(report.project_path, "id")}`.'
     return sentence
@@ -67,7 +69,9 @@ def _section(report: Report) -> str:
     if report.module:
         facts.append(f"- Only where `company.{report.module}` is true.")
     if report.cannot_notice:
-        facts.append(f"- What its load cannot notice by itself: {_lower_first(report.cannot_notice)}")
+        facts.append(
+            f"- What its load cannot notice by itself: {_lower_first(report.cannot_notice)}"
+        )
     parts = [f"## {report.name}", "\n".join(facts), _columns(report.columns)]
     for nested in report.lists:
         parts.extend(_child_sections(report.name, _parent_id(report), nested))
@@ -82,7 +86,11 @@ def _child_sections(table: str, parent_id: Column, nested: NestedList) -> Iterat
 
 
 def _parent_id(report: Report) -> Column:
-    return Column(parent_id_column(report), Kind.ID, f"The `id` of the row of `{report.name}` that holds the list.")
+    return Column(
+        parent_id_column(report),
+        Kind.ID,
+        f"The `id` of the row of `{report.name}` that holds the list.",
+    )
 
 
 def _endpoint(report: Report) -> str:
@@ -96,7 +104,11 @@ def _readable(path: str, column: str) -> str:
 def _cursor(report: Report) -> str:
     if report.parent:
         return "its parent's" if report.parent.moves_parent else "none"
-    return "`updated_at`" if report.takes_updated_since and report.paging is not Paging.NONE else "none"
+    return (
+        "`updated_at`"
+        if report.takes_updated_since and report.paging is not Paging.NONE
+        else "none"
+    )
 
 
 def _columns(columns: Iterable[Column]) -> str:
@@ -107,7 +119,9 @@ def _columns(columns: Iterable[Column]) -> str:
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Returns a table in Markdown."""
     lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
 
 
 def _code(names: Iterable[str]) -> str:

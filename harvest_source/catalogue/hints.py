@@ -10,7 +10,10 @@ import dlt
 import pyarrow as pa
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema
-from dlt.destinations.impl.bigquery.bigquery_adapter import PartitionTransformation, bigquery_adapter
+from dlt.destinations.impl.bigquery.bigquery_adapter import (
+    PartitionTransformation,
+    bigquery_adapter,
+)
 
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
 from harvest_source.catalogue.reports import Report, parent_id_column
@@ -74,7 +77,11 @@ def deleted_at_column(*, keep: bool) -> TColumnSchema:
 def columns_of(fields: Iterable[Column], key: tuple[str, ...]) -> dict[str, TColumnSchema]:
     """Returns dlt's description of the given columns; those of the key hold no nulls."""
     return {
-        column.name: {**DLT_TYPES[column.kind], "description": column.description, "nullable": column.name not in key}
+        column.name: {
+            **DLT_TYPES[column.kind],
+            "description": column.description,
+            "nullable": column.name not in key,
+        }
         for column in fields
     }
 
@@ -85,11 +92,18 @@ Added = dict[str, dict[str, Kind]]
 
 def added_hints(added: Added) -> Any:
     """Returns dlt's description of columns that nobody documented."""
-    columns = {place: {name: {**DLT_TYPES[kind]} for name, kind in kinds.items()} for place, kinds in added.items()}
-    nested: dict[str | Sequence[str], Any] = {
-        place: dlt.mark.make_nested_hints(columns=each) for place, each in columns.items() if place and each
+    columns = {
+        place: {name: {**DLT_TYPES[kind]} for name, kind in kinds.items()}
+        for place, kinds in added.items()
     }
-    return dlt.mark.make_hints(columns=columns.get("") or None, nested_hints=nested or None)  # none at all would take all away
+    nested: dict[str | Sequence[str], Any] = {
+        place: dlt.mark.make_nested_hints(columns=each)
+        for place, each in columns.items()
+        if place and each
+    }
+    return dlt.mark.make_hints(
+        columns=columns.get("") or None, nested_hints=nested or None
+    )  # none at all would take all away
 
 
 def dlt_columns(*, of_list: bool) -> dict[str, TColumnSchema]:
@@ -110,11 +124,14 @@ def resource_hints(report: Report, *, keep_deleted: bool, merges: bool) -> dict[
         "name": report.name,
         "primary_key": report.whole_key,
         "write_disposition": MERGE if merges else "append",
-        "columns": columns_of(report.columns, report.whole_key) | {DELETED_AT: deleted_at_column(keep=keep_deleted)},
+        "columns": columns_of(report.columns, report.whole_key)
+        | {DELETED_AT: deleted_at_column(keep=keep_deleted)},
         "file_format": "parquet",
     }
     if report.lists:
-        hints["nested_hints"] = {nested.name: nested_hints(report, nested) for nested in report.lists}
+        hints["nested_hints"] = {
+            nested.name: nested_hints(report, nested) for nested in report.lists
+        }
     return hints
 
 
@@ -123,21 +140,33 @@ def table_hints(report: Report) -> dict[str, Any]:
     return _layout(report.columns, report.date_column or UPDATED_AT, report.whole_key, report.row)
 
 
-def _layout(columns: Iterable[Column], date_column: str, key: tuple[str, ...], description: str) -> dict[str, Any]:
+def _layout(
+    columns: Iterable[Column], date_column: str, key: tuple[str, ...], description: str
+) -> dict[str, Any]:
     """Returns partition, clusters and description of a table: by account and client, or by its key."""
     kinds = {column.name: column.kind for column in columns}
     clusters = ("account_id", CLIENT_ID) if CLIENT_ID in kinds else key
-    return dict(_adapted(clusters, date_column, PARTITIONS.get(kinds.get(date_column, Kind.ID)), description))
+    return dict(
+        _adapted(
+            clusters, date_column, PARTITIONS.get(kinds.get(date_column, Kind.ID)), description
+        )
+    )
 
 
 @cache  # each takes a millisecond, and each load asks for those of all tables
-def _adapted(clusters: tuple[str, ...], date_column: str, partition: str | None, description: str) -> dict[str, Any]:
+def _adapted(
+    clusters: tuple[str, ...], date_column: str, partition: str | None, description: str
+) -> dict[str, Any]:
     """Returns the hints of dlt's own adapter for BigQuery, which takes a resource, and no table of a list within one."""
     bare, adapted = dlt.resource([], name="any"), dlt.resource([], name="any")
     by_month: Any = PartitionTransformation(partition, date_column) if partition else None
-    bigquery_adapter(adapted, partition=by_month, cluster=list(clusters), table_description=description)
+    bigquery_adapter(
+        adapted, partition=by_month, cluster=list(clusters), table_description=description
+    )
     known = bare.compute_table_schema()
-    return {name: hint for name, hint in adapted.compute_table_schema().items() if name not in known}
+    return {
+        name: hint for name, hint in adapted.compute_table_schema().items() if name not in known
+    }
 
 
 def list_tables(report: Report, schema: Schema) -> list[str]:
@@ -149,15 +178,24 @@ def nested_hints(report: Report, nested: NestedList) -> Any:
     """Returns dlt's description of a child table: its columns, the account and the id of the row it hangs on."""
     parents = (
         Column("account_id", Kind.ID, "Harvest account that the row belongs to."),
-        Column(parent_id_column(report), Kind.ID, f"Id of the row of {report.name} that the element stands in."),
+        Column(
+            parent_id_column(report),
+            Kind.ID,
+            f"Id of the row of {report.name} that the element stands in.",
+        ),
     )
     columns = (*parents, *nested.columns)
-    layout = _layout(columns, UPDATED_AT, tuple(parent.name for parent in parents), nested.description)
+    layout = _layout(
+        columns, UPDATED_AT, tuple(parent.name for parent in parents), nested.description
+    )
     return dlt.mark.make_hints(columns=columns_of(columns, ()), additional_table_hints=layout)
 
 
 def arrow_schema(report: Report, added: Mapping[str, Kind]) -> pa.Schema:
     """Returns the Arrow schema of a flat report's table: the documented columns, then those met since."""
     kinds = {column.name: column.kind for column in report.columns} | dict(added)
-    fields = [pa.field(name, ARROW_TYPES[kind], nullable=name not in report.whole_key) for name, kind in kinds.items()]
+    fields = [
+        pa.field(name, ARROW_TYPES[kind], nullable=name not in report.whole_key)
+        for name, kind in kinds.items()
+    ]
     return pa.schema([*fields, pa.field(DELETED_AT, ARROW_TYPES[Kind.TIMESTAMP])])

@@ -55,7 +55,9 @@ class Parent:
     """Whose id stands in a child's path, and in which column it is kept."""
 
     report: str  # the parent's report
-    column: str | None  # the column of the child that keeps the parent's id; None: the record itself holds it
+    column: (
+        str | None
+    )  # the column of the child that keeps the parent's id; None: the record itself holds it
     moves_parent: bool  # whether a change of the child is known to move the parent's `updated_at`
     only: Holding | None = None  # which parents have children, where not all may have some
 
@@ -90,7 +92,9 @@ class Report:
     arrow: bool = False  # loaded as Arrow tables: flat and large
     module: str | None = None  # the company flag that switches it on
     access: Access = ADMINISTRATORS  # who may read what of it
-    project_path: str | None = None  # the same rows for one project, by request (setting assignments = "project")
+    project_path: str | None = (
+        None  # the same rows for one project, by request (setting assignments = "project")
+    )
     answer_has: tuple[str, ...] = ()  # of one bare object: by which it is told from another answer
     by_id: bool = False  # whether one row can be asked for, at `<path>/<id>`
     scouts: tuple[Scout, ...] = ()
@@ -117,7 +121,11 @@ class Report:
     @property
     def all_owners(self) -> tuple[Owner, ...]:
         """Returns the rows that take rows of this report along when Harvest deletes them: the parent, and others."""
-        parent = [Owner(self.parent.report, self.parent.column)] if self.parent and self.parent.column else []
+        parent = (
+            [Owner(self.parent.report, self.parent.column)]
+            if self.parent and self.parent.column
+            else []
+        )
         return (*parent, *self.owners)
 
     @property
@@ -230,7 +238,12 @@ _ESTIMATE = Parent("estimates", "estimate_id", moves_parent=True)
 
 REPORTS: tuple[Report, ...] = (
     _listed(
-        "clients", "All Clients", company.CLIENTS, row="A client, active or archived.", access=MANAGERS_OF_CLIENTS, by_id=True
+        "clients",
+        "All Clients",
+        company.CLIENTS,
+        row="A client, active or archived.",
+        access=MANAGERS_OF_CLIENTS,
+        by_id=True,
     ),
     _listed(
         "contacts",
@@ -395,7 +408,9 @@ REPORTS: tuple[Report, ...] = (
         cannot_notice="Deletions, and quiet payments, whose changes leave the invoice's updated_at alone.",
         module="invoice_feature",
         access=INVOICING,
-        settling=Settling("amount", "amount - due_amount", but_state="closed"),  # of one written off nothing is due
+        settling=Settling(
+            "amount", "amount - due_amount", but_state="closed"
+        ),  # of one written off nothing is due
     ),
     _listed(
         "estimates",
@@ -476,7 +491,12 @@ def _depth(name: str) -> int:
 
 
 def _owned_by(name: str) -> tuple[tuple[str, str], ...]:
-    return tuple((report.name, owner.column) for report in REPORTS for owner in report.all_owners if owner.report == name)
+    return tuple(
+        (report.name, owner.column)
+        for report in REPORTS
+        for owner in report.all_owners
+        if owner.report == name
+    )
 
 
 def _columns(fields: Iterable[Field]) -> Iterator[Column]:
@@ -492,7 +512,9 @@ CASCADES: dict[str, tuple[tuple[str, str], ...]] = {
 
 A table stands after those whose rows take its own along."""
 
-SECRET_COLUMNS = frozenset(column.name for report in REPORTS for column in _columns(report.fields) if column.secret)
+SECRET_COLUMNS = frozenset(
+    column.name for report in REPORTS for column in _columns(report.fields) if column.secret
+)
 """They open public pages without a login: a value is neither printed nor kept of a deleted row."""
 
 
@@ -501,7 +523,12 @@ def report_as_set(name: str, assignments: str) -> Report:
     report = by_name(name)
     if report.project_path and assignments == "project":
         scout = Scout(report.name, ("project", "id"))
-        return replace(report, path=report.project_path, parent=Parent("projects", None, moves_parent=False), scouts=(scout,))
+        return replace(
+            report,
+            path=report.project_path,
+            parent=Parent("projects", None, moves_parent=False),
+            scouts=(scout,),
+        )
     return report
 
 

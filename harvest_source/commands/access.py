@@ -13,7 +13,13 @@ from harvest_source.connection import Connection, connect
 from harvest_source.errors import SettingError
 from harvest_source.reading.reader import Choice
 from harvest_source.resources import HarvestSource, source_of
-from harvest_source.settings import HarvestSettings, load_settings, other_hosts, parse_account_ids, stray_settings
+from harvest_source.settings import (
+    HarvestSettings,
+    load_settings,
+    other_hosts,
+    parse_account_ids,
+    stray_settings,
+)
 from harvest_source.signin.auth import chosen_account
 from harvest_source.strangers import notes_on_groups
 
@@ -22,7 +28,9 @@ DEMO_TOKEN = "demo-token"  # noqa: S105 - of the built-in sandbox, worth nothing
 
 
 @contextmanager
-def open_source(place: Workplace, names: list[str], choice: Choice, note: Callable[[str], None]) -> Iterator[HarvestSource]:
+def open_source(
+    place: Workplace, names: list[str], choice: Choice, note: Callable[[str], None]
+) -> Iterator[HarvestSource]:
     """Gives the source of the chosen reports.
 
     Args:
@@ -58,7 +66,11 @@ def account_that_counts(place: Workplace, connection: Connection) -> str | None:
     }
     given = [(where, ids) for where, ids in named.items() if ids is not None]
     others = [f"{_listed(ids)} ({where})" for where, ids in given[1:] if ids != given[0][1]]
-    return f"account {_listed(given[0][1])} counts, as {given[0][0]} says; not {', '.join(others)}" if others else None
+    return (
+        f"account {_listed(given[0][1])} counts, as {given[0][0]} says; not {', '.join(others)}"
+        if others
+        else None
+    )
 
 
 def _listed(ids: tuple[int, ...]) -> str:
@@ -72,12 +84,16 @@ def notes_on_settings(place: Workplace) -> list[str]:
     """
     stored = place.stored_dataset
     renamed = [] if stored == place.dataset else [f"dataset {place.dataset} is stored as {stored}"]
-    return renamed + ([] if place.demo else [*stray_settings(), *notes_on_secrets(), *notes_on_groups()])
+    return renamed + (
+        [] if place.demo else [*stray_settings(), *notes_on_secrets(), *notes_on_groups()]
+    )
 
 
 def tell_other_hosts() -> None:
     """Says in one line who is asked, and sent the token, where settings name another host than Harvest's."""
-    with suppress(SettingError):  # a command that reads the settings says so itself; others ask nobody
+    with suppress(
+        SettingError
+    ):  # a command that reads the settings says so itself; others ask nobody
         hosts = other_hosts(load_settings())
         if hosts:
             message(f"note: instead of Harvest, requests go to {', '.join(hosts)}")
@@ -97,4 +113,6 @@ def open_settings(place: Workplace) -> Iterator[HarvestSettings]:
 
     account = build_account(SIZES["demo"], seed=1, today=DEMO_TODAY)
     with Sandbox(account, token=DEMO_TOKEN) as sandbox:
-        yield HarvestSettings(access_token=DEMO_TOKEN, api_url=sandbox.api_url, id_url=sandbox.id_url)
+        yield HarvestSettings(
+            access_token=DEMO_TOKEN, api_url=sandbox.api_url, id_url=sandbox.id_url
+        )

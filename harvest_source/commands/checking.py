@@ -17,7 +17,13 @@ from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.permissions import OFF, permissions
 from harvest_source.commands.workplace import Workplace
 from harvest_source.connection import Connection, connect
-from harvest_source.errors import AccountNotFoundError, ApiError, HarvestError, SettingError, TokenRejectedError
+from harvest_source.errors import (
+    AccountNotFoundError,
+    ApiError,
+    HarvestError,
+    SettingError,
+    TokenRejectedError,
+)
 from harvest_source.settings import CONTACT, HarvestSettings
 from harvest_source.signin.auth import stored_sign_in
 from harvest_source.signin.tokens import oauth_client, stored_sign_ins
@@ -46,8 +52,15 @@ def accounts(place: Workplace, *, name: str | None, as_json: bool) -> int:
             with connection.client as client, client.outages.told_to(message):
                 user, reached = reachable(client, FEW_TRIES)
             wanted = connection.wanted
-            defaults = set(reached) if wanted == () or (wanted is None and len(reached) == 1) else set(wanted or ())
-            rows += [[key, text, user, label, label == of_runs and key in defaults] for key, text in sorted(reached.items())]
+            defaults = (
+                set(reached)
+                if wanted == () or (wanted is None and len(reached) == 1)
+                else set(wanted or ())
+            )
+            rows += [
+                [key, text, user, label, label == of_runs and key in defaults]
+                for key, text in sorted(reached.items())
+            ]
     columns = ["account_id", "name", "user", "credential", "default"]
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -56,9 +69,14 @@ def accounts(place: Workplace, *, name: str | None, as_json: bool) -> int:
     return 0
 
 
-def _connections(place: Workplace, settings: HarvestSettings, name: str | None) -> list[tuple[str, Connection]]:
+def _connections(
+    place: Workplace, settings: HarvestSettings, name: str | None
+) -> list[tuple[str, Connection]]:
     """Returns a way to Harvest for each credential, with its label."""
-    configured = next((setting for setting in ("access_token", "refresh_token") if getattr(settings, setting)), None)
+    configured = next(
+        (setting for setting in ("access_token", "refresh_token") if getattr(settings, setting)),
+        None,
+    )
     names = [name] if name is not None else []
     if name is None and configured:
         return [(configured, connect(settings, place.account))]
@@ -102,7 +120,11 @@ class Findings:
         try:
             step()
         except HarvestError as error:
-            self.add(_area(error, area), str(error), WRONG_SETTING if isinstance(error, SettingError) else 1)
+            self.add(
+                _area(error, area),
+                str(error),
+                WRONG_SETTING if isinstance(error, SettingError) else 1,
+            )
 
 
 def _area(error: HarvestError, area: str) -> str:
@@ -130,17 +152,24 @@ def check(place: Workplace, *, name: str | None, as_json: bool) -> int:
     return findings.exit_code
 
 
-def _check_harvest(findings: Findings, place: Workplace, settings: HarvestSettings, name: str | None) -> None:
+def _check_harvest(
+    findings: Findings, place: Workplace, settings: HarvestSettings, name: str | None
+) -> None:
     connection = connect(settings, place.account, sign_in=name)
     findings.notes += [*([connection.note] if connection.note else []), *notes_on_settings(place)]
     findings.notes += [NO_CONTACT] if settings.contact == CONTACT and not place.demo else []
     counts = account_that_counts(place, connection)
     findings.notes += [counts] if counts else []
-    with connection.client as client, client.outages.told_to((lambda _why: None) if place.quiet else message):
+    with (
+        connection.client as client,
+        client.outages.told_to((lambda _why: None) if place.quiet else message),
+    ):
         _check_accounts(findings, client, connection.wanted)
 
 
-def _check_accounts(findings: Findings, client: HarvestClient, wanted: tuple[int, ...] | None) -> None:
+def _check_accounts(
+    findings: Findings, client: HarvestClient, wanted: tuple[int, ...] | None
+) -> None:
     findings.user, reached = reachable(client, FEW_TRIES)
     try:
         chosen = choose(reached, wanted)
@@ -157,14 +186,19 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
         findings.clock_seconds = round((datetime.now(UTC) - answer.server_time).total_seconds())
         if abs(findings.clock_seconds) > CLOCK_SECONDS:
             ahead = "ahead of" if findings.clock_seconds > 0 else "behind"
-            findings.add("clock", f"this machine is {abs(findings.clock_seconds):.0f} s {ahead} Harvest: set its time")
+            findings.add(
+                "clock",
+                f"this machine is {abs(findings.clock_seconds):.0f} s {ahead} Harvest: set its time",
+            )
     found = permissions(client, account)
     findings.accounts.append(
         {
             "account_id": account.id,
             "name": account.name,
             "access_roles": list(account.access_roles),
-            "modules": {module.removesuffix("_feature"): account.company.get(module) for module in MODULES},
+            "modules": {
+                module.removesuffix("_feature"): account.company.get(module) for module in MODULES
+            },
             "reports": found,
         }
     )
@@ -185,7 +219,9 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
         )
     own = [report for report, verdict in found.items() if verdict == Extent.OWN]
     if own:
-        findings.notes.append(f"account {account.id}: of {', '.join(own)} only what this user may see is loaded, not all of it")
+        findings.notes.append(
+            f"account {account.id}: of {', '.join(own)} only what this user may see is loaded, not all of it"
+        )
 
 
 def _check_destination(findings: Findings, place: Workplace) -> None:
@@ -202,13 +238,33 @@ def _show(findings: Findings, *, quiet: bool) -> None:
         off = [name for name, state in account["modules"].items() if state is False]
         facts.append(["account", f"{account['account_id']} {account['name']}"])
         facts.append(["role", ", ".join(account["access_roles"]) or Extent.UNKNOWN])
-        facts.append(["modules", "; ".join(f"{word}: {', '.join(names)}" for word, names in (("on", on), ("off", off)) if names)])
+        facts.append(
+            [
+                "modules",
+                "; ".join(
+                    f"{word}: {', '.join(names)}"
+                    for word, names in (("on", on), ("off", off))
+                    if names
+                ),
+            ]
+        )
     facts += [["destination", findings.destination]] if findings.destination else []
-    facts += [["clock", f"{findings.clock_seconds:.0f} s from Harvest's"]] if findings.clock_seconds is not None else []
+    facts += (
+        [["clock", f"{findings.clock_seconds:.0f} s from Harvest's"]]
+        if findings.clock_seconds is not None
+        else []
+    )
     print_table(["what", "is"], facts)
-    rows = [[account["account_id"], *item] for account in findings.accounts for item in account["reports"].items()]
+    rows = [
+        [account["account_id"], *item]
+        for account in findings.accounts
+        for item in account["reports"].items()
+    ]
     if rows and not quiet:
-        print_table([*(["account_id"] if several else []), "report", "may be read"], [row[not several :] for row in rows])
+        print_table(
+            [*(["account_id"] if several else []), "report", "may be read"],
+            [row[not several :] for row in rows],
+        )
     for note in findings.notes if not quiet else ():
         message(note)
     for problem in findings.problems:

@@ -14,7 +14,14 @@ from harvest_source import about
 from harvest_source.commands import checking, listings, signing
 from harvest_source.commands import run as run_command
 from harvest_source.commands import show as show_command
-from harvest_source.commands.options import JSON, LOGIN_NAME, NAME, Commands, place_options, with_command_first
+from harvest_source.commands.options import (
+    JSON,
+    LOGIN_NAME,
+    NAME,
+    Commands,
+    place_options,
+    with_command_first,
+)
 from harvest_source.commands.output import message, show_log
 from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.failures import is_interrupted
@@ -25,15 +32,27 @@ from harvest_source.settings_files import pass_over_marks
 from harvest_source.usage_figures import switch_off
 
 LOADING = frozenset({"run", "verify"})
-REPORTS = click.option("--reports", metavar="A,B", help="Only these reports: names of tables, separated by commas, or all.")
+REPORTS = click.option(
+    "--reports",
+    metavar="A,B",
+    help="Only these reports: names of tables, separated by commas, or all.",
+)
 EXCLUDE = click.option("--exclude", metavar="A,B", help="All reports except these.")
-NOTIFY = click.option("--notify", metavar="URL", help="Post a short message to a webhook if something is wrong or was repaired.")
+NOTIFY = click.option(
+    "--notify",
+    metavar="URL",
+    help="Post a short message to a webhook if something is wrong or was repaired.",
+)
 
 
-VERSIONS = f"{about.NAME} {about.VERSION} (dlt {dlt.__version__}, Python {platform.python_version()})"
+VERSIONS = (
+    f"{about.NAME} {about.VERSION} (dlt {dlt.__version__}, Python {platform.python_version()})"
+)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(about.VERSION, message=VERSIONS)
 def cli() -> None:
     """Load Harvest (time tracking, invoicing) into your own warehouse. Without a command: run."""
@@ -54,9 +73,15 @@ def cli() -> None:
     help="Load the chosen reports anew; replace the rows of the chosen accounts once the new load is complete.",
 )
 @click.option(
-    "--accept-deletions", is_flag=True, help="Remove rows deleted at Harvest even if they are more than half of a table."
+    "--accept-deletions",
+    is_flag=True,
+    help="Remove rows deleted at Harvest even if they are more than half of a table.",
 )
-@click.option("--drop-pending", is_flag=True, help="Drop the unfinished load of an earlier run instead of finishing it.")
+@click.option(
+    "--drop-pending",
+    is_flag=True,
+    help="Drop the unfinished load of an earlier run instead of finishing it.",
+)
 @NOTIFY
 @JSON
 @place_options
@@ -133,13 +158,25 @@ def status(place: Workplace, as_json: bool) -> int:  # noqa: FBT001 - click name
 @place_options
 def verify(place: Workplace, no_repair: bool, as_json: bool, **options: Any) -> int:  # noqa: FBT001 - click names them
     """Compare every table with Harvest, and totals with Harvest's own reports; repair what differs."""
-    return run_command.verify(place, run_command.RunOptions(json=as_json, repairs=not no_repair, totals=True, **options))
+    return run_command.verify(
+        place, run_command.RunOptions(json=as_json, repairs=not no_repair, totals=True, **options)
+    )
 
 
 @cli.command("show")
 @click.argument("sql", metavar="SQL")
-@click.option("--csv", "as_csv", is_flag=True, help="As CSV for programs: exact, even if a text looks like a formula.")
-@click.option("--spreadsheet", "as_spreadsheet", is_flag=True, help="As CSV for Excel and the like: no text becomes a formula.")
+@click.option(
+    "--csv",
+    "as_csv",
+    is_flag=True,
+    help="As CSV for programs: exact, even if a text looks like a formula.",
+)
+@click.option(
+    "--spreadsheet",
+    "as_spreadsheet",
+    is_flag=True,
+    help="As CSV for Excel and the like: no text becomes a formula.",
+)
 @JSON
 @place_options
 def show(place: Workplace, sql: str, **form: bool) -> int:

@@ -36,7 +36,11 @@ def try_destination(place: Workplace) -> tuple[str, list[str]]:
     """
     pipeline = place.pipeline()
     shares = place.shares_with_group
-    with setting_errors(place.destination), run_named(place), run_made_for_owner(pipeline, share_with_group=shares):
+    with (
+        setting_errors(place.destination),
+        run_named(place),
+        run_made_for_owner(pipeline, share_with_group=shares),
+    ):
         check_abilities(pipeline)
         return _try(place, pipeline), notes_on_readers(place, pipeline)
 
@@ -50,10 +54,14 @@ def _try(place: Workplace, pipeline: dlt.Pipeline) -> str:
         return _try_sql(pipeline)
     except (ConfigurationException, ImportError, SettingError):
         raise
-    except Exception as error:  # of dlt, or of the database's own client, which has classes of its own
+    except (
+        Exception
+    ) as error:  # of dlt, or of the database's own client, which has classes of its own
         passes = user_of_file(error) is not None  # once that program has ended: no setting is wrong
         kind = LoadFailedError if passes else SettingError
-        raise kind(f"{place.destination} cannot be reached or written: {{}}", quoted=(reason(error),)) from error
+        raise kind(
+            f"{place.destination} cannot be reached or written: {{}}", quoted=(reason(error),)
+        ) from error
 
 
 def _try_sql(pipeline: dlt.Pipeline) -> str:
@@ -63,7 +71,9 @@ def _try_sql(pipeline: dlt.Pipeline) -> str:
             return "reached; whether it can be written, the first run will tell"
     if not is_tested(pipeline):
         try_out(pipeline)
-        return f"reached and writable, the self-test of a load passed; dataset {pipeline.dataset_name}"
+        return (
+            f"reached and writable, the self-test of a load passed; dataset {pipeline.dataset_name}"
+        )
     facts = of(pipeline)
     with pipeline.sql_client() as client:
         told = facts.told(client)

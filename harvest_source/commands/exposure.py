@@ -24,15 +24,22 @@ def notes_on_secrets() -> list[str]:
 def notes_on_readers(place: Workplace, pipeline: dlt.Pipeline) -> list[str]:
     """Returns a line for the working state and the destination each, where somebody else can read it than is meant to."""
     shares = place.shares_with_group
-    paths = [path for path in (Path(pipeline.working_dir), of(pipeline).place(pipeline)) if path is not None]
+    paths = [
+        path
+        for path in (Path(pipeline.working_dir), of(pipeline).place(pipeline))
+        if path is not None
+    ]
     notes = [
         f"{shown_path(str(path))} can be read by {readers}: {_remedy(path, readers, shares=shares)}"
         for path in paths
         if (readers := readers_of(path, share_with_group=shares))
     ]
-    shut = dict.fromkeys(each for path in paths if shares and (each := shut_to_group(path, place.base_folder)))
+    shut = dict.fromkeys(
+        each for path in paths if shares and (each := shut_to_group(path, place.base_folder))
+    )
     return notes + [
-        f"share_with_group is set, but the group cannot read {shown_path(str(path))}: {_opened(path)}" for path in shut
+        f"share_with_group is set, but the group cannot read {shown_path(str(path))}: {_opened(path)}"
+        for path in shut
     ]
 
 
@@ -44,4 +51,6 @@ def _remedy(path: Path, readers: str, *, shares: bool) -> str:
     if shares:
         return f"chmod o-rwx {shown_path(str(path))}"
     only = f"chmod {700 if path.is_dir() else 600} {shown_path(str(path))}"
-    return only if readers == EVERYBODY else f"{only}, or set share_with_group = true if that is meant"
+    return (
+        only if readers == EVERYBODY else f"{only}, or set share_with_group = true if that is meant"
+    )

@@ -19,7 +19,15 @@ from harvest_source.settings import load_settings, parse_account_ids
 def reports(*, as_json: bool) -> int:
     """Prints the reports: name, Domo's name, endpoint, key, cursor, table; with credentials also what they may read."""
     readable = _readable()
-    columns = ["report", "in Domo", "endpoint", "key", "cursor", "table", *(["may be read"] if readable else [])]
+    columns = [
+        "report",
+        "in Domo",
+        "endpoint",
+        "key",
+        "cursor",
+        "table",
+        *(["may be read"] if readable else []),
+    ]
     rows = [
         [
             report.name,
@@ -47,13 +55,19 @@ def _readable() -> dict[str, str]:
             return {}
         connection = connect(settings)
         with connection.client as client:
-            found = {account.id: permissions(client, look_up(client, account)) for account in connection.accounts()}
+            found = {
+                account.id: permissions(client, look_up(client, account))
+                for account in connection.accounts()
+            }
     except HarvestError as error:
         message(f"what your credentials may read is not shown: {error}")
         return {}
     if len(found) == 1:
         return next(iter(found.values()))
-    return {report.name: ", ".join(f"{key}: {each[report.name]}" for key, each in found.items()) for report in REPORTS}
+    return {
+        report.name: ", ".join(f"{key}: {each[report.name]}" for key, each in found.items())
+        for report in REPORTS
+    }
 
 
 def status(place: Workplace, *, as_json: bool) -> int:
@@ -69,11 +83,19 @@ def status(place: Workplace, *, as_json: bool) -> int:
             with Warehouse(pipeline) as warehouse:
                 runs = last_runs(warehouse)
     columns = ["account_id", "report", "finished_at", "bookmark", "rows_here", "verified", "error"]
-    rows = [[run.get(column) for column in columns] for run in runs if not wanted or run.get("account_id") in wanted]
+    rows = [
+        [run.get(column) for column in columns]
+        for run in runs
+        if not wanted or run.get("account_id") in wanted
+    ]
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif rows:
         print_table(columns, rows)
     else:
-        message("nothing is loaded yet" + (" of this account" if wanted and runs else "") + f": {COMMAND}")
+        message(
+            "nothing is loaded yet"
+            + (" of this account" if wanted and runs else "")
+            + f": {COMMAND}"
+        )
     return 0

@@ -50,16 +50,26 @@ class Alerts:
 
     def done(self, summary: Summary) -> None:
         """Posts what is missing, repaired or new; nothing where a run was complete and quiet."""
-        failed = [f"{_where(each)}: {each.reason or NOT_SAID}" for each in summary.results if each.error]
+        failed = [
+            f"{_where(each)}: {each.reason or NOT_SAID}" for each in summary.results if each.error
+        ]
         items = [*failed, *_repaired(summary), *_new_fields(summary)]
         if not items:
             return
-        said = f"not complete: {len(failed)} of {len(summary.results)} reports" if failed else "complete, with something to know"
+        said = (
+            f"not complete: {len(failed)} of {len(summary.results)} reports"
+            if failed
+            else "complete, with something to know"
+        )
         self._tell(said, items, summary.exit_code)
 
     def ended_early(self, error: Exception, exit_code: int) -> None:
         """Posts why there is no summary."""
-        self._tell("nothing was loaded" if exit_code != 1 else "ended early", [in_own_words(error)], exit_code)
+        self._tell(
+            "nothing was loaded" if exit_code != 1 else "ended early",
+            [in_own_words(error)],
+            exit_code,
+        )
 
     def _tell(self, said: str, items: list[str], exit_code: int) -> None:
         if self.url is None:
@@ -88,7 +98,9 @@ def _repaired(summary: Summary) -> list[str]:
     found = []
     for result in summary.results:
         gone = f", {result.deleted} of them gone at Harvest" if result.deleted else ""
-        found += [f"{_where(result)}: rows repaired: {result.repaired}{gone}"] if result.repaired else []
+        found += (
+            [f"{_where(result)}: rows repaired: {result.repaired}{gone}"] if result.repaired else []
+        )
     return found
 
 
@@ -112,9 +124,13 @@ def build_text(head: list[str], items: list[str], last: str) -> str:
 
 def post(url: str, text: str) -> str | None:
     """Posts a text within a bounded time; returns why that failed, without the address, or `None`."""
-    logging.getLogger("urllib3.connectionpool").addFilter(_is_of_others)  # at DEBUG it writes the path, which is a secret
+    logging.getLogger("urllib3.connectionpool").addFilter(
+        _is_of_others
+    )  # at DEBUG it writes the path, which is a secret
     reasons: list[str | None] = []
-    thread = threading.Thread(target=lambda: reasons.append(_try(url, text)), name=THREAD, daemon=True)
+    thread = threading.Thread(
+        target=lambda: reasons.append(_try(url, text)), name=THREAD, daemon=True
+    )
     thread.start()
     thread.join(OF_WEBHOOK.whole_seconds)  # name servers know no time-out of their own
     return reasons[0] if reasons else NO_ANSWER

@@ -19,30 +19,60 @@ from harvest_source.strangers import refuse_strangers
 
 COMMON = [
     click.option(
-        "--demo", is_flag=True, help="Use the built-in sandbox account: no sign-in, no settings, a database of its own."
+        "--demo",
+        is_flag=True,
+        help="Use the built-in sandbox account: no sign-in, no settings, a database of its own.",
     ),
-    click.option("--destination", metavar="NAME", default="duckdb", show_default=True, help="Any dlt destination."),
-    click.option("--dataset", metavar="NAME", default=DATASET_NAME, show_default=True, help="Dataset (schema) of the tables."),
+    click.option(
+        "--destination",
+        metavar="NAME",
+        default="duckdb",
+        show_default=True,
+        help="Any dlt destination.",
+    ),
+    click.option(
+        "--dataset",
+        metavar="NAME",
+        default=DATASET_NAME,
+        show_default=True,
+        help="Dataset (schema) of the tables.",
+    ),
     click.option(
         "--account",
         metavar="ID[,ID]",
         help="Harvest accounts, or all. Default: account_id, else the account chosen at sign-in, else the only one.",
     ),
     click.option("--quiet", is_flag=True, help="Write less to standard error."),
-    click.option("--verbose", is_flag=True, help="Write more to standard error, including tracebacks."),
+    click.option(
+        "--verbose", is_flag=True, help="Write more to standard error, including tracebacks."
+    ),
 ]
-OF_PATHS = re.compile(r"[/\\]|\.\.")  # a dataset is a folder's name too: of the working state, and where files are loaded
+OF_PATHS = re.compile(
+    r"[/\\]|\.\."
+)  # a dataset is a folder's name too: of the working state, and where files are loaded
 
 
 def _check_name(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
     return None if name is None else checked_name(name)
 
 
-NAME = click.option("--name", metavar="N", callback=_check_name, help="Use the stored sign-in of this name.")
-LOGIN_NAME = click.option(
-    "--name", metavar="N", default=DEFAULT_NAME, show_default=True, callback=_check_name, help="Keep several sign-ins apart."
+NAME = click.option(
+    "--name", metavar="N", callback=_check_name, help="Use the stored sign-in of this name."
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output, and nothing else there.")
+LOGIN_NAME = click.option(
+    "--name",
+    metavar="N",
+    default=DEFAULT_NAME,
+    show_default=True,
+    callback=_check_name,
+    help="Keep several sign-ins apart.",
+)
+JSON = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON document on standard output, and nothing else there.",
+)
 
 
 class Command(click.Command):
@@ -68,7 +98,9 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)  # with the options that click has put on it so far
     def with_place(**options: Any) -> Any:
         if not options["dataset"].strip():
-            raise SettingError(f"--dataset is empty: leave it out for {DATASET_NAME}, or give a name")
+            raise SettingError(
+                f"--dataset is empty: leave it out for {DATASET_NAME}, or give a name"
+            )
         if OF_PATHS.search(options["dataset"]) or not options["dataset"].isprintable():
             raise SettingError(
                 "--dataset {} reads like a path: give a name without / \\ .. and control characters",
@@ -88,15 +120,25 @@ def with_command_first(cli: click.Group, arguments: list[str]) -> list[str]:
     """
     if "--version" in arguments:
         return ["--version"]
-    options = [param for command in cli.commands.values() for param in command.params if isinstance(param, click.Option)]
-    takes_value = {name: not option.is_flag for option in options for name in option.opts} | {"--help": False, "-h": False}
+    options = [
+        param
+        for command in cli.commands.values()
+        for param in command.params
+        if isinstance(param, click.Option)
+    ]
+    takes_value = {name: not option.is_flag for option in options for name in option.opts} | {
+        "--help": False,
+        "-h": False,
+    }
     value_follows = False
     for place, argument in enumerate(arguments):
         if not value_follows and not argument.startswith("-"):
             if argument in cli.commands:
                 return [argument, *arguments[:place], *arguments[place + 1 :]]
             near = get_close_matches(argument, cli.commands, 1)
-            meant = f"did you mean {near[0]}?" if near else f"commands are: {', '.join(cli.commands)}"
+            meant = (
+                f"did you mean {near[0]}?" if near else f"commands are: {', '.join(cli.commands)}"
+            )
             raise click.UsageError(f"there is no command {argument!r}; {meant}")
         if not value_follows and argument.partition("=")[0] not in takes_value:
             break  # an option that there is not: the next word may be its value

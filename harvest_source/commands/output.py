@@ -31,7 +31,11 @@ HIDDEN = "(hidden)"
 
 # what moves a terminal's cursor, changes its colours or turns the direction of writing, as it can be seen: names hold anything
 STEERING = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-VISIBLE = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in STEERING if chr(code) not in "\n\t"}  # noqa: PLR2004
+VISIBLE = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - two digits or four
+    for code in STEERING
+    if chr(code) not in "\n\t"
+}
 
 
 class OutputLostError(HarvestError):
@@ -88,7 +92,9 @@ def visible(text: str) -> str:
 def make_outputs_writable() -> None:
     """Has `?` stand for signs that an output's encoding lacks, and a closed output go nowhere, where Python would fail."""
     nowhere = Path(os.devnull)
-    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")  # `None` where it is closed (`>&-`)
+    sys.stdout = sys.stdout or nowhere.open(
+        "w", encoding="utf-8"
+    )  # `None` where it is closed (`>&-`)
     sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -123,26 +129,39 @@ def stdout_console() -> Console:
 
 def stderr_console() -> Console:
     """Returns the console of messages."""
-    return PatientConsole(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH, highlight=False)
+    return PatientConsole(
+        stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH, highlight=False
+    )
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None
+) -> None:
     """Prints rows as a table, numbers to the right; where it is too wide, texts of several words are wrapped first."""
     console = stdout_console()
     rows = [list(row) for row in rows]
-    texts = [[visible(column) for column in columns], *([visible(shown(value)) for value in row] for row in rows)]
+    texts = [
+        [visible(column) for column in columns],
+        *([visible(shown(value)) for value in row] for row in rows),
+    ]
     if title:
         console.print(Text(visible(title), style="bold"))
     widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
     wraps = [any(" " in text for text in column) for column in zip(*texts, strict=True)]
     gap = 2 if sum(widths) + 2 * len(widths) <= console.width else 1
-    narrowest = sum(min(width, NARROW) if wrap else width for width, wrap in zip(widths, wraps, strict=True))
+    narrowest = sum(
+        min(width, NARROW) if wrap else width for width, wrap in zip(widths, wraps, strict=True)
+    )
     fits = narrowest + gap * len(widths) <= console.width
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
     for place, column in enumerate(texts[0]):
-        numeric = all(isinstance(row[place], (int, float, Decimal)) or row[place] is None for row in rows)
+        numeric = all(
+            isinstance(row[place], (int, float, Decimal)) or row[place] is None for row in rows
+        )
         justify: Any = "right" if numeric and rows else "left"
-        table.add_column(Text(column), justify=justify, overflow="fold", no_wrap=fits and not wraps[place])
+        table.add_column(
+            Text(column), justify=justify, overflow="fold", no_wrap=fits and not wraps[place]
+        )
     for row in texts[1:]:
         table.add_row(*map(Text, row))
     console.print(table)
@@ -165,7 +184,10 @@ def shown(value: Any) -> str:
 def hide_secrets(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
     """Returns the rows with the values of columns that must not be printed replaced."""
     hidden = {place for place, name in enumerate(columns) if name.lower() in SECRET_COLUMNS}
-    return [[HIDDEN if place in hidden and value else value for place, value in enumerate(row)] for row in rows]
+    return [
+        [HIDDEN if place in hidden and value else value for place, value in enumerate(row)]
+        for row in rows
+    ]
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -8,7 +8,13 @@ from harvest_source.api.accounts import FEW_TRIES, Account
 from harvest_source.api.client import HarvestClient, Params
 from harvest_source.catalogue.access import Extent
 from harvest_source.catalogue.reports import REPORTS, Paging, Report
-from harvest_source.errors import AccessLostError, ApiError, NotAllowedError, NotFoundError, RefusedError
+from harvest_source.errors import (
+    AccessLostError,
+    ApiError,
+    NotAllowedError,
+    NotFoundError,
+    RefusedError,
+)
 
 OFF = "module off"
 
@@ -28,16 +34,26 @@ def permissions(client: HarvestClient, account: Account) -> dict[str, str]:
     Raises:
         TokenRejectedError: the token is refused.
     """
-    tried = [report for report in REPORTS if not account.switched_off(report.module) and _path(report, account)]
+    tried = [
+        report
+        for report in REPORTS
+        if not account.switched_off(report.module) and _path(report, account)
+    ]
     with ThreadPoolExecutor(THREADS) as pool:
         answers = dict(
-            zip([report.name for report in tried], pool.map(lambda each: _try(client, account, each), tried), strict=True)
+            zip(
+                [report.name for report in tried],
+                pool.map(lambda each: _try(client, account, each), tried),
+                strict=True,
+            )
         )
     found: dict[str, str] = {}
     for report in sorted(REPORTS, key=lambda each: each.parent is not None):
         parent = found[report.parent.report] if report.parent else None
         hidden = parent in {Extent.NOTHING, OFF} and report.access.member is not Extent.OWN
-        found[report.name] = parent if parent and hidden else _verdict(report, account, answers.get(report.name))
+        found[report.name] = (
+            parent if parent and hidden else _verdict(report, account, answers.get(report.name))
+        )
     return {report.name: found[report.name] for report in REPORTS}
 
 
@@ -57,17 +73,25 @@ def _path(report: Report, account: Account) -> str | None:
     if report.parent is None:
         return report.path
     caller = account.caller.get("id")
-    return report.path.format(parent_id=caller) if report.parent.report == "users" and caller else None
+    return (
+        report.path.format(parent_id=caller) if report.parent.report == "users" and caller else None
+    )
 
 
 def _try(client: HarvestClient, account: Account, report: Report) -> bool | None:
     params = {} if report.paging is Paging.NONE else ONE_ROW
     try:
-        client.get(account.id, _path(report, account) or "", report.holds, params, report.name, FEW_TRIES)
+        client.get(
+            account.id, _path(report, account) or "", report.holds, params, report.name, FEW_TRIES
+        )
     except (NotAllowedError, NotFoundError):
         return False
     except RefusedError as error:
-        return True if report.parent and report.parent.only and error.status == report.parent.only.status else None
+        return (
+            True
+            if report.parent and report.parent.only and error.status == report.parent.only.status
+            else None
+        )
     except AccessLostError:
         raise
     except ApiError:

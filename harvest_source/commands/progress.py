@@ -6,7 +6,14 @@ import sys
 from typing import Self
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from harvest_source.clock import Clock
 from harvest_source.commands.output import message, stderr_console, visible
@@ -18,9 +25,17 @@ class Bar(Lines):
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(self._say, clock)
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         console = stderr_console()
-        self._progress = Progress(*columns, console=console, transient=True, get_time=self._clock.now)
+        self._progress = Progress(
+            *columns, console=console, transient=True, get_time=self._clock.now
+        )
         self._task = self._progress.add_task("starting", total=None)
         self._rows = 0
 

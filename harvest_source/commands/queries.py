@@ -18,7 +18,9 @@ from harvest_source.errors import SettingError, first_line
 READS = (exp.Query, exp.Values, exp.Pivot, exp.Describe, exp.Summarize, exp.Show)
 WRITES = (exp.DML, exp.Into)  # also within a query: `with gone as (delete …)`, `select … into`
 
-logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of what it cannot take apart, which is refused here
+logging.getLogger("sqlglot").setLevel(
+    logging.ERROR
+)  # it warns of what it cannot take apart, which is refused here
 
 
 def check_reads_only(sql: str, dialect: str | None) -> None:
@@ -34,7 +36,9 @@ def check_reads_only(sql: str, dialect: str | None) -> None:
     try:
         statements = [each for each in sqlglot.parse(sql, dialect=dialect) if each is not None]
     except SqlglotError as error:
-        raise SettingError("show takes one query, and this cannot be understood: {}", quoted=(first_line(error),)) from error
+        raise SettingError(
+            "show takes one query, and this cannot be understood: {}", quoted=(first_line(error),)
+        ) from error
     if len(statements) != 1:
         raise SettingError(f"show takes one query; these are {len(statements)} statements")
     if not isinstance(statements[0], READS) or statements[0].find(*WRITES):

@@ -54,4 +54,6 @@ def run_named(place: Workplace) -> Iterator[None]:
         user, run = user_of_file(error), under_way(place.state_folder, place.pipeline_name)
         if user is None or run is None or f"PID {run.pid})" not in user:
             raise
-        raise LoadFailedError(f"{run} and has the database file open: ask again when it has ended") from error
+        raise LoadFailedError(
+            f"{run} and has the database file open: ask again when it has ended"
+        ) from error

@@ -50,9 +50,13 @@ def run(place: Workplace, options: RunOptions) -> int:
     """
     with _alerts(place, "run", options) as alerts:
         names = chosen_reports(options.reports, options.exclude)
-        choice = Choice(chosen_since(options), Mode.REPLACE if options.full_refresh else Mode.CHANGES)
+        choice = Choice(
+            chosen_since(options), Mode.REPLACE if options.full_refresh else Mode.CHANGES
+        )
         code = execute(place, names, choice, options, alerts)
-    if place.demo and not options.json and len(names) == len(NAMES):  # the answers need the tables of all reports
+    if (
+        place.demo and not options.json and len(names) == len(NAMES)
+    ):  # the answers need the tables of all reports
         print_answers(place)
     return code
 
@@ -85,13 +89,17 @@ def _alerts(place: Workplace, command: str, options: RunOptions) -> Iterator[Ale
         raise
 
 
-def execute(place: Workplace, names: list[str], choice: Choice, options: RunOptions, alerts: Alerts) -> int:
+def execute(
+    place: Workplace, names: list[str], choice: Choice, options: RunOptions, alerts: Alerts
+) -> int:
     """Runs once and shows what was done; returns the exit code. Raises as `run`."""
     try:
         summary = _sync(place, names, choice, options)
     except HarvestError as error:
         if options.json:
-            print_json({**Summary().as_json(), "exit_code": exit_code_of(error), "error": str(error)})
+            print_json(
+                {**Summary().as_json(), "exit_code": exit_code_of(error), "error": str(error)}
+            )
         raise
     if options.json:
         print_json(summary.as_json())
@@ -103,7 +111,10 @@ def execute(place: Workplace, names: list[str], choice: Choice, options: RunOpti
 
 
 def _sync(place: Workplace, names: list[str], choice: Choice, options: RunOptions) -> Summary:
-    with listener_for(quiet=place.quiet) as listener, open_source(place, names, choice, listener.note) as source:
+    with (
+        listener_for(quiet=place.quiet) as listener,
+        open_source(place, names, choice, listener.note) as source,
+    ):
         return sync(place.pipeline(), source, listener=listener, **options.keywords)
 
 
@@ -128,7 +139,11 @@ def error_lines(summary: Summary) -> Iterator[str]:
         if result.error:
             what = "not verified" if result.loaded else "not loaded"
             refusal = REFUSAL.search(result.error)
-            reason = f"{refusal[0]}; an administrator's token reads them, --exclude leaves them out" if refusal else result.error
+            reason = (
+                f"{refusal[0]}; an administrator's token reads them, --exclude leaves them out"
+                if refusal
+                else result.error
+            )
             groups.setdefault((result.account_id, what, reason), []).append(result.report)
     errors = {(result.account_id, result.report): result.error for result in summary.results}
     for (account_id, what, reason), names in groups.items():
@@ -156,7 +171,10 @@ def _names(text: str) -> set[str]:
         return set(NAMES)
     unknown = sorted(names - set(NAMES))
     if unknown or not names:
-        raise SettingError(f"unknown report {{}}; known are: {', '.join(NAMES)}", quoted=(", ".join(unknown) or repr(text),))
+        raise SettingError(
+            f"unknown report {{}}; known are: {', '.join(NAMES)}",
+            quoted=(", ".join(unknown) or repr(text),),
+        )
     return names
 
 
@@ -169,13 +187,17 @@ def chosen_since(options: RunOptions) -> datetime | None:
     if options.since is not None and options.days_back is not None:
         raise SettingError("--since and --days-back exclude each other: give one")
     if options.full_refresh and (options.since is not None or options.days_back is not None):
-        raise SettingError("--full-refresh loads everything: give it without --since and --days-back")
+        raise SettingError(
+            "--full-refresh loads everything: give it without --since and --days-back"
+        )
     if options.since is not None:
         return parse_since("--since", options.since)
     if options.days_back is None:
         return None
     if options.days_back < 0:
-        raise SettingError(f"--days-back is {options.days_back}; it must be a whole number, 0 or more")
+        raise SettingError(
+            f"--days-back is {options.days_back}; it must be a whole number, 0 or more"
+        )
     try:
         return datetime.now(UTC).replace(microsecond=0) - timedelta(days=options.days_back)
     except OverflowError as error:

@@ -61,7 +61,9 @@ def show(place: Workplace, sql: str, *, as_csv: bool, as_spreadsheet: bool, as_j
         SettingError: as `query`, or more than one form is asked for.
     """
     if as_csv + as_spreadsheet + as_json > 1:
-        raise SettingError("--csv, --spreadsheet and --json are three forms of the same rows: give one of them")
+        raise SettingError(
+            "--csv, --spreadsheet and --json are three forms of the same rows: give one of them"
+        )
     ((columns, rows),) = query(place, sql)
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])

@@ -20,13 +20,31 @@ from harvest_source.api.client import HarvestClient
 from harvest_source.commands.checking import check
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
-from harvest_source.errors import AccountNotFoundError, CancelledError, HarvestError, SettingError, one_line
-from harvest_source.settings import DEVELOPERS_URL, HarvestSettings, load_settings, parse_account_ids
+from harvest_source.errors import (
+    AccountNotFoundError,
+    CancelledError,
+    HarvestError,
+    SettingError,
+    one_line,
+)
+from harvest_source.settings import (
+    DEVELOPERS_URL,
+    HarvestSettings,
+    load_settings,
+    parse_account_ids,
+)
 from harvest_source.signin.auth import OAuthToken, build_auth, sign_in_with_code, stored_sign_in
 from harvest_source.signin.forgetting import forget, names_left
 from harvest_source.signin.pages import failed_page, signed_in_page
 from harvest_source.signin.sign_in import TIMEOUT_SECONDS, ReadLine, SignIn, redirect_uri
-from harvest_source.signin.tokens import OAuthClient, TokenFile, folder, oauth_client, sign_in_file, trimmed
+from harvest_source.signin.tokens import (
+    OAuthClient,
+    TokenFile,
+    folder,
+    oauth_client,
+    sign_in_file,
+    trimmed,
+)
 
 
 def login(place: Workplace, *, name: str, no_browser: bool) -> int:
@@ -61,7 +79,11 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
             except Exception as error:
                 sign_in.show(failed_page(one_line(error)))
                 raise
-            sign_in.show(signed_in_page(user, list(reached.values()), choose=len(reached) > 1 and place.account is None))
+            sign_in.show(
+                signed_in_page(
+                    user, list(reached.values()), choose=len(reached) > 1 and place.account is None
+                )
+            )
             known = {"user": user, "accounts": {str(key): text for key, text in reached.items()}}
             with _keeping_the_first(file, new, known):
                 account_id = _choose_account(reached, place.account, settings.accounts)
@@ -70,8 +92,12 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
         message(f"signed in{' as ' + user if user else ''}; the tokens are kept in {folder()}")
         _tell_what_counts_first(settings)
         _tell_what_runs_need(settings, name, account_id)
-        account = place.account if settings.account_id is None and account_id is None else None  # as a run without --account
-        check(replace(place, account=account), name=name, as_json=False)  # the listener stays for a second tab meanwhile
+        account = (
+            place.account if settings.account_id is None and account_id is None else None
+        )  # as a run without --account
+        check(
+            replace(place, account=account), name=name, as_json=False
+        )  # the listener stays for a second tab meanwhile
     return 0
 
 
@@ -117,7 +143,9 @@ def _tell_what_runs_need(settings: HarvestSettings, name: str, account_id: int |
     """Says what must be given to a run so that it takes this sign-in and its accounts."""
     configured = settings.accounts
     if configured is None and account_id is None:
-        message("note: a sign-in keeps one account: for several give --account to every run, or set account_id")
+        message(
+            "note: a sign-in keeps one account: for several give --account to every run, or set account_id"
+        )
     if settings.access_token or settings.refresh_token:
         return
     try:
@@ -138,7 +166,11 @@ def logout(*, name: str) -> int:
     settings = load_settings()
     client_id = trimmed(settings.client_id) or None
     removed = forget(name, client_id)
-    message(f"the tokens of sign-in {name} are removed from this computer" if removed else f"no sign-in {name} is stored here")
+    message(
+        f"the tokens of sign-in {name} are removed from this computer"
+        if removed
+        else f"no sign-in {name} is stored here"
+    )
     left = names_left(client_id)
     if left:
         message(f"note: other sign-ins stay: {', '.join(left)} (logout --name {left[0]})")
@@ -151,25 +183,38 @@ def logout(*, name: str) -> int:
 
 def _sign_in(sign_in: SignIn, client: OAuthClient, new: TokenFile, *, no_browser: bool) -> None:
     """Leads through the sign-in, and exchanges what it brings for tokens."""
-    message(f"Your application at {DEVELOPERS_URL} must have this redirect URL: {sign_in.redirect_uri}")
+    message(
+        f"Your application at {DEVELOPERS_URL} must have this redirect URL: {sign_in.redirect_uri}"
+    )
     opens = not no_browser and _has_browser()
     if opens:
-        message("Your browser opens Harvest. If it does not, open this address in a browser on this computer;")
-        message("for a browser on another computer end this with Ctrl-C and use login --no-browser.")
+        message(
+            "Your browser opens Harvest. If it does not, open this address in a browser on this computer;"
+        )
+        message(
+            "for a browser on another computer end this with Ctrl-C and use login --no-browser."
+        )
     else:
         message("Open this address in a browser:")
     click.echo(sign_in.start_url() if opens else sign_in.authorize_url, err=True)
     pasted = not opens and _can_paste()
     if pasted:
-        message("If the browser runs on another computer, its last page does not load: paste that page's address here.")
+        message(
+            "If the browser runs on another computer, its last page does not load: paste that page's address here."
+        )
     message(f"waiting for the sign-in, up to {TIMEOUT_SECONDS / 60:.0f} minutes (Ctrl-C ends it)")
     if opens:  # in a thread, since some browsers return only when they are closed
         threading.Thread(target=webbrowser.open, args=(sign_in.start_url(),), daemon=True).start()
-    code = sign_in.wait(_pasted_lines() if pasted else lambda: None, lambda: message("that is no answer to this sign-in"))
+    code = sign_in.wait(
+        _pasted_lines() if pasted else lambda: None,
+        lambda: message("that is no answer to this sign-in"),
+    )
     sign_in_with_code(client, new, code, sign_in.redirect_uri, verifier=sign_in.verifier)
 
 
-def _try(settings: HarvestSettings, client: OAuthClient, new: TokenFile, asked: str | None) -> tuple[str, dict[int, str]]:
+def _try(
+    settings: HarvestSettings, client: OAuthClient, new: TokenFile, asked: str | None
+) -> tuple[str, dict[int, str]]:
     """Asks Harvest with the new tokens; returns who signed in, and the accounts that are reached.
 
     Raises:
@@ -180,10 +225,14 @@ def _try(settings: HarvestSettings, client: OAuthClient, new: TokenFile, asked: 
     with HarvestClient(settings, OAuthToken(client, new)) as harvest:
         user, reached = reachable(harvest, FEW_TRIES)
     if not reached:
-        raise SettingError("this user has no Harvest account (Forecast alone does not count); sign in with another one")
+        raise SettingError(
+            "this user has no Harvest account (Forecast alone does not count); sign in with another one"
+        )
     for account_id in parse_account_ids(asked) or ():
         if account_id not in reached:
-            raise AccountNotFoundError(f"account {account_id} is not one of: {{}}", quoted=(_listed(reached),))
+            raise AccountNotFoundError(
+                f"account {account_id} is not one of: {{}}", quoted=(_listed(reached),)
+            )
     return user, reached
 
 
@@ -191,7 +240,9 @@ def _listed(names: dict[int, str]) -> str:
     return ", ".join(f"{account_id} {name}" for account_id, name in sorted(names.items()))
 
 
-def _choose_account(names: dict[int, str], asked: str | None, configured: tuple[int, ...] | None) -> int | None:
+def _choose_account(
+    names: dict[int, str], asked: str | None, configured: tuple[int, ...] | None
+) -> int | None:
     """Returns the account that later runs take; None where the person asked for several or all.
 
     Raises:
@@ -216,14 +267,18 @@ def _ask_for_account(names: dict[int, str]) -> int:
     message("Which account?")
     for account_id, name in sorted(names.items()):
         message(f"  {account_id}  {name}")
-    choice: str = click.prompt("Account", type=click.Choice([str(account_id) for account_id in sorted(names)]), err=True)
+    choice: str = click.prompt(
+        "Account", type=click.Choice([str(account_id) for account_id in sorted(names)]), err=True
+    )
     return int(choice)
 
 
 def _has_browser() -> bool:
     """Returns whether a browser would open in a window of its own, and not in this terminal."""
     windows = os.name == "nt" or sys.platform == "darwin"
-    return windows or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    return windows or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    )
 
 
 def _can_paste() -> bool:

@@ -13,11 +13,18 @@ from typing import Any
 from harvest_source.commands.output import csv_of, plain, write
 
 MARK = "\ufeff"  # without a byte order mark Excel takes every file for one in the system's old encoding
-EXACT = (int, float, Decimal, date)  # types of columns in which a sign is a sign; a truth value is an `int`, an instant a `date`
+EXACT = (
+    int,
+    float,
+    Decimal,
+    date,
+)  # types of columns in which a sign is a sign; a truth value is an `int`, an instant a `date`
 
 # Where a formula would begin: with the text, and within it after what ends a cell for a program that takes the semicolon for the
 # comma, as Excel does in half of Europe: it then heeds no quotes. Blanks, quotes and signs without width do not count.
-UNSEEN = r"(?:[^\S\t\r\n]|[\x00-\x08\x0e-\x1f\x7f-\x9f\"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff])*"
+UNSEEN = (
+    r"(?:[^\S\t\r\n]|[\x00-\x08\x0e-\x1f\x7f-\x9f\"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff])*"
+)
 STARTS = r"[=+\-@\uff1d\uff0b\uff0d\uff20\u2212]"  # also as wide as a Chinese letter, and the minus of typesetters
 FORMULA_BEGINS = re.compile(rf"^(?=[\t\r\n]|{UNSEEN}{STARTS})|(?<=[;\t\r\n])(?={UNSEEN}{STARTS})")
 
@@ -26,7 +33,12 @@ def print_spreadsheet(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     """Prints rows as CSV, in UTF-8 whatever standard output's encoding, that a spreadsheet shows and does not run."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")
-    write(MARK + csv_of([as_shown(name) for name in columns], [[_cell(value) for value in row] for row in rows]))
+    write(
+        MARK
+        + csv_of(
+            [as_shown(name) for name in columns], [[_cell(value) for value in row] for row in rows]
+        )
+    )
 
 
 def _cell(value: Any) -> Any:

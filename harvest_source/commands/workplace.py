@@ -54,7 +54,11 @@ class Workplace:
 
     @property
     def _state_base(self) -> Path:
-        return Path(get_dlt_pipelines_dir()) if os.environ.get("DLT_DATA_DIR") else STATE_FOLDER.absolute()
+        return (
+            Path(get_dlt_pipelines_dir())
+            if os.environ.get("DLT_DATA_DIR")
+            else STATE_FOLDER.absolute()
+        )
 
     @property
     def shares_with_group(self) -> bool:
@@ -93,9 +97,15 @@ class Workplace:
                     folder = self.state_folder
                     self._mend(folder)
                     folder.mkdir(parents=True, exist_ok=True)
-                    set_modes(folder if os.environ.get("DLT_DATA_DIR") else self._state_base, share_with_group=shares)
+                    set_modes(
+                        folder if os.environ.get("DLT_DATA_DIR") else self._state_base,
+                        share_with_group=shares,
+                    )
                 pipeline = dlt.pipeline(
-                    self.pipeline_name, destination=destination, dataset_name=self.dataset, pipelines_dir=str(folder)
+                    self.pipeline_name,
+                    destination=destination,
+                    dataset_name=self.dataset,
+                    pipelines_dir=str(folder),
                 )
             settle_destination(pipeline)
         return pipeline
@@ -103,7 +113,9 @@ class Workplace:
     def _mend(self, folder: Path) -> None:
         damaged = remove_unreadable(folder, self.pipeline_name)
         if damaged:
-            message(f"the working state in {folder} could not be read ({damaged}): it is rebuilt from the destination")
+            message(
+                f"the working state in {folder} could not be read ({damaged}): it is rebuilt from the destination"
+            )
 
     def _destination(self) -> Destination[Any, Any]:
         if self.demo and self.destination == "duckdb":
@@ -121,5 +133,7 @@ def in_this_folder(destination: Destination[Any, Any]) -> Destination[Any, Any]:
     dlt counts them from the folder of the first run, which its state keeps: that of a copied folder would lead to the original.
     """
     if issubclass(destination.spec, WithLocalFiles):
-        destination.config_params["local_dir"] = str(Path(dlt.current.run_context().local_dir).absolute())
+        destination.config_params["local_dir"] = str(
+            Path(dlt.current.run_context().local_dir).absolute()
+        )
     return destination

@@ -40,13 +40,20 @@ def check_abilities(pipeline: dlt.Pipeline) -> None:
     of(pipeline).check(pipeline)
     Warehouse(pipeline)
     capabilities = client_to_ask(pipeline).capabilities
-    preferred, formats = capabilities.preferred_loader_file_format, capabilities.supported_loader_file_formats or []
+    preferred, formats = (
+        capabilities.preferred_loader_file_format,
+        capabilities.supported_loader_file_formats or [],
+    )
     if preferred and capabilities.loader_file_format_selector:
         table: TTableSchema = {"name": "any", "file_format": "parquet"}
-        _, formats = capabilities.loader_file_format_selector(preferred, formats, table_schema=table)
+        _, formats = capabilities.loader_file_format_selector(
+            preferred, formats, table_schema=table
+        )
     if "csv" in formats and "parquet" not in formats:
         name = pipeline.destination.destination_name if pipeline.destination else ""
-        raise SettingError(f"destination {name} needs packages by which rows arrive as they are: {install_line(name)}")
+        raise SettingError(
+            f"destination {name} needs packages by which rows arrive as they are: {install_line(name)}"
+        )
 
 
 def install_line(destination: str) -> str:
@@ -62,5 +69,7 @@ def can_merge(pipeline: dlt.Pipeline) -> bool:
     capabilities = client_to_ask(pipeline).capabilities
     strategies = capabilities.supported_merge_strategies or []
     if capabilities.merge_strategies_selector:
-        strategies = list(capabilities.merge_strategies_selector(strategies, table_schema={"name": "any"}))
+        strategies = list(
+            capabilities.merge_strategies_selector(strategies, table_schema={"name": "any"})
+        )
     return STRATEGY in strategies

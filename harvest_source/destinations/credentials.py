@@ -22,7 +22,9 @@ from harvest_source.destinations.tls import with_sslmode
 from harvest_source.errors import SettingError
 from harvest_source.secrecy import keep_secret
 
-LIBPQ_DRIVERS = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})  # SQLAlchemy's names
+LIBPQ_DRIVERS = frozenset(
+    {"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"}
+)  # SQLAlchemy's names
 
 # seconds and tries of a connection on which nothing is sent: firewalls forget it, and the system asks after hours only
 KEEP_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
@@ -39,7 +41,9 @@ class LibpqCredentials(PostgresCredentials):
     def to_native_representation(self) -> str:
         """Returns the address, everything in it percent-encoded."""
         host = f"[{self.host}]" if ":" in self.host else quote(self.host, safe=",")
-        user, password, database = (quote(each, safe="") for each in (self.username, self.password, self.database))
+        user, password, database = (
+            quote(each, safe="") for each in (self.username, self.password, self.database)
+        )
         query = urlencode({**KEEP_ALIVE, **self.get_query()}, quote_via=quote)
         return f"postgresql://{user}:{password}@{host}:{self.port}/{database}?{query}"
 
@@ -55,7 +59,10 @@ def settle_credentials(pipeline: dlt.Pipeline) -> None:
         return
     config = client_to_ask(pipeline).config
     credentials = config.credentials
-    if isinstance(credentials, GcpServiceAccountCredentialsWithoutDefaults) and credentials.private_key:
+    if (
+        isinstance(credentials, GcpServiceAccountCredentialsWithoutDefaults)
+        and credentials.private_key
+    ):
         credentials.private_key = _in_lines(credentials.private_key)
         destination.config_params["credentials"] = credentials
         forget_client(pipeline)
@@ -64,21 +71,27 @@ def settle_credentials(pipeline: dlt.Pipeline) -> None:
         return
     _refuse_misread(destination.destination_name, credentials)
     _refuse_without_effect(pipeline, destination.destination_name, config)
-    is_engine = type(destination.config_params.get("credentials")).__module__.startswith("sqlalchemy.")  # as its owner made it
+    is_engine = type(destination.config_params.get("credentials")).__module__.startswith(
+        "sqlalchemy."
+    )  # as its owner made it
     if is_opened_by_libpq(credentials) and not is_engine:
         query = with_sslmode(credentials.host or "", credentials.query or {}, os.environ)
         destination.config_params["credentials"] = credentials = _with_query(credentials, query)
         forget_client(pipeline)
     if is_postgres(pipeline) and type(credentials) is PostgresCredentials:
         if (credentials.client_encoding or ENCODING).upper() not in (ENCODING, "UTF-8"):
-            raise SettingError(f"client_encoding is always {ENCODING}, as rows come: take it out of the credentials")
+            raise SettingError(
+                f"client_encoding is always {ENCODING}, as rows come: take it out of the credentials"
+            )
         ours = LibpqCredentials()
         ours.update({**credentials, "client_encoding": ENCODING})
         destination.config_params["credentials"] = ours.resolve()
         forget_client(pipeline)
 
 
-def _with_query(credentials: ConnectionStringCredentials, query: dict[str, Any]) -> ConnectionStringCredentials:
+def _with_query(
+    credentials: ConnectionStringCredentials, query: dict[str, Any]
+) -> ConnectionStringCredentials:
     """Returns credentials with another query; SQLAlchemy's are new ones, since they keep what they opened."""
     changed: Any = type(credentials)()
     changed.update({**credentials, "query": query})
@@ -108,10 +121,18 @@ def _refuse_misread(name: str, credentials: ConnectionStringCredentials) -> None
         )
 
 
-def _refuse_without_effect(pipeline: dlt.Pipeline, name: str, config: DestinationClientConfiguration) -> None:
+def _refuse_without_effect(
+    pipeline: dlt.Pipeline, name: str, config: DestinationClientConfiguration
+) -> None:
     """Refuses keys of the credentials that dlt does not know and passes over, such as `sslmode`."""
     known = {*(config.credentials or {}), "credentials"}
-    found = sorted({each for each in _given_keys((f"{pipeline.pipeline_name}.", ""), name) if each not in known})
+    found = sorted(
+        {
+            each
+            for each in _given_keys((f"{pipeline.pipeline_name}.", ""), name)
+            if each not in known
+        }
+    )
     if found:
         raise SettingError(
             f"{{}} in destination.{name}.credentials has no effect; known are {', '.join(sorted(known))}. What the driver itself "
@@ -127,4 +148,6 @@ def _given_keys(prefixes: Iterable[str], name: str) -> Iterator[str]:
         given: Any = dlt.secrets.get(section)
         yield from given if isinstance(given, dict) else ()
         start = f"{section}.".upper().replace(".", "__")
-        yield from (each.removeprefix(start).lower() for each in os.environ if each.startswith(start))
+        yield from (
+            each.removeprefix(start).lower() for each in os.environ if each.startswith(start)
+        )

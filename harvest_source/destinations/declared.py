@@ -40,7 +40,11 @@ def _as_date(value: Any) -> Any:
 
 def _as_instant(value: Any) -> Any:
     instant = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return instant.replace(tzinfo=UTC) if isinstance(instant, datetime) and instant.tzinfo is None else instant
+    return (
+        instant.replace(tzinfo=UTC)
+        if isinstance(instant, datetime) and instant.tzinfo is None
+        else instant
+    )
 
 
 CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {

@@ -20,14 +20,18 @@ from harvest_source.destinations.clients import client_to_ask
 from harvest_source.destinations.facts import Facts, kind_of
 from harvest_source.errors import SettingError, causes, first_line
 
-KIND = DIALECT = "duckdb"  # dlt's name of the kind of destination, and sqlglot's of what its queries are written in
+KIND = DIALECT = (
+    "duckdb"  # dlt's name of the kind of destination, and sqlglot's of what its queries are written in
+)
 READ_ONLY = "begin transaction read only"
 LOCKED = "set lock_configuration = true"  # else a function of DuckDB writes logs into files (seen with 2.0.1)
 IN_USE = "Conflicting lock is held"
 LONGEST_WAIT_SECONDS = 30.0
 LOOK_SECONDS = 0.5  # between two tries to open the file
 OF_QUERIES = "'"  # dlt writes paths into DuckDB's queries as they are (seen with 1.31)
-OF_FILES = "?" if os.name == "nt" else "?\\"  # DuckDB takes them for options and for folders (seen with 2.0.1)
+OF_FILES = (
+    "?" if os.name == "nt" else "?\\"
+)  # DuckDB takes them for options and for folders (seen with 2.0.1)
 ELSEWHERE = "rename the folder, or start in another one"
 
 
@@ -71,7 +75,9 @@ def refuse_paths(pipeline: dlt.Pipeline) -> None:
     """
     if not reads_for(pipeline):
         return
-    refuse_sign(str(Path(pipeline.working_dir).absolute()), OF_QUERIES, f"{ELSEWHERE}, or set DLT_DATA_DIR")
+    refuse_sign(
+        str(Path(pipeline.working_dir).absolute()), OF_QUERIES, f"{ELSEWHERE}, or set DLT_DATA_DIR"
+    )
     bucket = getattr(client_to_ask(pipeline).config, "bucket_url", None)
     if isinstance(bucket, str):
         refuse_sign(unquote(bucket), OF_QUERIES, f"{ELSEWHERE}, or set another bucket_url")
@@ -81,7 +87,9 @@ def refuse_sign(path: str, signs: str, remedy: str) -> None:
     """Raises `SettingError` where a path has one of some signs."""
     sign = next((each for each in signs if each in path), None)
     if sign:
-        raise SettingError(f"a load cannot work in {{}}, for the sign {sign} in its name: {remedy}", quoted=(path,))
+        raise SettingError(
+            f"a load cannot work in {{}}, for the sign {sign} in its name: {remedy}", quoted=(path,)
+        )
 
 
 def refuse_file(pipeline: dlt.Pipeline) -> None:
@@ -97,8 +105,13 @@ def refuse_file(pipeline: dlt.Pipeline) -> None:
     refuse_sign(str(file.absolute()), OF_FILES, ELSEWHERE)
     if not file.absolute().parent.is_dir():
         missing = file.absolute().parent
-        raise SettingError("there is no folder {} for the database file: make it, or set another", quoted=(missing,))
-    catalog = file.name.lstrip(".").split(".")[0]  # as DuckDB names what it finds in a file (seen with 2.0.1)
+        raise SettingError(
+            "there is no folder {} for the database file: make it, or set another",
+            quoted=(missing,),
+        )
+    catalog = file.name.lstrip(".").split(".")[
+        0
+    ]  # as DuckDB names what it finds in a file (seen with 2.0.1)
     client = client_to_ask(pipeline).sql_client
     for dataset in (client.dataset_name, client.staging_dataset_name):
         if catalog.lower() == dataset.lower():
@@ -114,7 +127,10 @@ def user_of_file(error: BaseException) -> str | None:
     said = next((first_line(cause) for cause in causes(error) if IN_USE in str(cause)), None)
     if said is None:
         return None
-    return said.partition(IN_USE)[2].partition(" See also")[0].strip().removeprefix("in ").rstrip(".") or "another program"
+    return (
+        said.partition(IN_USE)[2].partition(" See also")[0].strip().removeprefix("in ").rstrip(".")
+        or "another program"
+    )
 
 
 @contextmanager
@@ -149,7 +165,9 @@ def _open(client: SqlClientBase[Any], patience: Patience | None) -> None:
         if not said:
             said = True
             user = user_of_file(state.outcome.exception())
-            patience.note(f"the database file is open in {user}: waiting for it, up to {LONGEST_WAIT_SECONDS:.0f} s")
+            patience.note(
+                f"the database file is open in {user}: waiting for it, up to {LONGEST_WAIT_SECONDS:.0f} s"
+            )
 
     Retrying(
         retry=retry_if_exception(lambda error: user_of_file(error) is not None),
@@ -203,4 +221,6 @@ def _has_tables(pipeline: dlt.Pipeline) -> bool:
 
 
 # one worker, since the file takes one writer
-FACTS = Facts(load_workers=1, is_tested=True, read_only=(READ_ONLY,), check=refuse_file, place=absolute_file)
+FACTS = Facts(
+    load_workers=1, is_tested=True, read_only=(READ_ONLY,), check=refuse_file, place=absolute_file
+)

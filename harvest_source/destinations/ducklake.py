@@ -8,7 +8,10 @@ import duckdb
 from harvest_source.destinations.facts import Facts
 from harvest_source.errors import SettingError, first_line
 
-EXTENSION = ("install ducklake", "load ducklake")  # the first does nothing where the extension is there
+EXTENSION = (
+    "install ducklake",
+    "load ducklake",
+)  # the first does nothing where the extension is there
 
 
 def check_extension(_: dlt.Pipeline) -> None:

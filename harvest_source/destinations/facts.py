@@ -20,16 +20,28 @@ class Facts:
 
     load_workers: int = 4  # a server takes several files at once: with one after another, most of the time is waiting
     is_tested: bool = False  # by this product, so that it need not be tried before a first load
-    computes_columns: bool = True  # whether a column may be computed by the database, which takes no value then
+    computes_columns: bool = (
+        True  # whether a column may be computed by the database, which takes no value then
+    )
     warnings: tuple[str, ...] = ()  # how warnings of its driver begin that mean nothing to a person
-    read_only: tuple[str, ...] = ()  # statements after which the database itself refuses to write, on this connection
-    settle: Callable[[dlt.Pipeline], None] = lambda _: None  # makes it ready to be opened; its credentials are settled before
-    check: Callable[[dlt.Pipeline], None] = lambda _: None  # raises `SettingError` where a load could not work
+    read_only: tuple[
+        str, ...
+    ] = ()  # statements after which the database itself refuses to write, on this connection
+    settle: Callable[[dlt.Pipeline], None] = lambda _: (
+        None
+    )  # makes it ready to be opened; its credentials are settled before
+    check: Callable[[dlt.Pipeline], None] = lambda _: (
+        None
+    )  # raises `SettingError` where a load could not work
     place: Callable[[dlt.Pipeline], Path | None] = lambda _: (
         None
     )  # the file or folder on this machine with the tables, if it is one
-    told: Callable[[SqlClientBase[Any]], str] = lambda _: ""  # what `check` finds on an open connection; raises `SettingError`
-    write_one: Callable[[dlt.Pipeline, str], None] = lambda _, _table: None  # writes a row as loads do, into a table with an id
+    told: Callable[[SqlClientBase[Any]], str] = lambda _: (
+        ""
+    )  # what `check` finds on an open connection; raises `SettingError`
+    write_one: Callable[[dlt.Pipeline, str], None] = lambda _, _table: (
+        None
+    )  # writes a row as loads do, into a table with an id
 
 
 def kind_of(destination: Destination[Any, Any] | None) -> str:

@@ -10,7 +10,14 @@ from dlt.common.destination.exceptions import DestinationException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.destinations.duckdb import IN_USE
-from harvest_source.destinations.signs import CREDENTIALS_REFUSED, DRIVER_ERRORS, DUCKDB_INTERRUPTED, GONE, NO_CONNECTION, NO_TLS
+from harvest_source.destinations.signs import (
+    CREDENTIALS_REFUSED,
+    DRIVER_ERRORS,
+    DUCKDB_INTERRUPTED,
+    GONE,
+    NO_CONNECTION,
+    NO_TLS,
+)
 from harvest_source.errors import HarvestError, LoadFailedError, SettingError, causes, first_line
 
 FEWER_CONNECTIONS = (
@@ -22,7 +29,9 @@ GOES_ON = "what was complete is loaded, the next run continues from there"
 
 
 @contextmanager
-def explained(what_follows: str = "", has_begun: Callable[[], bool] = lambda: False) -> Iterator[None]:
+def explained(
+    what_follows: str = "", has_begun: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """Turns dlt's long failures, and those of a destination's own driver, into one line, whichever step they come from.
 
     Args:
@@ -44,7 +53,9 @@ def explained(what_follows: str = "", has_begun: Callable[[], bool] = lambda: Fa
                 raise cause from failure
         said = reason(failure)
         if not has_begun() and _says(failure, CREDENTIALS_REFUSED):
-            raise SettingError("the destination refuses its credentials: {}", quoted=(said,)) from failure
+            raise SettingError(
+                "the destination refuses its credentials: {}", quoted=(said,)
+            ) from failure
         step = failure.step if isinstance(failure, PipelineStepFailed) else "sync"
         what = "cannot be used" if step == "sync" else f"could not be loaded ({step})"
         follows = f"; {what_follows}" if what_follows and is_gone(failure) else ""
@@ -55,7 +66,10 @@ def explained(what_follows: str = "", has_begun: Callable[[], bool] = lambda: Fa
 def is_passing(failure: BaseException) -> bool:
     """Returns whether a load failed for what may pass by itself: the destination is gone, a disk is full, Ctrl-C."""
     for cause in (*causes(failure), *_interruptions(failure)):
-        of_machine = isinstance(cause, OSError) and cause.errno not in {None, errno.ENOENT}  # others are of a file's content
+        of_machine = isinstance(cause, OSError) and cause.errno not in {
+            None,
+            errno.ENOENT,
+        }  # others are of a file's content
         if of_machine or isinstance(cause, KeyboardInterrupt):
             return True
     return _says(failure, (*GONE, *CREDENTIALS_REFUSED, IN_USE.lower()))
@@ -64,7 +78,9 @@ def is_passing(failure: BaseException) -> bool:
 def is_of_destination(failure: BaseException) -> bool:
     """Returns whether an error is dlt's of a destination, or comes from a driver, which has classes of its own (PEP 249)."""
     names = {kind.__name__ for kind in type(failure).__mro__}
-    return isinstance(failure, (PipelineStepFailed, DestinationException)) or bool(names & DRIVER_ERRORS)
+    return isinstance(failure, (PipelineStepFailed, DestinationException)) or bool(
+        names & DRIVER_ERRORS
+    )
 
 
 def is_gone(failure: BaseException) -> bool:
@@ -83,14 +99,20 @@ def _interruptions(failure: BaseException) -> Iterator[BaseException]:
     while left:
         error = left.pop()
         seen.add(id(error))
-        left += [each for each in (error.__cause__, error.__context__) if each is not None and id(each) not in seen]
+        left += [
+            each
+            for each in (error.__cause__, error.__context__)
+            if each is not None and id(each) not in seen
+        ]
         if isinstance(error, KeyboardInterrupt):
             yield error
 
 
 def reason(failure: BaseException) -> str:
     """Returns the first line of the innermost cause, which is the database's own, and what to do where that is known."""
-    *_, innermost = (cause for cause in causes(failure) if not isinstance(cause, StopIteration))  # of a loop, no reason
+    *_, innermost = (
+        cause for cause in causes(failure) if not isinstance(cause, StopIteration)
+    )  # of a loop, no reason
     said = first_line(innermost)[:300]
     if IN_USE in said:
         return f"{said.partition(' See also')[0]} Wait until that program has ended."
@@ -104,4 +126,7 @@ def is_foreign(error: Exception) -> bool:
 
 def is_interrupted(error: BaseException) -> bool:
     """Returns whether an error is what Ctrl-C became in the middle of a query of DuckDB, which says it in its own way."""
-    return any(isinstance(cause, RuntimeError) and str(cause) == DUCKDB_INTERRUPTED for cause in causes(error))
+    return any(
+        isinstance(cause, RuntimeError) and str(cause) == DUCKDB_INTERRUPTED
+        for cause in causes(error)
+    )

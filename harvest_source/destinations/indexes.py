@@ -45,4 +45,8 @@ def _wanted(report: Report, schema: Schema) -> Iterator[tuple[str, str, tuple[st
         yield report.name, f"{report.name}_by_date", ("account_id", report.date_column)
     for name in list_tables(report, schema):
         yield name, f"{name}_by_parent", ("account_id", parent_id_column(report))
-        yield name, f"{name}_by_root", (ROOT_ID,)  # by which dlt removes the list elements of rows that it replaces
+        yield (
+            name,
+            f"{name}_by_root",
+            (ROOT_ID,),
+        )  # by which dlt removes the list elements of rows that it replaces

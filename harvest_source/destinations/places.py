@@ -21,7 +21,9 @@ def refuse_folders(pipeline: dlt.Pipeline) -> None:
     Raises:
         SettingError: names the folder, the sign and what to do.
     """
-    refuse_sign(str(Path(pipeline.working_dir).absolute()), OF_DLT, f"{ELSEWHERE}, or set DLT_DATA_DIR")
+    refuse_sign(
+        str(Path(pipeline.working_dir).absolute()), OF_DLT, f"{ELSEWHERE}, or set DLT_DATA_DIR"
+    )
     refuse_paths(pipeline)
 
 

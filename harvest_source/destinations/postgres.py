@@ -20,10 +20,15 @@ from harvest_source.errors import LoadFailedError, SettingError, first_line
 KIND = "postgres"  # dlt's name of the kind of destination
 READ_ONLY = "set session characteristics as transaction read only"
 ENCODING = "UTF8"  # in which both drivers send; the server would take them for its own encoding without being told
-STORES_ALL_TEXT = (ENCODING, "SQL_ASCII")  # the second takes bytes as they come, and gives them back
+STORES_ALL_TEXT = (
+    ENCODING,
+    "SQL_ASCII",
+)  # the second takes bytes as they come, and gives them back
 WRITTEN = 1  # id of the row that `check` writes
 WORKERS = "load.workers"
-LEAST_CONNECTIONS = 2  # of a load by one worker: dlt's two drivers; each further worker takes as many
+LEAST_CONNECTIONS = (
+    2  # of a load by one worker: dlt's two drivers; each further worker takes as many
+)
 # a connection on which nothing is sent for hours must not be taken for dead, and one that is dead must not keep its lock
 QUIET_CONNECTION = """
     select set_config(name, value, false) from pg_settings join (values
@@ -57,7 +62,9 @@ def write_by_adbc(pipeline: dlt.Pipeline, table: str) -> None:
     with dbapi.connect(driver=get_adbc_driver_location(), db_kwargs={"uri": address}) as connection:
         with connection.cursor() as cursor:
             schema = client.sql_client.dataset_name
-            cursor.adbc_ingest(table, pa.table({"id": [WRITTEN]}), mode="append", db_schema_name=schema)
+            cursor.adbc_ingest(
+                table, pa.table({"id": [WRITTEN]}), mode="append", db_schema_name=schema
+            )
         connection.commit()
 
 
@@ -102,10 +109,16 @@ def only_machine(pipeline: dlt.Pipeline) -> Iterator[Callable[[], None]]:
         if (dlt.config.get(WORKERS) or workers) > workers:
             dlt.config[WORKERS] = workers
         client.execute_sql(QUIET_CONNECTION)
-        key = int.from_bytes(sha256(f"harvest_pipeline {client.dataset_name}".encode()).digest()[:8], signed=True)
-        ((session, is_ours),) = client.execute_sql(f"select pg_backend_pid(), pg_try_advisory_lock({key})") or ()
+        key = int.from_bytes(
+            sha256(f"harvest_pipeline {client.dataset_name}".encode()).digest()[:8], signed=True
+        )
+        ((session, is_ours),) = (
+            client.execute_sql(f"select pg_backend_pid(), pg_try_advisory_lock({key})") or ()
+        )
         if not is_ours:
-            raise SettingError("a run on another machine, or in another folder, loads into this dataset: wait until it has ended")
+            raise SettingError(
+                "a run on another machine, or in another folder, loads into this dataset: wait until it has ended"
+            )
         yield lambda: _check_session(client, session)
 
 

@@ -35,7 +35,9 @@ def setting_errors(destination: str) -> Iterator[None]:
             quoted=(repr(destination),),
         ) from error
     except (MissingDependencyException, ImportError) as error:
-        raise SettingError(f"destination {destination} needs a package: {install_line(destination)}") from error
+        raise SettingError(
+            f"destination {destination} needs a package: {install_line(destination)}"
+        ) from error
     except ConfigurationException as error:
         raise SettingError(
             f"destination {destination} is not set up: {{}} ({{}} has the lines to copy)",
@@ -43,7 +45,8 @@ def setting_errors(destination: str) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise SettingError(
-            "cannot write here: {} ({})", quoted=(error.strerror or error, error.filename or Path.cwd())
+            "cannot write here: {} ({})",
+            quoted=(error.strerror or error, error.filename or Path.cwd()),
         ) from error
 
 

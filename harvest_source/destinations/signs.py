@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 # names of classes: PEP 249 has every driver define the first two; Google's client has its own
-DRIVER_ERRORS = frozenset({"DatabaseError", "InterfaceError", "GoogleAPICallError", "GoogleAuthError"})
+DRIVER_ERRORS = frozenset(
+    {"DatabaseError", "InterfaceError", "GoogleAPICallError", "GoogleAuthError"}
+)
 
 # a server without TLS, of which libpq was told to require it
 NO_TLS = "does not support ssl"
 
-DUCKDB_INTERRUPTED = "Query interrupted"  # a RuntimeError without a cause, as it is written (seen with DuckDB 2.0.1)
+DUCKDB_INTERRUPTED = (
+    "Query interrupted"  # a RuntimeError without a cause, as it is written (seen with DuckDB 2.0.1)
+)
 
 # wrong credentials, or a name or an option in them that does not exist
 CREDENTIALS_REFUSED = (
@@ -49,7 +53,11 @@ CREDENTIALS_REFUSED = (
 )
 
 # a server that gives no further connection
-NO_CONNECTION = ("too many connections", "too many clients", "remaining connection slots are reserved")
+NO_CONNECTION = (
+    "too many connections",
+    "too many clients",
+    "remaining connection slots are reserved",
+)
 
 # a destination that was there and is gone, or is not reached now
 GONE = (

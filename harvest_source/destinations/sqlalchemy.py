@@ -21,7 +21,10 @@ WARNINGS = (
 
 def make_texts_exact(pipeline: dlt.Pipeline) -> None:
     """Has MariaDB and MySQL keep texts as they are, and without a limit."""
-    if pipeline.destination and client_to_ask(pipeline).capabilities.sqlglot_dialect in MYSQL_FAMILY:
+    if (
+        pipeline.destination
+        and client_to_ask(pipeline).capabilities.sqlglot_dialect in MYSQL_FAMILY
+    ):
         from harvest_source.destinations.exact_texts import ExactTexts  # noqa: PLC0415 - only these need the package SQLAlchemy
 
         pipeline.destination.caps_params["type_mapper"] = ExactTexts
@@ -34,8 +37,12 @@ def sqlite_file(pipeline: dlt.Pipeline) -> Path | None:
     if not str(credentials.drivername).startswith("sqlite") or not credentials.database:
         return None
     file = Path(credentials.database).absolute()
-    own = file.with_name(f"{file.stem}__{pipeline.dataset_name}{file.suffix}")  # dlt gives each dataset a file beside it
+    own = file.with_name(
+        f"{file.stem}__{pipeline.dataset_name}{file.suffix}"
+    )  # dlt gives each dataset a file beside it
     return own if own.exists() else file
 
 
-FACTS = Facts(load_workers=1, warnings=WARNINGS, settle=make_texts_exact, place=sqlite_file)  # SQLite takes one writer
+FACTS = Facts(
+    load_workers=1, warnings=WARNINGS, settle=make_texts_exact, place=sqlite_file
+)  # SQLite takes one writer

@@ -9,7 +9,9 @@ from typing import Any
 
 from harvest_source.errors import SettingError
 
-REQUIRED = {"sslmode": "require"}  # libpq's own default, `prefer`, sends the password in clear to a server that says no to TLS
+REQUIRED = {
+    "sslmode": "require"
+}  # libpq's own default, `prefer`, sends the password in clear to a server that says no to TLS
 CHECKED = {
     "verify-full": "the server's certificate and name are checked",
     "verify-ca": "the server's certificate is checked, its name is not",
@@ -17,7 +19,9 @@ CHECKED = {
 NOT_CHECKED = "that it is the right server is not checked, which sslmode=verify-full does"
 
 
-def with_sslmode(host: str, query: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+def with_sslmode(
+    host: str, query: Mapping[str, Any], environment: Mapping[str, str]
+) -> dict[str, Any]:
     """Returns the query of an address so that the password goes to no other machine in clear, unless somebody said so.
 
     Args:
@@ -29,7 +33,9 @@ def with_sslmode(host: str, query: Mapping[str, Any], environment: Mapping[str, 
         SettingError: a service file might say a mode, and no mode is said where it counts before the file.
     """
     has_mode = "sslmode" in query or "ssl" in query or bool(environment.get("PGSSLMODE"))
-    checks_all = (query.get("sslrootcert") or environment.get("PGSSLROOTCERT")) == "system"  # then libpq takes verify-full only
+    checks_all = (
+        query.get("sslrootcert") or environment.get("PGSSLROOTCERT")
+    ) == "system"  # then libpq takes verify-full only
     if has_mode or checks_all:
         return dict(query)
     if query.get("service") or environment.get("PGSERVICE"):

@@ -21,7 +21,14 @@ from harvest_source.destinations import of
 from harvest_source.destinations.declared import as_declared, column_names
 from harvest_source.destinations.duckdb import Patience, is_one_file, opened
 from harvest_source.destinations.scope import EVERY_ROW, LIVE, MARKED, Scope, sql_of
-from harvest_source.dlt_corners import COMPLETED, LIST_INDEX, LOAD_ID, LOADS_TABLE, OF_DLT, STATES_TABLE
+from harvest_source.dlt_corners import (
+    COMPLETED,
+    LIST_INDEX,
+    LOAD_ID,
+    LOADS_TABLE,
+    OF_DLT,
+    STATES_TABLE,
+)
 from harvest_source.errors import SettingError
 from harvest_source.settings import SECTION
 
@@ -85,7 +92,9 @@ class Warehouse:
         self._computes_columns = of(pipeline).computes_columns
         self._schema = pipeline.schemas.get(pipeline.default_schema_name or SECTION)
         tables = self._schema.data_tables() if self._schema else ()
-        self._there = {str(table["name"]) for table in tables}  # those that the pipeline made, but for those found to be gone
+        self._there = {
+            str(table["name"]) for table in tables
+        }  # those that the pipeline made, but for those found to be gone
         self._counted = set(counted) & self._there
         self._counts: Counter[tuple[str, int, Scope]] | None = None
 
@@ -129,7 +138,9 @@ class Warehouse:
         if not self._computes_columns:
             return sorted(names)
         query = "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
-        found = self._asked(f"{query} and is_generated <> 'ALWAYS'", (self._client.dataset_name, table))
+        found = self._asked(
+            f"{query} and is_generated <> 'ALWAYS'", (self._client.dataset_name, table)
+        )
         return sorted(row["column_name"] for row in found if row["column_name"].lower() in names)
 
     def count(self, table: str, account_id: int, scope: Scope = LIVE) -> int | None:
@@ -138,7 +149,9 @@ class Warehouse:
         Returns:
             `None` where the table does not exist: without a question, of which a first load would ask one for each table.
         """
-        counts = self._count_together() if table in self._counted and scope in (LIVE, MARKED) else None
+        counts = (
+            self._count_together() if table in self._counted and scope in (LIVE, MARKED) else None
+        )
         if counts is not None:
             return counts[table, account_id, scope]
         found = self._rows("count(*) as n", table, scope.of(account_id))
@@ -149,14 +162,22 @@ class Warehouse:
         if self._counts is None:
             what = f"account_id, count(*) as n, count({DELETED_AT}) as marked"
             names = sorted(self._counted)
-            found = self._together([_Question(f"'{name}' as name, {what}", name, EVERY_ROW, "account_id") for name in names])
+            found = self._together(
+                [
+                    _Question(f"'{name}' as name, {what}", name, EVERY_ROW, "account_id")
+                    for name in names
+                ]
+            )
             if found is None:
                 self._counted.clear()
                 return None
             self._counts = Counter()
             for row in found:
                 place, marked = (row["name"], int(row["account_id"])), int(row["marked"])
-                self._counts[(*place, LIVE)], self._counts[(*place, MARKED)] = int(row["n"]) - marked, marked
+                self._counts[(*place, LIVE)], self._counts[(*place, MARKED)] = (
+                    int(row["n"]) - marked,
+                    marked,
+                )
         return self._counts
 
     def count_elements(self, names: Collection[str]) -> Counter[tuple[str, int]] | None:
@@ -164,19 +185,33 @@ class Warehouse:
 
         Rows without an account, whose column a hand took away, count for none.
         """
-        tables = sorted(table for table in self._there if "__" in table and table.partition("__")[0] in names)
+        tables = sorted(
+            table for table in self._there if "__" in table and table.partition("__")[0] in names
+        )
         what, own = "account_id, count(*) as n", EVERY_ROW.where("account_id", "<>", None)
-        found = self._together([_Question(f"'{table}' as name, {what}", table, own, "account_id") for table in tables])
-        return None if found is None else Counter({(row["name"], int(row["account_id"])): int(row["n"]) for row in found})
+        found = self._together(
+            [_Question(f"'{table}' as name, {what}", table, own, "account_id") for table in tables]
+        )
+        return (
+            None
+            if found is None
+            else Counter({(row["name"], int(row["account_id"])): int(row["n"]) for row in found})
+        )
 
-    def count_by(self, table: str, column: str, account_id: int, scope: Scope = LIVE) -> Counter[Any]:
+    def count_by(
+        self, table: str, column: str, account_id: int, scope: Scope = LIVE
+    ) -> Counter[Any]:
         """Returns how many rows stand under each value of a column; under `None` those without a value."""
         found = self._rows(f"{column}, count(*) as n", table, scope.of(account_id), column)
         return Counter({row[column]: int(row["n"]) for row in found})
 
-    def sum(self, table: str, column: str, instead: str, account_id: int, scope: Scope = LIVE) -> Decimal:
+    def sum(
+        self, table: str, column: str, instead: str, account_id: int, scope: Scope = LIVE
+    ) -> Decimal:
         """Returns the sum of a column, or of another one's value where a row has none; 0 where there is no row."""
-        found = self._rows(f"sum(coalesce({column}, {instead})) as {column}", table, scope.of(account_id))
+        found = self._rows(
+            f"sum(coalesce({column}, {instead})) as {column}", table, scope.of(account_id)
+        )
         return Decimal(found[0][column] or 0) if found else Decimal(0)
 
     def keys(self, report: Report, account_id: int, scope: Scope = LIVE) -> set[tuple[Any, ...]]:
@@ -184,7 +219,9 @@ class Warehouse:
         found = self._rows(", ".join(report.key) or "account_id", report.name, scope.of(account_id))
         return {report.key_of(row) for row in found}
 
-    def versions(self, scopes: Mapping[AccountReport, Scope]) -> dict[AccountReport, dict[tuple[Any, ...], datetime | None]]:
+    def versions(
+        self, scopes: Mapping[AccountReport, Scope]
+    ) -> dict[AccountReport, dict[tuple[Any, ...], datetime | None]]:
         """Returns id, as a key, and `updated_at` of rows, of several lists with one query.
 
         A key that stands twice has a time that no row of Harvest's has.
@@ -192,7 +229,9 @@ class Warehouse:
         Args:
             scopes: account and table: which of its rows.
         """
-        found: dict[AccountReport, dict[tuple[Any, ...], datetime | None]] = {pair: {} for pair in scopes}
+        found: dict[AccountReport, dict[tuple[Any, ...], datetime | None]] = {
+            pair: {} for pair in scopes
+        }
         what = "account_id, id, updated_at"
         questions = [
             _Question(f"'{table}' as report, {what}", table, scope.of(account_id))
@@ -211,12 +250,16 @@ class Warehouse:
         """Returns all rows of a table, of one account or of all; none where it does not exist."""
         return self._rows("*", table, EVERY_ROW if account_id is None else EVERY_ROW.of(account_id))
 
-    def rows_by_id(self, table: str, account_id: int, id_column: str, ids: Iterable[int]) -> list[Row]:
+    def rows_by_id(
+        self, table: str, account_id: int, id_column: str, ids: Iterable[int]
+    ) -> list[Row]:
         """Returns whole rows of an account whose `id_column` is one of `ids`; none where the table does not exist."""
         wanted = sorted({int(each) for each in ids})
         starts = range(0, len(wanted), KEYS_PER_QUERY)
         own = EVERY_ROW.of(account_id)
-        scopes = [own.where(id_column, "in", wanted[start : start + KEYS_PER_QUERY]) for start in starts]
+        scopes = [
+            own.where(id_column, "in", wanted[start : start + KEYS_PER_QUERY]) for start in starts
+        ]
         return [row for scope in scopes for row in self._rows("*", table, scope)]
 
     def lists_of(
@@ -230,7 +273,11 @@ class Warehouse:
         found: dict[str, dict[int | None, list[Row]]] = {}
         for name in names:
             table = f"{report.name}__{name}"
-            elements = self.rows_by_id(table, account_id, column, wanted) if report.key else self.rows(table, account_id)
+            elements = (
+                self.rows_by_id(table, account_id, column, wanted)
+                if report.key
+                else self.rows(table, account_id)
+            )
             lists = found.setdefault(name, {})
             for row in sorted(elements, key=lambda row: row[LIST_INDEX]):
                 lists.setdefault(row[column], []).append(row)
@@ -239,11 +286,22 @@ class Warehouse:
     def iter_rows(self, table: str, batch_rows: int) -> Iterator[list[Row]]:
         """Yields all rows of all accounts in batches; none where the table does not exist."""
         query, _ = self._query("*", table, EVERY_ROW)
-        with suppress(DestinationUndefinedEntity), self._connected(), self._client.execute_query(query) as cursor:
+        with (
+            suppress(DestinationUndefinedEntity),
+            self._connected(),
+            self._client.execute_query(query) as cursor,
+        ):
             while batch := cursor.fetchmany(batch_rows):
                 yield self._as_rows(table, cursor, batch)
 
-    def ids_off_sum(self, table: str, value: str, under: tuple[str, str, str], account_id: int, scope: Scope = LIVE) -> list[int]:
+    def ids_off_sum(
+        self,
+        table: str,
+        value: str,
+        under: tuple[str, str, str],
+        account_id: int,
+        scope: Scope = LIVE,
+    ) -> list[int]:
         """Returns the ids of rows of which a value is not the sum of a column of the rows under them.
 
         Args:
@@ -256,7 +314,9 @@ class Warehouse:
         child, column, parent_id = under
         columns = " - ".join(f"coalesce({each.strip()}, 0)" for each in value.split("-"))
         rows, values = self._query(f"id, {columns} as amount", table, scope.of(account_id))
-        sums, more = self._query(f"{parent_id} as above, sum({column}) as total", child, LIVE.of(account_id), parent_id)
+        sums, more = self._query(
+            f"{parent_id} as above, sum({column}) as total", child, LIVE.of(account_id), parent_id
+        )
         query = f"""
             select r.id as id from ({rows}) r left join ({sums}) s on s.above = r.id
             where abs(r.amount - coalesce(s.total, 0)) > {SMALLER_THAN_ANY} order by r.id"""
@@ -266,15 +326,26 @@ class Warehouse:
 
     def doubled_children(self, reports: Iterable[Report]) -> dict[AccountReport, list[int]]:
         """Returns the parents of children whose key stands twice, by account and table, with one query."""
-        columns = {each.name: each.linked_by for each in reports if each.linked_by and each.name in self._there}
+        columns = {
+            each.name: each.linked_by
+            for each in reports
+            if each.linked_by and each.name in self._there
+        }
         questions = [
-            _Question(f"'{name}' as report, account_id, {id_column} as parent_id", name, LIVE, f"account_id, {id_column}, id")
+            _Question(
+                f"'{name}' as report, account_id, {id_column} as parent_id",
+                name,
+                LIVE,
+                f"account_id, {id_column}, id",
+            )
             for name, id_column in columns.items()
         ]
         rows = self._together(questions, "having count(*) > 1")
         found: dict[AccountReport, set[int]] = {}
         for row in rows or ():
-            found.setdefault(AccountReport(row["account_id"], row["report"]), set()).add(row["parent_id"])
+            found.setdefault(AccountReport(row["account_id"], row["report"]), set()).add(
+                row["parent_id"]
+            )
         return {pair: sorted(ids) for pair, ids in found.items()}
 
     def has_unfinished_load(self, table: str) -> bool:
@@ -293,12 +364,16 @@ class Warehouse:
     def _completed(self) -> str:
         return f"select load_id from {self.name_of(LOADS_TABLE)} where status = {COMPLETED}"
 
-    def _as_rows(self, table: str, cursor: DBApiCursor, fetched: Iterable[tuple[Any, ...]]) -> list[Row]:
+    def _as_rows(
+        self, table: str, cursor: DBApiCursor, fetched: Iterable[tuple[Any, ...]]
+    ) -> list[Row]:
         """Returns rows of a result, their values in the types that a table's columns of the same names declare."""
         columns = self._schema.tables.get(table, {}).get("columns", {}) if self._schema else {}
         names = [name.lower() for name in column_names(cursor)]
         types = [columns.get(name, {}).get("data_type") for name in names]
-        return [dict(zip(names, map(as_declared, values, types), strict=True)) for values in fetched]
+        return [
+            dict(zip(names, map(as_declared, values, types), strict=True)) for values in fetched
+        ]
 
     def _rows(self, what: str, table: str, scope: Scope, group_by: str = "") -> list[Row]:
         """Returns the answer to a question of one table; nothing where it does not exist."""
@@ -318,14 +393,23 @@ class Warehouse:
             texts.append(f"{text} {having}")
             values += own
         try:
-            return self._asked(" union all ".join(texts), values, next(iter(questions)).table) if texts else []
+            return (
+                self._asked(" union all ".join(texts), values, next(iter(questions)).table)
+                if texts
+                else []
+            )
         except DestinationUndefinedEntity:
             return None
 
-    def _query(self, what: str, table: str, scope: Scope, group_by: str = "") -> tuple[str, list[Any]]:
+    def _query(
+        self, what: str, table: str, scope: Scope, group_by: str = ""
+    ) -> tuple[str, list[Any]]:
         """Returns a query of one table, and what stands for each `%s` in it."""
         condition, values = sql_of(scope, self.name_of_column)
-        where, then = f" where {condition}" if condition else "", f" group by {group_by}" if group_by else ""
+        where, then = (
+            f" where {condition}" if condition else "",
+            f" group by {group_by}" if group_by else "",
+        )
         return f"select {what} from {self.name_of(table)}{where}{then}", values
 
     def _asked(self, text: str, values: Iterable[Any] = (), table: str = "") -> list[Row]:

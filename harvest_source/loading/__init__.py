@@ -25,7 +25,9 @@ from harvest_source.settings import SECTION
 __all__ = ["ReportResult", "Summary", "sync"]
 
 GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
-ANSWERS_FOLDER = "harvest"  # in the pipeline's working folder: answers that outlive a run that is interrupted
+ANSWERS_FOLDER = (
+    "harvest"  # in the pipeline's working folder: answers that outlive a run that is interrupted
+)
 
 
 def sync(
@@ -58,11 +60,16 @@ def sync(
         HarvestError: see `Run.execute`.
     """
     listener = listener or Listener()
-    options = SyncOptions(drop_pending=drop_pending, accept_deletions=accept_deletions, repairs=repairs, totals=totals)
+    options = SyncOptions(
+        drop_pending=drop_pending, accept_deletions=accept_deletions, repairs=repairs, totals=totals
+    )
     connection = source.connection
     client = connection.client
     if source.name != SECTION:
-        raise SettingError(f"sync knows the source by its own name, {SECTION}; this one is called {{}}", quoted=(source.name,))
+        raise SettingError(
+            f"sync knows the source by its own name, {SECTION}; this one is called {{}}",
+            quoted=(source.name,),
+        )
     client.begin()
     names = [name for name in NAMES if name in source.selected_resources]
     destination = pipeline.destination.destination_name
@@ -78,7 +85,9 @@ def sync(
     )
     telling = client.told_to(
         on_request=lambda _account_id, label: listener.request(label),
-        on_slow=lambda name: listener.note(f"{name}: Harvest does not answer in time, so it is asked for in smaller parts"),
+        on_slow=lambda name: listener.note(
+            f"{name}: Harvest does not answer in time, so it is asked for in smaller parts"
+        ),
         on_wait=listener.waiting,
         on_outage=listener.outage,
     )

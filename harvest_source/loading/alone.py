@@ -38,13 +38,18 @@ def alone(pipeline: dlt.Pipeline) -> Iterator[None]:
     try:
         with lock_of(folder, name):
             note = _note(folder, name)
-            note.write_text(json.dumps({"pid": os.getpid(), "started_at": datetime.now(UTC).isoformat()}), encoding="utf-8")
+            note.write_text(
+                json.dumps({"pid": os.getpid(), "started_at": datetime.now(UTC).isoformat()}),
+                encoding="utf-8",
+            )
             try:
                 yield
             finally:
                 note.unlink(missing_ok=True)
     except Timeout as error:
-        raise SettingError("another run is working on this pipeline: wait until it has ended") from error
+        raise SettingError(
+            "another run is working on this pipeline: wait until it has ended"
+        ) from error
 
 
 def lock_of(folder: Path, name: str) -> FileLock:

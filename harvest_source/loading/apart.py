@@ -60,8 +60,12 @@ def load_apart(
     if len(errors) == len(deliveries) and None in errors.values():
         raise failures[deliveries[0].pair]
     for pair, failed in failures.items():
-        logging.getLogger(LOGGER).debug("what rows of %s brought about:", pair.report, exc_info=failed)
-        refused = RefusedError(f"its rows could not be loaded ({failed.step}): {{}}", quoted=(reason(failed),))
+        logging.getLogger(LOGGER).debug(
+            "what rows of %s brought about:", pair.report, exc_info=failed
+        )
+        refused = RefusedError(
+            f"its rows could not be loaded ({failed.step}): {{}}", quoted=(reason(failed),)
+        )
         yield pair, errors[pair] or refused
 
 
@@ -69,13 +73,21 @@ def _is_of_rows(failure: PipelineStepFailed, pipeline: dlt.Pipeline) -> bool:
     """Returns whether a package failed for what is in it: not what may pass, and not what a later try could load as it is."""
     found = list(causes(failure))
     own = [cause for cause in found if isinstance(cause, HarvestError)]
-    if is_passing(failure) or is_interrupted(failure) or any(not isinstance(each, ApiError) for each in own):
+    if (
+        is_passing(failure)
+        or is_interrupted(failure)
+        or any(not isinstance(each, ApiError) for each in own)
+    ):
         return False
-    if any(isinstance(cause, OSError) for cause in found):  # the machine's, or the way to the destination
+    if any(
+        isinstance(cause, OSError) for cause in found
+    ):  # the machine's, or the way to the destination
         return False
     if any(isinstance(each, AccessLostError) for each in own):
         return False
-    return failure.step in {"extract", "normalize"} or can_merge(pipeline)  # of files, those that are replaced are gone already
+    return failure.step in {"extract", "normalize"} or can_merge(
+        pipeline
+    )  # of files, those that are replaced are gone already
 
 
 def _own_error(failure: PipelineStepFailed) -> ApiError | None:

@@ -34,7 +34,11 @@ def doubt_about(account: Account, names: Iterable[str], known: Callers) -> str |
     if ADMINISTRATOR in now["access_roles"]:
         return None
     for former in (each for name in names for each in known.get(str(account.id), {}).get(name, ())):
-        if former["id"] is None or former["id"] != now["id"] or not set(former["access_roles"]) <= set(now["access_roles"]):
+        if (
+            former["id"] is None
+            or former["id"] != now["id"]
+            or not set(former["access_roles"]) <= set(now["access_roles"])
+        ):
             return (
                 f"the token's user was {_shown(former)} and is now {_shown(now)}: rows may be hidden, so nothing is compared or "
                 "removed; use an administrator's token, or --accept-deletions"
@@ -48,7 +52,9 @@ def _shown(caller: Caller) -> str:
     return f"{caller['id']} ({', '.join(caller['access_roles']) or 'role not known'})"
 
 
-def callers_after(accounts: Iterable[Account], results: Iterable[ReportResult], known: Callers, *, compared: bool) -> Callers:
+def callers_after(
+    accounts: Iterable[Account], results: Iterable[ReportResult], known: Callers, *, compared: bool
+) -> Callers:
     """Returns the callers whose rows the tables may hold after a run.
 
     Args:

@@ -44,7 +44,11 @@ def split(report: Report, rows: list[Row], present: list[Row]) -> Split:
     times = Counter(report.key_of(row) for row in present)
     known = {report.key_of(row): row for row in present}
     new = [row for row in rows if report.key_of(row) not in known]
-    changed = [row for row in rows if (key := report.key_of(row)) in known and (times[key] > 1 or differs(row, known[key]))]
+    changed = [
+        row
+        for row in rows
+        if (key := report.key_of(row)) in known and (times[key] > 1 or differs(row, known[key]))
+    ]
     once = [row for row in changed if times[report.key_of(row)] == 1]
     grown = sum(_has_grown(report, row, known[report.key_of(row)]) for row in once)
     return Split(new, changed, grown)
@@ -67,7 +71,9 @@ class ChangeFilter:
         found = self._split(report, account_id, rows)
         pair = AccountReport(account_id, report.name)
         self.tallies[pair] = self.tallies.get(pair, Tally()) + found.tally
-        self.own_columns.note_rewritten(report, account_id, (_id(report, row) for row in found.changed))
+        self.own_columns.note_rewritten(
+            report, account_id, (_id(report, row) for row in found.changed)
+        )
         return found.new + found.changed
 
     def _split(self, report: Report, account_id: int, rows: list[Row]) -> Split:
@@ -85,7 +91,9 @@ class ChangeFilter:
             self.own_columns.take(report, name, account_id, rows, report.key[0])
             for each in report.lists:
                 elements = [element for row in rows for element in row.get(each.name) or ()]
-                self.own_columns.take(report, f"{name}__{each.name}", account_id, elements, parent_id_column(report))
+                self.own_columns.take(
+                    report, f"{name}__{each.name}", account_id, elements, parent_id_column(report)
+                )
             self.own_columns.note_rewritten(report, account_id, (_id(report, row) for row in rows))
 
     def _present(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
@@ -94,14 +102,22 @@ class ChangeFilter:
             found = self.warehouse.rows(report.name, account_id)
         else:
             id_column = report.key[0]
-            found = self.warehouse.rows_by_id(report.name, account_id, id_column, (row[id_column] for row in rows))
-        self.own_columns.take(report, report.name, account_id, found, report.key[0] if report.key else None)
-        names = sorted({name for row in rows for name, value in row.items() if isinstance(value, list)})
+            found = self.warehouse.rows_by_id(
+                report.name, account_id, id_column, (row[id_column] for row in rows)
+            )
+        self.own_columns.take(
+            report, report.name, account_id, found, report.key[0] if report.key else None
+        )
+        names = sorted(
+            {name for row in rows for name, value in row.items() if isinstance(value, list)}
+        )
         lists = self.warehouse.lists_of(report, names, account_id, (row.get("id") for row in rows))
         for name, each in lists.items():
             elements_of_all = [element for some in each.values() for element in some]
             parent = parent_id_column(report) if report.key else None
-            self.own_columns.take(report, f"{report.name}__{name}", account_id, elements_of_all, parent)
+            self.own_columns.take(
+                report, f"{report.name}__{name}", account_id, elements_of_all, parent
+            )
         for row in found:
             elements = {name: each.get(row.get("id"), []) for name, each in lists.items()}
             row.update({name: each for name, each in elements.items() if row.get(name) is None})
@@ -119,13 +135,21 @@ def differs(row: Row, present: Row) -> bool:
 
 
 def _differing(row: Row, present: Row) -> Iterator[str]:
-    names = {name for name in row.keys() | present.keys() if not name.startswith(OF_DLT) and name != DELETED_AT}
+    names = {
+        name
+        for name in row.keys() | present.keys()
+        if not name.startswith(OF_DLT) and name != DELETED_AT
+    }
     return (name for name in names if _value_differs(row.get(name), present.get(name)))
 
 
 def _has_grown(report: Report, row: Row, present: Row) -> bool:
     """Returns whether all that differs is what grows while a timer runs."""
-    if not report.running or not row.get(report.running.column) or present.get(DELETED_AT) is not None:
+    if (
+        not report.running
+        or not row.get(report.running.column)
+        or present.get(DELETED_AT) is not None
+    ):
         return False
     return {*_differing(row, present)} <= report.running.grows
 
@@ -133,5 +157,7 @@ def _has_grown(report: Report, row: Row, present: Row) -> bool:
 def _value_differs(value: Any, present: Any) -> bool:
     if isinstance(value, list) or isinstance(present, list):
         elements, others = value or [], present or []
-        return len(elements) != len(others) or any(differs(new, old) for new, old in zip(elements, others, strict=True))
+        return len(elements) != len(others) or any(
+            differs(new, old) for new, old in zip(elements, others, strict=True)
+        )
     return bool(value != present)

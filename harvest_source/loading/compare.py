@@ -50,7 +50,8 @@ def have_differences(present: Versions, there: Versions, began: datetime | None)
         began: the server's time when the run began to read.
     """
     return any(
-        key not in present or (present[key] != version and not (version and began and version >= began))
+        key not in present
+        or (present[key] != version and not (version and began and version >= began))
         for key, version in there.items()
     )
 
@@ -66,7 +67,9 @@ def middle_of(rows_by_day: Mapping[date, int]) -> date | None:
     return days[-2] if len(days) > 1 else None
 
 
-def windows_that_differ(window: Window, there: int, days: Mapping[date, int], count: Callable[[Window], int]) -> Iterator[Window]:
+def windows_that_differ(
+    window: Window, there: int, days: Mapping[date, int], count: Callable[[Window], int]
+) -> Iterator[Window]:
     """Yields windows in which a table and Harvest count different rows, each small enough for one answer, or one day.
 
     Args:
@@ -95,7 +98,9 @@ class Comparison:
 
     lists: Lists
     warehouse: Warehouse
-    gone: Mapping[AccountReport, AbstractSet[Key]] = field(default_factory=dict)  # rows of the tables that are known to be gone
+    gone: Mapping[AccountReport, AbstractSet[Key]] = field(
+        default_factory=dict
+    )  # rows of the tables that are known to be gone
     _versions: dict[AccountReport, dict[Key, datetime | None]] = field(default_factory=dict)
 
     def is_short(self, pair: AccountReport) -> bool:
@@ -166,7 +171,9 @@ class Comparison:
         here = self.here(pair)
         if here == len(reading.keys):
             return Finding(here, equal=True)
-        present = self.warehouse.keys(reading.report, pair.account_id, self.scope(reading.report)) - self.gone.get(pair, set())
+        present = self.warehouse.keys(
+            reading.report, pair.account_id, self.scope(reading.report)
+        ) - self.gone.get(pair, set())
         gone = present - reading.keys - self._on_the_edge(reading.report, pair.account_id)
         return Finding(len(reading.keys), equal=present == reading.keys, gone=frozenset(gone))
 
@@ -175,10 +182,18 @@ class Comparison:
         pair = reading.pair
         present, there = self._present(pair, since), versions_of(reading)
         gone = (
-            present.keys() - there.keys() - self._on_the_edge(reading.report, pair.account_id, since) - self.gone.get(pair, set())
+            present.keys()
+            - there.keys()
+            - self._on_the_edge(reading.report, pair.account_id, since)
+            - self.gone.get(pair, set())
         )
         differs = have_differences(present, there, self.lists.began)
-        return Finding(len(there), equal=not gone and not differs, gone=frozenset(gone), reading=reading if differs else None)
+        return Finding(
+            len(there),
+            equal=not gone and not differs,
+            gone=frozenset(gone),
+            reading=reading if differs else None,
+        )
 
     def holds(self, reading: Reading) -> bool:
         """Returns whether the table has every key of a list's rows, in whichever version."""
@@ -192,10 +207,14 @@ class Comparison:
             return self.warehouse.versions({pair: self.scope(by_name(pair.report), since)})[pair]
         if pair not in self._versions:
             wanted = {pair, *self.lists.read_ahead()}
-            self._versions |= self.warehouse.versions({each: self.scope(by_name(each.report)) for each in wanted})
+            self._versions |= self.warehouse.versions(
+                {each: self.scope(by_name(each.report)) for each in wanted}
+            )
         return self._versions[pair]
 
-    def _on_the_edge(self, report: Report, account_id: int, since: datetime | None = None) -> set[Key]:
+    def _on_the_edge(
+        self, report: Report, account_id: int, since: datetime | None = None
+    ) -> set[Key]:
         """Returns keys changed in the very second of the filter, which Harvest counts in some lists and not in others."""
         edge = self._edge(report, since)
         return self.warehouse.keys(report, account_id, edge) if edge else set()
@@ -215,7 +234,9 @@ class Comparison:
             `None` where rows without a date differ: they are in no window.
         """
         column = report.date_column or ""
-        rows_by_day: Counter[date | None] = self.warehouse.count_by(report.name, column, pair.account_id, self.scope(report))
+        rows_by_day: Counter[date | None] = self.warehouse.count_by(
+            report.name, column, pair.account_id, self.scope(report)
+        )
         for row in self._rows_gone(pair):
             rows_by_day[row[column]] -= 1
         undated = rows_by_day.pop(None, 0)
@@ -224,20 +245,32 @@ class Comparison:
         if dated is None or total - dated != undated:
             return None
         query = self.lists.query(pair)
-        windows = list(windows_that_differ(ALL_DAYS, dated, days, lambda window: query.within(window).total() or 0))
+        windows = list(
+            windows_that_differ(
+                ALL_DAYS, dated, days, lambda window: query.within(window).total() or 0
+            )
+        )
         reading = read_windows(query, windows)
         present: set[Key] = set()
         for window in windows:
-            scope = self.scope(report).where(column, ">=", window.start).where(column, "<=", window.end)
+            scope = (
+                self.scope(report).where(column, ">=", window.start).where(column, "<=", window.end)
+            )
             present |= self.warehouse.keys(report, pair.account_id, scope)
         gone = present - reading.keys - self._changed_meanwhile(pair)
         return Finding(total, gone=frozenset(gone), reading=reading, counted=True)
 
     def _rows_gone(self, pair: AccountReport) -> list[Row]:
         """Returns the rows of a table that are known to be gone already."""
-        return self.warehouse.rows_by_id(pair.report, pair.account_id, "id", (key[0] for key in self.gone.get(pair, ())))
+        return self.warehouse.rows_by_id(
+            pair.report, pair.account_id, "id", (key[0] for key in self.gone.get(pair, ()))
+        )
 
     def _changed_meanwhile(self, pair: AccountReport) -> AbstractSet[Key]:
         """Returns keys of rows changed since the run began: they may have moved from one window to another."""
         began = self.lists.began
-        return read_list(self.lists.reader.query(pair, began - timedelta(seconds=1))).keys if began else set()
+        return (
+            read_list(self.lists.reader.query(pair, began - timedelta(seconds=1))).keys
+            if began
+            else set()
+        )

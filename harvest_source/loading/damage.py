@@ -44,7 +44,11 @@ def _unreadable(folder: Path) -> Iterator[Path]:
                 yield path
     for pattern in WAITING_ROWS:
         # an empty one would be taken for a table without rows
-        yield from (path for path in sorted(folder.glob(pattern)) if path.is_file() and not path.stat().st_size)
+        yield from (
+            path
+            for path in sorted(folder.glob(pattern))
+            if path.is_file() and not path.stat().st_size
+        )
     for name in VERSION_FILES:
         path = folder / name
         if path.is_file() and not path.read_bytes()[:1].isdigit():

@@ -38,7 +38,9 @@ class Delivery:
 
     pair: AccountReport
     reading: Reading | None = None  # whose rows are loaded, as far as the destination lacks them
-    state: Mapping[str, Any] | None = None  # what dlt's state keeps from then on; None: it stays as it is
+    state: Mapping[str, Any] | None = (
+        None  # what dlt's state keeps from then on; None: it stays as it is
+    )
     removed: tuple[Row, ...] = ()  # rows gone at Harvest, as they were last known
 
 
@@ -49,12 +51,16 @@ class Package:
     settings: HarvestSettings
     deliveries: Mapping[AccountReport, Delivery] = field(default_factory=dict)
     changes: ChangeFilter | None = None  # drops rows that the destination has as they are
-    rest_of: RestOfTable | None = None  # where the destination cannot merge: a changed table is then written anew
+    rest_of: RestOfTable | None = (
+        None  # where the destination cannot merge: a changed table is then written anew
+    )
     notes: Notes = field(default_factory=Notes)
 
     def hints(self, report: Report) -> dict[str, Any]:
         """Returns what dlt is told of a report's table."""
-        return resource_hints(report, keep_deleted=self.settings.keeps_deleted, merges=self.rest_of is None)
+        return resource_hints(
+            report, keep_deleted=self.settings.keeps_deleted, merges=self.rest_of is None
+        )
 
 
 def package_source(package: Package, reports: list[Report], *others: DltResource) -> Any:
@@ -69,7 +75,9 @@ def package_source(package: Package, reports: list[Report], *others: DltResource
 
 
 def _resource(package: Package, report: Report) -> DltResource:
-    return table_resource(report, package.settings, package.hints(report), partial(_iter_table, package, report))
+    return table_resource(
+        report, package.settings, package.hints(report), partial(_iter_table, package, report)
+    )
 
 
 def empty_resource(package: Package, report: Report) -> DltResource:
@@ -84,7 +92,9 @@ def _iter_table(package: Package, report: Report) -> Iterator[Any]:
         if delivery.pair.report != report.name:
             continue
         for item, rows in _iter_delivery(package, report, delivery):
-            if package.rest_of and rows:  # elsewhere nobody asks for the keys, of which there may be a million
+            if (
+                package.rest_of and rows
+            ):  # elsewhere nobody asks for the keys, of which there may be a million
                 if not written:
                     yield replacing(report)
                 written.update(report.whole_key_of(row) for row in rows)
@@ -96,7 +106,9 @@ def _iter_table(package: Package, report: Report) -> Iterator[Any]:
         yield from package.rest_of(report, written)
 
 
-def _iter_delivery(package: Package, report: Report, delivery: Delivery) -> Iterator[tuple[Any, list[Row]]]:
+def _iter_delivery(
+    package: Package, report: Report, delivery: Delivery
+) -> Iterator[tuple[Any, list[Row]]]:
     """Yields the items of a delivery, each with the rows in it or removed by it."""
     if delivery.removed:
         removed = list(delivery.removed)
@@ -106,7 +118,11 @@ def _iter_delivery(package: Package, report: Report, delivery: Delivery) -> Iter
         batches = iter_rows(shaper, delivery.reading)
         if package.changes:
             changes = package.changes
-            batches = (changed for rows in batches if (changed := changes.differing(report, delivery.pair.account_id, rows)))
+            batches = (
+                changed
+                for rows in batches
+                if (changed := changes.differing(report, delivery.pair.account_id, rows))
+            )
         yield from iter_items(report, shaper, batches)
 
 
@@ -119,10 +135,15 @@ def _marked(package: Package, report: Report, removed: list[Row]) -> Any:
     keeps = package.settings.keeps_deleted
     if package.rest_of and not keeps:
         return None
-    rows = [{**(row if keeps else {name: row[name] for name in report.whole_key}), DELETED_AT: now} for row in removed]
+    rows = [
+        {**(row if keeps else {name: row[name] for name in report.whole_key}), DELETED_AT: now}
+        for row in removed
+    ]
     if not report.arrow:
         return rows
-    return pa.Table.from_pylist(rows, schema=known_arrow_schema(report) if keeps else arrow_schema(report, {}))
+    return pa.Table.from_pylist(
+        rows, schema=known_arrow_schema(report) if keeps else arrow_schema(report, {})
+    )
 
 
 def replacing(report: Report) -> Any:

@@ -20,31 +20,71 @@ ACCOUNTS_TABLE = "accounts"
 ACCOUNTS_COLUMNS: TTableSchemaColumns = {
     "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
     "name": {"data_type": "text", "description": "Name of the account."},
-    "currency": {"data_type": "text", "description": "The company's currency: rates and costs are in it."},
-    "week_start_day": {"data_type": "text", "description": "On which day the company's week begins."},
+    "currency": {
+        "data_type": "text",
+        "description": "The company's currency: rates and costs are in it.",
+    },
+    "week_start_day": {
+        "data_type": "text",
+        "description": "On which day the company's week begins.",
+    },
 }
 
 COLUMNS: TTableSchemaColumns = {
     "run_id": {"data_type": "text", "nullable": False, "description": "One value per run."},
     "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
-    "report": {"data_type": "text", "nullable": False, "description": "Name of the report and its table."},
-    "started_at": {"data_type": "timestamp", "timezone": True, "description": "When the run began, UTC."},
-    "finished_at": {"data_type": "timestamp", "timezone": True, "description": "When the run was done with it, UTC."},
+    "report": {
+        "data_type": "text",
+        "nullable": False,
+        "description": "Name of the report and its table.",
+    },
+    "started_at": {
+        "data_type": "timestamp",
+        "timezone": True,
+        "description": "When the run began, UTC.",
+    },
+    "finished_at": {
+        "data_type": "timestamp",
+        "timezone": True,
+        "description": "When the run was done with it, UTC.",
+    },
     "rows_new": {"data_type": "bigint", "description": "Keys that were not there before."},
-    "rows_changed": {"data_type": "bigint", "description": "Rows of which a column of the API differed."},
+    "rows_changed": {
+        "data_type": "bigint",
+        "description": "Rows of which a column of the API differed.",
+    },
     "rows_deleted": {"data_type": "bigint", "description": "Rows gone at Harvest."},
-    "rows_here": {"data_type": "bigint", "description": "Rows of the account in the table afterwards."},
-    "rows_at_harvest": {"data_type": "bigint", "description": "Harvest's own count; null where it gives none."},
+    "rows_here": {
+        "data_type": "bigint",
+        "description": "Rows of the account in the table afterwards.",
+    },
+    "rows_at_harvest": {
+        "data_type": "bigint",
+        "description": "Harvest's own count; null where it gives none.",
+    },
     "requests": {"data_type": "bigint", "description": "Requests sent for the report."},
     "seconds": {"data_type": "double", "description": "Seconds of reading."},
-    "verified": {"data_type": "text", "description": "Whether the table equals Harvest: yes, repaired n, part, no and why."},
-    "bookmark": {"data_type": "text", "description": "Newest change that is loaded; the next run asks from a little before."},
-    "error": {"data_type": "text", "description": "Why the report is not complete; null where it is."},
+    "verified": {
+        "data_type": "text",
+        "description": "Whether the table equals Harvest: yes, repaired n, part, no and why.",
+    },
+    "bookmark": {
+        "data_type": "text",
+        "description": "Newest change that is loaded; the next run asks from a little before.",
+    },
+    "error": {
+        "data_type": "text",
+        "description": "Why the report is not complete; null where it is.",
+    },
 }
 
 
 def load_report_resource(
-    run_id: str, started_at: datetime, finished_at: datetime, results: list[ReportResult], kept: dict[str, dict[str, Any]]
+    run_id: str,
+    started_at: datetime,
+    finished_at: datetime,
+    results: list[ReportResult],
+    kept: dict[str, dict[str, Any]],
 ) -> Any:
     """Returns the dlt resource that appends the results of a run; dlt's state keeps what the next run must know.
 
@@ -100,7 +140,9 @@ def accounts_resource(accounts: list[Account], present: list[Row] | None) -> Any
 
     @dlt.resource(
         name=ACCOUNTS_TABLE,
-        write_disposition={"disposition": "merge", "strategy": "delete-insert"} if present is None else "replace",
+        write_disposition={"disposition": "merge", "strategy": "delete-insert"}
+        if present is None
+        else "replace",
         primary_key="account_id",
         columns=ACCOUNTS_COLUMNS,
         file_format="parquet",

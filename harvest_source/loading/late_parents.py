@@ -18,7 +18,12 @@ def known_parents(warehouse: Warehouse, reader: Reader, pair: AccountReport) -> 
     if child.parent is None:
         return frozenset()
     parent = by_name(child.parent.report)
-    ids = {key[0] for key in warehouse.keys(parent, pair.account_id, Comparison(Lists(reader), warehouse).scope(parent))}
+    ids = {
+        key[0]
+        for key in warehouse.keys(
+            parent, pair.account_id, Comparison(Lists(reader), warehouse).scope(parent)
+        )
+    }
     only = child.parent.only
     if only and ids:
         column = parent_id_column(parent)

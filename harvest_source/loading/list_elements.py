@@ -15,7 +15,9 @@ Elements = Mapping[str, Mapping[str, int]]
 """Account id as text: child table: number of elements, as dlt's state keeps it."""
 
 
-def with_other_elements(warehouse: Warehouse, pairs: Collection[AccountReport], kept: Elements) -> set[AccountReport]:
+def with_other_elements(
+    warehouse: Warehouse, pairs: Collection[AccountReport], kept: Elements
+) -> set[AccountReport]:
     """Returns the reports whose lists have another number of elements than the last run left.
 
     Args:
@@ -34,13 +36,17 @@ def with_other_elements(warehouse: Warehouse, pairs: Collection[AccountReport], 
     }
 
 
-def elements_to_keep(warehouse: Warehouse, pairs: Collection[AccountReport], kept: Elements) -> dict[str, dict[str, Any]]:
+def elements_to_keep(
+    warehouse: Warehouse, pairs: Collection[AccountReport], kept: Elements
+) -> dict[str, dict[str, Any]]:
     """Returns how many elements each list has, now of the given accounts and reports, else as it was kept."""
     numbers = {account_id: dict(each) for account_id, each in kept.items()}
     now = warehouse.count_elements({pair.report for pair in pairs})
     if now is None:
         return numbers
-    emptied = {(table, int(account_id)) for account_id, each in kept.items() for table in each}  # no row is counted there
+    emptied = {
+        (table, int(account_id)) for account_id, each in kept.items() for table in each
+    }  # no row is counted there
     for table, account_id in now.keys() | emptied:
         if AccountReport(account_id, _report_of(table)) in pairs:
             numbers.setdefault(str(account_id), {})[table] = now[table, account_id]

@@ -23,7 +23,9 @@ class Asked:
     """What one answer tells of a list."""
 
     total: int | None  # Harvest's count of its rows, `None` where it gives none
-    reading: Reading | None = None  # the rows, where they were asked for and the answer holds them all
+    reading: Reading | None = (
+        None  # the rows, where they were asked for and the answer holds them all
+    )
 
 
 @dataclass
@@ -43,7 +45,10 @@ class Lists:
             AccessLostError: Harvest refuses the token.
         """
         with ThreadPoolExecutor(THREADS, thread_name_prefix="harvest-counts") as pool:
-            futures = {pair: pool.submit(self._ask_safely, pair, rows=rows) for pair, rows in needed.items()}
+            futures = {
+                pair: pool.submit(self._ask_safely, pair, rows=rows)
+                for pair, rows in needed.items()
+            }
         for pair, future in futures.items():
             try:
                 self._ahead[pair] = future.result()
@@ -69,28 +74,43 @@ class Lists:
 
     def read_ahead(self) -> list[AccountReport]:
         """Returns the lists whose rows were asked ahead and not taken yet."""
-        return [pair for pair, asked in self._ahead.items() if isinstance(asked, Asked) and asked.reading]
+        return [
+            pair
+            for pair, asked in self._ahead.items()
+            if isinstance(asked, Asked) and asked.reading
+        ]
 
     def is_whole(self, outcome: Outcome) -> bool:
         """Returns whether the run read a whole list: then that is Harvest's list itself."""
         reading = outcome.reading
-        return bool(reading and not reading.report.parent and reading.since == self.reader.choice.since)
+        return bool(
+            reading and not reading.report.parent and reading.since == self.reader.choice.since
+        )
 
     @property
     def began(self) -> datetime | None:
         """Returns the server's time when lists began to be read in this run: what changed since is the next run's."""
-        return min((reading.started for reading in self.reader.lists.values() if reading.started), default=None)
+        return min(
+            (reading.started for reading in self.reader.lists.values() if reading.started),
+            default=None,
+        )
 
     def bound(self, report: Report, since: datetime | None = None) -> datetime | None:
         """Returns from which change time on a list is compared, of what changed since; `None` for all of it."""
-        bounds = [bound for bound in (self.reader.choice.since, since) if bound and report.takes_updated_since]
+        bounds = [
+            bound
+            for bound in (self.reader.choice.since, since)
+            if bound and report.takes_updated_since
+        ]
         if self.reader.settings.begins_at and report.from_start_date:
             bounds.append(self.reader.settings.begins_at)
         return max(bounds, default=None)
 
     def query(self, pair: AccountReport, since: datetime | None = None) -> ListQuery:
         """Returns a list under the filters of the run, of what changed since."""
-        return self.reader.query(pair, max(filter(None, (self.reader.choice.since, since)), default=None))
+        return self.reader.query(
+            pair, max(filter(None, (self.reader.choice.since, since)), default=None)
+        )
 
     def read(self, pair: AccountReport) -> Reading:
         """Reads a whole list."""

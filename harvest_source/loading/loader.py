@@ -20,7 +20,12 @@ from harvest_source.errors import ApiError
 from harvest_source.loading.apart import load_apart
 from harvest_source.loading.changes import ChangeFilter
 from harvest_source.loading.delivery import Delivery, Package, empty_resource, package_source
-from harvest_source.loading.history import ACCOUNTS_TABLE, accounts_resource, build_source, load_report_resource
+from harvest_source.loading.history import (
+    ACCOUNTS_TABLE,
+    accounts_resource,
+    build_source,
+    load_report_resource,
+)
 from harvest_source.loading.listener import Listener
 from harvest_source.loading.package import finish_pending, load
 from harvest_source.loading.preparing import prepare
@@ -104,14 +109,22 @@ class Loader:
             when: says which run reads from the beginning what lost its rows, if not this one.
         """
         now = datetime.now(UTC)
-        own = [deleted_rows_resource({}), accounts_resource([], None), load_report_resource("", now, now, [], {})]
+        own = [
+            deleted_rows_resource({}),
+            accounts_resource([], None),
+            load_report_resource("", now, now, [], {}),
+        ]
         with self._kept_open():
             self.check_alone()
             source = package_source(self._package, self.reports, *own)
             if not complete_tables(self.pipeline, source, self.listener.note, when):
-                lacking = [report for report in self.reports if not was_loaded(self.pipeline, report)]
+                lacking = [
+                    report for report in self.reports if not was_loaded(self.pipeline, report)
+                ]
                 names = {report.name for report in lacking}
-                elsewhere = [pair for pair in self.states() if pair.report in names]  # their rows are in no table of ours
+                elsewhere = [
+                    pair for pair in self.states() if pair.report in names
+                ]  # their rows are in no table of ours
                 if elsewhere:
                     self.forget(elsewhere)
                 empty = [empty_resource(self._package, report) for report in lacking]
@@ -141,7 +154,11 @@ class Loader:
         with self._kept_open():
             with self.warehouse(names) as warehouse:
                 changes = ChangeFilter(warehouse)
-                package = replace(self._package, deliveries={each.pair: each for each in deliveries}, changes=changes)
+                package = replace(
+                    self._package,
+                    deliveries={each.pair: each for each in deliveries},
+                    changes=changes,
+                )
                 if self.settings.keeps_deleted:
                     changes.leave_own_columns(removed)
                 self.pipeline.extract(package_source(package, reports, *others))
@@ -161,7 +178,11 @@ class Loader:
         add_indexes(self.pipeline, [report.name for report in self.reports])
 
     def write_history(
-        self, times: RunTimes, results: list[ReportResult], accounts: list[Account], kept: dict[str, dict[str, Any]]
+        self,
+        times: RunTimes,
+        results: list[ReportResult],
+        accounts: list[Account],
+        kept: dict[str, dict[str, Any]],
     ) -> None:
         """Writes the run's rows of `load_report` and `accounts`, and what the next run must know.
 
@@ -171,7 +192,9 @@ class Loader:
             accounts: of the run.
             kept: by name of `states`: account id: what is kept of it.
         """
-        history = load_report_resource(times.run_id, times.started_at, datetime.now(UTC), results, kept)
+        history = load_report_resource(
+            times.run_id, times.started_at, datetime.now(UTC), results, kept
+        )
         present = None
         if self.rewrites:
             with self.warehouse() as warehouse:

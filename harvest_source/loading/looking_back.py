@@ -19,7 +19,10 @@ LOOK_HOURS = 20  # so long after the last look comes the next: a daily run takes
 WHOLE_ROWS = 10_000  # a list of up to so many rows is read whole, with five requests
 MOST_REQUESTS = 7  # for one list, but where something is found
 INSTANTS = 6  # since so many a longer one is counted
-STEP, TURN = 4.0, 0.618  # each so many times as far back as the one before, on each day somewhere else in between
+STEP, TURN = (
+    4.0,
+    0.618,
+)  # each so many times as far back as the one before, on each day somewhere else in between
 
 
 def is_due(pair: AccountReport, looked: Mapping[AccountReport, int]) -> bool:
@@ -27,7 +30,9 @@ def is_due(pair: AccountReport, looked: Mapping[AccountReport, int]) -> bool:
     return not 0 <= current_hour() - looked.get(pair, 0) < LOOK_HOURS
 
 
-def look_back(comparison: Comparison, pair: AccountReport, since: datetime | None, *, whole: bool) -> Finding | None:
+def look_back(
+    comparison: Comparison, pair: AccountReport, since: datetime | None, *, whole: bool
+) -> Finding | None:
     """Returns how a list compares where it differs in spite of its count, `None` where no difference was seen.
 
     Args:
@@ -47,7 +52,9 @@ def look_back(comparison: Comparison, pair: AccountReport, since: datetime | Non
     if finding or not whole:
         return finding
     for instant in _instants(since):
-        if _count_differs(comparison, pair, instant, comparison.lists.ask(pair, instant, rows=False).total):
+        if _count_differs(
+            comparison, pair, instant, comparison.lists.ask(pair, instant, rows=False).total
+        ):
             return comparison.read_all(pair)
     return None
 
@@ -59,16 +66,24 @@ def _told(finding: Finding) -> Finding | None:
 def _last_day(comparison: Comparison, pair: AccountReport, since: datetime) -> Finding | None:
     asked = comparison.lists.ask(pair, since, rows=True)
     if asked.reading is None:
-        return comparison.read_all(pair) if _count_differs(comparison, pair, since, asked.total) else None
+        return (
+            comparison.read_all(pair)
+            if _count_differs(comparison, pair, since, asked.total)
+            else None
+        )
     finding = comparison.against(asked.reading, since)
     if finding.equal:
         return None
     if finding.gone or not comparison.holds(asked.reading):
-        return _told(comparison.read_all(pair))  # the count was equal: what makes up for it lies elsewhere
+        return _told(
+            comparison.read_all(pair)
+        )  # the count was equal: what makes up for it lies elsewhere
     return Finding(comparison.here(pair), reading=finding.reading)
 
 
-def _count_differs(comparison: Comparison, pair: AccountReport, since: datetime, total: int | None) -> bool:
+def _count_differs(
+    comparison: Comparison, pair: AccountReport, since: datetime, total: int | None
+) -> bool:
     """Returns whether Harvest counts another number of rows changed since than the table has; not while rows change."""
     if total is None or comparison.matches(pair, total, since):
         return False

@@ -27,11 +27,22 @@ class OwnColumns:
 
     warehouse: Warehouse
     _met: dict[str, set[str]] = field(default_factory=dict)  # table: columns
-    _holders: defaultdict[tuple[str, int], set[int | None]] = field(default_factory=lambda: defaultdict(set))
-    _rewritten: defaultdict[tuple[str, int], set[int | None]] = field(default_factory=lambda: defaultdict(set))
+    _holders: defaultdict[tuple[str, int], set[int | None]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+    _rewritten: defaultdict[tuple[str, int], set[int | None]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
     _reports: dict[str, Report] = field(default_factory=dict)  # table: whose
 
-    def take(self, report: Report, table: str, account_id: int, rows: Iterable[Row], id_column: str | None) -> None:
+    def take(
+        self,
+        report: Report,
+        table: str,
+        account_id: int,
+        rows: Iterable[Row],
+        id_column: str | None,
+    ) -> None:
         """Takes a user's columns out of rows that were read from the destination, and notes which rows have values there.
 
         Args:
@@ -62,8 +73,18 @@ class OwnColumns:
             self._put_back(table, only_empty=True)
         for (table, account_id), ids in self._rewritten.items():
             id_column, match = _found_by(self._reports[table], table, self.warehouse.columns(table))
-            columns = ("account_id", *match, *self.warehouse.stored_columns(table, self._met[table]))
-            self._copy(table, columns, account_id, id_column, sorted(each for each in ids if each is not None))
+            columns = (
+                "account_id",
+                *match,
+                *self.warehouse.stored_columns(table, self._met[table]),
+            )
+            self._copy(
+                table,
+                columns,
+                account_id,
+                id_column,
+                sorted(each for each in ids if each is not None),
+            )
 
     def put_back(self, warehouse: Warehouse) -> None:
         """Puts the copied values back after the load."""
@@ -71,25 +92,44 @@ class OwnColumns:
         for table in {table for table, _ in self._rewritten}:
             self._put_back(table, only_empty=False)
 
-    def _copy(self, table: str, columns: Iterable[str], account_id: int, id_column: str | None, ids: list[int]) -> None:
+    def _copy(
+        self,
+        table: str,
+        columns: Iterable[str],
+        account_id: int,
+        id_column: str | None,
+        ids: list[int],
+    ) -> None:
         """Adds some columns of an account's rows, of all or of those with some ids, to the copy of a table."""
         names = ", ".join(map(self.warehouse.name_of_column, columns))
         source, copy = self.warehouse.name_of(table), self.warehouse.name_of(COPY + table)
-        statements = [f"create table if not exists {copy} as select {names} from {source} where 1 = 0"]
+        statements = [
+            f"create table if not exists {copy} as select {names} from {source} where 1 = 0"
+        ]
         for start in range(0, len(ids) or 1, KEYS_PER_QUERY):
             own = EVERY_ROW.of(account_id)
-            scope = own.where(id_column, "in", ids[start : start + KEYS_PER_QUERY]) if id_column else own
+            scope = (
+                own.where(id_column, "in", ids[start : start + KEYS_PER_QUERY])
+                if id_column
+                else own
+            )
             condition, _ = sql_of(scope, self.warehouse.name_of_column)
-            statements.append(f"insert into {copy} ({names}) select {names} from {source} where {condition}")
+            statements.append(
+                f"insert into {copy} ({names}) select {names} from {source} where {condition}"
+            )
         self.warehouse.execute(*statements)
 
     def _put_back(self, table: str, *, only_empty: bool) -> None:
         _, match = _found_by(self._reports[table], table, self.warehouse.columns(table))
         name_of, escaped = self.warehouse.name_of, self.warehouse.name_of_column
-        found = " and ".join(f"t.{escaped(name)} = k.{escaped(name)}" for name in ("account_id", *match))
+        found = " and ".join(
+            f"t.{escaped(name)} = k.{escaped(name)}" for name in ("account_id", *match)
+        )
         statements = []
         for name in map(escaped, self.warehouse.stored_columns(table, self._met[table])):
-            where = f"{found} and k.{name} is not null{f' and t.{name} is null' if only_empty else ''}"
+            where = (
+                f"{found} and k.{name} is not null{f' and t.{name} is null' if only_empty else ''}"
+            )
             statements.append(
                 f"update {name_of(table)} as t set {name} = k.{name} from {name_of(COPY + table)} as k where {where}"
             )

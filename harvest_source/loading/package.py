@@ -42,7 +42,9 @@ def tidy(pipeline: dlt.Pipeline) -> None:
     """
     make_folders(pipeline)
     extracted = extracted_packages(pipeline)
-    for load_id in set(pipeline.list_normalized_load_packages()) & set(pipeline.list_extracted_load_packages()):
+    for load_id in set(pipeline.list_normalized_load_packages()) & set(
+        pipeline.list_extracted_load_packages()
+    ):
         extracted.delete_package(load_id)
 
 
@@ -55,7 +57,10 @@ def was_killed_in_a_job(pipeline: dlt.Pipeline) -> bool:
 def has_begun_to_load(pipeline: dlt.Pipeline) -> bool:
     """Returns whether the destination was made ready for a pending package: of files, those that it replaces are gone."""
     packages = normalized_packages(pipeline)
-    return any(packages.get_schema_update_file(load_id) is None for load_id in pipeline.list_normalized_load_packages())
+    return any(
+        packages.get_schema_update_file(load_id) is None
+        for load_id in pipeline.list_normalized_load_packages()
+    )
 
 
 def pending_snapshot(pipeline: dlt.Pipeline) -> str | None:
@@ -63,4 +68,6 @@ def pending_snapshot(pipeline: dlt.Pipeline) -> str | None:
     places = (normalized_packages(pipeline), extracted_packages(pipeline))
     pending = [(load_id, place) for place in places for load_id in place.list_packages()]
     load_id, place = min(pending, key=lambda each: each[0])
-    return place.load_pipeline_state(load_id)[0] if place.can_restore_pipeline_state(load_id) else None
+    return (
+        place.load_pipeline_state(load_id)[0] if place.can_restore_pipeline_state(load_id) else None
+    )

@@ -44,13 +44,21 @@ def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -
     """
     knew = bool(states_of(pipeline))
     tidy(pipeline)
-    replaced = not can_merge(pipeline) and has_begun_to_load(pipeline)  # nobody else has the rows of other accounts
-    if not replaced and was_killed_in_a_job(pipeline):  # run again, its rows would stand twice in the staging table
+    replaced = not can_merge(pipeline) and has_begun_to_load(
+        pipeline
+    )  # nobody else has the rows of other accounts
+    if not replaced and was_killed_in_a_job(
+        pipeline
+    ):  # run again, its rows would stand twice in the staging table
         pipeline.abort_packages()
-        listener.note("an earlier run was killed in the middle of a load: that load is taken back and read again")
+        listener.note(
+            "an earlier run was killed in the middle of a load: that load is taken back and read again"
+        )
         load_normalized(pipeline)  # records that it was taken back
     if replaced and drop_pending:
-        listener.note("the pending load is finished, not dropped: the files that it replaces are gone already")
+        listener.note(
+            "the pending load is finished, not dropped: the files that it replaces are gone already"
+        )
     finishes = False
     if pipeline.has_pending_data:
         finishes = _finish_or_drop(pipeline, listener, drop_pending=drop_pending and not replaced)
@@ -59,9 +67,13 @@ def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -
         _forget_working_state(pipeline)
     pipeline.sync_destination()
     if knew and not states_of(pipeline):
-        listener.note("the destination holds no earlier load (deleted or moved?): this is a first load")
+        listener.note(
+            "the destination holds no earlier load (deleted or moved?): this is a first load"
+        )
     elif beyond:
-        listener.note("the destination is older than the working state (a backup, or another database?): its own state counts")
+        listener.note(
+            "the destination is older than the working state (a backup, or another database?): its own state counts"
+        )
     return finishes
 
 
@@ -102,7 +114,9 @@ def _finish(pipeline: dlt.Pipeline) -> str | None:
     except PipelineStepFailed as failure:
         if is_passing(failure):
             raise
-        if failure.step == "normalize" or not pipeline.has_pending_data:  # dlt drops what a destination calls wrong
+        if (
+            failure.step == "normalize" or not pipeline.has_pending_data
+        ):  # dlt drops what a destination calls wrong
             return reason(failure)
         raise LoadFailedError(
             "the destination refused a pending load of an earlier run once more: {}; if it stays so, run with --drop-pending: "

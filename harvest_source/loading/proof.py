@@ -37,12 +37,18 @@ class Proof:
     callers: Callers  # whose rows the tables may hold
     looked: Mapping[AccountReport, int]  # hour of the last look at a whole list
     accept_deletions: bool = False
-    doubts: dict[int, str] = field(default_factory=dict)  # account id: why none of its rows is removed
+    doubts: dict[int, str] = field(
+        default_factory=dict
+    )  # account id: why none of its rows is removed
 
     def __post_init__(self) -> None:
         self._lists = Lists(self.reader)
-        self._compared: list[AccountReport] = []  # parents first, since what hangs on them goes with them
-        self._sees_all = {account.id for account in self.accounts if ADMINISTRATOR in account.access_roles}
+        self._compared: list[
+            AccountReport
+        ] = []  # parents first, since what hangs on them goes with them
+        self._sees_all = {
+            account.id for account in self.accounts if ADMINISTRATOR in account.access_roles
+        }
 
     @property
     def compares_whole_tables(self) -> bool:
@@ -52,7 +58,10 @@ class Proof:
     @property
     def _ignores(self) -> bool:
         """Returns whether nobody wants to know what is gone; a full refresh replaces the rows all the same."""
-        return self.reader.settings.deleted_rows == "ignore" and self.reader.choice.mode is not Mode.REPLACE
+        return (
+            self.reader.settings.deleted_rows == "ignore"
+            and self.reader.choice.mode is not Mode.REPLACE
+        )
 
     def choose(self) -> None:
         """Chooses what is compared: what is loaded, unless the caller may not see rows that an earlier one saw.
@@ -87,7 +96,11 @@ class Proof:
         """Asks Harvest at once for the counts and rows of all lists that this run did not read as a whole."""
         with self.open_warehouse() as warehouse:
             comparison = Comparison(self._lists, warehouse)
-            lists = [pair for pair in self._compared if _is_list(pair) and not self._lists.is_whole(self._outcome(pair))]
+            lists = [
+                pair
+                for pair in self._compared
+                if _is_list(pair) and not self._lists.is_whole(self._outcome(pair))
+            ]
             self._lists.ask_ahead({pair: comparison.is_short(pair) for pair in lists})
 
     def compare(self) -> list[Delivery]:
@@ -99,18 +112,27 @@ class Proof:
         if self.reader.choice.since:
             return []
         return self._find(
-            [pair for pair in self._compared if self.results[pair].counted and not self.results[pair].error], self._look_back
+            [
+                pair
+                for pair in self._compared
+                if self.results[pair].counted and not self.results[pair].error
+            ],
+            self._look_back,
         )
 
     def have_parents_changed(self) -> bool:
         """Returns whether rows came or went on which others hang."""
-        return any(self.results[pair].repaired for pair in self._compared if pair.report in CASCADES)
+        return any(
+            self.results[pair].repaired for pair in self._compared if pair.report in CASCADES
+        )
 
     def children(self) -> list[AccountReport]:
         """Returns the compared reports of children, as the settings have them."""
         return [pair for pair in self._compared if self.reader.report(pair.report).parent]
 
-    def _find(self, chosen: list[AccountReport], compare: Callable[[AccountReport, Comparison], Finding]) -> list[Delivery]:
+    def _find(
+        self, chosen: list[AccountReport], compare: Callable[[AccountReport, Comparison], Finding]
+    ) -> list[Delivery]:
         if not chosen:
             return []
         with self.open_warehouse() as warehouse:
@@ -123,7 +145,10 @@ class Proof:
             self._tell_doubts(removals)
             removed = removals.last_known()
         readings = {pair: finding.reading for pair, finding in findings.items() if finding.reading}
-        return [Delivery(pair, readings.get(pair), removed=removed.get(pair, ())) for pair in {**readings, **removed}]
+        return [
+            Delivery(pair, readings.get(pair), removed=removed.get(pair, ()))
+            for pair in {**readings, **removed}
+        ]
 
     def _finding(
         self,
@@ -151,59 +176,105 @@ class Proof:
 
     def _marked(self, pair: AccountReport, finding: Finding, warehouse: Warehouse) -> set[Key]:
         """Returns the keys of rows that earlier runs marked as gone and kept, where none are kept any more."""
-        if self.reader.settings.keeps_deleted or not warehouse.count(pair.report, pair.account_id, MARKED):
+        if self.reader.settings.keeps_deleted or not warehouse.count(
+            pair.report, pair.account_id, MARKED
+        ):
             return set()
         back = finding.reading.keys if finding.reading else set()
         return warehouse.keys(by_name(pair.report), pair.account_id, MARKED) - back
 
-    def _look_for_caller(self, account: Account, findings: Mapping[AccountReport, Finding], removals: Removals) -> None:
+    def _look_for_caller(
+        self, account: Account, findings: Mapping[AccountReport, Finding], removals: Removals
+    ) -> None:
         """Doubts an account whose list of users, read whole by an administrator, lacks that administrator."""
         caller_id = account.caller.get("id")
         if self.accept_deletions or caller_id is None or account.id not in self._sees_all:
             return
         users = AccountReport(account.id, USERS)
         found = findings.get(users)
-        readings = [*self.reader.lists.values(), *([found.reading] if found and found.reading else [])]
-        of_users = [each for each in readings if (each.account_id, each.report.name, each.since) == (account.id, USERS, None)]
+        readings = [
+            *self.reader.lists.values(),
+            *([found.reading] if found and found.reading else []),
+        ]
+        of_users = [
+            each
+            for each in readings
+            if (each.account_id, each.report.name, each.since) == (account.id, USERS, None)
+        ]
         is_gone = bool(found and (caller_id,) in found.gone)
         if is_gone or any((caller_id,) not in each.keys for each in of_users):
-            doubt = removals.doubts.setdefault(account.id, "Harvest's list of users lacks the token's own user")
+            doubt = removals.doubts.setdefault(
+                account.id, "Harvest's list of users lacks the token's own user"
+            )
             if found:
                 self.results[users].fail(doubt)
 
     def _tell_doubts(self, removals: Removals) -> None:
         for account_id, doubt in removals.doubts.items():
             kept = f"nothing of account {account_id} was removed; run again with --accept-deletions if that is right"
-            for pair in [pair for pair, keys in removals.gone.items() if pair.account_id == account_id and keys]:
+            for pair in [
+                pair
+                for pair, keys in removals.gone.items()
+                if pair.account_id == account_id and keys
+            ]:
                 self.results[pair].fail(f"{doubt}: {kept}")
 
     def _compare(self, pair: AccountReport, comparison: Comparison) -> Finding:
         outcome = self._outcome(pair)
         report = self.reader.report(pair.report)
-        gone = self._gone_children(report, pair, outcome, comparison.warehouse) if report.parent and outcome.reading else set()
+        gone = (
+            self._gone_children(report, pair, outcome, comparison.warehouse)
+            if report.parent and outcome.reading
+            else set()
+        )
         if not _is_list(pair):
             return Finding(gone=frozenset(gone - self._under_unseen(pair, comparison.warehouse)))
-        finding = self._without_unseen(pair, comparison.compare(pair, outcome), comparison.warehouse)
+        finding = self._without_unseen(
+            pair, comparison.compare(pair, outcome), comparison.warehouse
+        )
         return replace(finding, gone=finding.gone | gone - self.results[pair].unseen)
 
-    def _gone_children(self, report: Report, pair: AccountReport, outcome: Outcome, warehouse: Warehouse) -> set[Key]:
+    def _gone_children(
+        self, report: Report, pair: AccountReport, outcome: Outcome, warehouse: Warehouse
+    ) -> set[Key]:
         """Returns the keys of children in the table which their parents, read now, no longer have."""
         assert outcome.reading is not None  # noqa: S101 - the caller has looked
         if not self._covers_all(report, outcome):
-            return children_of(warehouse, report, pair.account_id, outcome.parents) - outcome.reading.keys
+            return (
+                children_of(warehouse, report, pair.account_id, outcome.parents)
+                - outcome.reading.keys
+            )
         gone = warehouse.keys(report, pair.account_id) - outcome.reading.keys
-        return gone - (children_of(warehouse, report, pair.account_id, outcome.plan.hidden) if outcome.plan else set())
+        return gone - (
+            children_of(warehouse, report, pair.account_id, outcome.plan.hidden)
+            if outcome.plan
+            else set()
+        )
 
     def _covers_all(self, report: Report, outcome: Outcome) -> bool:
         """Returns whether the children of every parent there is were read: others in the table have lost theirs."""
         limited = self.reader.settings.begins_at and report.from_start_date
-        return bool(outcome.plan and outcome.plan.whole and not limited and not self.reader.choice.since)
+        return bool(
+            outcome.plan and outcome.plan.whole and not limited and not self.reader.choice.since
+        )
 
-    def _without_unseen(self, pair: AccountReport, finding: Finding, warehouse: Warehouse) -> Finding:
+    def _without_unseen(
+        self, pair: AccountReport, finding: Finding, warehouse: Warehouse
+    ) -> Finding:
         """Takes out of what is gone what Harvest has and does not show to the caller."""
         unseen = finding.gone & self._under_unseen(pair, warehouse)
-        outcomes = [result.outcome for each, result in self.results.items() if each.account_id == pair.account_id]
-        refused = {row_id for outcome in outcomes if outcome for name, row_id in outcome.hidden if name == pair.report}
+        outcomes = [
+            result.outcome
+            for each, result in self.results.items()
+            if each.account_id == pair.account_id
+        ]
+        refused = {
+            row_id
+            for outcome in outcomes
+            if outcome
+            for name, row_id in outcome.hidden
+            if name == pair.report
+        }
         sees_all = pair.account_id in self._sees_all
         unseen |= unseen_among(self.reader, pair, refused, finding.gone - unseen, sees_all=sees_all)
         self.results[pair].unseen |= unseen
@@ -221,7 +292,9 @@ class Proof:
 
     def _look_back(self, pair: AccountReport, comparison: Comparison) -> Finding:
         reading = self._outcome(pair).reading
-        found = look_back(comparison, pair, reading.since if reading else None, whole=is_due(pair, self.looked))
+        found = look_back(
+            comparison, pair, reading.since if reading else None, whole=is_due(pair, self.looked)
+        )
         if found:
             return self._without_unseen(pair, found, comparison.warehouse)
         return Finding(self.results[pair].at_harvest, equal=True, counted=True)
@@ -229,7 +302,9 @@ class Proof:
     def confirm(self) -> None:
         """Counts once more after the repair, and says how each table stands."""
         with self.open_warehouse() as warehouse:
-            comparison = Comparison(self._lists, warehouse, {pair: self.results[pair].unseen for pair in self._compared})
+            comparison = Comparison(
+                self._lists, warehouse, {pair: self.results[pair].unseen for pair in self._compared}
+            )
             for pair in self._compared:
                 result = self.results[pair]
                 if result.error:
@@ -237,12 +312,24 @@ class Proof:
                 result.older = self._older(pair, warehouse)
                 if not _is_list(pair):
                     result.verified = self._read_ago(pair)
-                elif result.at_harvest is not None and not comparison.matches(pair, result.at_harvest):
+                elif result.at_harvest is not None and not comparison.matches(
+                    pair, result.at_harvest
+                ):
                     here = comparison.here(pair)
-                    result.fail(f"the table has {here} rows, Harvest {result.at_harvest}; the next run looks again")
+                    result.fail(
+                        f"the table has {here} rows, Harvest {result.at_harvest}; the next run looks again"
+                    )
                 else:
-                    yes = Verdict.REPAIRED if result.repaired else Verdict.PART if self.reader.choice.since else Verdict.YES
-                    result.verified = Verified(yes, rows=result.repaired, besides=not_seen(pair.report, len(result.unseen)))
+                    yes = (
+                        Verdict.REPAIRED
+                        if result.repaired
+                        else Verdict.PART
+                        if self.reader.choice.since
+                        else Verdict.YES
+                    )
+                    result.verified = Verified(
+                        yes, rows=result.repaired, besides=not_seen(pair.report, len(result.unseen))
+                    )
 
     def _older(self, pair: AccountReport, warehouse: Warehouse) -> int:
         """Returns the number of a table's rows that changed last before start_date, or whose parents did."""
@@ -250,7 +337,10 @@ class Proof:
         if not start or not report.from_start_date or self.reader.choice.since:
             return 0
         if report.linked_by is None:
-            return warehouse.count(report.name, pair.account_id, LIVE.where("updated_at", "<", start)) or 0
+            return (
+                warehouse.count(report.name, pair.account_id, LIVE.where("updated_at", "<", start))
+                or 0
+            )
         plan = self._outcome(pair).plan
         followed = {parent_id for ids in plan.read.values() for parent_id in ids} if plan else set()
         children = warehouse.count_by(report.name, report.linked_by, pair.account_id)
@@ -264,14 +354,24 @@ class Proof:
         hours = [int(hour) for hour in plan.read] if plan else []
         days = (current_hour() - min(hours, default=current_hour())) // 24
         parent = self.reader.report(pair.report).parent
-        return Verified(Verdict.READ_AGO, days=days, besides=not_seen(parent.report, len(plan.hidden)) if parent and plan else ())
+        return Verified(
+            Verdict.READ_AGO,
+            days=days,
+            besides=not_seen(parent.report, len(plan.hidden)) if parent and plan else (),
+        )
 
     def looks(self) -> dict[str, dict[str, int]]:
         """Returns when whole lists were looked at, account by account, with those that were looked at now."""
         hours = dict(self.looked)
         if not self.reader.choice.since:
-            compared = [pair for pair, result in self.results.items() if result.at_harvest is not None and not result.error]
-            hours |= {pair: current_hour() for pair in compared if _is_list(pair) and is_due(pair, hours)}
+            compared = [
+                pair
+                for pair, result in self.results.items()
+                if result.at_harvest is not None and not result.error
+            ]
+            hours |= {
+                pair: current_hour() for pair in compared if _is_list(pair) and is_due(pair, hours)
+            }
         by_account: dict[str, dict[str, int]] = {}
         for pair, hour in hours.items():
             by_account.setdefault(str(pair.account_id), {})[pair.report] = hour

@@ -17,19 +17,39 @@ from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.extract import DltResource
 
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import CASCADES, SECRET_COLUMNS, AccountReport, Key, Report, by_name
+from harvest_source.catalogue.reports import (
+    CASCADES,
+    SECRET_COLUMNS,
+    AccountReport,
+    Key,
+    Report,
+    by_name,
+)
 from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
 from harvest_source.reading.values import to_json
 
 TABLE = "deleted_rows"
-DOUBTFUL_ROWS = 20  # from so many rows on, more than half of a table does not go without being asked
+DOUBTFUL_ROWS = (
+    20  # from so many rows on, more than half of a table does not go without being asked
+)
 
 COLUMNS: TTableSchemaColumns = {
     "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
-    "report": {"data_type": "text", "nullable": False, "description": "Report and table that the row stood in."},
+    "report": {
+        "data_type": "text",
+        "nullable": False,
+        "description": "Report and table that the row stood in.",
+    },
     "id": {"data_type": "bigint", "description": "Harvest's id of the row."},
-    "noticed_at": {"data_type": "timestamp", "timezone": True, "description": "When it was noticed to be gone, UTC."},
-    "row": {"data_type": "text", "description": "The row as it was last known, as JSON, its lists included."},
+    "noticed_at": {
+        "data_type": "timestamp",
+        "timezone": True,
+        "description": "When it was noticed to be gone, UTC.",
+    },
+    "row": {
+        "data_type": "text",
+        "description": "The row as it was last known, as JSON, its lists included.",
+    },
 }
 
 
@@ -41,8 +61,12 @@ class Removals:
     chosen: set[AccountReport]  # what this run is about: only these rows are taken out
     accept: bool = False
     gone: dict[AccountReport, set[Key]] = field(default_factory=dict)
-    marked: dict[AccountReport, set[Key]] = field(default_factory=dict)  # gone since long, and kept until now
-    doubts: dict[int, str] = field(default_factory=dict)  # account id: why none of its rows may be removed
+    marked: dict[AccountReport, set[Key]] = field(
+        default_factory=dict
+    )  # gone since long, and kept until now
+    doubts: dict[int, str] = field(
+        default_factory=dict
+    )  # account id: why none of its rows may be removed
 
     def add(self, pair: AccountReport, keys: AbstractSet[Key]) -> None:
         """Notes keys that are gone at Harvest, and what Harvest deleted along with them.
@@ -82,7 +106,13 @@ class Removals:
                 below = AccountReport(pair.account_id, child)
                 if below not in self.chosen:
                     continue
-                under = keys_under(self.warehouse, by_name(child), pair.account_id, column, {key[0] for key in found[above]})
+                under = keys_under(
+                    self.warehouse,
+                    by_name(child),
+                    pair.account_id,
+                    column,
+                    {key[0] for key in found[above]},
+                )
                 fresh = under - self.gone.get(below, set()) - found.get(below, set())
                 if fresh:
                     found.setdefault(below, set()).update(fresh)
@@ -94,26 +124,40 @@ class Removals:
         return {
             pair: tuple(self._rows(pair.account_id, by_name(pair.report), keys))
             for pair in {**self.gone, **self.marked}
-            if pair.account_id not in self.doubts and (keys := self.gone.get(pair, set()) | self.marked.get(pair, set()))
+            if pair.account_id not in self.doubts
+            and (keys := self.gone.get(pair, set()) | self.marked.get(pair, set()))
         }
 
     def _rows(self, account_id: int, report: Report, keys: set[Key]) -> list[Row]:
-        found = self.warehouse.rows_by_id(report.name, account_id, report.key[0], (key[0] for key in keys))
+        found = self.warehouse.rows_by_id(
+            report.name, account_id, report.key[0], (key[0] for key in keys)
+        )
         rows = [row for row in found if report.key_of(row) in keys]
         ids = (row.get("id") for row in rows)
-        lists = self.warehouse.lists_of(report, (each.name for each in report.lists), account_id, ids)
+        lists = self.warehouse.lists_of(
+            report, (each.name for each in report.lists), account_id, ids
+        )
         for row in rows:
-            row.update({name: [without_dlt(each) for each in elements.get(row["id"], [])] for name, elements in lists.items()})
+            row.update(
+                {
+                    name: [without_dlt(each) for each in elements.get(row["id"], [])]
+                    for name, elements in lists.items()
+                }
+            )
         return [without_dlt(row) for row in rows]
 
 
-def children_of(warehouse: Warehouse, report: Report, account_id: int, parents: Iterable[int]) -> set[Key]:
+def children_of(
+    warehouse: Warehouse, report: Report, account_id: int, parents: Iterable[int]
+) -> set[Key]:
     """Returns the keys of the children in the table of some parents."""
     column = report.linked_by or "project__id"
     return keys_under(warehouse, report, account_id, column, parents)
 
 
-def keys_under(warehouse: Warehouse, report: Report, account_id: int, column: str, ids: Iterable[int]) -> set[Key]:
+def keys_under(
+    warehouse: Warehouse, report: Report, account_id: int, column: str, ids: Iterable[int]
+) -> set[Key]:
     """Returns the keys of a table's rows, but for those marked as gone, that have one of some ids in a column."""
     rows = warehouse.rows_by_id(report.name, account_id, column, ids)
     return {report.key_of(row) for row in rows if row.get(DELETED_AT) is None}
@@ -147,4 +191,8 @@ def _without_secrets(row: Row) -> Row:
 
 
 def _public(value: Any) -> Any:
-    return [_without_secrets(each) if isinstance(each, dict) else each for each in value] if isinstance(value, list) else value
+    return (
+        [_without_secrets(each) if isinstance(each, dict) else each for each in value]
+        if isinstance(value, list)
+        else value
+    )

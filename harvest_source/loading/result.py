@@ -61,13 +61,17 @@ class Result:
     """What a run learns of one report of one account: one record, written by the run and by its proof and nobody else."""
 
     pair: AccountReport
-    state: Mapping[str, Any] = field(default_factory=dict)  # what dlt's state kept of it before the run
+    state: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what dlt's state kept of it before the run
     outcome: Outcome | None = None  # of the reading; None: it was not read
     tally: Tally = field(default_factory=Tally)
     removed: int = 0  # rows gone at Harvest, taken out or marked
     repaired: int = 0  # rows loaded or removed since the comparison
     gone: int = 0  # rows of the table that Harvest no longer has
-    unseen: frozenset[Key] = frozenset()  # rows of the table that Harvest has and does not show to the caller
+    unseen: frozenset[Key] = (
+        frozenset()
+    )  # rows of the table that Harvest has and does not show to the caller
     at_harvest: int | None = None  # Harvest's own count
     whose: str = ""  # of whom the rows are, where the token does not show all
     older: int = 0  # rows from before start_date, which nobody follows
@@ -97,8 +101,14 @@ class Result:
         """Returns what is verified, and which rows are no part of that: other people's, and those that are not followed."""
         if self.error:
             return self.verified
-        older = f"{self.older:,} older row{'s' if self.older > 1 else ''} not followed" if self.older else ""
-        return replace(self.verified, besides=(*self.verified.besides, *filter(None, (self.whose, older))))
+        older = (
+            f"{self.older:,} older row{'s' if self.older > 1 else ''} not followed"
+            if self.older
+            else ""
+        )
+        return replace(
+            self.verified, besides=(*self.verified.besides, *filter(None, (self.whose, older)))
+        )
 
     def told(self, total: int | None, requests: int, bookmark: str | None) -> ReportResult:
         """Returns the line of the summary.

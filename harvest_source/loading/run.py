@@ -70,7 +70,15 @@ def run_alone(
     ):
         reports = [reader.report(name) for name in names]
         patience = Patience(reader.client.clock, listener.note)
-        loader = Loader(pipeline, reader.settings, reports, listener, patience, check_alone, repairs=options.repairs)
+        loader = Loader(
+            pipeline,
+            reader.settings,
+            reports,
+            listener,
+            patience,
+            check_alone,
+            repairs=options.repairs,
+        )
         runs.append(Run(connection, reader, loader, names, options, listener))
         return runs[0].execute()
 
@@ -86,9 +94,13 @@ class Run:
     options: SyncOptions
     listener: Listener
     summary: Summary = field(default_factory=Summary)
-    results: dict[AccountReport, Result] = field(default_factory=dict)  # of every account and report that is read
+    results: dict[AccountReport, Result] = field(
+        default_factory=dict
+    )  # of every account and report that is read
     has_begun: bool = False  # to load
-    _other_elements: set[AccountReport] = field(default_factory=set)  # whose lists are not as the last run left them
+    _other_elements: set[AccountReport] = field(
+        default_factory=set
+    )  # whose lists are not as the last run left them
     _times: RunTimes = field(default_factory=lambda: RunTimes(uuid.uuid4().hex, datetime.now(UTC)))
 
     def execute(self) -> Summary:
@@ -105,7 +117,9 @@ class Run:
         accounts = look_up_all(self.reader.client, self.connection.accounts())
         self._begin(accounts)
         if self.options.repairs:
-            self.loader.complete_tables(" by the next run without a date" if self.reader.choice.since else "")
+            self.loader.complete_tables(
+                " by the next run without a date" if self.reader.choice.since else ""
+            )
         self._take_over(self.loader.states())
         self._forget_lost(accounts)
         self._pass_over_failed(accounts)
@@ -142,7 +156,9 @@ class Run:
             off = [name for name in self.names if account.switched_off(by_name(name).module)]
             if off:
                 verified = str(Verified(Verdict.MODULE_OFF))
-                self.summary.results += [ReportResult(name, account.id, verified=verified) for name in off]
+                self.summary.results += [
+                    ReportResult(name, account.id, verified=verified) for name in off
+                ]
                 self.summary.notes.append(
                     f"skipped, since their module is switched off in account {account.id}: {', '.join(off)}"
                 )
@@ -156,8 +172,15 @@ class Run:
     def _forget_lost(self, accounts: list[Account]) -> None:
         """Has tables that lost rows outside a run, or list elements, read as if for the first time."""
         with self.loader.warehouse(self.names) as warehouse:
-            found = lost(warehouse, self.names) if self.loader.rewrites and self.options.repairs else set()
-            others = with_other_elements(warehouse, self.results.keys(), self.loader.kept(LIST_ELEMENTS)) - found
+            found = (
+                lost(warehouse, self.names)
+                if self.loader.rewrites and self.options.repairs
+                else set()
+            )
+            others = (
+                with_other_elements(warehouse, self.results.keys(), self.loader.kept(LIST_ELEMENTS))
+                - found
+            )
         if found:
             self.loader.forget(found)
             self._take_over(self.loader.states())
@@ -167,7 +190,9 @@ class Run:
             self.listener.note(
                 f"{pair.report} of account {pair.account_id} lost rows since the last run: it is read from the beginning{when}"
             )
-        for pair in sorted(pair for pair in others if self.results[pair].state):  # of a table made anew it is said already
+        for pair in sorted(
+            pair for pair in others if self.results[pair].state
+        ):  # of a table made anew it is said already
             self.listener.note(
                 f"{pair.report} of account {pair.account_id} has other list elements than after the last run: "
                 "it is read from the beginning"
@@ -181,12 +206,16 @@ class Run:
             if account.error:
                 self.listener.note(str(account.error))
                 for name in self.names:
-                    self.results[AccountReport(account.id, name)].outcome = Outcome(error=account.error)
+                    self.results[AccountReport(account.id, name)].outcome = Outcome(
+                        error=account.error
+                    )
 
     def _to_read(self) -> tuple[list[AccountReport], list[AccountReport]]:
         """Returns what is to be read: lists, and children."""
         waiting = [pair for pair, result in self.results.items() if result.outcome is None]
-        return [pair for pair in waiting if not self._is_child(pair)], [pair for pair in waiting if self._is_child(pair)]
+        return [pair for pair in waiting if not self._is_child(pair)], [
+            pair for pair in waiting if self._is_child(pair)
+        ]
 
     def _is_child(self, pair: AccountReport) -> bool:
         return self.reader.report(pair.report).parent is not None
@@ -200,7 +229,11 @@ class Run:
     def _reserved_requests(self, lists: list[AccountReport]) -> int:
         """Returns how many requests the comparison of lists takes: one count each, and a look back at the longer ones."""
         with self.loader.warehouse(self.names) as warehouse:
-            longer = [pair for pair in lists if (warehouse.count(pair.report, pair.account_id) or 0) > PER_PAGE]
+            longer = [
+                pair
+                for pair in lists
+                if (warehouse.count(pair.report, pair.account_id) or 0) > PER_PAGE
+            ]
         return len(lists) + MOST_REQUESTS * len(longer)
 
     def _wishes(self, pairs: list[AccountReport]) -> dict[AccountReport, Wish]:
@@ -215,17 +248,23 @@ class Run:
             return wishes
         with self.loader.warehouse() as warehouse:
             children = {pair.report for pair in read_before if self._is_child(pair)}
-            doubled = warehouse.doubled_children([by_name(name) for name in children]) if children else {}
+            doubled = (
+                warehouse.doubled_children([by_name(name) for name in children]) if children else {}
+            )
             for pair in read_before:
                 ran_before = suspects = None
                 report = by_name(pair.report)
                 if report.running:
-                    ran_before = timers.running_ids(warehouse, report, pair.account_id, self.reader.settings.begins_at)
+                    ran_before = timers.running_ids(
+                        warehouse, report, pair.account_id, self.reader.settings.begins_at
+                    )
                 if report.settling and report.parent and report.parent.column:
                     settling, parent = report.settling, report.parent.report
                     counted = LIVE.where("state", "<>", settling.but_state)
                     added = (report.name, settling.column, report.parent.column)
-                    suspects = warehouse.ids_off_sum(parent, settling.of_parent, added, pair.account_id, counted)
+                    suspects = warehouse.ids_off_sum(
+                        parent, settling.of_parent, added, pair.account_id, counted
+                    )
                 wishes[pair] = replace(
                     wishes[pair],
                     known_parents=known_parents(warehouse, self.reader, pair),
@@ -236,7 +275,9 @@ class Run:
         return wishes
 
     @contextmanager
-    def _children_being_read(self, wishes: Mapping[AccountReport, Wish], reserved_requests: int) -> Iterator[None]:
+    def _children_being_read(
+        self, wishes: Mapping[AccountReport, Wish], reserved_requests: int
+    ) -> Iterator[None]:
         """Reads children in the background for the length of a `with`, and until they are read."""
         background = ThreadPoolExecutor(1, thread_name_prefix="harvest-children")
         reading = background.submit(self.reader.read_children, wishes, reserved_requests)
@@ -253,10 +294,16 @@ class Run:
     def _load_read(self, chosen: Iterable[AccountReport]) -> None:
         """Loads the reports that were read completely; one whose rows cannot be loaded is not loaded."""
         outcomes = ((pair, self.results[pair].outcome) for pair in chosen)
-        deliveries = [Delivery(pair, outcome.reading, outcome.state) for pair, outcome in outcomes if outcome and outcome.reading]
+        deliveries = [
+            Delivery(pair, outcome.reading, outcome.state)
+            for pair, outcome in outcomes
+            if outcome and outcome.reading
+        ]
         for pair, error in self._load(deliveries).items():
             read = self.results[pair].outcome
-            self.results[pair].outcome = Outcome(error=error, hidden=read.hidden if read else frozenset())
+            self.results[pair].outcome = Outcome(
+                error=error, hidden=read.hidden if read else frozenset()
+            )
 
     def _repair(self, deliveries: list[Delivery]) -> None:
         """Loads what the comparison found; what cannot be loaded is not proved."""
@@ -267,7 +314,9 @@ class Run:
             if error := errors.get(delivery.pair):
                 result.fail(error)
             else:
-                result.repaired += result.loaded_rows - before[delivery.pair] + len(delivery.removed)
+                result.repaired += (
+                    result.loaded_rows - before[delivery.pair] + len(delivery.removed)
+                )
 
     def _load(self, deliveries: list[Delivery]) -> dict[AccountReport, ApiError]:
         """Loads deliveries and counts what they changed; returns the errors of those whose rows cannot be loaded."""
@@ -317,13 +366,19 @@ class Run:
             return
         self._take_over(self.loader.states())
         wishes = self._wishes(children)
-        late = {pair: wish for pair, wish in wishes.items() if wish.known_parents - read_parents(wish.state)}
+        late = {
+            pair: wish
+            for pair, wish in wishes.items()
+            if wish.known_parents - read_parents(wish.state)
+        }
         before = {pair: self.results[pair].outcome or Outcome() for pair in late}
         for pair, outcome in self.reader.read_children(late).items():
             self.results[pair].outcome = outcome
         self._load_read(late)
         for pair, earlier in before.items():
-            self.results[pair].outcome = earlier.followed_by(self.results[pair].outcome or Outcome())
+            self.results[pair].outcome = earlier.followed_by(
+                self.results[pair].outcome or Outcome()
+            )
 
     def _judge(self) -> None:
         """Says of tables that were only looked at, and of those whose rows `verify` compared, what was found to differ."""
@@ -332,23 +387,33 @@ class Run:
             if not differing or result.error or not result.is_loaded:
                 continue
             if not self.options.repairs:
-                result.fail(f"{differing} rows differ from Harvest; without --no-repair they are read again")
+                result.fail(
+                    f"{differing} rows differ from Harvest; without --no-repair they are read again"
+                )
             elif self.options.totals:
                 result.verified = Verified(Verdict.REPAIRED, rows=differing)
 
     def _compare_totals(self, accounts: list[Account]) -> None:
         """Notes the months in which a sum differs from Harvest's report; a report that cannot be read is said."""
         self.listener.step("comparing sums with Harvest's reports")
-        outcomes = {pair: result.outcome for pair, result in self.results.items() if result.outcome and result.is_loaded}
+        outcomes = {
+            pair: result.outcome
+            for pair, result in self.results.items()
+            if result.outcome and result.is_loaded
+        }
         with self.loader.warehouse(lets_go=True) as warehouse:
             for account in accounts:
                 try:
                     with stays_with_report(is_foreign):
-                        months = list(Totals(self.reader, outcomes, warehouse, account.id).differing_months())
+                        months = list(
+                            Totals(self.reader, outcomes, warehouse, account.id).differing_months()
+                        )
                 except AccessLostError:
                     raise
                 except ApiError as error:
-                    self.summary.notes.append(f"sums of account {account.id} are not compared with Harvest's reports: {error}")
+                    self.summary.notes.append(
+                        f"sums of account {account.id} are not compared with Harvest's reports: {error}"
+                    )
                     continue
                 for month in months:
                     self.summary.notes.append(str(month))
@@ -364,7 +429,9 @@ class Run:
         with self.loader.warehouse(self.names) as warehouse:
             for pair, result in self.results.items():
                 total = warehouse.count(pair.report, pair.account_id)
-                self.summary.results.append(result.told(total, requests[pair], bookmark_of(states.get(pair, {}))))
+                self.summary.results.append(
+                    result.told(total, requests[pair], bookmark_of(states.get(pair, {})))
+                )
         order = {name: place for place, name in enumerate(NAMES)}
         self.summary.results.sort(key=lambda line: (line.account_id, order[line.report]))
         self.summary.waits = self.reader.client.traffic.waits
@@ -380,9 +447,17 @@ class Run:
     def _write_history(self, accounts: list[Account], proof: Proof) -> None:
         """Writes the run's rows of `load_report`, and what the next run must know."""
         loaded = {pair for pair, result in self.results.items() if result.is_loaded}
-        lines = [each for each in self.summary.results if AccountReport(each.account_id, each.report) in loaded]
-        callers = callers_after(accounts, lines, self.loader.kept(CALLERS), compared=proof.compares_whole_tables)
-        mended = {pair for pair in loaded if not self.results[pair].error and not self.reader.choice.since}
+        lines = [
+            each
+            for each in self.summary.results
+            if AccountReport(each.account_id, each.report) in loaded
+        ]
+        callers = callers_after(
+            accounts, lines, self.loader.kept(CALLERS), compared=proof.compares_whole_tables
+        )
+        mended = {
+            pair for pair in loaded if not self.results[pair].error and not self.reader.choice.since
+        }
         with self.loader.warehouse() as warehouse:
             settled = loaded - (self._other_elements - mended)
             elements = elements_to_keep(warehouse, settled, self.loader.kept(LIST_ELEMENTS))

@@ -32,7 +32,9 @@ def kept_of(pipeline: dlt.Pipeline, name: str) -> dict[str, Any]:
 
 def bookmark_of(state: dict[str, Any]) -> str | None:
     """Returns the newest change that a report's state stands for."""
-    marks = [state["updated_at"]] if state.get("updated_at") else list(state.get("marks", {}).values())
+    marks = (
+        [state["updated_at"]] if state.get("updated_at") else list(state.get("marks", {}).values())
+    )
     return min(marks, default=None)
 
 

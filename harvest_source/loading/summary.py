@@ -17,14 +17,18 @@ class ReportResult:
     new: int = 0  # keys that were not there
     changed: int = 0  # rows of which a column of the API differs
     deleted: int = 0  # rows gone at Harvest
-    repaired: int = 0  # rows that differed when tables were compared, and were loaded or removed then
+    repaired: int = (
+        0  # rows that differed when tables were compared, and were loaded or removed then
+    )
     total: int | None = None  # rows of the account in the table afterwards
     requests: int = 0
     seconds: float = 0.0
     verified: str = ""
     error: str | None = None  # why the report is not complete
     reason: str | None = None  # the same without what it quotes of others, for alerts
-    loaded: bool = True  # whether what Harvest answered is in the table; False: it could not be read
+    loaded: bool = (
+        True  # whether what Harvest answered is in the table; False: it could not be read
+    )
     bookmark: str | None = None
     harvest_count: int | None = None  # rows at Harvest by its own count
 
@@ -46,7 +50,18 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Returns the summary as `run --json` prints it."""
-        shown = ("report", "account_id", "new", "changed", "deleted", "total", "requests", "seconds", "verified", "error")
+        shown = (
+            "report",
+            "account_id",
+            "new",
+            "changed",
+            "deleted",
+            "total",
+            "requests",
+            "seconds",
+            "verified",
+            "error",
+        )
         return {
             "exit_code": self.exit_code,
             "reports": [{name: asdict(result)[name] for name in shown} for result in self.results],

@@ -56,7 +56,10 @@ class Lack:
     @property
     def of_dlt(self) -> bool:
         """Returns whether it is nothing of Harvest's."""
-        return all(name.startswith(OF_DLT) and name != LIST_INDEX for name in (self.columns if not self.whole else (self.name,)))
+        return all(
+            name.startswith(OF_DLT) and name != LIST_INDEX
+            for name in (self.columns if not self.whole else (self.name,))
+        )
 
     @property
     def costs_rows(self) -> bool:
@@ -69,10 +72,16 @@ class Lack:
         return bool({*self.columns} & known.get(self.name, set()))
 
     def __str__(self) -> str:
-        return self.name if self.whole else ", ".join(f"{self.name}.{column}" for column in self.columns)
+        return (
+            self.name
+            if self.whole
+            else ", ".join(f"{self.name}.{column}" for column in self.columns)
+        )
 
 
-def complete_tables(pipeline: dlt.Pipeline, source: DltSource, say: Callable[[str], None], when: str = "") -> bool:
+def complete_tables(
+    pipeline: dlt.Pipeline, source: DltSource, say: Callable[[str], None], when: str = ""
+) -> bool:
     """Makes the tables of a source that the destination lacks, and the columns that they lack there.
 
     Before that, reports whose rows or values went along lose their bookmarks, for all accounts: they are read from the
@@ -93,7 +102,9 @@ def complete_tables(pipeline: dlt.Pipeline, source: DltSource, say: Callable[[st
     with pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientBase):
             return False
-        told = pipeline.schemas.get(SECTION) or _stored_schema(client)  # the second where dlt's state was taken away there
+        told = pipeline.schemas.get(SECTION) or _stored_schema(
+            client
+        )  # the second where dlt's state was taken away there
     known = _known_of(told)
     pipeline.schemas.save_schema(_with_declared(told, source))
     with _client_of(pipeline) as client:
@@ -129,7 +140,9 @@ def forget_bookmarks(pipeline: dlt.Pipeline, is_lost: Callable[[AccountReport], 
     def forget() -> Iterator[Any]:
         for name, kept in dlt.current.source_state().get("resources", {}).items():
             accounts = kept.get("accounts", {})
-            for account_id in [each for each in accounts if is_lost(AccountReport(int(each), name))]:
+            for account_id in [
+                each for each in accounts if is_lost(AccountReport(int(each), name))
+            ]:
                 del accounts[account_id]
         yield from ()
 
@@ -142,7 +155,9 @@ def lack_by_hand(pipeline: dlt.Pipeline) -> bool:
         if not isinstance(client, SqlJobClientBase) or not client.is_storage_initialized():
             return False
         stored = _stored_schema(client)
-        return bool(stored and _lacks(client, stored.data_tables(seen_data_only=True) + stored.dlt_tables()))
+        return bool(
+            stored and _lacks(client, stored.data_tables(seen_data_only=True) + stored.dlt_tables())
+        )
 
 
 def _client_of(pipeline: dlt.Pipeline) -> SqlJobClientBase:
@@ -168,7 +183,9 @@ def _with_declared(told: Schema | None, source: DltSource) -> Schema:
 def _tables_of(schema: Schema, source: DltSource) -> list[TTableSchema]:
     """Returns the tables of a source, with those of all lists that the schema knows, and dlt's own."""
     chosen = source.selected_resources
-    return [table for table in schema.data_tables() if (table.get("parent") or table["name"]) in chosen] + schema.dlt_tables()
+    return [
+        table for table in schema.data_tables() if (table.get("parent") or table["name"]) in chosen
+    ] + schema.dlt_tables()
 
 
 def _stored_schema(client: SqlJobClientBase) -> Schema | None:
@@ -180,7 +197,14 @@ def _stored_schema(client: SqlJobClientBase) -> Schema | None:
 
 
 def _known_of(schema: Schema | None) -> Known:
-    return {str(table["name"]): {*table["columns"]} for table in schema.data_tables(seen_data_only=True)} if schema else {}
+    return (
+        {
+            str(table["name"]): {*table["columns"]}
+            for table in schema.data_tables(seen_data_only=True)
+        }
+        if schema
+        else {}
+    )
 
 
 def _lacks(client: SqlJobClientBase, tables: Iterable[TTableSchema]) -> list[Lack]:
@@ -190,7 +214,9 @@ def _lacks(client: SqlJobClientBase, tables: Iterable[TTableSchema]) -> list[Lac
     for name, there in client.get_storage_tables(wanted):
         present = {fold(column) for column in there}
         missing = tuple(
-            column for column, hints in wanted[name]["columns"].items() if hints.get("data_type") and fold(column) not in present
+            column
+            for column, hints in wanted[name]["columns"].items()
+            if hints.get("data_type") and fold(column) not in present
         )
         if missing:
             found.append(Lack(wanted[name], missing, whole=not there))
@@ -199,7 +225,9 @@ def _lacks(client: SqlJobClientBase, tables: Iterable[TTableSchema]) -> list[Lac
 
 def _refuse_foreign(pipeline: dlt.Pipeline, lacks: list[Lack], known: Known) -> None:
     """Refuses tables that lack a key which they never had: another tool made them, and nothing in them may be touched."""
-    foreign = [lack.name for lack in lacks if lack.costs_rows and not lack.whole and not lack.was_in(known)]
+    foreign = [
+        lack.name for lack in lacks if lack.costs_rows and not lack.whole and not lack.was_in(known)
+    ]
     if foreign:
         raise SettingError(
             f"dataset {pipeline.dataset_name} has tables of another tool ({{}}): "
@@ -208,7 +236,9 @@ def _refuse_foreign(pipeline: dlt.Pipeline, lacks: list[Lack], known: Known) -> 
         )
 
 
-def _to_read(client: SqlJobClientBase, lacks: list[Lack], known: Known, read_before: set[str]) -> set[str]:
+def _to_read(
+    client: SqlJobClientBase, lacks: list[Lack], known: Known, read_before: set[str]
+) -> set[str]:
     """Returns the reports of which Harvest has rows or values for what is missing.
 
     Those that were read before and have no table are among them: their rows went elsewhere, such as into a user's own table.
@@ -221,7 +251,9 @@ def _to_read(client: SqlJobClientBase, lacks: list[Lack], known: Known, read_bef
         if lack.owner in tables_gone:
             had_rows = lack.owner in known or lack.owner in read_before
         else:
-            name = client.sql_client.make_qualified_table_name(lack.owner if lack.whole else lack.name)
+            name = client.sql_client.make_qualified_table_name(
+                lack.owner if lack.whole else lack.name
+            )
             ((rows,),) = client.sql_client.execute_sql(f"select count(*) from {name}") or [(0,)]
             had_rows = rows > 0
         if had_rows:
@@ -231,7 +263,11 @@ def _to_read(client: SqlJobClientBase, lacks: list[Lack], known: Known, read_bef
 
 def _said(lack: Lack, known: Known, to_read: set[str]) -> str:
     """Returns what a person reads of something that is made."""
-    what = f"{lack} was taken away in the destination: made anew" if lack.was_in(known) else f"{lack} is new"
+    what = (
+        f"{lack} was taken away in the destination: made anew"
+        if lack.was_in(known)
+        else f"{lack} is new"
+    )
     if lack.owner in to_read:
         return f"{what}, and {lack.owner} is read from the beginning"
     return f"{what}; what stood in it is lost" if lack.whole else what
@@ -251,7 +287,11 @@ def _make(client: SqlJobClientBase, lacks: list[Lack]) -> None:
             altered["tables"][lack.name]["columns"][column]["nullable"] = True
     client.schema = Schema.from_dict({**altered})
     client.update_stored_schema(only_tables=[lack.name for lack in lacks], force=True)
-    for report in {lack.owner for lack in lacks if not lack.whole and LINKS & {*lack.columns} and lack.owner in NAMES}:
+    for report in {
+        lack.owner
+        for lack in lacks
+        if not lack.whole and LINKS & {*lack.columns} and lack.owner in NAMES
+    }:
         _link(client, by_name(report))
     for lack in lacks:
         if not lack.whole and LIST_INDEX in lack.columns:
@@ -262,17 +302,25 @@ def _empty(client: SqlJobClientBase, lacks: list[Lack]) -> None:
     """Takes out rows that nobody can tell apart any more, and list elements of which the rows are gone."""
     costly = {lack.name for lack in lacks if lack.costs_rows}
     tables_gone = {lack.name for lack in lacks if lack.whole}
-    names = [str(table["name"]) for table in client.schema.data_tables() if {table.get("parent"), table["name"]} & costly]
+    names = [
+        str(table["name"])
+        for table in client.schema.data_tables()
+        if {table.get("parent"), table["name"]} & costly
+    ]
     client.sql_client.truncate_tables(*(name for name in names if name not in tables_gone))
 
 
 def _link(client: SqlJobClientBase, report: Report) -> None:
     """Links the rows of a report and the elements of their lists anew, by what they have of Harvest."""
     _set(client, report.name, f"{ROW_ID} = {_joined(report.whole_key)}")
-    of_element = _joined(("account_id", parent_id_column(report)) if report.key else ("account_id",))
+    of_element = _joined(
+        ("account_id", parent_id_column(report)) if report.key else ("account_id",)
+    )
     for table in client.schema.data_tables():
         if table.get("parent") == report.name:
-            _set(client, str(table["name"]), f"{ROOT_ID} = {of_element}, {PARENT_ID} = {of_element}")
+            _set(
+                client, str(table["name"]), f"{ROOT_ID} = {of_element}, {PARENT_ID} = {of_element}"
+            )
 
 
 def _joined(columns: tuple[str, ...]) -> str:

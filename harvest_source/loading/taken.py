@@ -27,8 +27,13 @@ def refuse_tables_of_others(pipeline: dlt.Pipeline, tables: Iterable[str]) -> No
     with pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientBase) or not client.is_storage_initialized():
             return
-        found = {name: [column.lower() for column in columns] for name, columns in client.get_storage_tables(tables)}
-    foreign = sorted(name for name, columns in found.items() if columns and OUR_COLUMN not in columns)
+        found = {
+            name: [column.lower() for column in columns]
+            for name, columns in client.get_storage_tables(tables)
+        }
+    foreign = sorted(
+        name for name, columns in found.items() if columns and OUR_COLUMN not in columns
+    )
     if foreign:
         raise SettingError(
             f"dataset {pipeline.dataset_name} has tables of another tool ({{}}): "

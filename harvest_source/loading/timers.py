@@ -9,7 +9,9 @@ from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
 
 
-def running_ids(warehouse: Warehouse, report: Report, account_id: int, start_date: datetime | None) -> frozenset[int]:
+def running_ids(
+    warehouse: Warehouse, report: Report, account_id: int, start_date: datetime | None
+) -> frozenset[int]:
     """Returns the entries whose timer ran when they were last read, as far as the setting `start_date` has them followed."""
     assert report.running is not None  # noqa: S101 - only reports with timers come here
     running = LIVE.where(report.running.column, "=", value=True)

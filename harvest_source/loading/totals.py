@@ -59,10 +59,14 @@ class Total:
         try:
             return to_decimal(if_none if value is None else value)
         except Unfit:
-            raise RefusedError(f"Harvest sent a {name} of {self.table} that is no number, or too large for one") from None
+            raise RefusedError(
+                f"Harvest sent a {name} of {self.table} that is no number, or too large for one"
+            ) from None
 
 
-TOTALS = tuple(Total(report.name, *report.sum_at_harvest) for report in REPORTS if report.sum_at_harvest)
+TOTALS = tuple(
+    Total(report.name, *report.sum_at_harvest) for report in REPORTS if report.sum_at_harvest
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,10 @@ class Difference:
     def error(self) -> HarvestError:
         """Returns the same as the error of a report; the sums are quotes."""
         sums = [f"{each.normalize():f}" for each in (self.here, self.at_harvest)]
-        return HarvestError(f"{self.pair.report} {self.month}: sum of {self.column} is {{}} here, {{}} at Harvest", quoted=sums)
+        return HarvestError(
+            f"{self.pair.report} {self.month}: sum of {self.column} is {{}} here, {{}} at Harvest",
+            quoted=sums,
+        )
 
 
 @dataclass(frozen=True)
@@ -109,49 +116,77 @@ class Totals:
                     yield from self._months(total, year)
 
     def _years(self, total: Total) -> range:
-        days = [day for day in self.warehouse.count_by(total.table, "spent_date", self.account_id) if day]
+        days = [
+            day
+            for day in self.warehouse.count_by(total.table, "spent_date", self.account_id)
+            if day
+        ]
         return range(min(days).year, max(days).year + 1) if days else range(0)
 
     def _months(self, total: Total, year: int) -> Iterator[Difference]:
         for month in range(1, 13):
-            found = self._difference(total, date(year, month, 1), date(year, month, monthrange(year, month)[1]))
+            found = self._difference(
+                total, date(year, month, 1), date(year, month, monthrange(year, month)[1])
+            )
             if found is not None:
                 yield found
 
     def _difference(self, total: Total, first: date, last: date) -> Difference | None:
         params = {"from": first.isoformat(), "to": last.isoformat()}
         for _ in range(LOOKS):
-            there = sum((total.reported(row) for row in self._rows(total, total.path, "results", params)), Decimal(0))
+            there = sum(
+                (total.reported(row) for row in self._rows(total, total.path, "results", params)),
+                Decimal(0),
+            )
             here = self._sum(total, first, last)
             if here == there:
                 return None
             fresh = self._fresh(total)
             rest = self._sum(total, first, last, fresh)
-            within = [row for row in fresh.values() if first.isoformat() <= row["spent_date"] <= last.isoformat()]
+            within = [
+                row
+                for row in fresh.values()
+                if first.isoformat() <= row["spent_date"] <= last.isoformat()
+            ]
             low = rest + sum((total.value_of(row) for row in within if not row["ran"]), Decimal(0))
             if low <= there <= rest + sum((total.value_of(row) for row in within), Decimal(0)):
                 return None
             if not within:
                 break
-        return Difference(AccountReport(self.account_id, total.table), f"{first:%Y-%m}", total.column, here, there)
+        return Difference(
+            AccountReport(self.account_id, total.table), f"{first:%Y-%m}", total.column, here, there
+        )
 
     def _fresh(self, total: Total) -> dict[int, dict[str, Any]]:
         """Returns what runs and what changed since the rows were read, by id; `ran` tells what ran then or runs now."""
         report = by_name(total.table)
         reading = self.outcomes[AccountReport(self.account_id, total.table)].reading
         began = reading.started - timedelta(seconds=1) if reading and reading.started else None
-        changed = list(self._rows(total, report.path, total.table, list_params(report, began, None))) if began else []
+        changed = (
+            list(self._rows(total, report.path, total.table, list_params(report, began, None)))
+            if began
+            else []
+        )
         if not report.running:
             return {row["id"]: {**row, "ran": False} for row in changed}
         ran_before = timers.running_ids(self.warehouse, report, self.account_id, None)
         running = self._rows(total, report.path, total.table, {report.running.column: "true"})
-        return {row["id"]: {**row, "ran": row[report.running.column] or row["id"] in ran_before} for row in [*changed, *running]}
+        return {
+            row["id"]: {**row, "ran": row[report.running.column] or row["id"] in ran_before}
+            for row in [*changed, *running]
+        }
 
-    def _rows(self, total: Total, path: str, rows_key: str, params: Params) -> Iterator[dict[str, Any]]:
-        for answer in self.reader.client.get_pages(self.account_id, path, rows_key, params, total.table):
+    def _rows(
+        self, total: Total, path: str, rows_key: str, params: Params
+    ) -> Iterator[dict[str, Any]]:
+        for answer in self.reader.client.get_pages(
+            self.account_id, path, rows_key, params, total.table
+        ):
             yield from parse_exact(answer.body)[rows_key]
 
-    def _sum(self, total: Total, first: date, last: date, without: dict[int, Any] | None = None) -> Decimal:
+    def _sum(
+        self, total: Total, first: date, last: date, without: dict[int, Any] | None = None
+    ) -> Decimal:
         scope = LIVE.where("spent_date", ">=", first).where("spent_date", "<=", last)
         if without:
             scope = scope.where("id", "not in", [*without])

@@ -37,12 +37,33 @@ ELEMENTS = NestedList("parts", COLUMNS, "A list.")
 
 def _report(name: str, *fields: Column | NestedList, arrow: bool) -> Report:
     keys = (Column("account_id", Kind.ID, "Account."), Column("id", Kind.ID, "Id."))
-    return Report(name, None, "", None, Paging.PAGE, False, ("id",), (*keys, *fields), "A trial.", arrow=arrow)  # noqa: FBT003
+    return Report(
+        name,
+        None,
+        "",
+        None,
+        Paging.PAGE,
+        False,  # noqa: FBT003
+        ("id",),
+        (*keys, *fields),
+        "A trial.",
+        arrow=arrow,
+    )
 
 
-FLAT, WITH_LIST = _report("flat", *COLUMNS, arrow=True), _report("with_list", *COLUMNS, ELEMENTS, arrow=False)
+FLAT, WITH_LIST = (
+    _report("flat", *COLUMNS, arrow=True),
+    _report("with_list", *COLUMNS, ELEMENTS, arrow=False),
+)
 INSTANT = datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC)
-FULL = (2**53 + 1, Decimal("99999999.990001"), 'Zoë\'s "日本" 😀 \\ %s :x\r\n\t.', True, date(1999, 12, 31), INSTANT)
+FULL = (
+    2**53 + 1,
+    Decimal("99999999.990001"),
+    'Zoë\'s "日本" 😀 \\ %s :x\r\n\t.',
+    True,
+    date(1999, 12, 31),
+    INSTANT,
+)
 EMPTY = (0, Decimal("-0.1"), "", False, date(2026, 2, 28), datetime(1970, 1, 1, tzinfo=UTC))
 NULLS = (None,) * len(Kind)
 
@@ -57,8 +78,16 @@ def _row(number: int, values: tuple[Any, ...], *parts: tuple[Any, ...]) -> Row:
     return {"account_id": ACCOUNT, "id": number, **_values(values), ELEMENTS.name: elements}
 
 
-FIRST = [_row(1, FULL, FULL, EMPTY, NULLS), _row(2, EMPTY, FULL), _row(3, NULLS), _row(4, FULL, EMPTY)]
-CHANGED, GONE = [_row(1, EMPTY, EMPTY), _row(2, NULLS), _row(3, FULL, FULL, EMPTY), _row(5, FULL, NULLS)], 4
+FIRST = [
+    _row(1, FULL, FULL, EMPTY, NULLS),
+    _row(2, EMPTY, FULL),
+    _row(3, NULLS),
+    _row(4, FULL, EMPTY),
+]
+CHANGED, GONE = (
+    [_row(1, EMPTY, EMPTY), _row(2, NULLS), _row(3, FULL, FULL, EMPTY), _row(5, FULL, NULLS)],
+    4,
+)
 
 
 def is_tested(pipeline: dlt.Pipeline) -> bool:
@@ -74,7 +103,10 @@ def try_out(pipeline: dlt.Pipeline) -> None:
     """
     name = pipeline.destination.destination_name if pipeline.destination else ""
     try:
-        with tempfile.TemporaryDirectory(prefix="harvest-trial-") as folder, _trial_pipeline(pipeline, folder) as trial:
+        with (
+            tempfile.TemporaryDirectory(prefix="harvest-trial-") as folder,
+            _trial_pipeline(pipeline, folder) as trial,
+        ):
             merges = can_merge(trial)
             for rows, gone in ((FIRST, None), (CHANGED, GONE)):
                 load(trial, _source(rows, gone, merges=merges))
@@ -84,17 +116,23 @@ def try_out(pipeline: dlt.Pipeline) -> None:
     except Exception as error:  # of dlt, or of a driver, which has classes of its own
         if is_gone(error):
             raise
-        raise SettingError(f"destination {name} fails the self-test of a load: {{}}", quoted=(reason(error),)) from error
+        raise SettingError(
+            f"destination {name} fails the self-test of a load: {{}}", quoted=(reason(error),)
+        ) from error
 
 
 @contextmanager
 def _trial_pipeline(pipeline: dlt.Pipeline, folder: str) -> Iterator[dlt.Pipeline]:
     dataset = f"{pipeline.dataset_name}_trial_{secrets.token_hex(4)}"  # nobody's: it is dropped
-    trial = dlt.pipeline(NAME, destination=pipeline.destination, dataset_name=dataset, pipelines_dir=folder)
+    trial = dlt.pipeline(
+        NAME, destination=pipeline.destination, dataset_name=dataset, pipelines_dir=folder
+    )
     try:
         yield trial
     finally:
-        with suppress(Exception):  # what was made is taken away as far as the destination lets us; the trial's own error counts
+        with suppress(
+            Exception
+        ):  # what was made is taken away as far as the destination lets us; the trial's own error counts
             _remove(trial)
         pipeline.activate()
 
@@ -112,8 +150,15 @@ def _source(rows: list[Row], gone: int | None, *, merges: bool) -> Any:
     """Returns the source of one load: rows that are new or changed, and, where the destination merges, a mark on the one gone."""
 
     def items(report: Report) -> Iterator[Any]:
-        marked = [{"account_id": ACCOUNT, "id": gone, DELETED_AT: INSTANT}] if gone is not None and merges else []
-        wanted = [{name: value for name, value in row.items() if report.lists or name != ELEMENTS.name} for row in rows]
+        marked = (
+            [{"account_id": ACCOUNT, "id": gone, DELETED_AT: INSTANT}]
+            if gone is not None and merges
+            else []
+        )
+        wanted = [
+            {name: value for name, value in row.items() if report.lists or name != ELEMENTS.name}
+            for row in rows
+        ]
         if not merges:
             yield replacing(report)
         if report.arrow:
@@ -123,7 +168,10 @@ def _source(rows: list[Row], gone: int | None, *, merges: bool) -> Any:
         else:
             yield [*wanted, *marked]
 
-    hints = {report: resource_hints(report, keep_deleted=False, merges=merges) for report in (FLAT, WITH_LIST)}
+    hints = {
+        report: resource_hints(report, keep_deleted=False, merges=merges)
+        for report in (FLAT, WITH_LIST)
+    }
     return build_source([dlt.resource(items, **each)(report) for report, each in hints.items()])
 
 
@@ -145,7 +193,12 @@ def _compare(trial: dlt.Pipeline, rows: list[Row], destination: str) -> None:
 
 def _check_values(destination: str, wanted: Row, found: Row) -> None:
     for column in COLUMNS:
-        _check(destination, f"a {column.kind.name.lower()}", found.get(column.name), wanted[column.name])
+        _check(
+            destination,
+            f"a {column.kind.name.lower()}",
+            found.get(column.name),
+            wanted[column.name],
+        )
 
 
 def _check(destination: str, what: str, found: Any, wanted: Any) -> None:

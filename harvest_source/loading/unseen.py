@@ -12,7 +12,12 @@ ASKED = 20  # rows of a report that are asked for one by one; where one of them 
 
 
 def unseen_among(
-    reader: Reader, pair: AccountReport, refused: AbstractSet[int], missing: AbstractSet[Key], *, sees_all: bool
+    reader: Reader,
+    pair: AccountReport,
+    refused: AbstractSet[int],
+    missing: AbstractSet[Key],
+    *,
+    sees_all: bool,
 ) -> set[Key]:
     """Returns which rows, of those that a list no longer has, are not proved to be gone.
 
@@ -36,7 +41,9 @@ def unseen_among(
 
 def _is_hidden(reader: Reader, pair: AccountReport, row_id: int) -> bool:
     try:
-        reader.client.get(pair.account_id, f"{by_name(pair.report).path}/{row_id}", ("id",), label=pair.report)
+        reader.client.get(
+            pair.account_id, f"{by_name(pair.report).path}/{row_id}", ("id",), label=pair.report
+        )
     except NotAllowedError:
         return True
     except NotFoundError:

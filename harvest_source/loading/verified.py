@@ -37,7 +37,9 @@ VERIFIED_VALUES = (
         "Nothing. Leave the report out with `--exclude` if you do not want the line.",
     ),
     VerifiedValue(
-        "not compared", "`deleted_rows` is `ignore`.", "Set `deleted_rows` to `remove` or `keep` to have tables compared."
+        "not compared",
+        "`deleted_rows` is `ignore`.",
+        "Set `deleted_rows` to `remove` or `keep` to have tables compared.",
     ),
     VerifiedValue(
         "no",

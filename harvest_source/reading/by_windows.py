@@ -10,7 +10,14 @@ from harvest_source.api.answers import Answer, next_link, rows_of, total_of
 from harvest_source.errors import RefusedError, TooSlowError, UnavailableError
 from harvest_source.reading.query import ListQuery
 from harvest_source.reading.reading import Draft, Reading
-from harvest_source.reading.windows import ALL_DAYS, ALL_DAYS_FROM, Window, cut, day_of, plan_windows
+from harvest_source.reading.windows import (
+    ALL_DAYS,
+    ALL_DAYS_FROM,
+    Window,
+    cut,
+    day_of,
+    plan_windows,
+)
 from harvest_source.settings import SMALL_PAGE
 
 WIDEST_DAYS = 366  # of the first window of a list that is not answered in time as a whole
@@ -47,7 +54,9 @@ def read_anew(query: ListQuery, first: Reading) -> Reading:
         total = query.total()
         if total is None or len(draft.keys) >= total:
             return draft.finish()
-        for answer in query.answers():  # what is in no window: rows without a date, and rows that moved meanwhile
+        for answer in (
+            query.answers()
+        ):  # what is in no window: rows without a date, and rows that moved meanwhile
             draft.add(answer)
     raise adding.too_fast()
 
@@ -119,20 +128,29 @@ class _Adding:
     def newest_and_total(self, window: Window) -> tuple[date, int | None]:
         """Returns the day of the first row of a window, today where there is none, and the number of rows."""
         answer = next(self.query.within(window).answers(per_page=1, slow_tries=1))
-        return next(filter(None, self._days(answer)), datetime.now(UTC).date()), total_of(answer.data)
+        return next(filter(None, self._days(answer)), datetime.now(UTC).date()), total_of(
+            answer.data
+        )
 
     def too_fast(self) -> UnavailableError:
         """Returns the error of a list that cannot be read whole in this run."""
-        return UnavailableError(f"{self.query.report.name} changes faster than it can be read; the next run reads it again")
+        return UnavailableError(
+            f"{self.query.report.name} changes faster than it can be read; the next run reads it again"
+        )
 
     def _days(self, answer: Answer) -> list[date | None]:
-        return [day_of(row, self.column) for row in rows_of(answer.data, self.query.report.rows_key or "")]
+        return [
+            day_of(row, self.column)
+            for row in rows_of(answer.data, self.query.report.rows_key or "")
+        ]
 
     def _ask(self, window: Window) -> Answer:
         self._asked += 1
         if self._asked > MOST_WINDOWS:
             name = self.query.report.name
-            raise RefusedError(f"{name} cannot be read by windows of its date: {MOST_WINDOWS:,} were not enough")
+            raise RefusedError(
+                f"{name} cannot be read by windows of its date: {MOST_WINDOWS:,} were not enough"
+            )
         return next(self.query.within(window).answers(slow_tries=SLOW_TRIES))
 
     def _add_day(self, window: Window) -> None:
@@ -142,7 +160,9 @@ class _Adding:
             totals: set[int | None] = set()
             for answer in self.query.within(window).answers():
                 self.draft.add(answer)
-                ids |= {row.get("id") for row in rows_of(answer.data, self.query.report.rows_key or "")}
+                ids |= {
+                    row.get("id") for row in rows_of(answer.data, self.query.report.rows_key or "")
+                }
                 totals.add(total_of(answer.data))
             if totals in ({len(ids)}, {None}):
                 return

@@ -19,7 +19,9 @@ REFUSALS = 20  # after so many parents without one that may be read, the whole r
 class Asking:
     """What became of the parents of a plan: read, gone, refused, or the error that ended it."""
 
-    def __init__(self, plan: ChildPlan, fetcher: Fetcher, read_hours: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self, plan: ChildPlan, fetcher: Fetcher, read_hours: Mapping[int, int] | None = None
+    ) -> None:
         """Begins with what an interrupted run kept.
 
         Args:
@@ -84,7 +86,9 @@ class Asking:
 
     def _read(self, parent_id: int) -> None:
         with stays_with_report():
-            read_hour = self._fetcher.fetch_children(part_of(self.plan, parent_id), self.plan.report)
+            read_hour = self._fetcher.fetch_children(
+                part_of(self.plan, parent_id), self.plan.report
+            )
         with self._lock:
             if read_hour is None:
                 self._gone.add(parent_id)
@@ -94,7 +98,11 @@ class Asking:
 
     def plan_after(self, parents: Collection[int] | None = None) -> ChildPlan:
         """Returns the plan as it was carried out, as far as some parents go; default: all that were read."""
-        read_hours = {each: hour for each, hour in self.read_hours.items() if parents is None or each in parents}
+        read_hours = {
+            each: hour
+            for each, hour in self.read_hours.items()
+            if parents is None or each in parents
+        }
         return carried_out(self.plan, read_hours, self._gone, self.hidden, current_hour())
 
     def reading(self, parents: Iterable[int] | None = None) -> Reading:

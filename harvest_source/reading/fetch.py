@@ -27,7 +27,9 @@ class Fetcher:
     def run(self, tasks: Iterable[Callable[[], T]], done: Callable[[T], None]) -> None:
         """Runs tasks in threads and hands on what they return, as it comes; where one fails, no other is waited for."""
         waiting = list(tasks)
-        if len(waiting) == 1:  # in this thread: where it fails there is nothing to cancel, and the client lives on
+        if (
+            len(waiting) == 1
+        ):  # in this thread: where it fails there is nothing to cancel, and the client lives on
             done(waiting[0]())
             return
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="harvest")
@@ -47,7 +49,9 @@ class Fetcher:
             ApiError: they could not be read, or could not be loaded; nothing is kept for the next run.
         """
         read_hour = current_hour()
-        answers = self.client.get_pages(part.pair.account_id, part.path, report.rows_key or "", dict(part.params), report.name)
+        answers = self.client.get_pages(
+            part.pair.account_id, part.path, report.rows_key or "", dict(part.params), report.name
+        )
         for record in records_of([answer.data for answer in answers], report):
             record_key(report, record, part.parent_id)
         self.store.keep(part, b"[" + b",".join(answer.body for answer in answers) + b"]", read_hour)
@@ -75,10 +79,14 @@ class Fetcher:
         """Raises unless the parent itself is unknown as well: a 404 alone is no proof that there is nothing."""
         parent = report.parent.report if report.parent else ""
         try:
-            self.client.get(part.pair.account_id, f"{parent}/{part.parent_id}", ("id",), label=report.name)
+            self.client.get(
+                part.pair.account_id, f"{parent}/{part.parent_id}", ("id",), label=report.name
+            )
         except NotFoundError:
             return
-        raise NotFoundError(f"Harvest knows {parent} {{}} but not its {report.name}", 404, quoted=(part.parent_id,))
+        raise NotFoundError(
+            f"Harvest knows {parent} {{}} but not its {report.name}", 404, quoted=(part.parent_id,)
+        )
 
     def fetch_row(self, part: Part, report: Report) -> None:
         """Asks for one row of a list and keeps it as a page of it. Raises as `fetch`."""

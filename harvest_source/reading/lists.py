@@ -16,7 +16,9 @@ from harvest_source.settings import SMALL_PAGE
 
 WHOLE_TRIES = 4  # before less is asked for: with the tries of smaller parts a dead list costs less than four minutes
 SMALL_TRIES = 3
-MOST_PAGES_WITHOUT_NEW_ROW = 100  # in a row: a list that shifts may repeat a page or two, and the last may be empty
+MOST_PAGES_WITHOUT_NEW_ROW = (
+    100  # in a row: a list that shifts may repeat a page or two, and the last may be empty
+)
 
 
 def read_list(query: ListQuery) -> Reading:
@@ -33,7 +35,9 @@ def read_list(query: ListQuery) -> Reading:
 def _read(query: ListQuery) -> Reading:
     client, name = query.client, query.report.name
     try:
-        return _in_smaller_parts(query) if name in client.slow_lists else _by_pages(query, WHOLE_TRIES)
+        return (
+            _in_smaller_parts(query) if name in client.slow_lists else _by_pages(query, WHOLE_TRIES)
+        )
     except TooSlowError:
         if query.report.rows_key is None or name in client.slow_lists:
             raise
@@ -61,13 +65,19 @@ def _by_pages(query: ListQuery, slow_tries: int, per_page: int | None = None) ->
     without_new = 0
     for answer in query.answers(per_page=per_page, slow_tries=slow_tries):
         if without_new >= MOST_PAGES_WITHOUT_NEW_ROW:
-            raise RefusedError(f"the pages of a list do not end: {without_new + 1} in a row brought no new row")
+            raise RefusedError(
+                f"the pages of a list do not end: {without_new + 1} in a row brought no new row"
+            )
         rows_before = len(draft.keys)
         draft.add(answer)
         without_new = 0 if len(draft.keys) > rows_before else without_new + 1
         totals.append(total_of(answer.data))
     reading = draft.finish()
-    if query.report.paging is Paging.PAGE and len(totals) > 1 and may_have_shifted(reading, set(totals)):
+    if (
+        query.report.paging is Paging.PAGE
+        and len(totals) > 1
+        and may_have_shifted(reading, set(totals))
+    ):
         return read_anew(query, reading)
     return reading
 
@@ -79,5 +89,9 @@ def may_have_shifted(reading: Reading, totals: set[int | None]) -> bool:
     deletion between two pages leave the count as it was.
     """
     counted = totals != {None}
-    changed_meanwhile = bool(reading.newest and reading.started and reading.newest >= reading.started)
-    return bool(reading.repeated) or changed_meanwhile or (counted and totals != {len(reading.keys)})
+    changed_meanwhile = bool(
+        reading.newest and reading.started and reading.newest >= reading.started
+    )
+    return (
+        bool(reading.repeated) or changed_meanwhile or (counted and totals != {len(reading.keys)})
+    )

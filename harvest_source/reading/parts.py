@@ -65,7 +65,9 @@ class PartStore:
             folder: where it outlives the run; `None` for a folder that goes with this object.
         """
         kept_in = folder or Path(tempfile.mkdtemp(prefix="harvest-"))
-        self._remove = None if folder else weakref.finalize(self, shutil.rmtree, kept_in, ignore_errors=True)
+        self._remove = (
+            None if folder else weakref.finalize(self, shutil.rmtree, kept_in, ignore_errors=True)
+        )
         self._path = kept_in / "answers.db"
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
@@ -82,10 +84,14 @@ class PartStore:
     def _open(self) -> None:
         self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         try:
-            if self._db.execute("select 1 from sqlite_master where type = 'table' and name <> 'parts'").fetchall():
+            if self._db.execute(
+                "select 1 from sqlite_master where type = 'table' and name <> 'parts'"
+            ).fetchall():
                 raise sqlite3.DatabaseError("a file of an earlier form")
             self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = normal")  # a kill loses nothing, a power cut the last answers at most
+            self._db.execute(
+                "pragma synchronous = normal"
+            )  # a kill loses nothing, a power cut the last answers at most
             self._db.executescript(_TABLE)
         except sqlite3.Error:
             self._db.close()
@@ -114,7 +120,11 @@ class PartStore:
             hours: in which they were read; those of other hours do not count.
         """
         query = "select key, version, read_hour from parts where account_id = ? and report = ? and outlives_run"
-        return {key: Kept(version, hour) for key, version, hour in self._run(query, *pair) if hour in hours}
+        return {
+            key: Kept(version, hour)
+            for key, version, hour in self._run(query, *pair)
+            if hour in hours
+        }
 
     def drop(self, pair: AccountReport) -> None:
         """Forgets the answers of a report that outlive the run, once they are loaded."""
@@ -162,4 +172,7 @@ class PartStore:
             raise self._error(error) from error
 
     def _error(self, error: sqlite3.Error) -> StoreError:
-        return StoreError("answers cannot be kept in {}: {}; is there room on the disk?", quoted=(self._path.parent, error))
+        return StoreError(
+            "answers cannot be kept in {}: {}; is there room on the disk?",
+            quoted=(self._path.parent, error),
+        )

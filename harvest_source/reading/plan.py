@@ -30,10 +30,18 @@ class Wish:
     """What is wanted of one report and account."""
 
     state: State = field(default_factory=dict)  # empty before the first load
-    known_parents: frozenset[int] = frozenset()  # of children: parents that stand in the table of their report
-    suspects: tuple[int, ...] = ()  # parents whose children do not add up in the table: they come first
-    doubled: tuple[int, ...] = ()  # parents of children that stand twice in the table: they do not wait
-    ran_before: frozenset[int] | None = None  # entries whose timer ran when they were last read; None: timers are not asked for
+    known_parents: frozenset[int] = (
+        frozenset()
+    )  # of children: parents that stand in the table of their report
+    suspects: tuple[
+        int, ...
+    ] = ()  # parents whose children do not add up in the table: they come first
+    doubled: tuple[
+        int, ...
+    ] = ()  # parents of children that stand twice in the table: they do not wait
+    ran_before: frozenset[int] | None = (
+        None  # entries whose timer ran when they were last read; None: timers are not asked for
+    )
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,9 @@ class ChildPlan:
     followed: Mapping[str, Mapping[str, list[int]]] = field(default_factory=dict)
     whole: bool = False  # all parents are asked, as if for the first time
     known: frozenset[int] = frozenset()
-    hidden: frozenset[int] = frozenset()  # parents that Harvest has and does not show to the caller (403)
+    hidden: frozenset[int] = (
+        frozenset()
+    )  # parents that Harvest has and does not show to the caller (403)
 
     @property
     def pair(self) -> AccountReport:
@@ -133,47 +143,74 @@ def plan_children(
         dict(_changed_parents(report.parent, state, lists, rules, before)),
         marks=marks,
         read={hour: list(ids) for hour, ids in state.get("read", {}).items()},
-        followed={name: _settled(name, seen, marks.get(name), rules) for name, seen in lists.items()},
+        followed={
+            name: _settled(name, seen, marks.get(name), rules) for name, seen in lists.items()
+        },
         known=frozenset() if rules.only_changed else wish.known_parents,
         hidden=frozenset(state.get("hidden", ())),
     )
     if lists[plan.parent.report].since is None:
         plan = replace(plan, read={}, whole=True)
     else:
-        others = (*_scouted(report, state, lists, rules), *_users_of(projects, members), *sorted(plan.known - before))
-        plan = replace(plan, parents={**plan.parents, **{each: "" for each in others if each not in plan.parents}})
+        others = (
+            *_scouted(report, state, lists, rules),
+            *_users_of(projects, members),
+            *sorted(plan.known - before),
+        )
+        plan = replace(
+            plan,
+            parents={**plan.parents, **{each: "" for each in others if each not in plan.parents}},
+        )
     return plan if rules.only_changed else _with_due(plan, wish, rules)
 
 
 def plan_oneself(report: Report, account_id: int, state: State, caller_id: int) -> ChildPlan:
     """Returns the plan of somebody who may not list users, and may read what hangs on themselves."""
-    return ChildPlan(report, account_id, {caller_id: ""}, marks=dict(state.get("marks", {})), read=dict(state.get("read", {})))
+    return ChildPlan(
+        report,
+        account_id,
+        {caller_id: ""},
+        marks=dict(state.get("marks", {})),
+        read=dict(state.get("read", {})),
+    )
 
 
-def projects_changed(report: Report, state: State, lists: Mapping[str, Changes], rules: Rules) -> frozenset[int]:
+def projects_changed(
+    report: Report, state: State, lists: Mapping[str, Changes], rules: Rules
+) -> frozenset[int]:
     """Returns the projects whose users may have other children now; not where all parents are asked anyway."""
     whole = report.parent is None or lists[report.parent.report].since is None
     return frozenset(() if whole else _scouted(report, state, lists, rules, of_project=True))
 
 
 def _changed_parents(
-    parent: Parent, state: State, lists: Mapping[str, Changes], rules: Rules, before: Collection[int]
+    parent: Parent,
+    state: State,
+    lists: Mapping[str, Changes],
+    rules: Rules,
+    before: Collection[int],
 ) -> Iterator[tuple[int, str]]:
     """Yields parents that changed, or were never asked, with their versions."""
     name = parent.report
     for record in lists[name].records():
         parent_id = _id_of(name, record)
-        if parent.may_have_children(record) and (parent_id not in before or _is_new(name, record, state, lists, rules)):
+        if parent.may_have_children(record) and (
+            parent_id not in before or _is_new(name, record, state, lists, rules)
+        ):
             yield parent_id, str(clean_text(record.get("updated_at")) or "")
 
 
-def _is_new(name: str, record: Record, state: State, lists: Mapping[str, Changes], rules: Rules) -> bool:
+def _is_new(
+    name: str, record: Record, state: State, lists: Mapping[str, Changes], rules: Rules
+) -> bool:
     """Returns whether a row must be followed up; the reading may have asked for more, and within the overlap asks again."""
     since, updated_at = lists[name].since, instant_in(record.get("updated_at"))
     if since is None or updated_at is None:
         return True
     followed = {} if rules.only_changed else state.get("followed", {}).get(name, {})
-    return updated_at >= since and _id_of(name, record) not in followed.get(record["updated_at"], ())
+    return updated_at >= since and _id_of(name, record) not in followed.get(
+        record["updated_at"], ()
+    )
 
 
 def _settled(name: str, seen: Changes, mark: str | None, rules: Rules) -> dict[str, list[int]]:
@@ -206,7 +243,12 @@ def _id_of(list_name: str, record: Record) -> int:
 
 
 def _scouted(
-    report: Report, state: State, lists: Mapping[str, Changes], rules: Rules, *, of_project: bool = False
+    report: Report,
+    state: State,
+    lists: Mapping[str, Changes],
+    rules: Rules,
+    *,
+    of_project: bool = False,
 ) -> Iterator[int]:
     """Yields the parents, or the projects, that the changed rows of other lists name."""
     for scout in report.scouts:
@@ -236,26 +278,42 @@ def _with_due(plan: ChildPlan, wish: Wish, rules: Rules) -> ChildPlan:
     overdue: list[int] = []
     waiting = [*sorted(plan.hidden), *wish.suspects]
     for hour in sorted(plan.read, key=int) if plan.report.project_path is None else ():
-        age_hours = rules.now_hour - int(hour)  # below 0: a clock was ahead, so nobody knows when it was
+        age_hours = rules.now_hour - int(
+            hour
+        )  # below 0: a clock was ahead, so nobody knows when it was
         if age_hours < 0 or age_hours >= rules.sweep_days * 24:
             overdue += plan.read[hour]
         elif age_hours >= SWEEP_REST_HOURS:
             waiting += plan.read[hour]
-    first = tuple(each for each in dict.fromkeys([*overdue, *wish.doubled]) if each not in plan.parents)
+    first = tuple(
+        each for each in dict.fromkeys([*overdue, *wish.doubled]) if each not in plan.parents
+    )
     asked = {*plan.parents, *first}
-    return replace(plan, overdue=first, waiting=tuple(each for each in dict.fromkeys(waiting) if each not in asked))
+    return replace(
+        plan,
+        overdue=first,
+        waiting=tuple(each for each in dict.fromkeys(waiting) if each not in asked),
+    )
 
 
 def with_sweep(plan: ChildPlan, free_requests: int) -> ChildPlan:
     """Returns a plan that asks all parents that are overdue, and of those that may wait as many as requests are free."""
     taken = plan.overdue + plan.waiting[: max(free_requests - len(plan.overdue), 0)]
-    return replace(plan, parents={**plan.parents, **dict.fromkeys(taken, "")}, overdue=(), waiting=())
+    return replace(
+        plan, parents={**plan.parents, **dict.fromkeys(taken, "")}, overdue=(), waiting=()
+    )
 
 
 def probes_of(plan: ChildPlan) -> tuple[int, ...]:
     """Returns parents that were read before, the latest first, to be asked where all that are planned are refused."""
-    before = (parent_id for hour in sorted(plan.read, key=int, reverse=True) for parent_id in plan.read[hour])
-    return tuple(each for each in before if each not in plan.parents and each not in plan.hidden)[:PROBES]
+    before = (
+        parent_id
+        for hour in sorted(plan.read, key=int, reverse=True)
+        for parent_id in plan.read[hour]
+    )
+    return tuple(each for each in before if each not in plan.parents and each not in plan.hidden)[
+        :PROBES
+    ]
 
 
 def part_of(plan: ChildPlan, parent_id: int) -> Part:
@@ -283,12 +341,19 @@ def answered(plan: ChildPlan, kept: Mapping[str, Kept]) -> dict[int, int]:
 def without_following(plan: ChildPlan, parent_ids: Collection[int]) -> ChildPlan:
     """Returns a plan after which the next run looks once more where some parents, which just changed, change again."""
     name = plan.parent.report
-    left = {at: [each for each in ids if each not in parent_ids] for at, ids in plan.followed.get(name, {}).items()}
+    left = {
+        at: [each for each in ids if each not in parent_ids]
+        for at, ids in plan.followed.get(name, {}).items()
+    }
     return replace(plan, followed={**plan.followed, name: left})
 
 
 def carried_out(
-    plan: ChildPlan, read_hours: Mapping[int, int], gone: Collection[int], hidden: Collection[int], now_hour: int
+    plan: ChildPlan,
+    read_hours: Mapping[int, int],
+    gone: Collection[int],
+    hidden: Collection[int],
+    now_hour: int,
 ) -> ChildPlan:
     """Returns a plan that knows when each parent was read.
 
@@ -300,12 +365,21 @@ def carried_out(
         hidden: parents that are refused; those refused now count as read for the same reason.
         now_hour: since 1970.
     """
-    asked_now = [each for each in gone if each in plan.known] + [each for each in hidden if each in plan.parents]
+    asked_now = [each for each in gone if each in plan.known] + [
+        each for each in hidden if each in plan.parents
+    ]
     hours = {**read_hours, **dict.fromkeys(asked_now, now_hour)}
-    read = {hour: [each for each in ids if each not in hours and each not in gone] for hour, ids in plan.read.items()}
+    read = {
+        hour: [each for each in ids if each not in hours and each not in gone]
+        for hour, ids in plan.read.items()
+    }
     for parent_id, hour in hours.items():
         read.setdefault(str(hour), []).append(parent_id)
-    return replace(plan, read={hour: sorted(ids) for hour, ids in read.items() if ids}, hidden=frozenset(hidden))
+    return replace(
+        plan,
+        read={hour: sorted(ids) for hour, ids in read.items() if ids},
+        hidden=frozenset(hidden),
+    )
 
 
 def state_of(plan: ChildPlan) -> dict[str, Any]:

@@ -34,7 +34,9 @@ class ListQuery:
         """Yields the list's pages; see `HarvestClient.iter_pages`."""
         report = self.report
         if report.rows_key is None:
-            return iter([self.client.get(self.account_id, report.path, report.holds, label=report.name)])
+            return iter(
+                [self.client.get(self.account_id, report.path, report.holds, label=report.name)]
+            )
         return self.client.iter_pages(
             self.account_id,
             report.path,
@@ -49,7 +51,11 @@ class ListQuery:
         """Returns Harvest's own count of the rows, `None` where it gives none."""
         params = {**(self.params or {}), "per_page": "1"}
         rows_key = self.report.rows_key or ""
-        return total_of(self.client.get(self.account_id, self.report.path, (rows_key,), params, self.report.name).data)
+        return total_of(
+            self.client.get(
+                self.account_id, self.report.path, (rows_key,), params, self.report.name
+            ).data
+        )
 
     def draft(self, started: datetime | None = None) -> Draft:
         """Returns a reading of the list that has no answer yet; see `Draft`."""
@@ -61,4 +67,8 @@ def list_params(report: Report, since: datetime | None, start_date: datetime | N
     bounds = [since] if since else []
     if start_date and report.from_start_date:
         bounds.append(start_date)
-    return {"updated_since": format_instant(max(bounds))} if bounds and report.takes_updated_since else {}
+    return (
+        {"updated_since": format_instant(max(bounds))}
+        if bounds and report.takes_updated_since
+        else {}
+    )

@@ -67,7 +67,9 @@ class Outcome:
     error: HarvestError | None = None
     plan: ChildPlan | None = None
     parents: frozenset[int] = frozenset()  # whose children were read, or that are gone themselves
-    hidden: frozenset[tuple[str, int]] = frozenset()  # (list, id) of rows that Harvest has and refused when asked for them alone
+    hidden: frozenset[tuple[str, int]] = (
+        frozenset()
+    )  # (list, id) of rows that Harvest has and refused when asked for them alone
 
     def followed_by(self, later: Outcome) -> Outcome:
         """Returns what became of a report of children of which some parents were read later in the same run."""
@@ -76,7 +78,9 @@ class Outcome:
             return replace(later, hidden=hidden)
         reading = replace(self.reading, keys=self.reading.keys | later.reading.keys)
         plan = replace(later.plan, whole=self.plan.whole)
-        return Outcome(reading, later.state, plan=plan, parents=self.parents | later.parents, hidden=hidden)
+        return Outcome(
+            reading, later.state, plan=plan, parents=self.parents | later.parents, hidden=hidden
+        )
 
 
 class Mode(Enum):
@@ -119,7 +123,9 @@ class Reader:
         self._lists: dict[AccountReport, Reading] = {}
         self._list_errors: dict[AccountReport, ApiError] = {}
         self._store: PartStore | None = None
-        self.lists = MappingProxyType(self._lists)  # the complete readings of lists made in this run
+        self.lists = MappingProxyType(
+            self._lists
+        )  # the complete readings of lists made in this run
 
     @property
     def store(self) -> PartStore:
@@ -157,7 +163,9 @@ class Reader:
         needs: dict[AccountReport, list[datetime | None]] = {}
         for pair, wish in wishes.items():
             for name in lists_needed(self.report(pair.report)):
-                needs.setdefault(AccountReport(pair.account_id, name), []).append(self._since(pair, wish.state, name))
+                needs.setdefault(AccountReport(pair.account_id, name), []).append(
+                    self._since(pair, wish.state, name)
+                )
         outcomes: dict[AccountReport, Outcome] = {}
 
         def read(pair: AccountReport) -> AccountReport:
@@ -179,7 +187,9 @@ class Reader:
 
     def _read_list(self, pair: AccountReport, since: datetime | None) -> None:
         """Reads a list into the memory of this reader, unless it is there; keeps an error of the list instead of raising it."""
-        if pair in self._list_errors or (pair in self._lists and _reaches(self._lists[pair].since, since)):
+        if pair in self._list_errors or (
+            pair in self._lists and _reaches(self._lists[pair].since, since)
+        ):
             return
         try:
             with stays_with_report():
@@ -196,7 +206,11 @@ class Reader:
         if wish.ran_before is not None and reading.since and not self.choice.since:
             reading, refused = with_timers(reading, self.query(pair), self.fetcher, wish.ran_before)
         newest = format_instant(reading.newest) if reading.newest else wish.state.get("updated_at")
-        kept = None if self.choice.since or not reading.report.takes_updated_since else {"updated_at": newest}
+        kept = (
+            None
+            if self.choice.since or not reading.report.takes_updated_since
+            else {"updated_at": newest}
+        )
         return Outcome(reading, kept, hidden=frozenset((pair.report, each) for each in refused))
 
     def _list(self, pair: AccountReport, since: datetime | None) -> Reading:
@@ -207,7 +221,9 @@ class Reader:
             raise error.saying(f"{pair.report}: {error.message}") from error
         return self._lists[pair]
 
-    def read_children(self, wishes: Wishes, reserved_requests: int = 0) -> dict[AccountReport, Outcome]:
+    def read_children(
+        self, wishes: Wishes, reserved_requests: int = 0
+    ) -> dict[AccountReport, Outcome]:
         """Reads those of some reports that are children, once the lists that they hang on are read.
 
         Args:
@@ -222,8 +238,12 @@ class Reader:
         """
         children = {pair: wish for pair, wish in wishes.items() if self.report(pair.report).parent}
         outcomes = {pair: self.plan(pair, wish) for pair, wish in children.items()}
-        askings = self.start([outcome.plan for outcome in outcomes.values() if outcome.plan], reserved_requests)
-        tasks = alternating([[partial(asking.ask, parent_id) for parent_id in asking.to_ask] for asking in askings])
+        askings = self.start(
+            [outcome.plan for outcome in outcomes.values() if outcome.plan], reserved_requests
+        )
+        tasks = alternating(
+            [[partial(asking.ask, parent_id) for parent_id in asking.to_ask] for asking in askings]
+        )
         self.on_planned(len(tasks))
 
         def stop_where_all_is_lost(_done: None) -> None:
@@ -246,11 +266,15 @@ class Reader:
     def start(self, plans: Iterable[ChildPlan], reserved_requests: int = 0) -> list[Asking]:
         """Returns plans as they are asked now: with what an interrupted run kept, and with parents unread for long."""
         now_hour = current_hour()
-        hours = range(0) if self.choice.reads_all else range(now_hour - KEPT_HOURS, now_hour + 1)  # no clock was ahead
+        hours = (
+            range(0) if self.choice.reads_all else range(now_hour - KEPT_HOURS, now_hour + 1)
+        )  # no clock was ahead
         resumed = []
         for plan in plans:
             read_hours = answered(plan, self.store.kept(plan.pair, hours))
-            resumed.append((without_following(plan, read_hours) if read_hours else plan, read_hours))
+            resumed.append(
+                (without_following(plan, read_hours) if read_hours else plan, read_hours)
+            )
         asked = sum(len(plan.parents) - len(read_hours) for plan, read_hours in resumed)
         free = FREE_REQUESTS - reserved_requests - self.client.traffic.requests - asked
         askings = []
@@ -262,7 +286,12 @@ class Reader:
 
     def _plan(self, pair: AccountReport, wish: Wish) -> Outcome:
         report, settings = self.report(pair.report), self.settings
-        rules = Rules(settings.overlap_seconds, settings.sweep_days, current_hour(), only_changed=self.choice.since is not None)
+        rules = Rules(
+            settings.overlap_seconds,
+            settings.sweep_days,
+            current_hour(),
+            only_changed=self.choice.since is not None,
+        )
         lists: dict[str, Changes] = {}
         try:
             for name in lists_needed(report):
@@ -273,20 +302,32 @@ class Reader:
             users = self._list_errors.get(AccountReport(pair.account_id, "users"))
             if report.access.member is not Extent.OWN or not isinstance(users, NotAllowedError):
                 raise
-            return Outcome(plan=plan_oneself(report, pair.account_id, wish.state, self._caller(pair)))
+            return Outcome(
+                plan=plan_oneself(report, pair.account_id, wish.state, self._caller(pair))
+            )
         projects = projects_changed(report, wish.state, lists, rules)
-        members = self._list(AccountReport(pair.account_id, MEMBERS), None).iter_light() if projects else ()
-        return Outcome(plan=plan_children(report, pair.account_id, wish, lists, rules, projects, members))
+        members = (
+            self._list(AccountReport(pair.account_id, MEMBERS), None).iter_light()
+            if projects
+            else ()
+        )
+        return Outcome(
+            plan=plan_children(report, pair.account_id, wish, lists, rules, projects, members)
+        )
 
     def _caller(self, pair: AccountReport) -> int:
         caller = self.client.get(pair.account_id, "users/me", ("id",), label=pair.report).data["id"]
         if type(caller) is not int:
-            raise RefusedError("Harvest does not say which user the token is of (users/me without its id)")
+            raise RefusedError(
+                "Harvest does not say which user the token is of (users/me without its id)"
+            )
         return caller
 
     def _finish_children(self, asking: Asking) -> Outcome:
         reading, plan = asking.reading(), asking.plan_after()
-        return Outcome(reading, None if self.choice.since else state_of(plan), plan=plan, parents=asking.done)
+        return Outcome(
+            reading, None if self.choice.since else state_of(plan), plan=plan, parents=asking.done
+        )
 
     def _settle(self, pair: AccountReport, finish: Callable[[], Outcome]) -> Outcome:
         """Returns what became of a report; an error that concerns only this report becomes its outcome."""
@@ -298,14 +339,18 @@ class Reader:
         except HarvestError as error:
             outcome = Outcome(error=self._explained(pair.report, error))
             if isinstance(error, OddAnswerError):
-                self.store.drop(pair)  # the next run asks anew, instead of continuing from what cannot be read
+                self.store.drop(
+                    pair
+                )  # the next run asks anew, instead of continuing from what cannot be read
         if outcome.reading or outcome.error:
             self.on_read(pair, outcome)
         return outcome
 
     def _explained(self, name: str, error: HarvestError) -> HarvestError:
         if isinstance(error, NotAllowedError):
-            return error.saying(f"{error.message}; to read {name} one must be {self.report(name).access}")
+            return error.saying(
+                f"{error.message}; to read {name} one must be {self.report(name).access}"
+            )
         return error
 
     def close(self) -> None:

@@ -30,10 +30,14 @@ class Reading:
     account_id: int
     since: datetime | None  # what was asked for; None: everything
     store: PartStore = field(repr=False)
-    parts: tuple[Part, ...]  # in the order in which their records count, of records that are equally new
+    parts: tuple[
+        Part, ...
+    ]  # in the order in which their records count, of records that are equally new
     keys: AbstractSet[Key]
     rows: int  # that came, those that came twice counted twice
-    newest: datetime | None  # the largest updated_at, not later than the server's clock when the reading began
+    newest: (
+        datetime | None
+    )  # the largest updated_at, not later than the server's clock when the reading began
     started: datetime | None  # the server's clock
     seconds: float
     repeated: Mapping[Key, str]  # keys that came more than once: their newest updated_at
@@ -51,7 +55,9 @@ class Reading:
             data = parse_exact(body)
             records = records_of(clean_text(data) if needs_cleaning(body) else data, self.report)
             if self.repeated:
-                records = [record for record in records if self._is_newest(record, part.parent_id, left)]
+                records = [
+                    record for record in records if self._is_newest(record, part.parent_id, left)
+                ]
             yield part.parent_id, records
 
     def iter_light(self) -> Iterator[Record]:
@@ -73,7 +79,12 @@ class Draft:
     """A reading in the making, by one thread: answers are kept as they come."""
 
     def __init__(
-        self, store: PartStore, report: Report, account_id: int, since: datetime | None = None, started: datetime | None = None
+        self,
+        store: PartStore,
+        report: Report,
+        account_id: int,
+        since: datetime | None = None,
+        started: datetime | None = None,
     ) -> None:
         """Begins without an answer.
 
@@ -111,7 +122,10 @@ class Draft:
         if self._left_bytes < 0:
             most = f"{MOST_BYTES_OF_A_READING // MIB:,} MiB"
             raise RefusedError(f"the pages of {self._report.name} are larger than {most} together")
-        part = Part(AccountReport(self._account_id, self._report.name), f"{self.number} page {len(self._parts) + 1}")
+        part = Part(
+            AccountReport(self._account_id, self._report.name),
+            f"{self.number} page {len(self._parts) + 1}",
+        )
         self._store.keep(part, answer.body)
         self._take(part, records)
 
@@ -128,7 +142,11 @@ class Draft:
                 self._repeated.add(key)
             self.keys.add(key)
             instant = instant_in(record.get("updated_at"))
-            if instant and instant.year >= FIRST_YEAR and (self._newest is None or instant > self._newest):
+            if (
+                instant
+                and instant.year >= FIRST_YEAR
+                and (self._newest is None or instant > self._newest)
+            ):
                 self._newest = instant
 
     def finish(self, seconds: float = 0.0) -> Reading:
@@ -185,7 +203,10 @@ def versions_of(reading: Reading) -> dict[Key, datetime | None]:
     """Returns the key of every record of a list, with its newest `updated_at`."""
     versions: dict[Key, datetime | None] = {}
     for record in reading.iter_light():
-        key, updated_at = record_key(reading.report, record, None), instant_in(record.get("updated_at"))
+        key, updated_at = (
+            record_key(reading.report, record, None),
+            instant_in(record.get("updated_at")),
+        )
         known = versions.get(key)
         versions[key] = max(known, updated_at) if known and updated_at else updated_at or known
     return versions
@@ -197,11 +218,16 @@ def record_key(report: Report, record: Record, parent_id: int | None) -> Key:
     Raises:
         RefusedError: the record has none; it could not be told from others, nor found again.
     """
-    return tuple(parent_id if name == report.linked_by else _key_part(report, name, record.get(name)) for name in report.key)
+    return tuple(
+        parent_id if name == report.linked_by else _key_part(report, name, record.get(name))
+        for name in report.key
+    )
 
 
 def _key_part(report: Report, name: str, value: Any) -> int:
-    if type(value) is int and 0 <= value < WIDEST_ID:  # as in every row ever seen, of which there may be a million
+    if (
+        type(value) is int and 0 <= value < WIDEST_ID
+    ):  # as in every row ever seen, of which there may be a million
         return value
     try:
         return to_id(str(value) if isinstance(value, float) else value)

@@ -23,12 +23,18 @@ Row = dict[str, Any]
 
 MISFIT_SUFFIX = "__text"
 MOST_NEW_COLUMNS = 200  # of a report and run, lists that get a table of their own among them
-MOST_NEW_NAMES = 2000  # of a report and run, those of fields that hold null or an empty object among them
-OWN_COLUMNS = frozenset({"account_id", "deleted_at"})  # of this product: a field of that name at Harvest gets a suffix
+MOST_NEW_NAMES = (
+    2000  # of a report and run, those of fields that hold null or an empty object among them
+)
+OWN_COLUMNS = frozenset(
+    {"account_id", "deleted_at"}
+)  # of this product: a field of that name at Harvest gets a suffix
 OWN_SUFFIX = "__harvest"
 UNNAMED = "unnamed"  # a field whose name is empty
 HARVEST = "harvest"  # a word in front of a field that is called like a column of dlt
-LONGEST_NAME = 50  # of a column, so that it is called the same in every destination; Postgres takes 63
+LONGEST_NAME = (
+    50  # of a column, so that it is called the same in every destination; Postgres takes 63
+)
 AS_IT_IS: dict[Kind, type] = {Kind.TEXT: str, Kind.BOOL: bool}
 _naming = NamingConvention()
 
@@ -43,7 +49,9 @@ class Notes:
     _made: defaultdict[str, set[str]] = field(
         default_factory=lambda: defaultdict(set)
     )  # report: columns and lists new in this run
-    _met: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # report: names new in this run
+    _met: defaultdict[str, set[str]] = field(
+        default_factory=lambda: defaultdict(set)
+    )  # report: names new in this run
 
     def count_new(self, report: str, place: str) -> None:
         """Counts a new column, or a list that gets a table of its own.
@@ -78,7 +86,9 @@ class Notes:
 class TableShape:
     """The columns of one table, documented and met so far, and how their values are converted."""
 
-    def __init__(self, table: str, columns: tuple[Column, ...], known: Mapping[str, Kind], notes: Notes) -> None:
+    def __init__(
+        self, table: str, columns: tuple[Column, ...], known: Mapping[str, Kind], notes: Notes
+    ) -> None:
         """Starts with the documented columns and those of earlier runs.
 
         Args:
@@ -89,11 +99,17 @@ class TableShape:
         """
         self.table = table
         self.report = table.partition("__")[0]
-        self.added: dict[str, Kind] = {}  # undocumented columns met in this run, those of earlier runs too
+        self.added: dict[
+            str, Kind
+        ] = {}  # undocumented columns met in this run, those of earlier runs too
         self._notes = notes
         self._known = dict(known)
-        self._converters: dict[str, Callable[[Any], Any]] = {column.name: CONVERTERS[column.kind] for column in columns}
-        self.as_it_is = {column.name: AS_IT_IS.get(column.kind) for column in columns}  # column: type that needs no look
+        self._converters: dict[str, Callable[[Any], Any]] = {
+            column.name: CONVERTERS[column.kind] for column in columns
+        }
+        self.as_it_is = {
+            column.name: AS_IT_IS.get(column.kind) for column in columns
+        }  # column: type that needs no look
 
     def has(self, column: str) -> bool:
         """Returns whether this is a plain column, documented or met before."""
@@ -106,7 +122,9 @@ class TableShape:
     def convert(self, row: Row, column: str, value: Any) -> None:
         """Sets `row[column]` to the value in the column's kind."""
         if value is None:
-            if column in self._converters:  # a null that nobody documented says nothing: it may be an absent object
+            if (
+                column in self._converters
+            ):  # a null that nobody documented says nothing: it may be an absent object
                 row.setdefault(column, None)
             return
         converter = self._converters.get(column) or self._add(column, value)
@@ -167,7 +185,9 @@ class Shaper:
             parent_id: of a child's parent, which the API does not repeat in the record.
         """
         row: Row = {"account_id": account_id}
-        self._flatten(self.root, row, "", record, self._parent_ids(account_id, record.get("id", parent_id)))
+        self._flatten(
+            self.root, row, "", record, self._parent_ids(account_id, record.get("id", parent_id))
+        )
         if self.report.linked_by and parent_id is not None:
             row[self.report.linked_by] = parent_id
         return row
@@ -175,7 +195,10 @@ class Shaper:
     @property
     def added(self) -> dict[str, dict[str, Kind]]:
         """Returns the undocumented columns met: list ("" for the rows themselves): column: kind."""
-        return {"": dict(self.root.added), **{name: dict(shape.added) for name, shape in self.lists.items()}}
+        return {
+            "": dict(self.root.added),
+            **{name: dict(shape.added) for name, shape in self.lists.items()},
+        }
 
     def _parent_ids(self, account_id: int, record_id: Any) -> Row:
         return {"account_id": account_id, parent_id_column(self.report): record_id}
@@ -224,7 +247,12 @@ class Shaper:
             Column("account_id", Kind.ID, ""),
             Column(parent_id_column(self.report), Kind.ID, ""),
         )
-        shape = TableShape(table, (*parents, *(declared.columns if declared else ())), self._known(table), self._notes)
+        shape = TableShape(
+            table,
+            (*parents, *(declared.columns if declared else ())),
+            self._known(table),
+            self._notes,
+        )
         self.lists[name] = shape
         return shape
 

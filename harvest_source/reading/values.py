@@ -31,7 +31,11 @@ def to_id(value: Any) -> int:
         raise Unfit
     if not isinstance(value, int):
         number = _number(value)
-        if not number.is_finite() or number.copy_abs() > WIDEST_ID or number != number.to_integral_value():
+        if (
+            not number.is_finite()
+            or number.copy_abs() > WIDEST_ID
+            or number != number.to_integral_value()
+        ):
             raise Unfit  # before it is a whole number, of which 1e999999999 would fill the memory
         value = int(number)
     if not -WIDEST_ID <= value < WIDEST_ID:

@@ -28,7 +28,9 @@ def run_apart(order: str, answer_path: Path) -> dict[str, Any]:
         UnavailableError: it ended early.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(
+        subprocess, "CREATE_NEW_PROCESS_GROUP", 0
+    )
     try:
         with subprocess.Popen(  # noqa: S603 - this package's own file
             [sys.executable, "-P", exchange.__file__, str(answer_path)],
@@ -42,10 +44,16 @@ def run_apart(order: str, answer_path: Path) -> dict[str, Any]:
         ) as process:
             if process.stdout is None or process.stdout.readline() != "ready\n":
                 raise RefusedError("the process that asks Harvest for tokens does not start")
-            said, _ = process.communicate(order)  # it ends by itself; never killed, since it may be storing tokens
+            said, _ = process.communicate(
+                order
+            )  # it ends by itself; never killed, since it may be storing tokens
         result: dict[str, Any] = json.loads(said)
     except ValueError as error:
-        raise UnavailableError("the process that asks Harvest for tokens ended early; try again later") from error
+        raise UnavailableError(
+            "the process that asks Harvest for tokens ended early; try again later"
+        ) from error
     except OSError as error:
-        raise RefusedError("the process that asks Harvest for tokens does not start ({})", quoted=(error.strerror,)) from error
+        raise RefusedError(
+            "the process that asks Harvest for tokens does not start ({})", quoted=(error.strerror,)
+        ) from error
     return result

@@ -13,7 +13,13 @@ from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponen
 from harvest_source import network
 from harvest_source.about import COMMAND, EXAMPLE, page
 from harvest_source.clock import Clock
-from harvest_source.errors import ApiError, RefusedError, SettingError, TokenRejectedError, UnavailableError
+from harvest_source.errors import (
+    ApiError,
+    RefusedError,
+    SettingError,
+    TokenRejectedError,
+    UnavailableError,
+)
 from harvest_source.patience import OF_TOKENS
 from harvest_source.settings import DEVELOPERS_URL, SECTION, HarvestSettings
 from harvest_source.signin import exchange
@@ -30,7 +36,9 @@ from harvest_source.signin.tokens import (
 from harvest_source.unread import where_looked
 
 LOGIN = f"{COMMAND} login"
-EARLY = 0.1  # tokens are renewed when so much of their lifetime is left: two days of 14, and 0.2 s of 2
+EARLY = (
+    0.1  # tokens are renewed when so much of their lifetime is left: two days of 14, and 0.2 s of 2
+)
 LONGEST_EARLY_SECONDS = 3600.0
 WAIT_GROWS = 4  # 1 s after the first try, 4 s after the second
 PATIENCE_SECONDS = 30.0  # after a renewal that failed while the old token still holds
@@ -132,7 +140,9 @@ class OAuthToken:
             TokenRejectedError, UnavailableError, CancelledError: as `token`.
         """
         with self._lock:
-            if self._tokens is None or self._tokens.access_token == rejected:  # else another thread was first
+            if (
+                self._tokens is None or self._tokens.access_token == rejected
+            ):  # else another thread was first
                 self._tokens = self._renewed_without_one(rejected)
             return True
 
@@ -171,10 +181,16 @@ class OAuthToken:
             raise self._dead
         with self._file.locked():
             stored = self._file.read()
-            if stored is not None and stored.access_token != rejected and self._ends_in(stored) > _early_seconds(stored):
+            if (
+                stored is not None
+                and stored.access_token != rejected
+                and self._ends_in(stored) > _early_seconds(stored)
+            ):
                 return stored
             known = stored.refresh_tokens if stored is not None else []
-            for refresh_token in dict.fromkeys([*known, *([self._configured] if self._configured else [])]):
+            for refresh_token in dict.fromkeys(
+                [*known, *([self._configured] if self._configured else [])]
+            ):
                 result = self._ask(refresh_token)
                 renewed = self._file.read()
                 if result["outcome"] == exchange.OK and renewed is not None:
@@ -182,7 +198,9 @@ class OAuthToken:
                 if result["error"] != "invalid_grant":
                     break
             else:
-                self._dead = TokenRejectedError(f"Harvest refuses the refresh token; sign in again: {self._sign_in_again}")
+                self._dead = TokenRejectedError(
+                    f"Harvest refuses the refresh token; sign in again: {self._sign_in_again}"
+                )
                 raise self._dead
         self._dead = refusal(result)
         raise self._dead
@@ -190,7 +208,9 @@ class OAuthToken:
     def _ask(self, refresh_token: str) -> dict[str, Any]:
         def attempt() -> dict[str, Any]:
             self._clock.check()
-            return self._file.exchange(self._client, self._clock.wall(), refresh_token=refresh_token)
+            return self._file.exchange(
+                self._client, self._clock.wall(), refresh_token=refresh_token
+            )
 
         retrying = Retrying(
             retry=retry_if_result(lambda result: result["outcome"] == exchange.PASSING),
@@ -213,7 +233,13 @@ def _early_seconds(tokens: Tokens) -> float:
 
 
 def sign_in_with_code(
-    client: OAuthClient, file: TokenFile, code: str, redirect: str, *, verifier: str = "", clock: Clock | None = None
+    client: OAuthClient,
+    file: TokenFile,
+    code: str,
+    redirect: str,
+    *,
+    verifier: str = "",
+    clock: Clock | None = None,
 ) -> None:
     """Exchanges the code that a person brought back from Harvest for tokens, and stores them.
 
@@ -230,7 +256,13 @@ def sign_in_with_code(
         SettingError: they cannot be stored.
     """
     with file.locked():
-        result = file.exchange(client, (clock or Clock()).wall(), code=code, redirect_uri=redirect, code_verifier=verifier)
+        result = file.exchange(
+            client,
+            (clock or Clock()).wall(),
+            code=code,
+            redirect_uri=redirect,
+            code_verifier=verifier,
+        )
     if result["outcome"] == exchange.PASSING:
         raise UnavailableError("Harvest could not be asked for tokens; sign in again in a moment")
     if result["outcome"] != exchange.OK:
@@ -241,12 +273,17 @@ def refusal(result: dict[str, Any]) -> ApiError:
     """Returns the error for an answer of the token endpoint, or a fault on the way to it, that no new try will change."""
     if result["error"] in ON_THE_WAY:
         return RefusedError(ON_THE_WAY[result["error"]])
-    if result["error"] in {"invalid_client", "unauthorized_client"} or result["status"] == exchange.UNAUTHORIZED:
+    if (
+        result["error"] in {"invalid_client", "unauthorized_client"}
+        or result["status"] == exchange.UNAUTHORIZED
+    ):
         return TokenRejectedError(
             f"Harvest does not know this client: compare client_id and client_secret with the application at {DEVELOPERS_URL}"
         )
     said = " ".join(str(part) for part in (result["status"], result["error"]) if part)
-    return RefusedError(f"Harvest refused to give a token ({said}); check the application at {DEVELOPERS_URL}")
+    return RefusedError(
+        f"Harvest refused to give a token ({said}); check the application at {DEVELOPERS_URL}"
+    )
 
 
 def clean_token(pasted: str, name: str = "access_token") -> tuple[str, bool]:
@@ -266,7 +303,9 @@ def clean_token(pasted: str, name: str = "access_token") -> tuple[str, bool]:
     if token.lower().split(" ")[0] == "bearer":
         token = token[len("bearer") :].strip().strip("\"'").strip()
     if not exchange.is_token(token):
-        raise SettingError(f"{name} is empty or contains characters that no token has: copy it again from {DEVELOPERS_URL}")
+        raise SettingError(
+            f"{name} is empty or contains characters that no token has: copy it again from {DEVELOPERS_URL}"
+        )
     return token, token != pasted
 
 
@@ -295,10 +334,18 @@ def build_auth(
         token, trimmed = clean_token(settings.access_token)
         return PersonalToken(token), _trimmed_note("access_token") if trimmed else None
     if name is None and settings.refresh_token:
-        client = oauth_client(settings, "a refresh_token works only with the application it was made for")
+        client = oauth_client(
+            settings, "a refresh_token works only with the application it was made for"
+        )
         token, trimmed = clean_token(settings.refresh_token, "refresh_token")
         again = f"{LOGIN}, and take refresh_token out of the settings"
-        auth = OAuthToken(client, configured_file(client, token), configured=token, sign_in_again=again, clock=clock)
+        auth = OAuthToken(
+            client,
+            configured_file(client, token),
+            configured=token,
+            sign_in_again=again,
+            clock=clock,
+        )
         return auth, _trimmed_note("refresh_token") if trimmed else None
     if name is None and not settings.client_id and not settings.client_secret:
         raise SettingError(
@@ -327,21 +374,31 @@ def _trimmed_note(name: str) -> str:
     return f"{name} was trimmed: keep it without quotes or spaces"
 
 
-def _choose_sign_in(stored: list[Tokens], name: str | None, accounts: tuple[int, ...] | None) -> str:
+def _choose_sign_in(
+    stored: list[Tokens], name: str | None, accounts: tuple[int, ...] | None
+) -> str:
     names = [each.name for each in stored]
     if name is not None:
         if name not in names:
             others = f"; there are: {', '.join(names)}" if names else ""
-            raise SettingError(f"there is no sign-in named {{}}: {LOGIN} --name {{}}{{}}", quoted=(name, name, others))
+            raise SettingError(
+                f"there is no sign-in named {{}}: {LOGIN} --name {{}}{{}}",
+                quoted=(name, name, others),
+            )
         return name
     if not names:
         raise SettingError(f"nobody has signed in yet: {LOGIN} (or set access_token)")
-    reaching = [each.name for each in stored if accounts and {str(account) for account in accounts} <= set(each.accounts)]
+    reaching = [
+        each.name
+        for each in stored
+        if accounts and {str(account) for account in accounts} <= set(each.accounts)
+    ]
     candidates = reaching or names
     if DEFAULT_NAME in candidates or len(candidates) == 1:
         return DEFAULT_NAME if DEFAULT_NAME in candidates else candidates[0]
     if reaching:
         return reaching[0]
     raise SettingError(
-        "there are several sign-ins ({}): choose the one you mean by an account, with --account", quoted=(", ".join(names),)
+        "there are several sign-ins ({}): choose the one you mean by an account, with --account",
+        quoted=(", ".join(names),),
     )

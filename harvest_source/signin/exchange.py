@@ -58,7 +58,9 @@ class _OddTokenError(Exception):
 class _ToTheTokensAdapter(requests.adapters.HTTPAdapter):
     """Reads an answer no further than to the end of its tokens: they count, though the rest drips, or is cut off."""
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **options: Any
+    ) -> requests.Response:
         """Sends a request; returns its answer, received."""
         with super().send(request, *args, **{**options, "stream": True}) as response:
             return _with_body(response, _read(response))
@@ -99,7 +101,10 @@ def _judge(response: requests.Response) -> requests.Response:
     fields = _fields(response.content)
     if not is_token(fields["access_token"]):
         raise _OddTokenError
-    return _with_body(response, json.dumps({"access_token": fields["access_token"], **known_fields(fields)}).encode())
+    return _with_body(
+        response,
+        json.dumps({"access_token": fields["access_token"], **known_fields(fields)}).encode(),
+    )
 
 
 def is_token(value: Any) -> bool:
@@ -115,7 +120,11 @@ def is_refresh_token(value: Any) -> bool:
 def known_fields(answer: dict[str, Any]) -> dict[str, Any]:
     """Returns what an answer says beside the access token; what is of another kind counts as not said."""
     refresh_token, seconds = answer.get("refresh_token"), answer.get("expires_in")
-    is_lifetime = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds <= LONGEST_LIFETIME_SECONDS
+    is_lifetime = (
+        isinstance(seconds, int | float)
+        and not isinstance(seconds, bool)
+        and 0 < seconds <= LONGEST_LIFETIME_SECONDS
+    )
     return {
         **({"refresh_token": refresh_token} if is_refresh_token(refresh_token) else {}),
         **({"expires_in": seconds} if is_lifetime else {}),
@@ -131,7 +140,10 @@ def ask(order: dict[str, Any]) -> dict[str, Any]:
             to wait for a connection and for a byte; `seconds`, how long all of it may take; `passing`, the statuses after
             which asking again may help.
     """
-    for name in ("requests_oauthlib", "oauthlib"):  # at DEBUG both write secrets and tokens to the log
+    for name in (
+        "requests_oauthlib",
+        "oauthlib",
+    ):  # at DEBUG both write secrets and tokens to the log
         logging.getLogger(name).setLevel(logging.INFO)
     headers = {"Accept": "application/json", "User-Agent": order["user_agent"]}
     common: dict[str, Any] = {
@@ -139,7 +151,9 @@ def ask(order: dict[str, Any]) -> dict[str, Any]:
         "timeout": tuple(order["timeout"]),
         "client_secret": order["client_secret"],
     }
-    with OAuth2Session(order["client_id"], redirect_uri=order.get("redirect_uri")) as session:  # it reads no .netrc
+    with OAuth2Session(
+        order["client_id"], redirect_uri=order.get("redirect_uri")
+    ) as session:  # it reads no .netrc
         session.max_redirects = 0  # the secret goes to the configured address only
         for scheme in ("https://", "http://"):
             session.mount(scheme, _ToTheTokensAdapter())
@@ -147,10 +161,15 @@ def ask(order: dict[str, Any]) -> dict[str, Any]:
             session.register_compliance_hook(kind, _judge)
         if "code" in order:
             given = {"code": order["code"], "code_verifier": order["code_verifier"]}
-            return dict(session.fetch_token(order["token_url"], include_client_id=True, **given, **common))
+            return dict(
+                session.fetch_token(order["token_url"], include_client_id=True, **given, **common)
+            )
         return dict(
             session.refresh_token(
-                order["token_url"], refresh_token=order["refresh_token"], client_id=order["client_id"], **common
+                order["token_url"],
+                refresh_token=order["refresh_token"],
+                client_id=order["client_id"],
+                **common,
             )
         )
 
@@ -177,7 +196,9 @@ def exchange(order: dict[str, Any], answer_path: Path) -> dict[str, Any]:
     """Asks for tokens, stores them, and returns what became of it: `outcome`, `status`, `error`; never a token."""
     room = answer_path.with_name(answer_path.name + ".room")
     try:
-        write_private(room, bytes(LONGEST_BYTES))  # on a full disk nothing is asked: the answer could not be kept
+        write_private(
+            room, bytes(LONGEST_BYTES)
+        )  # on a full disk nothing is asked: the answer could not be kept
         return _exchange(order, answer_path, room)
     except OSError:
         return {"outcome": REFUSED, "status": None, "error": NO_ROOM}
@@ -194,9 +215,19 @@ def _exchange(order: dict[str, Any], answer_path: Path, room: Path) -> dict[str,
         return {"outcome": REFUSED, "status": None, "error": ODD_ANSWER}
     except TooLateError:
         return {"outcome": PASSING, "status": None, "error": TOO_SLOW}
-    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-        lasting = next((said for words, said in LASTING_FAULTS.items() if words in str(error)), None)
-        return {"outcome": REFUSED if lasting else PASSING, "status": None, "error": lasting or type(error).__name__}
+    except (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+    ) as error:
+        lasting = next(
+            (said for words, said in LASTING_FAULTS.items() if words in str(error)), None
+        )
+        return {
+            "outcome": REFUSED if lasting else PASSING,
+            "status": None,
+            "error": lasting or type(error).__name__,
+        }
     except Exception as error:  # noqa: BLE001 - the one who asked hears its kind; its text may hold what is secret
         return {"outcome": REFUSED, "status": None, "error": type(error).__name__}
     answer = {
@@ -268,8 +299,12 @@ def main() -> None:
             return
         if order["token_url"].startswith("http://"):  # the settings let through only this machine
             os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
-            os.environ["no_proxy"] = "*"  # this machine is reached without a proxy; requests looks at the small letters first
-        os.environ.setdefault("OAUTHLIB_RELAX_TOKEN_SCOPE", "1")  # the person chooses the scope at Harvest, not we
+            os.environ["no_proxy"] = (
+                "*"  # this machine is reached without a proxy; requests looks at the small letters first
+            )
+        os.environ.setdefault(
+            "OAUTHLIB_RELAX_TOKEN_SCOPE", "1"
+        )  # the person chooses the scope at Harvest, not we
         result = exchange(order, answer_path)
     sys.stdout.write(json.dumps(result))
 

@@ -6,7 +6,9 @@ import re
 
 from harvest_source.signin.tokens import TokenFile, client_slug, folder
 
-FILE = re.compile(r"(?P<stem>(?:(?:new-\d+-)?sign-in|configured)-.+-[0-9a-f]{16})\.(?:json|answer)(?:\.part)?")
+FILE = re.compile(
+    r"(?P<stem>(?:(?:new-\d+-)?sign-in|configured)-.+-[0-9a-f]{16})\.(?:json|answer)(?:\.part)?"
+)
 CONFIGURED = "configured-"
 
 
@@ -41,7 +43,9 @@ def _files() -> list[TokenFile]:
 
 def _is_meant(file: TokenFile, name: str, client_id: str | None) -> bool:
     stored = file.read()
-    if stored is None:  # an answer that nobody took over, or a file that cannot be read: its name says whose it is
+    if (
+        stored is None
+    ):  # an answer that nobody took over, or a file that cannot be read: its name says whose it is
         return _is_named(file, name, client_id)
     return client_id in {None, stored.client_id} and (_is_configured(file) or stored.name == name)
 

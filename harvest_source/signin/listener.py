@@ -29,7 +29,11 @@ HOST = "127.0.0.1"
 START_PATH = "/start"
 HTTP_PORT = 80
 COOKIE_SECONDS = 600
-AHEAD_HEADERS = ("Sec-Purpose", "Purpose", "X-Moz")  # of a browser that fetches what nobody has opened yet
+AHEAD_HEADERS = (
+    "Sec-Purpose",
+    "Purpose",
+    "X-Moz",
+)  # of a browser that fetches what nobody has opened yet
 PAGES = {"/": WAITING, "/already": AGAIN, "/other": WRONG_STATE, "/cookie": NO_COOKIE}
 
 
@@ -41,7 +45,10 @@ class Listener(ThreadingHTTPServer):
 
     def __init__(self, port: int, sign_in: SignIn) -> None:
         self.sign_in = sign_in
-        self.hosts = {f"{HOST}:{port}", *([HOST] if port == HTTP_PORT else [])}  # another name may be another site's
+        self.hosts = {
+            f"{HOST}:{port}",
+            *([HOST] if port == HTTP_PORT else []),
+        }  # another name may be another site's
         super().__init__((HOST, port), _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -62,7 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         if self.headers.get_all("Host", []) not in [[host] for host in self.server.hosts]:
             self._send(NOT_HERE)
-        elif any("pre" in self.headers.get(name, "") for name in AHEAD_HEADERS):  # prefetch, prerender, preview
+        elif any(
+            "pre" in self.headers.get(name, "") for name in AHEAD_HEADERS
+        ):  # prefetch, prerender, preview
             self._send(NOT_FETCHED_AHEAD)
         elif path == START_PATH:
             self._start(query)
@@ -81,7 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
         key = _key(query)
         if not sign_in.starts.is_key(key):
             self._send(NOTHING_HERE)
-        elif (cookie := sign_in.starts.visit(key, self._cookies())) is None:  # after the answer it is in doubt by that
+        elif (
+            cookie := sign_in.starts.visit(key, self._cookies())
+        ) is None:  # after the answer it is in doubt by that
             self._send(OPENED_TWICE)
         elif sign_in.is_answered:
             self._redirect("/already")
@@ -110,7 +121,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _cookies(self) -> list[str]:
         """Returns the values of our cookie: a parser of the library drops all where another program's is malformed."""
-        pairs = [pair.strip().partition("=") for header in self.headers.get_all("Cookie", []) for pair in header.split(";")]
+        pairs = [
+            pair.strip().partition("=")
+            for header in self.headers.get_all("Cookie", [])
+            for pair in header.split(";")
+        ]
         return [value for name, _, value in pairs if name == self.server.sign_in.starts.cookie_name]
 
     def _redirect(self, target: str, cookie: str | None = None) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from html import escape
 
 BODY_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
 
 OK = "ok"
@@ -26,7 +27,11 @@ class Page:
     status: int = 200
 
 
-WAITING = Page(CALM, "Waiting for Harvest", "This page shows how the sign-in ended, once Harvest has sent you back here.")
+WAITING = Page(
+    CALM,
+    "Waiting for Harvest",
+    "This page shows how the sign-in ended, once Harvest has sent you back here.",
+)
 AGAIN = Page(
     CALM,
     "Already answered",
@@ -59,7 +64,13 @@ OPENED_TWICE = Page(
 )
 NOTHING_HERE = Page(CALM, "Nothing here", "There is no page at this address.", status=404)
 NOT_HERE = Page(CALM, "Nothing here", "This address leads to another place.", status=421)
-NOT_FETCHED_AHEAD = Page(CALM, "Not fetched ahead", "This page is there once it is opened.", next_step="Open it.", status=503)
+NOT_FETCHED_AHEAD = Page(
+    CALM,
+    "Not fetched ahead",
+    "This page is there once it is opened.",
+    next_step="Open it.",
+    status=503,
+)
 
 
 def signed_in_page(user: str, accounts: list[str], *, choose: bool) -> Page:
@@ -72,7 +83,11 @@ def signed_in_page(user: str, accounts: list[str], *, choose: bool) -> Page:
     """
     facts = [("Signed in as", user)] if user else []
     facts.append(("Account" if len(accounts) == 1 else "Accounts", ", ".join(accounts) or "none"))
-    step = "Go back to the terminal and choose an account." if choose else "You can close this tab and go back to the terminal."
+    step = (
+        "Go back to the terminal and choose an account."
+        if choose
+        else "You can close this tab and go back to the terminal."
+    )
     text = "The sign-in worked. The pipeline on this computer can read your Harvest data now. It changes nothing there."
     return Page(OK, "You are signed in", text, tuple(facts), step)
 
@@ -85,7 +100,9 @@ def failed_page(reason: str) -> Page:
 
 def render(page: Page) -> str:
     """Returns a page as HTML."""
-    facts = "".join(f"<dt>{escape(what)}</dt><dd>{escape(value)}</dd>" for what, value in page.facts)
+    facts = "".join(
+        f"<dt>{escape(what)}</dt><dd>{escape(value)}</dd>" for what, value in page.facts
+    )
     return TEMPLATE.format(
         mood=page.mood,
         title=escape(page.title),

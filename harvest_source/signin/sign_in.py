@@ -56,14 +56,21 @@ def authorize_url(id_url: str, client_id: str, redirect: str, state: str, challe
 
     The code challenge (PKCE) is untried with Harvest, whose description is silent on it: servers ignore what they do not know.
     """
-    fields = {"response_type": "code", "client_id": client_id, "redirect_uri": redirect, "state": state}
+    fields = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": redirect,
+        "state": state,
+    }
     fields |= {"code_challenge": challenge, "code_challenge_method": "S256"}
     return f"{id_url}oauth2/authorize?{urlencode(fields)}"
 
 
 def code_challenge(verifier: str) -> str:
     """Returns what Harvest may know of a code verifier before the code comes back (RFC 7636, S256)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return (
+        base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    )
 
 
 class SignIn:
@@ -73,14 +80,20 @@ class SignIn:
         self.redirect_uri = redirect_uri(port)
         self._port = port
         self.state = secrets.token_urlsafe(32)
-        self.verifier = secrets.token_urlsafe(48)  # only this process and the request for tokens know it
-        self.authorize_url = authorize_url(id_url, client_id, self.redirect_uri, self.state, code_challenge(self.verifier))
+        self.verifier = secrets.token_urlsafe(
+            48
+        )  # only this process and the request for tokens know it
+        self.authorize_url = authorize_url(
+            id_url, client_id, self.redirect_uri, self.state, code_challenge(self.verifier)
+        )
         self.starts = Starts(port)
         self.done_key = secrets.token_urlsafe(32)
         self._lock = threading.Lock()
         self._redirect: Redirect | None = None
         self._by_browser = False
-        self._cookie = ""  # of the browser that brought the answer, where a start page was asked for
+        self._cookie = (
+            ""  # of the browser that brought the answer, where a start page was asked for
+        )
         self._arrived = threading.Event()
         self._page: Page | None = None
         self._decided = threading.Event()
@@ -100,7 +113,9 @@ class SignIn:
                 f"redirect_port to another one and register that redirect address too, at {DEVELOPERS_URL}",
                 quoted=(error.strerror or error,),
             ) from error
-        threading.Thread(target=self._listener.serve_forever, args=(0.05,), name="sign-in", daemon=True).start()
+        threading.Thread(
+            target=self._listener.serve_forever, args=(0.05,), name="sign-in", daemon=True
+        ).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -120,7 +135,9 @@ class SignIn:
         """Returns whether the answer has come."""
         return self._arrived.is_set()
 
-    def wait(self, read_line: ReadLine, wrong_line: Callable[[], None], seconds: float = TIMEOUT_SECONDS) -> str:
+    def wait(
+        self, read_line: ReadLine, wrong_line: Callable[[], None], seconds: float = TIMEOUT_SECONDS
+    ) -> str:
         """Waits for the answer, from the browser or pasted; returns the code that Harvest exchanges for tokens.
 
         Args:
@@ -138,14 +155,19 @@ class SignIn:
             if line is not None and line.strip() and not self.take(_query(line.strip())):
                 wrong_line()
             if time.monotonic() >= end:
-                raise UnavailableError(f"nobody signed in within {seconds:.0f} seconds; start again when you are ready")
+                raise UnavailableError(
+                    f"nobody signed in within {seconds:.0f} seconds; start again when you are ready"
+                )
         redirect = self._redirect or Redirect()
         if redirect.error == "access_denied":
-            raise RefusedError("the access was refused at Harvest: nothing is stored; start again to allow it")
+            raise RefusedError(
+                "the access was refused at Harvest: nothing is stored; start again to allow it"
+            )
         if not redirect.code:
             reason = redirect.error or "no code in the answer"
             raise RefusedError(
-                f"Harvest did not sign in ({{}}): compare client_id and redirect address at {DEVELOPERS_URL}", quoted=(reason,)
+                f"Harvest did not sign in ({{}}): compare client_id and redirect address at {DEVELOPERS_URL}",
+                quoted=(reason,),
             )
         return redirect.code
 
@@ -161,7 +183,9 @@ class SignIn:
             RefusedError: another one came to the same start page, so that the first may be another user's of this machine.
         """
         if self._cookie and not self.starts.known([self._cookie]):
-            raise RefusedError("two browsers opened this sign-in, one may be another user's of this machine; start again")
+            raise RefusedError(
+                "two browsers opened this sign-in, one may be another user's of this machine; start again"
+            )
 
     def take(self, query: str, *, by_browser: bool = False, cookie: str = "") -> bool:
         """Takes an answer; returns whether it was the one: of this sign-in, and the first."""
@@ -210,4 +234,10 @@ def _only(fields: dict[str, list[str]], name: str) -> str:
 
 def _plain(error: str) -> str:
     """Returns an error of the redirect address as it may be printed: it comes from outside."""
-    return error if error.isascii() and error.replace("_", "").isalnum() else "unknown error" if error else ""
+    return (
+        error
+        if error.isascii() and error.replace("_", "").isalnum()
+        else "unknown error"
+        if error
+        else ""
+    )

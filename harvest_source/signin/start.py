@@ -18,7 +18,9 @@ class Starts:
     def __init__(self, port: int) -> None:
         self.cookie_name = f"harvest-pipeline-{port}"  # cookies are shared by all ports of a host
         self._lock = threading.Lock()
-        self._cookies: dict[str, str] = {}  # key -> the cookie of whoever came first; empty: nobody yet, or two came
+        self._cookies: dict[
+            str, str
+        ] = {}  # key -> the cookie of whoever came first; empty: nobody yet, or two came
         self._left: set[str] = set()  # keys that nobody has used
 
     @property
@@ -58,4 +60,12 @@ class Starts:
     def known(self, brought: Iterable[str]) -> str:
         """Returns the cookie among those that a browser brought which was given to one; empty: there is none."""
         given = [cookie for cookie in self._cookies.values() if cookie]
-        return next((each for each in brought for cookie in given if hmac.compare_digest(each.encode(), cookie.encode())), "")
+        return next(
+            (
+                each
+                for each in brought
+                for cookie in given
+                if hmac.compare_digest(each.encode(), cookie.encode())
+            ),
+            "",
+        )

@@ -64,7 +64,8 @@ def oauth_client(settings: HarvestSettings, register: str) -> OAuthClient:
     if missing:
         are = "is" if len(missing) == 1 else "are"
         raise SettingError(
-            f"{' and '.join(missing)} {are} not set: {register}\n{{}}", quoted=(where_looked(missing[0], SECTION),)
+            f"{' and '.join(missing)} {are} not set: {register}\n{{}}",
+            quoted=(where_looked(missing[0], SECTION),),
         )
     return OAuthClient(**values, id_url=settings.id_url, user_agent=settings.user_agent)
 
@@ -83,11 +84,15 @@ class Tokens:
     id_url: str = ""
     access_token: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
-    previous_refresh_token: str = field(default="", repr=False)  # some services let the last one work on for a while
+    previous_refresh_token: str = field(
+        default="", repr=False
+    )  # some services let the last one work on for a while
     expires_at: float | None = None  # seconds since 1970; None: Harvest did not say
     lifetime_seconds: float | None = None
     account_id: int | None = None  # the account that was chosen at sign-in
-    accounts: dict[str, str] = field(default_factory=dict)  # id -> name of those that were reached at sign-in
+    accounts: dict[str, str] = field(
+        default_factory=dict
+    )  # id -> name of those that were reached at sign-in
     user: str = ""
 
     @property
@@ -121,7 +126,11 @@ class Tokens:
 def folder() -> Path:
     """Returns the folder of all sign-ins, outside of any checkout."""
     base = os.environ.get("XDG_CONFIG_HOME")
-    return Path(base) / APP_NAME if base and Path(base).is_absolute() else Path(click.get_app_dir(APP_NAME))
+    return (
+        Path(base) / APP_NAME
+        if base and Path(base).is_absolute()
+        else Path(click.get_app_dir(APP_NAME))
+    )
 
 
 def _digest(*parts: str) -> str:
@@ -135,7 +144,10 @@ def checked_name(name: str) -> str:
         SettingError: it is none that a file can have.
     """
     if not re.fullmatch(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
-        raise SettingError("--name {}: use up to 60 letters, digits, single dots, hyphens and underscores", quoted=(repr(name),))
+        raise SettingError(
+            "--name {}: use up to 60 letters, digits, single dots, hyphens and underscores",
+            quoted=(repr(name),),
+        )
     return name
 
 
@@ -147,14 +159,18 @@ def sign_in_file(client: OAuthClient, name: str) -> TokenFile:
     """
     checked_name(name)
     blank = Tokens(name=name, client_id=client.client_id, id_url=client.id_url)
-    return TokenFile(f"sign-in-{name}-{client_slug(client.client_id)}-{_digest(client.id_url, client.client_id, name)}", blank)
+    return TokenFile(
+        f"sign-in-{name}-{client_slug(client.client_id)}-{_digest(client.id_url, client.client_id, name)}",
+        blank,
+    )
 
 
 def configured_file(client: OAuthClient, refresh_token: str) -> TokenFile:
     """Returns the file of what became of a configured refresh token; a new one there means a new file here."""
     blank = Tokens(client_id=client.client_id, id_url=client.id_url)
     return TokenFile(
-        f"configured-{client_slug(client.client_id)}-{_digest(client.id_url, client.client_id, refresh_token)}", blank
+        f"configured-{client_slug(client.client_id)}-{_digest(client.id_url, client.client_id, refresh_token)}",
+        blank,
     )
 
 
@@ -166,7 +182,11 @@ def client_slug(client_id: str) -> str:
 def stored_sign_ins(client: OAuthClient) -> list[Tokens]:
     """Returns the sign-ins that are stored for an application, by name."""
     found = [TokenFile(path.stem).read() for path in sorted(folder().glob("sign-in-*.json"))]
-    mine = [each for each in found if each and (each.client_id, each.id_url) == (client.client_id, client.id_url)]
+    mine = [
+        each
+        for each in found
+        if each and (each.client_id, each.id_url) == (client.client_id, client.id_url)
+    ]
     return sorted(mine, key=lambda each: each.name)
 
 
@@ -223,7 +243,9 @@ class TokenFile:
             self.path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             if os.name == "posix" and self.path.parent.stat().st_mode & 0o077:
                 self.path.parent.chmod(FOLDER_MODE)
-            lock = FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS, mode=exchange.PRIVATE, thread_local=False)
+            lock = FileLock(
+                f"{self.path}.lock", timeout=LOCK_SECONDS, mode=exchange.PRIVATE, thread_local=False
+            )
             lock.acquire(poll_interval=0.02)
         try:
             yield
@@ -276,7 +298,9 @@ class TokenFile:
         with self.locked():
             tokens = new.read()
             if tokens is None:
-                raise SettingError("the new sign-in was removed meanwhile, by a logout; start again")
+                raise SettingError(
+                    "the new sign-in was removed meanwhile, by a logout; start again"
+                )
             self.write(replace(tokens, **known))
 
     def exchange(self, client: OAuthClient, now: float, **grant: str) -> dict[str, Any]:
@@ -300,7 +324,9 @@ class TokenFile:
             if result["error"] == exchange.NO_ROOM:
                 raise OSError(errno.ENOSPC, "no room, or not allowed to write")
             self._adopt()
-        if result["error"] == exchange.TOO_SLOW:  # not asked again: the lock has been held long enough
+        if (
+            result["error"] == exchange.TOO_SLOW
+        ):  # not asked again: the lock has been held long enough
             raise UnavailableError(TOO_SLOW)
         return result
 
@@ -313,11 +339,15 @@ class TokenFile:
                 return
             try:
                 answer = json.loads(content)
-                before = (self.read() if answer["used"] else None) or self.blank  # a new sign-in begins anew
+                before = (
+                    self.read() if answer["used"] else None
+                ) or self.blank  # a new sign-in begins anew
                 tokens = json.dumps(asdict(before.renewed(answer))).encode()
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 self._answer_path.unlink()  # else it would stop every later run
-                raise UnavailableError("the tokens that Harvest answered cannot be read; try again later") from None
+                raise UnavailableError(
+                    "the tokens that Harvest answered cannot be read; try again later"
+                ) from None
             exchange.write_private(self.path, tokens)
             self._answer_path.unlink()
 
@@ -326,7 +356,9 @@ class TokenFile:
         try:
             yield
         except Timeout as error:
-            raise UnavailableError("another run is renewing the sign-in and does not end; try again later") from error
+            raise UnavailableError(
+                "another run is renewing the sign-in and does not end; try again later"
+            ) from error
         except OSError as error:
             raise SettingError(
                 "cannot keep tokens in {} ({}): make it writable, or set XDG_CONFIG_HOME",

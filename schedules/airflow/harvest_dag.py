@@ -77,7 +77,9 @@ def accounts() -> tuple[int, ...]:
     """
     numbers = parse_account_ids(Variable.get("harvest_accounts"))
     if not numbers:
-        raise SettingError("the variable harvest_accounts must name the accounts, such as 1001,1002: each becomes a task")
+        raise SettingError(
+            "the variable harvest_accounts must name the accounts, such as 1001,1002: each becomes a task"
+        )
     return numbers
 
 
@@ -86,9 +88,13 @@ def run(account_id: int) -> Summary:
     destination = Variable.get("harvest_destination", default="postgres")
     dataset = Variable.get("harvest_dataset", default=DATASET_NAME)
     refuse_strangers()
-    to_the_log = redirect_stderr(sys.stdout)  # what stands on standard error, Airflow takes for errors
+    to_the_log = redirect_stderr(
+        sys.stdout
+    )  # what stands on standard error, Airflow takes for errors
     with TemporaryDirectory(prefix="harvest-") as folder, setting_errors(destination), to_the_log:
-        pipeline = dlt.pipeline(PIPELINE_NAME, destination=destination, dataset_name=dataset, pipelines_dir=folder)
+        pipeline = dlt.pipeline(
+            PIPELINE_NAME, destination=destination, dataset_name=dataset, pipelines_dir=folder
+        )
         return sync(pipeline, harvest_source(account_id=account_id), listener=Lines(LOG.info))
 
 

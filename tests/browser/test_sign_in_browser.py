@@ -61,7 +61,11 @@ class Browser:
             heading, text = driver.execute_script(read)
             return str(text) if heading == title else None
 
-        return str(WebDriverWait(self.driver, PATIENCE_SECONDS).until(text_below_title, f"no page {title!r} came"))
+        return str(
+            WebDriverWait(self.driver, PATIENCE_SECONDS).until(
+                text_below_title, f"no page {title!r} came"
+            )
+        )
 
     def picture(self, name: str) -> None:
         """Keeps a picture of the page."""
@@ -116,7 +120,9 @@ def stored(login: Login) -> dict[str, Any]:
     return found
 
 
-def test_consent_and_choice_of_an_account(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_consent_and_choice_of_an_account(
+    browser: Browser, sandbox: Sandbox, tmp_path: Path
+) -> None:
     """The last page says that it worked; neither its address nor the way back holds anything secret."""
     account = sandbox.accounts[1]
     with Login(tmp_path, sandbox) as login:
@@ -230,7 +236,9 @@ def test_start_page(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
     id_url = sandbox.id_url.replace("127.0.0.1", "localhost")
     with Login(tmp_path, sandbox, "--account", "all", browser=recorder, ID_URL=id_url) as login:
         shown = login.address
-        WebDriverWait(browser.driver, PATIENCE_SECONDS).until(lambda _driver: opened.exists() and opened.read_text())
+        WebDriverWait(browser.driver, PATIENCE_SECONDS).until(
+            lambda _driver: opened.exists() and opened.read_text()
+        )
         for address in (opened.read_text(), opened.read_text(), shown):
             browser.open(address)
             browser.wait_for("Allow access to your Harvest data?")
@@ -246,7 +254,10 @@ def test_start_page(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
 @pytest.mark.long
 def test_answer_without_the_start_page(browser: Browser, sandbox: Sandbox, tmp_path: Path) -> None:
     """Another browser's answer is ignored, with a page that says what to do."""
-    with Login(tmp_path, sandbox, "--account", "all", browser="true") as login, requests.Session() as other:
+    with (
+        Login(tmp_path, sandbox, "--account", "all", browser="true") as login,
+        requests.Session() as other,
+    ):
         shown = login.address
         consent_page = other.get(shown, timeout=10).url
         browser.open(consent_page)

@@ -52,7 +52,11 @@ def type_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[s
     """Runs commands in this process, in the test's folder: as `command`, without the seconds that a program needs to start."""
 
     def type_in(*arguments: str, harvest: Harvest | None = None, **settings: str) -> Done:
-        where = {"API_URL": harvest.api_url, "ID_URL": harvest.id_url, "ACCESS_TOKEN": TOKEN} if harvest else {}
+        where = (
+            {"API_URL": harvest.api_url, "ID_URL": harvest.id_url, "ACCESS_TOKEN": TOKEN}
+            if harvest
+            else {}
+        )
         with monkeypatch.context() as patch:
             for name, value in {**where, **settings}.items():
                 patch.setenv(f"SOURCES__HARVEST__{name}", value)

@@ -23,7 +23,10 @@ def loaded(folder: Path) -> dict[str, list[dict[str, Any]]]:
         tables = {name: table(client, name) for name in NAMES}
     return {
         name: sorted(
-            ({column: value for column, value in row.items() if not column.startswith("_dlt")} for row in rows),
+            (
+                {column: value for column, value in row.items() if not column.startswith("_dlt")}
+                for row in rows
+            ),
             key=lambda row: row["id"],
         )
         for name, rows in tables.items()
@@ -44,20 +47,32 @@ def test_both_ways_give_the_same_tables_of_a_hand_made_server(tmp_path: Path) ->
     """After the first run, after changes that leave their project alone, and after one in a project that is new."""
     with by_hand() as harvest:
         load_both_ways(tmp_path, harvest)
-        asked = {asked.path for asked in harvest.requests if "/" in asked.path and asked.path.endswith("assignments")}
-        assert asked == {f"projects/{project['id']}/{name}" for project in harvest.tables["projects"] for name in NAMES}
+        asked = {
+            asked.path
+            for asked in harvest.requests
+            if "/" in asked.path and asked.path.endswith("assignments")
+        }
+        assert asked == {
+            f"projects/{project['id']}/{name}"
+            for project in harvest.tables["projects"]
+            for name in NAMES
+        }
         harvest.now = LATER
         for name in NAMES:
             harvest.change(name, harvest.tables[name][2]["id"], hourly_rate=77.125, is_active=False)
         harvest.tables["projects"].append(like("projects", 5, created_at=LATER, updated_at=LATER))
-        harvest.tables["task_assignments"].append(like("task_assignments", 6, project={"id": 5, "name": "New"}, updated_at=LATER))
+        harvest.tables["task_assignments"].append(
+            like("task_assignments", 6, project={"id": 5, "name": "New"}, updated_at=LATER)
+        )
         load_both_ways(tmp_path, harvest)
         load_both_ways(tmp_path, harvest)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("ways", [("account", "project"), ("project", "account")])
-def test_changing_the_way_later_keeps_the_tables_equal(tmp_path: Path, ways: tuple[str, str]) -> None:
+def test_changing_the_way_later_keeps_the_tables_equal(
+    tmp_path: Path, ways: tuple[str, str]
+) -> None:
     """The setting may be changed between two runs; a third run changes nothing."""
     with by_hand() as harvest:
         sync_once(tmp_path, harvest, *NAMES, assignments=ways[0])
@@ -77,4 +92,6 @@ def test_plain_dlt_gives_the_same_tables_too(tmp_path: Path) -> None:
             (tmp_path / way).mkdir()
             make_pipeline(tmp_path / way).run(make_source(harvest, *NAMES, assignments=way))
         assert loaded(tmp_path / "account") == loaded(tmp_path / "project")
-        assert len(loaded(tmp_path / "project")["task_assignments"]) == len(harvest.tables["task_assignments"])
+        assert len(loaded(tmp_path / "project")["task_assignments"]) == len(
+            harvest.tables["task_assignments"]
+        )

@@ -48,7 +48,9 @@ def test_demo_fills_every_table_and_shows_answers(tmp_path: Path) -> None:
     assert "Which clients take the most hours?" in done.stdout
     assert "Ask more: python harvest_pipeline.py show --demo" in done.stdout
     demo_is_as_the_readme_shows(tmp_path, done.stdout)
-    shown = command(tmp_path, "show", "--demo", "select name, statement_key from clients order by 1", "--csv")
+    shown = command(
+        tmp_path, "show", "--demo", "select name, statement_key from clients order by 1", "--csv"
+    )
     assert shown.returncode == 0
     assert shown.stdout.splitlines()[0] == "name,statement_key"
     assert all(line.endswith("(hidden)") for line in shown.stdout.splitlines()[1:])
@@ -71,14 +73,24 @@ def demo_is_as_the_readme_shows(folder: Path, output: str) -> None:
     with duckdb.connect(str(folder / "harvest_demo.duckdb"), read_only=True) as database:
         for query in queries.split(";"):
             assert not query.strip() or database.execute(query).fetchall()
-    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True
+    )
     assert "Zoë Martin" in done.stdout
 
 
 def test_run_loads_the_chosen_reports_only(tmp_path: Path) -> None:
     """Tables of other reports are not created; `--exclude` takes away."""
     with serving(tiny()) as sandbox:
-        done = command(tmp_path, "--reports", "clients,time_entries", "--exclude", "clients", "--json", env=environment(sandbox))
+        done = command(
+            tmp_path,
+            "--reports",
+            "clients,time_entries",
+            "--exclude",
+            "clients",
+            "--json",
+            env=environment(sandbox),
+        )
     assert done.returncode == 0, done.stderr
     assert [each["report"] for each in json.loads(done.stdout)["reports"]] == ["time_entries"]
     assert count(tmp_path, "time_entries") == 60
@@ -98,7 +110,11 @@ def loaded_tables(folder: Path) -> list[str]:
 
 WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
     "unknown report": (["--reports", "time_entrys"], {}, "known are: clients"),
-    "unknown report to leave out": (["--exclude", "clients,time_entrys"], {}, "unknown report time_entrys; known are: clients"),
+    "unknown report to leave out": (
+        ["--exclude", "clients,time_entrys"],
+        {},
+        "unknown report time_entrys; known are: clients",
+    ),
     "no report": (["--reports", ""], {}, "known are: clients"),
     "all left out": (["--exclude", "all"], {}, "no report is chosen"),
     "date": (["--since", "yesterday"], {}, "is not a date"),
@@ -120,14 +136,26 @@ WRONG: dict[str, tuple[list[str], dict[str, str], str]] = {
     "account is no number": (["--account", "North"], {}, "is not a number"),
     "configured account is no number": ([], {"ACCOUNT_ID": "North"}, "is not a number"),
     "account not reached": (["--account", "999"], {}, "account 999 is not one of: 1000"),
-    "configured account not reached": ([], {"ACCOUNT_ID": "1000,999"}, "account 999 is not one of: 1000"),
+    "configured account not reached": (
+        [],
+        {"ACCOUNT_ID": "1000,999"},
+        "account 999 is not one of: 1000",
+    ),
     "destination": (["--destination", "dukdb"], {}, "not known to dlt"),
     "no destination": (["--destination", ""], {}, "destination"),
     "package missing": (["--destination", "clickhouse"], {}, "pip install"),
     "foreign address": ([], {"API_URL": "http://example.com/v2/"}, "https"),
-    "assignments": ([], {"ASSIGNMENTS": "both"}, "not one of its values; they are: account, project"),
+    "assignments": (
+        [],
+        {"ASSIGNMENTS": "both"},
+        "not one of its values; they are: account, project",
+    ),
     "start date": ([], {"START_DATE": "last year"}, "start_date 'last year' is not a date"),
-    "unknown setting": ([], {"DELETED_ROW": "keep"}, "did you mean SOURCES__HARVEST__DELETED_ROWS?"),
+    "unknown setting": (
+        [],
+        {"DELETED_ROW": "keep"},
+        "did you mean SOURCES__HARVEST__DELETED_ROWS?",
+    ),
     "overlap": ([], {"OVERLAP_SECONDS": "-5"}, "overlap_seconds is -5"),
     "option": (["--no-such-option"], {}, "No such option"),
     "a word too many": (["roles"], {}, "roles"),
@@ -144,7 +172,11 @@ def test_wrong_usage_says_in_one_line_what_to_do(
     with serving(account) as sandbox:
         done = type_command(*arguments, "--quiet", harvest=sandbox, **settings)
         assert (done.code, done.out) == (2, "")
-        as_json = type_command("--json", *arguments, harvest=sandbox, **settings) if "a word" not in said else done
+        as_json = (
+            type_command("--json", *arguments, harvest=sandbox, **settings)
+            if "a word" not in said
+            else done
+        )
     assert said in done.err
     assert len(done.err.strip().splitlines()) <= 2
     assert "Traceback" not in done.err
@@ -161,7 +193,10 @@ def test_exit_code_of_wrong_usage_reaches_the_shell(tmp_path: Path) -> None:
 
 
 UNREADABLE: dict[str, tuple[bytes, str]] = {
-    "without quotes": (b"[sources.harvest]\naccess_token = SECRET-TOKEN-123\n", "line 2: Invalid value; text stands in quotes"),
+    "without quotes": (
+        b"[sources.harvest]\naccess_token = SECRET-TOKEN-123\n",
+        "line 2: Invalid value; text stands in quotes",
+    ),
     "in UTF-16": (
         '[sources.harvest]\naccess_token = "SECRET-TOKEN-123"'.encode("utf-16"),
         "line 1: is saved in UTF-16; save it as UTF-8",
@@ -198,7 +233,9 @@ def test_files_that_begin_with_a_byte_order_mark_are_read(tmp_path: Path) -> Non
     assert count(tmp_path / "run", "clients") == 3
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write into every folder")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write into every folder"
+)
 def test_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     """Exit 2: nothing could be kept there."""
     folder = tmp_path / "read-only"
@@ -232,7 +269,9 @@ def test_file_that_is_no_database_is_said(tmp_path: Path, type_command: Type) ->
     assert path.read_bytes().startswith(b"this is no database")
 
 
-def test_json_is_one_document_with_the_fields_of_the_contract(tmp_path: Path, type_command: Type) -> None:
+def test_json_is_one_document_with_the_fields_of_the_contract(
+    tmp_path: Path, type_command: Type
+) -> None:
     """Nothing else on standard output; the same whether the option stands before the command or after it."""
     with serving(tiny()) as sandbox:
         first = type_command("--json", "run", "--reports", "clients,roles", harvest=sandbox)
@@ -241,7 +280,18 @@ def test_json_is_one_document_with_the_fields_of_the_contract(tmp_path: Path, ty
     summary = first.json()
     assert set(summary) == {"exit_code", "reports", "waits", "new_fields", "pending_loaded"}
     assert [each["report"] for each in summary["reports"]] == ["clients", "roles"]
-    fields = {"report", "account_id", "new", "changed", "deleted", "total", "requests", "seconds", "verified", "error"}
+    fields = {
+        "report",
+        "account_id",
+        "new",
+        "changed",
+        "deleted",
+        "total",
+        "requests",
+        "seconds",
+        "verified",
+        "error",
+    }
     assert {frozenset(each) for each in summary["reports"]} == {frozenset(fields)}
     assert [each["new"] for each in second.json()["reports"]] == [0, 0]
     assert loaded_tables(tmp_path)
@@ -261,8 +311,22 @@ def test_quiet_says_nothing_and_a_plain_run_tells_what_it_does(type_command: Typ
     assert loud.err.splitlines().count(skipped) == 1
     for done in (loud, quiet):
         head, *lines = done.out.splitlines()
-        assert head.split() == ["report", "new", "changed", "deleted", "total", "requests", "seconds", "verified"]
-        assert [line.split()[0] for line in lines] == ["clients", "expenses", "roles", "expense_categories"]
+        assert head.split() == [
+            "report",
+            "new",
+            "changed",
+            "deleted",
+            "total",
+            "requests",
+            "seconds",
+            "verified",
+        ]
+        assert [line.split()[0] for line in lines] == [
+            "clients",
+            "expenses",
+            "roles",
+            "expense_categories",
+        ]
 
 
 def test_verbose_shows_where_an_error_came_from(type_command: Type) -> None:
@@ -301,7 +365,11 @@ def test_status_tells_the_last_run_of_each_report(type_command: Type) -> None:
     found = {each["report"]: each for each in type_command("status", "--json").json()}
     assert set(found) == {"clients", "company", "roles"}
     newest = max(row["updated_at"] for row in account.rows["clients"].values())
-    assert (found["clients"]["bookmark"], found["clients"]["rows_here"], found["clients"]["verified"]) == (newest, 3, "yes")
+    assert (
+        found["clients"]["bookmark"],
+        found["clients"]["rows_here"],
+        found["clients"]["verified"],
+    ) == (newest, 3, "yes")
     assert "clients" in type_command("status").out
 
 
@@ -314,10 +382,18 @@ def test_show_prints_any_query_in_three_forms(type_command: Type) -> None:
     as_json = type_command("--json", "show", sql).json()
     as_table = type_command("show", sql).out
     assert [int(row["id"]) for row in as_csv] == [row["id"] for row in as_json]
-    assert {row["client_key"] for row in as_csv} == {row["client_key"] for row in as_json} == {"(hidden)"}
+    assert (
+        {row["client_key"] for row in as_csv}
+        == {row["client_key"] for row in as_json}
+        == {"(hidden)"}
+    )
     assert {row["nothing"] for row in as_csv} == {""}
     assert "(hidden)" in as_table
-    to_open = list(csv.DictReader(io.StringIO(type_command("show", sql, "--spreadsheet").out.removeprefix("\ufeff"))))
+    to_open = list(
+        csv.DictReader(
+            io.StringIO(type_command("show", sql, "--spreadsheet").out.removeprefix("\ufeff"))
+        )
+    )
     assert {row["client_key"] for row in to_open} == {"(hidden)"}
     assert all(row["issue_date"] in as_table for row in as_json)
     keys = [
@@ -326,7 +402,10 @@ def test_show_prints_any_query_in_three_forms(type_command: Type) -> None:
         .execute("select client_key from harvest.invoices")
         .fetchall()
     ]
-    everything = type_command("show", "select * from invoices").out + type_command("show", "select * from clients", "--csv").out
+    everything = (
+        type_command("show", "select * from invoices").out
+        + type_command("show", "select * from clients", "--csv").out
+    )
     assert keys
     assert [key for key in keys if key in everything] == []
 
@@ -343,7 +422,9 @@ def test_query_that_cannot_be_understood_is_one_line(type_command: Type) -> None
     assert len(done.err.strip().splitlines()) <= 2
 
 
-@pytest.mark.parametrize("name", ["run", "reports", "status", "show", "verify", "login", "logout", "accounts", "check"])
+@pytest.mark.parametrize(
+    "name", ["run", "reports", "status", "show", "verify", "login", "logout", "accounts", "check"]
+)
 def test_every_command_has_help(type_command: Type, name: str) -> None:
     """`--help` on each, before or after it, and a list of all of them."""
     assert type_command(name, "--help").out == type_command("--help", name).out
@@ -378,12 +459,18 @@ def test_part_of_a_report_leaves_its_bookmark_alone(type_command: Type) -> None:
             entry["updated_at"] = ago(39 - 2 * place)
         for place, invoice in enumerate(harvest.tables["invoices"]):
             invoice["updated_at"] = ago(100 if place else 2)
-            harvest.tables[f"invoices/{invoice['id']}/payments"] = [like("invoice_payments", place + 1, updated_at=ago(100))]
+            harvest.tables[f"invoices/{invoice['id']}/payments"] = [
+                like("invoice_payments", place + 1, updated_at=ago(100))
+            ]
         part = totals(type_command(*names, *option, "--json", harvest=harvest))
         assert part["time_entries"][0] == 5
-        assert part["time_entries"][1] == part["invoices"][1] == part["invoice_payments"][1] == "part"
+        assert (
+            part["time_entries"][1] == part["invoices"][1] == part["invoice_payments"][1] == "part"
+        )
         assert (part["invoices"][0], part["invoice_payments"][0], part["roles"][0]) == (1, 1, 3)
-        assert not any(bookmark for name, bookmark in bookmarks_of(type_command).items() if name != "roles")
+        assert not any(
+            bookmark for name, bookmark in bookmarks_of(type_command).items() if name != "roles"
+        )
         whole = totals(type_command(*names, "--json", harvest=harvest))
         assert whole == {
             "time_entries": (20, "yes"),
@@ -398,8 +485,12 @@ def test_part_of_a_report_leaves_its_bookmark_alone(type_command: Type) -> None:
         assert bookmarks_of(type_command) == before
         harvest.requests.clear()
         totals(type_command("--reports", "time_entries", "--json", harvest=harvest))
-        asked = next(each.query["updated_since"] for each in harvest.requests if each.path == "time_entries")
-        assert datetime.fromisoformat(asked) == datetime.fromisoformat(before["time_entries"]) - timedelta(seconds=300)
+        asked = next(
+            each.query["updated_since"] for each in harvest.requests if each.path == "time_entries"
+        )
+        assert datetime.fromisoformat(asked) == datetime.fromisoformat(
+            before["time_entries"]
+        ) - timedelta(seconds=300)
 
 
 def test_since_takes_a_day_and_an_instant(type_command: Type) -> None:
@@ -421,7 +512,9 @@ def test_fraction_of_a_second_in_a_date_is_no_difference(type_command: Type, rep
     with by_hand(users=2, invoices=1, entries=6) as harvest:
         for place, row in enumerate(harvest.tables[report]):
             row["updated_at"] = f"2026-0{1 + place}-01T00:00:00Z"
-        done = type_command("--reports", report, "--since", "2026-02-01T00:00:00.5Z", "--json", harvest=harvest)
+        done = type_command(
+            "--reports", report, "--since", "2026-02-01T00:00:00.5Z", "--json", harvest=harvest
+        )
     assert done.code == 0, done.err
     assert done.json()["reports"][0]["verified"] == "part"
 
@@ -435,7 +528,9 @@ def test_since_earlier_than_the_bookmark_reads_those_rows_again(type_command: Ty
         type_command("--reports", "time_entries", harvest=harvest)
         for entry in harvest.tables["time_entries"]:
             entry["notes"] = "quietly"
-        done = type_command("--reports", "time_entries", "--since", "2026-04-01", "--json", harvest=harvest)
+        done = type_command(
+            "--reports", "time_entries", "--since", "2026-04-01", "--json", harvest=harvest
+        )
         assert done.json()["reports"][0]["changed"] == 3
         assert bookmarks_of(type_command)["time_entries"] in {None, "2026-06-01T00:00:00Z"}
         again = type_command("--reports", "time_entries", "--json", harvest=harvest)
@@ -449,19 +544,31 @@ def change_here(folder: Path, sql: str) -> None:
 
 
 @pytest.mark.long
-def test_full_refresh_replaces_the_rows_of_the_chosen_accounts_and_reports_only(tmp_path: Path, type_command: Type) -> None:
+def test_full_refresh_replaces_the_rows_of_the_chosen_accounts_and_reports_only(
+    tmp_path: Path, type_command: Type
+) -> None:
     """What was spoiled here is as at Harvest again; another account's rows and other reports stay as they are, spoiled or not."""
     north, south = tiny(5), tiny(6)
     with serving(north, south) as sandbox:
-        type_command("--account", "all", "--reports", "clients,invoices,time_entries,tasks", harvest=sandbox)
+        type_command(
+            "--account", "all", "--reports", "clients,invoices,time_entries,tasks", harvest=sandbox
+        )
         change_here(tmp_path, "update harvest.clients set name = 'spoiled'")
         change_here(tmp_path, "update harvest.tasks set name = 'spoiled'")
         change_here(tmp_path, "update harvest.time_entries set hours = -1")
         change_here(tmp_path, "delete from harvest.invoices__line_items")
-        one_more = f"select * replace (5 as id) from harvest.clients where account_id = {north.id} limit 1"
+        one_more = (
+            f"select * replace (5 as id) from harvest.clients where account_id = {north.id} limit 1"
+        )
         change_here(tmp_path, f"insert into harvest.clients by name {one_more}")
         done = type_command(
-            "--account", str(north.id), "--reports", "clients,invoices,time_entries", "--full-refresh", "--json", harvest=sandbox
+            "--account",
+            str(north.id),
+            "--reports",
+            "clients,invoices,time_entries",
+            "--full-refresh",
+            "--json",
+            harvest=sandbox,
         )
         assert done.code == 0, done.err
     with duckdb.connect(str(tmp_path / "harvest_pipeline.duckdb"), read_only=True) as database:
@@ -469,12 +576,18 @@ def test_full_refresh_replaces_the_rows_of_the_chosen_accounts_and_reports_only(
         def query(sql: str) -> list[tuple[Any, ...]]:
             return database.execute(sql).fetchall()
 
-        assert query("select account_id, count(*) from harvest.clients where name = 'spoiled' group by 1") == [(south.id, 3)]
+        assert query(
+            "select account_id, count(*) from harvest.clients where name = 'spoiled' group by 1"
+        ) == [(south.id, 3)]
         assert query("select count(*) from harvest.clients where id = 5") == [(0,)]
         assert query("select distinct name from harvest.tasks") == [("spoiled",)]
-        assert query("select account_id, count(*) from harvest.time_entries where hours = -1 group by 1") == [(south.id, 60)]
+        assert query(
+            "select account_id, count(*) from harvest.time_entries where hours = -1 group by 1"
+        ) == [(south.id, 60)]
         lines = sum(len(invoice["line_items"]) for invoice in north.rows["invoices"].values())
-        assert query("select account_id, count(*) from harvest.invoices__line_items group by 1") == [(north.id, lines)]
+        assert query(
+            "select account_id, count(*) from harvest.invoices__line_items group by 1"
+        ) == [(north.id, lines)]
 
 
 def test_interrupted_full_refresh_leaves_what_was_there(tmp_path: Path, type_command: Type) -> None:
@@ -492,9 +605,13 @@ def test_datasets_of_one_file_have_their_own_tables_and_bookmarks(type_command: 
     """The second dataset gets a first load of its own."""
     with serving(tiny()) as sandbox:
         first = type_command("--reports", "clients", "--json", harvest=sandbox)
-        other = type_command("--reports", "clients", "--dataset", "other", "--json", harvest=sandbox)
+        other = type_command(
+            "--reports", "clients", "--dataset", "other", "--json", harvest=sandbox
+        )
     assert first.json()["reports"][0]["new"] == other.json()["reports"][0]["new"] == 3
-    shown = type_command("show", "--dataset", "other", "select count(*) as n from clients", "--json")
+    shown = type_command(
+        "show", "--dataset", "other", "select count(*) as n from clients", "--json"
+    )
     assert shown.json() == [{"n": 3}]
 
 
@@ -525,7 +642,10 @@ def test_several_accounts_without_a_choice_are_listed(tmp_path: Path) -> None:
         assert f"{north.id} {north.name}" in done.stderr
         done = command(tmp_path, "--account", "all", "--json", env=environment(sandbox))
         assert done.returncode == 0, done.stderr
-    assert {each["account_id"] for each in json.loads(done.stdout)["reports"]} == {north.id, south.id}
+    assert {each["account_id"] for each in json.loads(done.stdout)["reports"]} == {
+        north.id,
+        south.id,
+    }
     assert count(tmp_path, "time_entries") == 120
 
 
@@ -533,7 +653,12 @@ def test_several_accounts_without_a_choice_are_listed(tmp_path: Path) -> None:
 def test_token_pasted_with_more_than_itself_is_trimmed(tmp_path: Path, pasted: str) -> None:
     """What gets copied along with a token is taken off, with a note."""
     with serving(tiny()) as sandbox:
-        done = command(tmp_path, "--reports", "roles", env=environment(sandbox, ACCESS_TOKEN=pasted.format(TOKEN)))
+        done = command(
+            tmp_path,
+            "--reports",
+            "roles",
+            env=environment(sandbox, ACCESS_TOKEN=pasted.format(TOKEN)),
+        )
     assert done.returncode == 0, done.stderr
     assert "was trimmed" in done.stderr
 
@@ -555,7 +680,9 @@ def test_deleted_database_means_a_first_load_and_is_said(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("ctrl_c_heard")
-def test_ctrl_c_in_the_middle_of_a_query_is_an_interruption(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_in_the_middle_of_a_query_is_an_interruption(
+    type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """DuckDB turns it into an error of its own, in which nothing but the words tells: 130, not 1."""
     connection = duckdb.connect()
     timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])

@@ -49,8 +49,12 @@ def as_keys(**credentials: Any) -> dict[str, str]:
 def role(postgres: Postgres, name: str, password: str, database: str) -> Iterator[None]:
     """Gives the server a role with a database of its own; both are gone afterwards."""
     with administrator(postgres) as cursor:
-        cursor.execute(SQL("create role {} login password {}").format(Identifier(name), Literal(password)))
-        cursor.execute(SQL("create database {} owner {}").format(Identifier(database), Identifier(name)))
+        cursor.execute(
+            SQL("create role {} login password {}").format(Identifier(name), Literal(password))
+        )
+        cursor.execute(
+            SQL("create database {} owner {}").format(Identifier(database), Identifier(name))
+        )
         yield
         cursor.execute(SQL("drop database {} with (force)").format(Identifier(database)))
         cursor.execute(SQL("drop role {}").format(Identifier(name)))
@@ -72,7 +76,10 @@ def said_of(done: Done) -> str:
     return done.out + done.err
 
 
-@pytest.mark.parametrize("name", [FIRST, *(pytest.param(name, marks=pytest.mark.long) for name in PASSWORDS if name != FIRST)])
+@pytest.mark.parametrize(
+    "name",
+    [FIRST, *(pytest.param(name, marks=pytest.mark.long) for name in PASSWORDS if name != FIRST)],
+)
 def test_any_password_opens_what_check_and_a_load_open(
     postgres: Postgres, type_command: Type, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -80,7 +87,11 @@ def test_any_password_opens_what_check_and_a_load_open(
     password = PASSWORDS[name]
     with role(postgres, "strange role@x", password, "strange /base?x"), serving(tiny()) as sandbox:
         given = as_keys(
-            host="127.0.0.1", port=postgres.port, username="strange role@x", password=password, database="strange /base?x"
+            host="127.0.0.1",
+            port=postgres.port,
+            username="strange role@x",
+            password=password,
+            database="strange /base?x",
         )
         for key, value in given.items():
             monkeypatch.setenv(key, value)
@@ -90,8 +101,13 @@ def test_any_password_opens_what_check_and_a_load_open(
     for key in given:
         monkeypatch.delenv(key)
     with role(postgres, "plain", password, "plain"), serving(tiny()) as sandbox:
-        monkeypatch.setenv(SECTION, f"postgresql://plain:{quote(password, safe='')}@127.0.0.1:{postgres.port}/plain")
-        done = type_command("run", "--reports", "clients", "--destination", "postgres", "--quiet", harvest=sandbox)
+        monkeypatch.setenv(
+            SECTION,
+            f"postgresql://plain:{quote(password, safe='')}@127.0.0.1:{postgres.port}/plain",
+        )
+        done = type_command(
+            "run", "--reports", "clients", "--destination", "postgres", "--quiet", harvest=sandbox
+        )
         assert done.code == 0, said_of(done)
 
 
@@ -112,21 +128,36 @@ def test_password_is_cut_out_of_whatever_a_driver_says(
 ) -> None:
     """On every command that opens the destination, with `--verbose` too; what else the driver says is shown."""
     password = PASSWORDS[name]
-    for key, value in as_keys(host="127.0.0.1", port=9, username="loader", password=password, database="base").items():
+    for key, value in as_keys(
+        host="127.0.0.1", port=9, username="loader", password=password, database="base"
+    ).items():
         monkeypatch.setenv(key, value)
 
     def refuse(*_: Any, **__: Any) -> None:
-        raise psycopg2.OperationalError("; ".join(f"{spell(password)} is no good" for spell in SPELLINGS.values()))
+        raise psycopg2.OperationalError(
+            "; ".join(f"{spell(password)} is no good" for spell in SPELLINGS.values())
+        )
 
     monkeypatch.setattr(psycopg2, "connect", refuse)
     with serving(tiny()) as sandbox:
-        for arguments in (["run", "--reports", "clients"], ["check", "--json"], ["status"], ["show", "select 1"]):
-            done = type_command(*arguments, "--destination", "postgres", "--verbose", harvest=sandbox)
+        for arguments in (
+            ["run", "--reports", "clients"],
+            ["check", "--json"],
+            ["status"],
+            ["show", "select 1"],
+        ):
+            done = type_command(
+                *arguments, "--destination", "postgres", "--verbose", harvest=sandbox
+            )
             assert done.code != 0
             assert "*** is no good" in said_of(done), arguments
             for how, spell in SPELLINGS.items():
                 assert spell(password) not in said_of(done), (arguments, how)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and password.encode() in path.read_bytes()]
+    assert not [
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and password.encode() in path.read_bytes()
+    ]
 
 
 UNREADABLE = ("q7q@zz%w9w", "q7q@z5z:y8y", "q7q@z5z/y8y", "q7q@z5z@y8y", "q7q@z5z?y8y")
@@ -152,9 +183,18 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "password": ({"password": "not the password"}, "password authentication failed"),
     "role": ({"username": "nobody"}, "authentication failed"),
     "database": ({"database": "nowhere"}, 'database "nowhere" does not exist'),
-    "TLS that the server does not speak": ({"query": '{"sslmode": "require"}'}, "server does not support SSL"),
-    "option of the driver": ({"query": '{"sslmod": "require"}'}, 'invalid URI query parameter: "sslmod"'),
-    "key that dlt passes over": ({"sslmode": "require"}, "sslmode in destination.postgres.credentials has no effect"),
+    "TLS that the server does not speak": (
+        {"query": '{"sslmode": "require"}'},
+        "server does not support SSL",
+    ),
+    "option of the driver": (
+        {"query": '{"sslmod": "require"}'},
+        'invalid URI query parameter: "sslmod"',
+    ),
+    "key that dlt passes over": (
+        {"sslmode": "require"},
+        "sslmode in destination.postgres.credentials has no effect",
+    ),
     "encoding": ({"client_encoding": "LATIN1"}, "client_encoding is always UTF8"),
 }
 
@@ -165,7 +205,13 @@ def test_wrong_credentials_end_with_2_whatever_opens_the_destination(
 ) -> None:
     """`check`, `run` and `status` agree; a run asks Harvest nothing, and each says one line."""
     wrong, words = WRONG[name]
-    right = {"host": "127.0.0.1", "port": postgres.port, "username": USER, "password": PASSWORD, "database": "postgres"}
+    right = {
+        "host": "127.0.0.1",
+        "port": postgres.port,
+        "username": USER,
+        "password": PASSWORD,
+        "database": "postgres",
+    }
     for key, value in as_keys(**{**right, **wrong}).items():
         monkeypatch.setenv(key, value)
     with serving(tiny()) as sandbox:
@@ -181,9 +227,17 @@ def test_wrong_credentials_end_with_2_whatever_opens_the_destination(
 def test_key_without_effect_is_found_in_a_file_too(type_command: Type, tmp_path: Path) -> None:
     """Its value is not shown; the line says where the driver's own options go."""
     (tmp_path / ".dlt").mkdir()
-    given = {"host": "127.0.0.1", "username": USER, "password": PASSWORD, "database": "postgres", "sslrotcert": "/made/up"}
+    given = {
+        "host": "127.0.0.1",
+        "username": USER,
+        "password": PASSWORD,
+        "database": "postgres",
+        "sslrotcert": "/made/up",
+    }
     lines = [f'{name} = "{value}"' for name, value in given.items()]
-    (tmp_path / ".dlt" / "secrets.toml").write_text("\n".join(["[destination.postgres.credentials]", *lines]), encoding="utf-8")
+    (tmp_path / ".dlt" / "secrets.toml").write_text(
+        "\n".join(["[destination.postgres.credentials]", *lines]), encoding="utf-8"
+    )
     with serving(tiny()) as sandbox:
         done = type_command("run", "--destination", "postgres", harvest=sandbox)
     assert done.code == 2
@@ -214,12 +268,16 @@ def server_without_tls(heard: list[bytes]) -> Iterator[int]:
         thread.join()
 
 
-def test_nothing_is_sent_in_clear_to_another_machine(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_sent_in_clear_to_another_machine(
+    type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither name nor password: exit 2 and one line that names the setting, and Harvest is asked nothing."""
     heard = list[bytes]()
     with server_without_tls(heard) as port, serving(tiny()) as sandbox:
         for given in (
-            as_keys(host=ELSEWHERE, port=port, username=USER, password=PASSWORD, database="postgres"),
+            as_keys(
+                host=ELSEWHERE, port=port, username=USER, password=PASSWORD, database="postgres"
+            ),
             {SECTION: f"postgresql://{USER}:{PASSWORD}@{ELSEWHERE}:{port}/postgres"},
             {SECTION: f"postgresql://{USER}:{PASSWORD}@localhost:{port}/postgres?host={ELSEWHERE}"},
         ):
@@ -235,7 +293,9 @@ def test_nothing_is_sent_in_clear_to_another_machine(type_command: Type, monkeyp
                     assert arguments == ["check", "--quiet"] or len(sandbox.requests) == 0
             sandbox.requests.clear()
     assert len(heard) >= 2 * 3 * 4
-    assert {*heard[0::2]} == {b"\x00\x00\x00\x08\x04\xd2\x16\x2f"}, "libpq's question whether there is TLS"
+    assert {*heard[0::2]} == {b"\x00\x00\x00\x08\x04\xd2\x16\x2f"}, (
+        "libpq's question whether there is TLS"
+    )
     assert {*heard[1::2]} == {b""}
 
 
@@ -244,20 +304,40 @@ def test_server_without_tls_is_loaded_where_somebody_said_so(
     postgres: Postgres, type_command: Type, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """`check` tells that the way is open, also on the machine itself, where nothing has to be said."""
-    where = {"host": ELSEWHERE, "port": postgres.port, "username": USER, "password": PASSWORD, "database": "postgres"}
+    where = {
+        "host": ELSEWHERE,
+        "port": postgres.port,
+        "username": USER,
+        "password": PASSWORD,
+        "database": "postgres",
+    }
     for key, value in as_keys(**where).items():
         monkeypatch.setenv(key, value)
     with serving(tiny()) as sandbox:
         with monkeypatch.context() as patch:
-            patch.setenv(*(("PGSSLMODE", "disable") if how == "PGSSLMODE" else (f"{SECTION}__QUERY", '{"sslmode": "disable"}')))
+            patch.setenv(
+                *(
+                    ("PGSSLMODE", "disable")
+                    if how == "PGSSLMODE"
+                    else (f"{SECTION}__QUERY", '{"sslmode": "disable"}')
+                )
+            )
             done = type_command("check", "--destination", "postgres", "--json", harvest=sandbox)
-        assert (done.code, done.json()["destination"].partition("dataset harvest, ")[2]) == (0, "without TLS (sslmode=disable)")
+        assert (done.code, done.json()["destination"].partition("dataset harvest, ")[2]) == (
+            0,
+            "without TLS (sslmode=disable)",
+        )
         monkeypatch.setenv(f"{SECTION}__HOST", "127.0.0.1")
         done = type_command("check", "--destination", "postgres", "--json", harvest=sandbox)
-        assert (done.code, done.json()["destination"].partition("dataset harvest, ")[2]) == (0, "without TLS (sslmode=prefer)")
+        assert (done.code, done.json()["destination"].partition("dataset harvest, ")[2]) == (
+            0,
+            "without TLS (sslmode=prefer)",
+        )
 
 
-def test_certificate_of_the_server_is_checked_as_the_example_says(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificate_of_the_server_is_checked_as_the_example_says(
+    type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By both drivers: `verify-full` takes the name that was signed, and refuses others, or another authority, with a line."""
     with started_postgres() as server, serving(tiny()) as sandbox:
         authority = server.speak_tls_only("warehouse.example")
@@ -265,13 +345,23 @@ def test_certificate_of_the_server_is_checked_as_the_example_says(type_command: 
         nobody = {**full, "sslrootcert": "/etc/ssl/certs/ca-certificates.crt"}
 
         def ask(command: str, option: str, host: str, query: dict[str, str]) -> Done:
-            where = {"host": host, "port": server.port, "username": USER, "password": PASSWORD, "database": "postgres"}
+            where = {
+                "host": host,
+                "port": server.port,
+                "username": USER,
+                "password": PASSWORD,
+                "database": "postgres",
+            }
             for key, value in as_keys(**where, query=json.dumps(query)).items():
                 monkeypatch.setenv(key, value)
             return type_command(command, "--destination", "postgres", option, harvest=sandbox)
 
         for host, query, tells in (
-            ("warehouse.example", full, "sslmode=verify-full: the server's certificate and name are checked"),
+            (
+                "warehouse.example",
+                full,
+                "sslmode=verify-full: the server's certificate and name are checked",
+            ),
             (
                 "other.example",
                 {**full, "sslmode": "verify-ca"},
@@ -283,9 +373,17 @@ def test_certificate_of_the_server_is_checked_as_the_example_says(type_command: 
             assert done.code == 0, said_of(done)
             assert re.search(rf"dataset harvest, TLSv1\.\d \({tells}", done.json()["destination"])
         for host, query, tells in (
-            ("other.example", full, 'certificate for "warehouse.example" does not match host name "other.example"'),
+            (
+                "other.example",
+                full,
+                'certificate for "warehouse.example" does not match host name "other.example"',
+            ),
             ("warehouse.example", nobody, "certificate verify failed"),
-            ("warehouse.example", {**full, "sslrootcert": "/made/up"}, 'root certificate file "/made/up" does not exist'),
+            (
+                "warehouse.example",
+                {**full, "sslrootcert": "/made/up"},
+                'root certificate file "/made/up" does not exist',
+            ),
             ("127.0.0.1", {"sslmode": "disable"}, "no encryption"),
         ):
             for command in ("check", "run"):
@@ -297,17 +395,25 @@ def test_certificate_of_the_server_is_checked_as_the_example_says(type_command: 
 
 def test_redshift_is_asked_for_tls_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same driver opens it."""
-    monkeypatch.setenv("DESTINATION__REDSHIFT__CREDENTIALS", "redshift://loader:made-up@cluster.example:5439/warehouse")
+    monkeypatch.setenv(
+        "DESTINATION__REDSHIFT__CREDENTIALS",
+        "redshift://loader:made-up@cluster.example:5439/warehouse",
+    )
     client: Any = Workplace(destination="redshift").pipeline().destination_client()
     assert "sslmode=require" in client.config.credentials.to_native_representation()
 
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg2"])
-def test_postgres_is_asked_for_tls_by_way_of_sqlalchemy_as_well(driver: str, type_command: Type) -> None:
+def test_postgres_is_asked_for_tls_by_way_of_sqlalchemy_as_well(
+    driver: str, type_command: Type
+) -> None:
     """Its password goes in clear to another machine only where somebody said so."""
     heard = list[bytes]()
     with server_without_tls(heard) as port, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DESTINATION__SQLALCHEMY__CREDENTIALS", f"{driver}://{USER}:{PASSWORD}@{ELSEWHERE}:{port}/postgres")
+        patch.setenv(
+            "DESTINATION__SQLALCHEMY__CREDENTIALS",
+            f"{driver}://{USER}:{PASSWORD}@{ELSEWHERE}:{port}/postgres",
+        )
         done = type_command("status", "--destination", "sqlalchemy")
     assert done.code == 2, said_of(done)
     assert heard[1::2] == [b""] * (len(heard) // 2)
@@ -319,7 +425,10 @@ def test_mariadb_without_tls_is_refused_where_an_authority_is_named(
 ) -> None:
     """With 2, as Postgres: no later run would get further."""
     address = mariadb.make_database("harvest")
-    monkeypatch.setenv("DESTINATION__SQLALCHEMY__CREDENTIALS", f"{address}?ssl_ca=/etc/ssl/certs/ca-certificates.crt")
+    monkeypatch.setenv(
+        "DESTINATION__SQLALCHEMY__CREDENTIALS",
+        f"{address}?ssl_ca=/etc/ssl/certs/ca-certificates.crt",
+    )
     with serving(tiny()) as sandbox:
         for arguments in (["run"], ["check", "--quiet"]):
             done = type_command(*arguments, "--destination", "sqlalchemy", harvest=sandbox)
@@ -328,11 +437,19 @@ def test_mariadb_without_tls_is_refused_where_an_authority_is_named(
 
 
 @pytest.mark.long
-def test_tls_that_is_asked_for_is_used_by_both_drivers(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tls_that_is_asked_for_is_used_by_both_drivers(
+    type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A server that refuses everything else takes a load with `sslmode`, as a key `query` and in an address."""
     with started_postgres() as server:
         server.speak_tls_only()
-        where = {"host": "127.0.0.1", "port": server.port, "username": USER, "password": PASSWORD, "database": "postgres"}
+        where = {
+            "host": "127.0.0.1",
+            "port": server.port,
+            "username": USER,
+            "password": PASSWORD,
+            "database": "postgres",
+        }
         plain = {**where, "query": '{"sslmode": "disable"}'}
         address = f"{server.address('postgres')}?sslmode=require"
         with serving(tiny()) as sandbox:
@@ -341,7 +458,9 @@ def test_tls_that_is_asked_for_is_used_by_both_drivers(type_command: Type, monke
                 with monkeypatch.context() as patch:
                     for key, value in given.items():
                         patch.setenv(key, value)
-                    done = type_command("run", "--reports", "clients", "--destination", "postgres", harvest=sandbox)
+                    done = type_command(
+                        "run", "--reports", "clients", "--destination", "postgres", harvest=sandbox
+                    )
                 assert done.code == code, said_of(done)
 
 
@@ -359,10 +478,16 @@ ONE_LINE: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("name", ONE_LINE)
-def test_key_of_google_may_stand_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+def test_key_of_google_may_stand_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
     """Files of environments, as Docker and systemd read them, have no lines within a value."""
     key = google_key()
-    given = {"PROJECT_ID": "made-up", "CLIENT_EMAIL": "loader@made-up.example", "PRIVATE_KEY": ONE_LINE[name](key)}
+    given = {
+        "PROJECT_ID": "made-up",
+        "CLIENT_EMAIL": "loader@made-up.example",
+        "PRIVATE_KEY": ONE_LINE[name](key),
+    }
     for field, value in given.items():
         monkeypatch.setenv(f"DESTINATION__BIGQUERY__CREDENTIALS__{field}", value)
     monkeypatch.chdir(tmp_path)
@@ -382,17 +507,39 @@ class NoBilling(Answering):
 
     def serve(self) -> None:
         if self.command != "POST":
-            self.say(*((404, {"error": {"code": 404, "message": "Not found: Dataset"}}) if self.command == "GET" else (200, {})))
+            self.say(
+                *(
+                    (404, {"error": {"code": 404, "message": "Not found: Dataset"}})
+                    if self.command == "GET"
+                    else (200, {})
+                )
+            )
             return
         asked = json.loads(self.sent())
         query = str(asked.get("query", "")).strip().lower()
         if query.startswith("delete"):
             said = "Billing has not been enabled for this project. DML queries are not allowed in the free tier."
-            self.say(403, {"error": {"code": 403, "message": said, "errors": [{"reason": "billingNotEnabled", "message": said}]}})
+            self.say(
+                403,
+                {
+                    "error": {
+                        "code": 403,
+                        "message": said,
+                        "errors": [{"reason": "billingNotEnabled", "message": said}],
+                    }
+                },
+            )
         elif query:
             reference = {"projectId": "local", "jobId": "1", "location": "US"}
             self.say(
-                200, {"jobComplete": True, "jobReference": reference, "totalRows": "0", "schema": {"fields": []}, "rows": []}
+                200,
+                {
+                    "jobComplete": True,
+                    "jobReference": reference,
+                    "totalRows": "0",
+                    "schema": {"fields": []},
+                    "rows": [],
+                },
             )
         else:
             self.say(200, asked)
@@ -404,7 +551,9 @@ class WithoutBilling(Loopback):
     answers = NoBilling
 
 
-def test_check_finds_bigquery_without_billing(type_command: Type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_check_finds_bigquery_without_billing(
+    type_command: Type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """It takes tables and rows, and refuses what every later run does: to delete rows."""
     with WithoutBilling() as server:
         address = server.url.rstrip("/")

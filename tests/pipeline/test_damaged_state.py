@@ -30,7 +30,9 @@ def change(harvest: HandMade, day: int) -> str:
 def address(folder: Path) -> str | None:
     """Returns the address of the client that `change` changes."""
     with duckdb.connect(str(folder / "harvest_pipeline.duckdb"), read_only=True) as database:
-        found = database.execute("select address from harvest.clients order by id limit 1").fetchone()
+        found = database.execute(
+            "select address from harvest.clients order by id limit 1"
+        ).fetchone()
     return found[0] if found else None
 
 
@@ -54,7 +56,9 @@ def _fail(*_: object, **__: object) -> None:
 
 
 @pytest.mark.long
-def test_state_that_cannot_be_read_is_made_anew_from_the_destination(tmp_path: Path, type_command: Type) -> None:
+def test_state_that_cannot_be_read_is_made_anew_from_the_destination(
+    tmp_path: Path, type_command: Type
+) -> None:
     """Every file that dlt needs, empty or of zeros: the run is complete, says so once, and goes on from the bookmarks."""
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         assert type_command(*FEW, harvest=harvest).code == 0
@@ -70,9 +74,14 @@ def test_state_that_cannot_be_read_is_made_anew_from_the_destination(tmp_path: P
             done = type_command(*FEW, "--quiet", harvest=harvest)
             assert done.code == 0, done.err
             where = f"the working state in {tmp_path / STATE.parent}"
-            assert done.err == f"{where} could not be read ({name}): it is rebuilt from the destination\n"
+            assert (
+                done.err
+                == f"{where} could not be read ({name}): it is rebuilt from the destination\n"
+            )
             assert address(tmp_path) == new
-            assert any("updated_since" in each.query for each in harvest.requests if each.path == "clients")
+            assert any(
+                "updated_since" in each.query for each in harvest.requests if each.path == "clients"
+            )
         assert type_command(*FEW, "--quiet", harvest=harvest).err == ""
 
 
@@ -80,7 +89,9 @@ def test_folder_that_a_kill_left_unmade_is_made(tmp_path: Path, type_command: Ty
     """A kill may come while dlt makes its folders, one after another: the next run is complete."""
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         assert type_command(*FEW, harvest=harvest).code == 0
-        for day, missing in enumerate(["load/normalized", "load/new", "normalize/extracted", "load"], 20):
+        for day, missing in enumerate(
+            ["load/normalized", "load/new", "normalize/extracted", "load"], 20
+        ):
             shutil.rmtree(tmp_path / STATE / missing)
             text = change(harvest, day)
             typed = type_command(*FEW, harvest=harvest)
@@ -97,7 +108,9 @@ def test_folder_that_a_kill_left_unmade_is_made(tmp_path: Path, type_command: Ty
         "normalize/extracted/*/new_jobs/clients.*",
     ],
 )
-def test_load_that_waits_and_cannot_be_read_is_read_again(tmp_path: Path, type_command: Type, name: str) -> None:
+def test_load_that_waits_and_cannot_be_read_is_read_again(
+    tmp_path: Path, type_command: Type, name: str
+) -> None:
     """An empty file of rows is a table without rows to dlt, whose bookmark then moves for good."""
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         assert type_command(*FEW, harvest=harvest).code == 0
@@ -120,7 +133,9 @@ def spoil_rows(folder: Path) -> None:
 
 
 @pytest.mark.long
-def test_load_that_waits_and_can_never_be_loaded_is_dropped_and_read_again(tmp_path: Path, type_command: Type) -> None:
+def test_load_that_waits_and_can_never_be_loaded_is_dropped_and_read_again(
+    tmp_path: Path, type_command: Type
+) -> None:
     """It fails on this machine already, before the destination: every later run would fail like that."""
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         assert type_command(*FEW, harvest=harvest).code == 0
@@ -151,7 +166,9 @@ def test_load_that_the_destination_refuses_again_is_said_with_the_option_that_dr
         assert address(tmp_path) == new
 
 
-def test_working_state_of_a_run_under_way_is_not_taken_away(tmp_path: Path, type_command: Type) -> None:
+def test_working_state_of_a_run_under_way_is_not_taken_away(
+    tmp_path: Path, type_command: Type
+) -> None:
     """A command beside a run that meets a damaged file leaves it to the run that owns it, or to the next one."""
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         assert type_command(*FEW, harvest=harvest).code == 0

@@ -45,7 +45,10 @@ class Holder:
 
     def __init__(self, path: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", HOLD, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._process.stdout
         assert self._process.stdout.readline() == "held\n"
@@ -62,7 +65,9 @@ class Holder:
 @contextmanager
 def another_program() -> Iterator[Callable[[Path], bool]]:
     """Gives whether another program can open a file."""
-    with subprocess.Popen([sys.executable, "-c", LOOKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", LOOKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin
         assert process.stdout
         ask, answer, turn = process.stdin, process.stdout, threading.Lock()
@@ -114,13 +119,21 @@ def test_file_is_free_whenever_a_run_asks_harvest(tmp_path: Path) -> None:
             refused.append(request.path)
 
     with serving(account) as sandbox, another_program() as can_open:
-        assert errors_of(sync_once(tmp_path, sandbox, "clients", "time_entries", "expenses", "tasks")) == {}
+        assert (
+            errors_of(sync_once(tmp_path, sandbox, "clients", "time_entries", "expenses", "tasks"))
+            == {}
+        )
         sandbox.before_answer = look
         for change in ("nothing", "a deletion, and rows taken away here"):
             if change != "nothing":
                 account.delete("time_entries", next(iter(account.rows["time_entries"])))
                 rows(tmp_path, "delete from time_entries where id % 7 = 3")
-            assert errors_of(sync_once(tmp_path, sandbox, "clients", "time_entries", "expenses", "tasks")) == {}
+            assert (
+                errors_of(
+                    sync_once(tmp_path, sandbox, "clients", "time_entries", "expenses", "tasks")
+                )
+                == {}
+            )
             assert refused == [], change
         assert len(asked) > 20
         assert_equal(tmp_path, sandbox, "clients", "time_entries", "expenses", "tasks")
@@ -175,7 +188,9 @@ def test_file_in_use_for_longer_ends_the_run_and_names_the_program(
         assert f"(PID {holder.pid})" in waited
         assert error.startswith("error: the destination cannot be used: ")
         assert error.endswith(f"(PID {holder.pid}). Wait until that program has ended.")
-        assert not [each for each in sandbox.requests if each.path.endswith(("/clients", "/time_entries"))]
+        assert not [
+            each for each in sandbox.requests if each.path.endswith(("/clients", "/time_entries"))
+        ]
         assert type_command(*few, harvest=sandbox).code == 0
         assert_equal(tmp_path, sandbox, "clients", "time_entries")
 
@@ -198,7 +213,9 @@ sys.exit(main(["--quiet", "--reports", "clients,tasks"]))
 
 
 @pytest.mark.long
-def test_show_and_status_work_while_a_run_waits_and_name_it_while_it_holds_the_file(tmp_path: Path, type_command: Type) -> None:
+def test_show_and_status_work_while_a_run_waits_and_name_it_while_it_holds_the_file(
+    tmp_path: Path, type_command: Type
+) -> None:
     """While Harvest is waited for they show what is loaded; while rows are loaded they end with 1 and say since when."""
     account = tiny()
     asked, go = threading.Event(), threading.Event()
@@ -215,18 +232,30 @@ def test_show_and_status_work_while_a_run_waits_and_name_it_while_it_holds_the_f
         sandbox.before_answer = keep
         env = {**environment(sandbox), "PYTHONPATH": str(ROOT)}
         with subprocess.Popen(
-            [sys.executable, "-c", HELD_RUN], cwd=tmp_path, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", HELD_RUN],
+            cwd=tmp_path,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         ) as process:
             assert process.stdout
             assert asked.wait(60)
             assert type_command("show", sql, "--json").json() == [{"n": 3}]
-            assert {each["report"] for each in type_command("status", "--json").json()} == {"clients", "tasks"}
+            assert {each["report"] for each in type_command("status", "--json").json()} == {
+                "clients",
+                "tasks",
+            }
             go.set()
             assert process.stdout.readline() == "loading\n"
             for arguments in (("show", sql), ("status",), ("check", "--json")):
                 done = type_command(*arguments, harvest=sandbox)
                 assert done.code == 1
-                (said,) = done.json()["problems"] if "check" in arguments else done.err.strip().splitlines()
+                (said,) = (
+                    done.json()["problems"]
+                    if "check" in arguments
+                    else done.err.strip().splitlines()
+                )
                 assert f"a run is under way since {datetime.now().astimezone():%Y-%m-%d}" in said
                 assert str(process.pid) in said
             process.communicate("")
@@ -239,7 +268,10 @@ def test_connection_that_is_handed_in_stays_as_it_is(tmp_path: Path) -> None:
     """In a library: dlt loads by an open connection of the user's own, which no run closes or opens again."""
     with serving(tiny()) as sandbox, duckdb.connect(str(tmp_path / "own.duckdb")) as own:
         pipeline = dlt.pipeline(
-            "own", destination=dlt.destinations.duckdb(own), dataset_name="harvest", pipelines_dir=str(tmp_path / "state")
+            "own",
+            destination=dlt.destinations.duckdb(own),
+            dataset_name="harvest",
+            pipelines_dir=str(tmp_path / "state"),
         )
         assert errors_of(sync(pipeline, make_source(sandbox, "clients"))) == {}
         assert own.execute("select count(*) from harvest.clients").fetchone() == (3,)
@@ -269,13 +301,20 @@ def test_looking_makes_no_database_and_leaves_no_folder(tmp_path: Path, type_com
     done = type_command("show", "select 1")
     assert done.code == 2
     assert "nothing is loaded yet" in done.err
-    for arguments in (("status",), ("show", "select 1"), ("check",), ("run", "--reports", "clients")):
+    for arguments in (
+        ("status",),
+        ("show", "select 1"),
+        ("check",),
+        ("run", "--reports", "clients"),
+    ):
         assert type_command(*arguments, "--destination", "dukdb", ACCESS_TOKEN="x").code == 2
     assert sorted(each.name for each in tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("account", "status", "code"), [("9999", 200, 2), ("77", 401, 1)], ids=["an account not reached", "no token"]
+    ("account", "status", "code"),
+    [("9999", 200, 2), ("77", 401, 1)],
+    ids=["an account not reached", "no token"],
 )
 def test_run_that_loads_nothing_leaves_no_empty_file(
     tmp_path: Path, type_command: Type, account: str, status: int, code: int
@@ -285,11 +324,15 @@ def test_run_that_loads_nothing_leaves_no_empty_file(
     few = ("--quiet", "--reports", "clients", "--account")
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         for is_there in (False, True):
-            harvest.spoil = lambda asked: (status, b"{}") if status != OK and asked.path != "api/v2/accounts" else None
+            harvest.spoil = lambda asked: (
+                (status, b"{}") if status != OK and asked.path != "api/v2/accounts" else None
+            )
             done = type_command(*few, account, harvest=harvest)
             assert (done.code, done.err.count("\n")) == (code, 1)
             assert file.exists() is is_there
             assert not list(tmp_path.glob("*.wal"))
             harvest.spoil = lambda _asked: None
             assert type_command(*few, "77", harvest=harvest).code == 0
-            assert json.loads(type_command("show", "select count(*) as n from clients", "--json").out) == [{"n": 3}]
+            assert json.loads(
+                type_command("show", "select count(*) as n from clients", "--json").out
+            ) == [{"n": 3}]

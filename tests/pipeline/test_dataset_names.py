@@ -24,29 +24,42 @@ def test_empty_dataset_is_refused(tmp_path: Path, type_command: Type, name: str)
     assert not list(tmp_path.rglob("*.duckdb"))
 
 
-@pytest.mark.parametrize("name", ["x/../../y", "..", "a/b", "a\\b", "a..b", "a\nb", "a\x1b[31m", "a\u202eb"])
+@pytest.mark.parametrize(
+    "name", ["x/../../y", "..", "a/b", "a\\b", "a..b", "a\nb", "a\x1b[31m", "a\u202eb"]
+)
 def test_dataset_that_is_a_path_is_refused(
     tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """By every command, before anything is asked or made: kept as typed it would lead out of the folder of the files."""
-    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", (tmp_path / "files" / "here").as_uri())
+    monkeypatch.setenv(
+        "DESTINATION__FILESYSTEM__BUCKET_URL", (tmp_path / "files" / "here").as_uri()
+    )
     monkeypatch.setenv("DESTINATION__FILESYSTEM__ENABLE_DATASET_NAME_NORMALIZATION", "false")
     with by_hand(users=3, invoices=1, entries=2) as harvest:
         for command in (["run"], ["check"], ["status"], ["show", "select 1"], ["verify"]):
-            done = type_command(*command, "--dataset", name, "--destination", "filesystem", harvest=harvest)
+            done = type_command(
+                *command, "--dataset", name, "--destination", "filesystem", harvest=harvest
+            )
             assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
             assert "reads like a path" in done.err
         assert harvest.requests == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_dataset_that_is_stored_under_another_name_is_said_and_is_one(tmp_path: Path, type_command: Type) -> None:
+def test_dataset_that_is_stored_under_another_name_is_said_and_is_one(
+    tmp_path: Path, type_command: Type
+) -> None:
     """By `run` and `check`; every spelling goes on where another stopped, and keeps a run of another out."""
     with by_hand(users=3, invoices=1, entries=2) as harvest:
         loaded = type_command("--reports", "clients", "--dataset", "My Data", harvest=harvest)
         assert (loaded.code, "dataset My Data is stored as my_data" in loaded.err) == (0, True)
-        assert "dataset My Data is stored as my_data" in type_command("check", "--dataset", "My Data", harvest=harvest).err
-        again = type_command("--reports", "clients", "--dataset", "my_data", "--json", harvest=harvest)
+        assert (
+            "dataset My Data is stored as my_data"
+            in type_command("check", "--dataset", "My Data", harvest=harvest).err
+        )
+        again = type_command(
+            "--reports", "clients", "--dataset", "my_data", "--json", harvest=harvest
+        )
         assert [(each["new"], each["total"]) for each in again.json()["reports"]] == [(0, 3)]
         assert "stored as" not in again.err
         (state,) = (tmp_path / ".dlt" / "state").iterdir()

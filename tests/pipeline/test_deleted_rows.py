@@ -17,12 +17,16 @@ from harvest_source.loading import sync
 
 LONG = pytest.mark.long
 NAMES = ("time_entries", "invoices", "invoice_payments")
-MARKED = " union all ".join(f"select '{name}', id, deleted_at from {name} where deleted_at is not null" for name in NAMES)
+MARKED = " union all ".join(
+    f"select '{name}', id, deleted_at from {name} where deleted_at is not null" for name in NAMES
+)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "destination", ["duckdb", pytest.param("postgres", marks=LONG), pytest.param("filesystem", marks=LONG)], indirect=True
+    "destination",
+    ["duckdb", pytest.param("postgres", marks=LONG), pytest.param("filesystem", marks=LONG)],
+    indirect=True,
 )
 @pytest.mark.usefixtures("destination")
 def test_rows_marked_as_gone_are_taken_out_when_none_are_to_be_kept(tmp_path: Path) -> None:
@@ -54,11 +58,15 @@ def test_rows_marked_as_gone_are_taken_out_when_none_are_to_be_kept(tmp_path: Pa
         account.put("time_entries", restored)
         source = make_source(sandbox, *NAMES, deleted_rows="remove")
         told = sync(make_pipeline(tmp_path), source, repairs=False)
-        assert {each.report for each in told.results if each.verified.startswith("no: ")} == set(NAMES)
+        assert {each.report for each in told.results if each.verified.startswith("no: ")} == set(
+            NAMES
+        )
         summary = run(deleted_rows="remove")
         assert errors_of(summary) == {}
         assert_equal(tmp_path, sandbox, *NAMES)
-        assert rows(tmp_path, f"select count(*) from invoices__line_items where invoice_id = {paid}") == [(0,)]
+        assert rows(
+            tmp_path, f"select count(*) from invoices__line_items where invoice_id = {paid}"
+        ) == [(0,)]
         now_written = rows(tmp_path, "select report, id from deleted_rows order by 1, 2")
         assert now_written == sorted([*written_down, *(("time_entries", each) for each in ignored)])
         again = run(deleted_rows="remove")

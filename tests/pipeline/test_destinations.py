@@ -31,7 +31,10 @@ from harvest_source.errors import SettingError
 
 LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("filesystem", "sqlite", "mariadb")]
 DESTINATIONS = ("duckdb", "postgres", *LONG)
-MEASURES = {report.name: [each.name for each in report.columns if each.kind is Kind.DECIMAL] for report in REPORTS}
+MEASURES = {
+    report.name: [each.name for each in report.columns if each.kind is Kind.DECIMAL]
+    for report in REPORTS
+}
 
 
 def counts_and_sums(folder: Path) -> dict[str, tuple[Any, ...]]:
@@ -41,7 +44,10 @@ def counts_and_sums(folder: Path) -> dict[str, tuple[Any, ...]]:
         for name, columns in MEASURES.items():
             sums = "".join(f", coalesce(sum({column}), 0)" for column in columns)
             ((count, *totals),) = client.execute_sql(f"select count(*){sums} from {name}") or []
-            found[name] = (count, *(round(Decimal(str(total)), 6).normalize() for total in totals))  # SQLite adds up floats
+            found[name] = (
+                count,
+                *(round(Decimal(str(total)), 6).normalize() for total in totals),
+            )  # SQLite adds up floats
     return found
 
 
@@ -49,8 +55,15 @@ def expected_counts_and_sums(sandbox: Sandbox) -> dict[str, tuple[Any, ...]]:
     """Returns the same of the account: Python adds up what its API answers."""
     expected = {}
     for report in REPORTS:
-        records = [flat(record) for account in sandbox.accounts for record in account_rows(sandbox, account.id, report)]
-        totals = (sum((Decimal(record.get(name, 0)) for record in records), Decimal(0)) for name in MEASURES[report.name])
+        records = [
+            flat(record)
+            for account in sandbox.accounts
+            for record in account_rows(sandbox, account.id, report)
+        ]
+        totals = (
+            sum((Decimal(record.get(name, 0)) for record in records), Decimal(0))
+            for name in MEASURES[report.name]
+        )
         expected[report.name] = (len(records), *(total.normalize() for total in totals))
     return expected
 
@@ -77,15 +90,19 @@ def test_first_and_later_runs_equal_the_account(tmp_path: Path, destination: str
         assert_equal(tmp_path, sandbox)
         assert counts_and_sums(tmp_path) == expected_counts_and_sums(sandbox)
 
-        shutil.rmtree(tmp_path / "state")  # another machine, the next day: only the destination is there
+        shutil.rmtree(
+            tmp_path / "state"
+        )  # another machine, the next day: only the destination is there
         shutil.rmtree(tmp_path / "spool", ignore_errors=True)
         account.insert("time_entries", hours=1.25)
         sandbox.clear()
         third = sync_once(tmp_path, sandbox)
         assert errors_of(third) == {}
-        assert {result.report: result.new + result.changed for result in third.results if result.new + result.changed} == {
-            "time_entries": 1
-        }
+        assert {
+            result.report: result.new + result.changed
+            for result in third.results
+            if result.new + result.changed
+        } == {"time_entries": 1}
         assert any("updated_since" in request.query for request in sandbox.requests)
         assert_equal(tmp_path, sandbox)
     assert rows(tmp_path, "select count(distinct run_id) from load_report") == [(3,)]
@@ -101,7 +118,9 @@ LINES = {
 }
 
 
-def command_without(folder: Path, package: str, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+def command_without(
+    folder: Path, package: str, *arguments: str, **env: str
+) -> subprocess.CompletedProcess[str]:
     """Runs the command line where a package is not installed."""
     without = f"import runpy, sys; sys.modules[{package!r}] = None; runpy.run_path({str(SCRIPT)!r}, None, '__main__')"
     return subprocess.run(
@@ -124,24 +143,42 @@ def test_missing_package_is_said_with_the_line_that_installs_it(tmp_path: Path, 
     assert done.stderr == f"error: destination {name} needs a package: {line}\n"
 
 
-def test_missing_package_of_a_setting_is_said_with_the_line_that_installs_it(tmp_path: Path) -> None:
+def test_missing_package_of_a_setting_is_said_with_the_line_that_installs_it(
+    tmp_path: Path,
+) -> None:
     """Dlt's own setting for Sentry needs a package that is not among the requirements."""
-    done = command_without(tmp_path, "sentry_sdk", "--demo", RUNTIME__SENTRY_DSN="https://key@127.0.0.1:9/1")
+    done = command_without(
+        tmp_path, "sentry_sdk", "--demo", RUNTIME__SENTRY_DSN="https://key@127.0.0.1:9/1"
+    )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: dlt needs a package for sentry telemetry: pip install sentry-sdk\n"
+    assert (
+        done.stderr == "error: dlt needs a package for sentry telemetry: pip install sentry-sdk\n"
+    )
 
 
-def test_packages_without_which_empty_texts_would_become_nulls_are_asked_for(tmp_path: Path, postgres: Postgres) -> None:
+def test_packages_without_which_empty_texts_would_become_nulls_are_asked_for(
+    tmp_path: Path, postgres: Postgres
+) -> None:
     """Without ADBC dlt brings Arrow tables to Postgres as CSV, and reads an empty text as a null there."""
     address = {"DESTINATION__POSTGRES__CREDENTIALS": postgres.make_database("without_adbc")}
     for arguments in (["run", "--quiet"], ["check"]):
-        done = command_without(tmp_path, "adbc_driver_manager", *arguments, "--demo", "--destination", "postgres", **address)
+        done = command_without(
+            tmp_path,
+            "adbc_driver_manager",
+            *arguments,
+            "--demo",
+            "--destination",
+            "postgres",
+            **address,
+        )
         assert done.returncode == 2
         assert "pip install -r requirements-postgres.txt" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", ["postgres", "filesystem"])
-def test_destination_that_is_not_set_up_says_where_the_settings_stand(tmp_path: Path, name: str) -> None:
+def test_destination_that_is_not_set_up_says_where_the_settings_stand(
+    tmp_path: Path, name: str
+) -> None:
     done = command(tmp_path, "--demo", "--destination", name, env=environment())
     assert (done.returncode, done.stdout) == (2, "")
     assert f"destination {name} is not set up" in done.stderr
@@ -149,7 +186,9 @@ def test_destination_that_is_not_set_up_says_where_the_settings_stand(tmp_path: 
     assert done.stderr.count("\n") == 1
 
 
-def test_destination_that_cannot_be_read_back_is_said_before_anything_is_asked(tmp_path: Path) -> None:
+def test_destination_that_cannot_be_read_back_is_said_before_anything_is_asked(
+    tmp_path: Path,
+) -> None:
     """Nothing could be compared there: exit 2, not a run that ends green without a look."""
     with serving(tiny()) as sandbox:
         done = command(tmp_path, "--destination", "dummy", "--quiet", env=environment(sandbox))
@@ -173,9 +212,13 @@ def test_files_are_plain_parquet_that_other_programs_read(tmp_path: Path) -> Non
     assert len(list((files / "time_entries").iterdir())) == 1
     with duckdb.connect() as database:
         query = f"select count(*), max(hours), typeof(max(hours)), typeof(max(spent_date)) from '{files}/time_entries/*.parquet'"
-        assert database.execute(query).fetchall() == [(39, Decimal("123.25"), "DECIMAL(20,6)", "DATE")]
+        assert database.execute(query).fetchall() == [
+            (39, Decimal("123.25"), "DECIMAL(20,6)", "DATE")
+        ]
         lines = sum(len(invoice["line_items"]) for invoice in account.rows["invoices"].values())
-        assert database.execute(f"select count(*) from '{files}/invoices__line_items/*.parquet'").fetchall() == [(lines,)]
+        assert database.execute(
+            f"select count(*) from '{files}/invoices__line_items/*.parquet'"
+        ).fetchall() == [(lines,)]
 
 
 class Days(SqlalchemyTypeMapper):
@@ -194,7 +237,9 @@ def test_destination_that_gives_back_other_values_is_refused_before_anything_is_
     lossy = dlt.destinations.sqlalchemy(f"sqlite:///{file}", type_mapper=Days)
     monkeypatch.setattr(pipelines, "make_destination", lambda _folder, _name: lossy)
     with serving(tiny()) as sandbox:
-        with pytest.raises(SettingError, match=r"does not give back what a load writes.*a timestamp"):
+        with pytest.raises(
+            SettingError, match=r"does not give back what a load writes.*a timestamp"
+        ):
             sync_once(tmp_path, sandbox, "clients")
         assert len(sandbox.requests) == 0
     assert [path.name for path in tmp_path.glob("*trial*")] == []
@@ -206,26 +251,37 @@ def test_sqlite_is_checked_loaded_and_shown(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     account = tiny()
     with serving(account) as sandbox:
-        env = {**environment(sandbox), "DESTINATION__SQLALCHEMY__CREDENTIALS": "sqlite:///warehouse.db"}
+        env = {
+            **environment(sandbox),
+            "DESTINATION__SQLALCHEMY__CREDENTIALS": "sqlite:///warehouse.db",
+        }
         options = ("--destination", "sqlalchemy", "--quiet")
         checked = command(folder, "check", *options, env=env)
         assert checked.returncode == 0, checked.stderr
         assert "the self-test of a load passed" in checked.stdout
         assert [path.name for path in folder.glob("*trial*")] == []
         for new in (len(account.rows["time_entries"]), 0):
-            done = command(folder, *options, "--reports", "time_entries,invoices", "--json", env=env)
+            done = command(
+                folder, *options, "--reports", "time_entries,invoices", "--json", env=env
+            )
             assert (done.returncode, done.stderr) == (0, "")
             found = {each["report"]: each for each in json.loads(done.stdout)["reports"]}
             assert (found["time_entries"]["new"], found["time_entries"]["verified"]) == (new, "yes")
             assert found["invoices"]["changed"] == 0
-        shown = command(folder, "show", "select count(*) as n from time_entries", *options, "--json", env=env)
+        shown = command(
+            folder, "show", "select count(*) as n from time_entries", *options, "--json", env=env
+        )
         assert json.loads(shown.stdout) == [{"n": len(account.rows["time_entries"])}], shown.stderr
         assert "time_entries" in command(folder, "status", *options, env=env).stdout
 
 
-def test_ducklake_without_its_extension_is_refused_in_one_line(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ducklake_without_its_extension_is_refused_in_one_line(
+    type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before anything is read; the extension is not fetched here, since no test leaves the machine."""
-    monkeypatch.setattr("harvest_source.destinations.ducklake.EXTENSION", ("load no_such_extension",))
+    monkeypatch.setattr(
+        "harvest_source.destinations.ducklake.EXTENSION", ("load no_such_extension",)
+    )
     with serving(tiny()) as sandbox:
         done = type_command("run", "--destination", "ducklake", harvest=sandbox)
         assert (done.code, done.err.count("\n"), len(sandbox.requests)) == (2, 1, 0)

@@ -16,7 +16,15 @@ from harvest_source.reading.reader import Choice, Mode
 
 SMALL = Size(projects=4, users=4, invoices=8, estimates=4, time_entries=200, expenses=40, clients=3)
 # one list, one with list elements, one paged by number, one object, children of a list and of users
-NAMES = ("clients", "invoices", "time_entries", "company", "invoice_payments", "billable_rates", "project_assignments")
+NAMES = (
+    "clients",
+    "invoices",
+    "time_entries",
+    "company",
+    "invoice_payments",
+    "billable_rates",
+    "project_assignments",
+)
 # table: column with the id of the row
 TABLES = {name: "account_id" if name == "company" else "id" for name in NAMES} | {
     "invoices__line_items": "invoice_id",
@@ -38,7 +46,9 @@ def double(folder: Path) -> None:
 
 
 @on("duckdb", long("postgres"))
-def test_doubled_rows_are_mended_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doubled_rows_are_mended_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a quiet day, in lists of every length and in children, whose parents did not change either."""
     account = build_account(SMALL, seed=7)
     stop_timers(account)

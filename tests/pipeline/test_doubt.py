@@ -82,7 +82,9 @@ def test_doubt_about_one_table_is_its_accounts(tmp_path: Path) -> None:
             (account.id, "expenses"),
             (account.id, "roles"),
         }
-        assert rows(tmp_path, "select account_id, report from deleted_rows") == [(other.id, "roles")]
+        assert rows(tmp_path, "select account_id, report from deleted_rows") == [
+            (other.id, "roles")
+        ]
         assert errors_of(accept(tmp_path, sandbox, *names)) == {}
         assert_equal(tmp_path, sandbox, *names)
 
@@ -99,7 +101,10 @@ def test_list_of_users_without_the_administrator_who_asks_is_no_proof(tmp_path: 
             summary = sync_once(tmp_path, sandbox, *chosen, choice=Choice(mode=Mode.REPLACE))
             assert all("lacks the token's own user" in errors_of(summary)[name] for name in chosen)
             assert tables_of(tmp_path) == before
-        assert "lacks the token's own user" in errors_of(sync_once(tmp_path, sandbox, "users"))["users"]
+        assert (
+            "lacks the token's own user"
+            in errors_of(sync_once(tmp_path, sandbox, "users"))["users"]
+        )
         assert tables_of(tmp_path) == before
 
 
@@ -136,14 +141,23 @@ SHORT = 4  # of these are not marked as long
 
 @pytest.mark.parametrize(
     ("runs", "believed"),
-    [pytest.param(*each, id=name, marks=[pytest.mark.long] * (n >= SHORT)) for n, (name, each) in enumerate(HISTORIES.items())],
+    [
+        pytest.param(*each, id=name, marks=[pytest.mark.long] * (n >= SHORT))
+        for n, (name, each) in enumerate(HISTORIES.items())
+    ],
 )
-def test_rows_that_may_only_be_hidden_stay(tmp_path: Path, runs: list[str], *, believed: bool) -> None:
+def test_rows_that_may_only_be_hidden_stay(
+    tmp_path: Path, runs: list[str], *, believed: bool
+) -> None:
     """Harvest shows members their own rows without a sign that there are others; who asked is kept for each table."""
     account = tiny(size=replace(TINY, time_entries=15))
     users = Counter(entry["user"]["id"] for entry in account.rows["time_entries"].values())
     (ann, _), (ben, _) = users.most_common(2)
-    callers = {"boss": Caller(), "ann": Caller(ann, access_roles=["member"]), "ben": Caller(ben, access_roles=["member"])}
+    callers = {
+        "boss": Caller(),
+        "ann": Caller(ann, access_roles=["member"]),
+        "ben": Caller(ben, access_roles=["member"]),
+    }
     with serving(account) as sandbox:
         for place, run in enumerate(runs):
             who, *how = run.split()
@@ -152,7 +166,11 @@ def test_rows_that_may_only_be_hidden_stay(tmp_path: Path, runs: list[str], *, b
                 sandbox.faults.append(Fault(path="/users/me$", status=500, times=None))
             before = set(rows(tmp_path, "select id from time_entries")) if place else set()
             if place == len(runs) - 1:
-                own = [entry["id"] for entry in account.rows["time_entries"].values() if entry["user"]["id"] == ann]
+                own = [
+                    entry["id"]
+                    for entry in account.rows["time_entries"].values()
+                    if entry["user"]["id"] == ann
+                ]
                 account.delete("time_entries", own[0])
             source = make_source(
                 sandbox,
@@ -160,7 +178,9 @@ def test_rows_that_may_only_be_hidden_stay(tmp_path: Path, runs: list[str], *, b
                 deleted_rows="ignore" if "ignore" in how else "remove",
                 choice=Choice(since=parse_since("since", "2026-01-01") if "since" in how else None),
             )
-            errors = errors_of(sync(make_pipeline(tmp_path), source, accept_deletions="accept" in how))
+            errors = errors_of(
+                sync(make_pipeline(tmp_path), source, accept_deletions="accept" in how)
+            )
             sandbox.faults.clear()
         after = set(rows(tmp_path, "select id from time_entries"))
     if believed:

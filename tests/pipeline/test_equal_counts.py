@@ -48,7 +48,9 @@ def late_and_a_row_of_the_last_hours_goes(harvest: HandMade, name: str) -> None:
 
 def changed_late(harvest: HandMade, name: str) -> None:
     """No row more and none less: a version was committed an hour late."""
-    harvest.tables[name][1].update(updated_at="2026-07-01T11:00:00Z", created_at="2024-12-31T23:59:59Z")
+    harvest.tables[name][1].update(
+        updated_at="2026-07-01T11:00:00Z", created_at="2024-12-31T23:59:59Z"
+    )
 
 
 STEPS: dict[Callable[[HandMade, str], None], tuple[int, int, int]] = {
@@ -67,15 +69,23 @@ def test_what_came_an_hour_late_is_found_by_the_next_run(tmp_path: Path) -> None
             for name in LISTS:
                 step(harvest, name)
             results = sync_once(tmp_path, harvest, *LISTS).results
-            assert [(each.new, each.changed, each.deleted) for each in results] == [(new, changed, deleted)] * 3, step.__doc__
+            assert [(each.new, each.changed, each.deleted) for each in results] == [
+                (new, changed, deleted)
+            ] * 3, step.__doc__
             assert {each.verified for each in results} == {f"repaired {new + changed + deleted}"}
             assert_equal(tmp_path, cast("Sandbox", harvest), *LISTS)
         assert {each.verified for each in sync_once(tmp_path, harvest, *LISTS).results} == {"yes"}
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("whole_rows", [looking_back.WHOLE_ROWS, 4], ids=["read whole once a day", "counted since instants"])
-def test_what_came_months_late_is_found_a_day_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_rows: int) -> None:
+@pytest.mark.parametrize(
+    "whole_rows",
+    [looking_back.WHOLE_ROWS, 4],
+    ids=["read whole once a day", "counted since instants"],
+)
+def test_what_came_months_late_is_found_a_day_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_rows: int
+) -> None:
     """Beside it a newer row is deleted, so that the counts stay equal, those of the last day too."""
     monkeypatch.setattr(looking_back, "WHOLE_ROWS", whole_rows)
     with with_marks() as harvest:
@@ -91,21 +101,44 @@ def test_what_came_months_late_is_found_a_day_later(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.long
-def test_looking_back_costs_nothing_for_short_lists_and_little_for_long_ones(tmp_path: Path) -> None:
+def test_looking_back_costs_nothing_for_short_lists_and_little_for_long_ones(
+    tmp_path: Path,
+) -> None:
     """A list that one answer holds is read instead of counted; a longer one takes one request more, once a day its pages."""
-    account = build_account(Size(projects=4, users=4, invoices=8, estimates=4, time_entries=2100, expenses=40, clients=3), seed=3)
+    account = build_account(
+        Size(
+            projects=4, users=4, invoices=8, estimates=4, time_entries=2100, expenses=40, clients=3
+        ),
+        seed=3,
+    )
     stop_timers(account)
     with serving(account) as sandbox:
         names = ("clients", "expenses", "time_entries")
         sync_once(tmp_path, sandbox, *names)
-        requests = {each.report: each.requests for each in sync_once(tmp_path, sandbox, *names).results}
-    assert requests == {"clients": 2, "expenses": 2, "time_entries": 4}  # of entries that change now, those running are asked for
+        requests = {
+            each.report: each.requests for each in sync_once(tmp_path, sandbox, *names).results
+        }
+    assert requests == {
+        "clients": 2,
+        "expenses": 2,
+        "time_entries": 4,
+    }  # of entries that change now, those running are asked for
 
 
 @pytest.mark.long
-def test_first_run_of_a_quiet_day_stays_below_100_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_run_of_a_quiet_day_stays_below_100_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Looking back comes out of what is free: what may wait is read with the rest."""
-    size = Size(projects=20, users=10, invoices=300, estimates=20, time_entries=5000, expenses=300, clients=20)
+    size = Size(
+        projects=20,
+        users=10,
+        invoices=300,
+        estimates=20,
+        time_entries=5000,
+        expenses=300,
+        clients=20,
+    )
     account = build_account(size, seed=1)
     stop_timers(account)
     with serving(account) as sandbox:

@@ -24,7 +24,14 @@ def small(seed: int = 7) -> Account:
 
 # lists, some with list elements, and what hangs on projects, users, invoices and estimates
 LINKED = (
-    *("time_entries", "expenses", "projects", "task_assignments", "user_assignments", "project_assignments"),
+    *(
+        "time_entries",
+        "expenses",
+        "projects",
+        "task_assignments",
+        "user_assignments",
+        "project_assignments",
+    ),
     *("invoices", "invoice_messages", "invoice_payments", "estimates", "estimate_messages"),
 )
 
@@ -64,9 +71,14 @@ def test_kept_rows_are_marked_when_they_are_gone(tmp_path: Path) -> None:
         account.delete("invoices", invoice)
         sync_once(tmp_path, sandbox, "time_entries", "invoices", deleted_rows="keep")
         sync_once(tmp_path, sandbox, "time_entries", "invoices", deleted_rows="keep")
-    assert [float(row[0]) for row in rows(tmp_path, "select hours from time_entries where deleted_at is not null")] == [hours]
+    assert [
+        float(row[0])
+        for row in rows(tmp_path, "select hours from time_entries where deleted_at is not null")
+    ] == [hours]
     assert rows(tmp_path, "select id from invoices where deleted_at is not null") == [(invoice,)]
-    assert rows(tmp_path, f"select count(*) from invoices__line_items where invoice_id = {invoice}") == [(lines,)]
+    assert rows(
+        tmp_path, f"select count(*) from invoices__line_items where invoice_id = {invoice}"
+    ) == [(lines,)]
     assert rows(tmp_path, "select count(*) from invoices where account_id = 0") == [(0,)]
 
 
@@ -91,8 +103,13 @@ def test_since_leaves_bookmarks_alone(tmp_path: Path) -> None:
     account = small()
     stop_timers(account)
     with serving(account) as sandbox:
-        instants = sorted(parse_since("updated_at", entry["updated_at"]) for entry in account.rows["time_entries"].values())
-        (part,) = sync_once(tmp_path, sandbox, "time_entries", choice=Choice(since=instants[-100])).results
+        instants = sorted(
+            parse_since("updated_at", entry["updated_at"])
+            for entry in account.rows["time_entries"].values()
+        )
+        (part,) = sync_once(
+            tmp_path, sandbox, "time_entries", choice=Choice(since=instants[-100])
+        ).results
         assert part.verified == "part"
         assert 0 < (part.total or 0) < 200
         (whole,) = sync_once(tmp_path, sandbox, "time_entries").results
@@ -111,9 +128,12 @@ def test_two_accounts_with_the_same_ids_stay_apart(tmp_path: Path) -> None:
         sync_once(tmp_path, sandbox, *LINKED, accounts=(north.id,))
         sync_once(tmp_path, sandbox, *LINKED, accounts=(south.id,))
         assert_equal(tmp_path, sandbox, *LINKED)
-        named = rows(tmp_path, "select account_id, name, currency, week_start_day from accounts order by 1")
+        named = rows(
+            tmp_path, "select account_id, name, currency, week_start_day from accounts order by 1"
+        )
         assert named == [
-            (each.id, each.name, each.company["currency"], each.company["week_start_day"]) for each in (north, south)
+            (each.id, each.name, each.company["currency"], each.company["week_start_day"])
+            for each in (north, south)
         ]
         north.delete("time_entries", next(iter(north.rows["time_entries"])))
         sync_once(tmp_path, sandbox, *LINKED)
@@ -121,8 +141,18 @@ def test_two_accounts_with_the_same_ids_stay_apart(tmp_path: Path) -> None:
 
 
 TYPES = {
-    "duckdb": {"hours": "DECIMAL(20,6)", "id": "BIGINT", "spent_date": "DATE", "updated_at": "TIMESTAMP WITH TIME ZONE"},
-    "postgres": {"hours": "numeric", "id": "bigint", "spent_date": "date", "updated_at": "timestamp with time zone"},
+    "duckdb": {
+        "hours": "DECIMAL(20,6)",
+        "id": "BIGINT",
+        "spent_date": "DATE",
+        "updated_at": "TIMESTAMP WITH TIME ZONE",
+    },
+    "postgres": {
+        "hours": "numeric",
+        "id": "bigint",
+        "spent_date": "date",
+        "updated_at": "timestamp with time zone",
+    },
 }
 
 
@@ -130,13 +160,29 @@ TYPES = {
 def test_every_report_of_the_catalogue_has_a_table(tmp_path: Path, destination: str) -> None:
     """Also on an account without a row: declared columns and child tables are there, with the database's own types."""
     account = small()
-    for name in ("projects", "invoices", "estimates", "expenses", "time_entries", "contacts", "clients", "tasks", "roles"):
+    for name in (
+        "projects",
+        "invoices",
+        "estimates",
+        "expenses",
+        "time_entries",
+        "contacts",
+        "clients",
+        "tasks",
+        "roles",
+    ):
         for row_id in list(account.rows[name]):
             account.delete(name, row_id)
     with serving(account) as sandbox:
         for _ in range(2):
             assert sync_once(tmp_path, sandbox).exit_code == 0
-    found = {row[0] for row in rows(tmp_path, "select table_name from information_schema.tables where table_schema = 'harvest'")}
+    found = {
+        row[0]
+        for row in rows(
+            tmp_path,
+            "select table_name from information_schema.tables where table_schema = 'harvest'",
+        )
+    }
     for report in REPORTS:
         assert {report.name, *(f"{report.name}__{nested.name}" for nested in report.lists)} <= found
         assert rows(tmp_path, f"select count(*) from {report.name} where account_id = 0") == [(0,)]
@@ -157,5 +203,8 @@ def test_payments_that_do_not_add_up_are_read_again(tmp_path: Path) -> None:
             client.execute_sql(f"delete from invoice_payments where invoice_id = {paid['id']}")
         sandbox.clear()
         sync_once(tmp_path, sandbox, "invoices", "invoice_payments")
-        assert any(request.path.endswith(f"/invoices/{paid['id']}/payments") for request in sandbox.requests)
+        assert any(
+            request.path.endswith(f"/invoices/{paid['id']}/payments")
+            for request in sandbox.requests
+        )
         assert_equal(tmp_path, sandbox, "invoice_payments")

@@ -46,7 +46,9 @@ PAIRS = list(zip(list(PASSING)[:6], list(PASSING)[6:], strict=True))
 
 
 @pytest.mark.long
-def test_passing_faults_at_every_endpoint_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passing_faults_at_every_endpoint_leave_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Three spoiled answers of one kind and three of another at every endpoint, each kind at several, then good ones.
 
     No error, equal tables, every one of the spoiled answers was asked again, and the waits of 429s are counted.
@@ -65,7 +67,9 @@ def test_passing_faults_at_every_endpoint_leave_no_trace(tmp_path: Path, monkeyp
         assert {where: fault.hits for where, fault in faults.items() if fault.hits != 3} == {}
         assert_equal(tmp_path, sandbox)
     throttled = sum(fault.hits for (_, kind), fault in faults.items() if kind.startswith("429"))
-    assert throttled - 1 <= summary.waits <= throttled  # a look at the company may end before a wait
+    assert (
+        throttled - 1 <= summary.waits <= throttled
+    )  # a look at the company may end before a wait
 
 
 SOME_LISTS = ("clients", "time_entries", "expenses", "user_assignments", "task_assignments")
@@ -81,13 +85,19 @@ def test_passing_fault_of_comparing_and_of_later_pages_leaves_no_trace(
     monkeypatch.setattr(client, "PER_PAGE", 12)
     account = tiny()
     with serving(account) as sandbox:
-        paged = [passing_fault(name, rf"/v2/{each}$", query=r"(^|&)(page=2|cursor=)", times=3) for each in PAGED]
+        paged = [
+            passing_fault(name, rf"/v2/{each}$", query=r"(^|&)(page=2|cursor=)", times=3)
+            for each in PAGED
+        ]
         sandbox.faults[:] = paged
         assert errors_of(sync_once(tmp_path, sandbox, *SOME_LISTS)) == {}
         assert [fault.hits for fault in paged] == [3] * len(paged)
         for each in ("time_entries", "expenses", "clients"):
             account.insert(each)
-        compared = [passing_fault(name, path_of(by_name(each)), query=r"^(?!.*updated_since)", times=3) for each in SOME_LISTS]
+        compared = [
+            passing_fault(name, path_of(by_name(each)), query=r"^(?!.*updated_since)", times=3)
+            for each in SOME_LISTS
+        ]
         sandbox.faults[:] = compared
         assert errors_of(sync_once(tmp_path, sandbox, *SOME_LISTS)) == {}
         assert {fault.hits for fault in compared} == {3}
@@ -108,14 +118,20 @@ def test_what_passes_after_six_failures_is_loaded(tmp_path: Path, name: str, rep
 
 @pytest.mark.parametrize("path", ["/api/v2/accounts$", "/v2/users/me$", "/v2/company$"])
 @pytest.mark.parametrize("chosen", [False, True])
-def test_passing_fault_of_the_first_questions_leaves_no_trace(tmp_path: Path, path: str, chosen: bool) -> None:  # noqa: FBT001
+def test_passing_fault_of_the_first_questions_leaves_no_trace(
+    tmp_path: Path,
+    path: str,
+    chosen: bool,  # noqa: FBT001
+) -> None:
     """Which accounts, who asks, which modules: six failures of one of these are waited out, an account named or not."""
     account = tiny()
     account.company["invoice_feature"] = False
     with serving(account) as sandbox:
         sandbox.faults.append(Fault(path=path, status=503, times=6))
         accounts = (account.id,) if chosen else None
-        summary = sync_once(tmp_path, sandbox, "clients", "invoices", "invoice_messages", accounts=accounts)
+        summary = sync_once(
+            tmp_path, sandbox, "clients", "invoices", "invoice_messages", accounts=accounts
+        )
     assert errors_of(summary) == {}
     assert {result.report: result.verified for result in summary.results} == {
         "clients": "yes",
@@ -134,7 +150,9 @@ def test_waits_grow_are_jittered_and_end_within_four_minutes(tmp_path: Path) -> 
             sync_once(tmp_path / str(number), sandbox, "clients", clock=clock)
         (waits,) = [each for each in clock.waits_of.values() if each]
         assert len(waits) >= 6
-        for wait, least in zip(waits, (min(2**power, 16) for power in itertools.count()), strict=False):
+        for wait, least in zip(
+            waits, (min(2**power, 16) for power in itertools.count()), strict=False
+        ):
             assert least <= wait <= min(least + 1, 16)
         assert sum(waits) <= FOUR_MINUTES
         waited.append(waits)
@@ -146,12 +164,16 @@ def test_retry_after_is_obeyed(tmp_path: Path, seconds: str) -> None:
     """A 429 that names its wait is followed to the second, not by the growing waits."""
     clock = ThreadClock()
     with serving(tiny()) as sandbox:
-        fault = passing_fault("429, date" if seconds == "date" else "429, seconds", path_of(by_name("roles")), times=2)
+        fault = passing_fault(
+            "429, date" if seconds == "date" else "429, seconds", path_of(by_name("roles")), times=2
+        )
         fault.retry_after = seconds if seconds != "date" else fault.retry_after
         sandbox.faults.append(fault)
         summary = sync_once(tmp_path, sandbox, "roles", clock=clock)
     assert summary.waits == 2
-    low, high = (13.5, 14.5) if seconds == "7" else (40.0, 62.0)  # a date that is 30 s away, less what this machine takes
+    low, high = (
+        (13.5, 14.5) if seconds == "7" else (40.0, 62.0)
+    )  # a date that is 30 s away, less what this machine takes
     assert low <= clock.longest <= high
 
 
@@ -174,7 +196,9 @@ def status(number: int, body: bytes | str | None = None) -> Any:
     return lambda report: Fault(path=path_of(report), status=number, body=body, times=None)
 
 
-HTML_PAGE = "<!DOCTYPE html><html><body>The page you were looking for doesn't exist (404)</body></html>"
+HTML_PAGE = (
+    "<!DOCTYPE html><html><body>The page you were looking for doesn't exist (404)</body></html>"
+)
 LASTING = {
     "500": status(500),
     "403": status(403, '{"message": "Not authorized!"}'),
@@ -187,7 +211,16 @@ CHILDREN = tuple(report.name for report in REPORTS if report.parent)
 GROUPS = (
     (*CHILDREN, "clients", "contacts", "roles", "tasks", "company", "expense_categories"),
     (
-        *("users", "invoices", "estimates", "projects", "time_entries", "expenses", "task_assignments", "user_assignments"),
+        *(
+            "users",
+            "invoices",
+            "estimates",
+            "projects",
+            "time_entries",
+            "expenses",
+            "task_assignments",
+            "user_assignments",
+        ),
         *("invoice_item_categories", "estimate_item_categories"),
     ),
 )
@@ -210,7 +243,9 @@ def test_lasting_fault_stays_its_reports_own(tmp_path: Path) -> None:
         assert errors_of(sync_once(tmp_path, sandbox)) == {}
         for group in GROUPS:
             failing = dict(zip(group, itertools.cycle(LASTING), strict=False))
-            assert failing.get("teammates") != "422"  # which is how Harvest says there that a user manages nobody
+            assert (
+                failing.get("teammates") != "422"
+            )  # which is how Harvest says there that a user manages nobody
             edit_all(account, f"edit {group[0]}")
             before, marks = tables_of(tmp_path), bookmarks(tmp_path)
             sandbox.faults[:] = [LASTING[kind](by_name(each)) for each, kind in failing.items()]
@@ -222,9 +257,19 @@ def test_lasting_fault_stays_its_reports_own(tmp_path: Path) -> None:
             for each in expected:
                 assert tables_under(after, each) == tables_under(before, each)
                 assert marks_after.get(each) == marks.get(each)
-            for each in {"clients", "contacts", "projects", "time_entries", "expenses", "users", "invoices"} - expected:
+            for each in {
+                "clients",
+                "contacts",
+                "projects",
+                "time_entries",
+                "expenses",
+                "users",
+                "invoices",
+            } - expected:
                 assert has_edit(tmp_path, each, f"edit {group[0]}"), each
-            assert {result.verified[:2] for result in summary.results if result.report not in expected} <= {"ye", "re"}
+            assert {
+                result.verified[:2] for result in summary.results if result.report not in expected
+            } <= {"ye", "re"}
         sandbox.faults.clear()
         assert errors_of(sync_once(tmp_path, sandbox)) == {}
         assert_equal(tmp_path, sandbox)
@@ -233,7 +278,9 @@ def test_lasting_fault_stays_its_reports_own(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["500", "404, a page"])
 @pytest.mark.parametrize("report", ["clients", "invoice_payments"])
-def test_lasting_fault_of_one_report_from_the_first_run_on(tmp_path: Path, name: str, report: str) -> None:
+def test_lasting_fault_of_one_report_from_the_first_run_on(
+    tmp_path: Path, name: str, report: str
+) -> None:
     """A report that never could be read has an error and no rows; once it can be read, one plain run brings it whole."""
     names = ("clients", "invoices", "invoice_payments")
     with serving(tiny()) as sandbox:
@@ -264,7 +311,9 @@ def test_run_with_a_dead_report_ends_within_four_minutes(
     with serving(tiny()) as sandbox:
         fault = Fault(path=path_of(by_name(report)), times=None, **options)
         sandbox.faults.append(fault)
-        summary = sync_once(tmp_path, sandbox, "clients", "invoices", "invoice_messages", clock=clock)
+        summary = sync_once(
+            tmp_path, sandbox, "clients", "invoices", "invoice_messages", clock=clock
+        )
         parents = len(sandbox.accounts[0].rows["invoices"]) if by_name(report).parent else 1
     assert report in errors_of(summary)
     tries = fault.hits / parents
@@ -281,13 +330,16 @@ def test_token_is_sent_to_nobody_else(tmp_path: Path, link: str, where: str) -> 
             "host": stranger.api_url.replace("127.0.0.1", "localhost") + "clients?page=2",
             "port": stranger.api_url + "clients?page=2",
             "scheme": sandbox.api_url.replace("http:", "https:") + "clients?page=2",
-            "user": stranger.api_url.replace("//", f"//{sandbox.api_url.split('/')[2]}@") + "clients?page=2",
+            "user": stranger.api_url.replace("//", f"//{sandbox.api_url.split('/')[2]}@")
+            + "clients?page=2",
             "redirect": stranger.api_url + "clients",
         }[where]
         fault = foreign(url, link)(by_name("clients"))
         if where == "redirect":
             code = {"next": 302, "last": 308}[link]
-            fault = Fault(path=path_of(by_name("clients")), status=code, headers={"Location": url}, times=None)
+            fault = Fault(
+                path=path_of(by_name("clients")), status=code, headers={"Location": url}, times=None
+            )
         sandbox.faults.append(fault)
         summary = sync_once(tmp_path, sandbox, "clients", "roles")
         assert set(errors_of(summary)) == {"clients"}
@@ -295,7 +347,9 @@ def test_token_is_sent_to_nobody_else(tmp_path: Path, link: str, where: str) -> 
         assert stranger.requests == []
 
 
-def test_page_that_lasts_broken_loses_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_that_lasts_broken_loses_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The mark moves only after all pages are stored (R27): the rows of page 2 arrive once it answers."""
     monkeypatch.setattr(client, "PER_PAGE", 10)
     names = ("time_entries", "user_assignments")
@@ -338,9 +392,9 @@ def test_dead_token_ends_the_run_at_once(tmp_path: Path, after: int) -> None:
             sync_once(tmp_path, sandbox, *SOME)
         assert len(sandbox.requests) <= after + 2 * client.THREADS
         assert tables_of(tmp_path) == before
-        assert {name: kept for name, kept in bookmarks(tmp_path).items() if "marks" not in kept} == {
-            name: kept for name, kept in marks.items() if "marks" not in kept
-        }
+        assert {
+            name: kept for name, kept in bookmarks(tmp_path).items() if "marks" not in kept
+        } == {name: kept for name, kept in marks.items() if "marks" not in kept}
         sandbox.faults.clear()
         edit_all(account, "after")
         assert errors_of(sync_once(tmp_path, sandbox, *SOME)) == {}
@@ -369,7 +423,9 @@ def test_wrong_account_is_told_from_a_dead_token(tmp_path: Path) -> None:
     """An account that the token does not reach is named, with those it reaches; also where the list cannot be read (R18)."""
     account = tiny()
     with serving(account) as sandbox:
-        with pytest.raises(AccountNotFoundError, match=f"account 999 is not one of: {account.id} {account.name}"):
+        with pytest.raises(
+            AccountNotFoundError, match=f"account 999 is not one of: {account.id} {account.name}"
+        ):
             sync_once(tmp_path, sandbox, "clients", accounts=(999,))
         sandbox.faults.append(Fault(path="/api/v2/accounts", times=None))
         with pytest.raises(AccountNotFoundError, match="account 999"):
@@ -383,7 +439,11 @@ def test_account_that_answers_404_everywhere_ends_the_run(tmp_path: Path) -> Non
     with serving(account) as sandbox:
         sync_once(tmp_path, sandbox, *SOME)
         before = tables_of(tmp_path)
-        sandbox.faults.append(Fault(path=r"^/v2/", status=404, body='{"status": 404, "error": "Not Found"}', times=None))
+        sandbox.faults.append(
+            Fault(
+                path=r"^/v2/", status=404, body='{"status": 404, "error": "Not Found"}', times=None
+            )
+        )
         with pytest.raises(AccountNotFoundError, match=f"account {account.id}"):
             sync_once(tmp_path, sandbox, *SOME)
         assert tables_of(tmp_path) == before
@@ -395,7 +455,9 @@ def test_account_that_vanishes_during_a_run_touches_no_table(tmp_path: Path) -> 
     with serving(tiny()) as sandbox:
         sync_once(tmp_path, sandbox, *SOME)
         before = tables_of(tmp_path)
-        sandbox.faults.append(Fault(path=r"^/v2/", status=404, body='{"error": "Not Found"}', times=None, after=3))
+        sandbox.faults.append(
+            Fault(path=r"^/v2/", status=404, body='{"error": "Not Found"}', times=None, after=3)
+        )
         summary = sync_once(tmp_path, sandbox, *SOME)
         assert summary.exit_code == 1
         assert tables_of(tmp_path) == before
@@ -424,7 +486,9 @@ def test_manager_loads_what_a_manager_may_read(tmp_path: Path) -> None:
     refused = {name for name, each in results.items() if each["error"]}
     assert {"clients", "invoices", "invoice_messages", "estimates", "cost_rates"} <= refused
     assert {"time_entries", "expenses", "company"} <= results.keys() - refused
-    (line,) = (line for line in done.stderr.splitlines() if "not loaded: " in line)  # one reason, one line
+    (line,) = (
+        line for line in done.stderr.splitlines() if "not loaded: " in line
+    )  # one reason, one line
     assert set(line.removeprefix("not loaded: ").partition(" (account ")[0].split(", ")) == refused
     assert permission_of("clients") in results["clients"]["error"]
 
@@ -432,7 +496,13 @@ def test_manager_loads_what_a_manager_may_read(tmp_path: Path) -> None:
 def test_module_that_is_switched_off_is_skipped_and_said(tmp_path: Path) -> None:
     """Exit 0; what was loaded before stays as it was; switched on again everything is equal."""
     account = tiny()
-    off = ("expenses", "expense_categories", "estimates", "estimate_item_categories", "estimate_messages")
+    off = (
+        "expenses",
+        "expense_categories",
+        "estimates",
+        "estimate_item_categories",
+        "estimate_messages",
+    )
     names = (*off, "clients", "invoices")
     with serving(account) as sandbox:
         sync_once(tmp_path, sandbox, *names)
@@ -440,7 +510,9 @@ def test_module_that_is_switched_off_is_skipped_and_said(tmp_path: Path) -> None
         account.company |= {"expense_feature": False, "estimate_feature": False}
         summary = sync_once(tmp_path, sandbox, *names)
         assert summary.exit_code == 0
-        assert {result.report for result in summary.results if result.verified == "module off"} == set(off)
+        assert {
+            result.report for result in summary.results if result.verified == "module off"
+        } == set(off)
         (note,) = summary.notes
         assert note.startswith("skipped, since their module is switched off")
         for name in off:
@@ -456,8 +528,12 @@ def test_module_that_is_switched_off_is_skipped_and_said(tmp_path: Path) -> None
 def test_failed_report_is_named_with_its_cause_on_the_command_line(tmp_path: Path) -> None:
     """Exit 1; report, account, cause; the other reports stand in the summary as loaded."""
     with serving(tiny()) as sandbox:
-        sandbox.faults.append(Fault(path=r"/contacts$", status=422, body='{"message": "Nothing doing"}', times=None))
-        done = command(tmp_path, "--json", "--reports", "clients,contacts", env=environment(sandbox))
+        sandbox.faults.append(
+            Fault(path=r"/contacts$", status=422, body='{"message": "Nothing doing"}', times=None)
+        )
+        done = command(
+            tmp_path, "--json", "--reports", "clients,contacts", env=environment(sandbox)
+        )
         account = sandbox.accounts[0].id
     assert done.returncode == 1
     assert f"not loaded: contacts (account {account})" in done.stderr

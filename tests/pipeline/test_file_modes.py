@@ -77,7 +77,9 @@ def read_by(folder: Path, *, group: int = NOBODY) -> set[str]:
     """Returns which files and folders below a folder another user of the machine can read."""
     paths = "".join(f"{path}\n" for path in folder.rglob("*"))
     who: dict[str, Any] = {"user": NOBODY, "group": group, "extra_groups": []}
-    done = subprocess.run(["/bin/sh", "-c", READS], input=paths, capture_output=True, text=True, check=True, **who)
+    done = subprocess.run(
+        ["/bin/sh", "-c", READS], input=paths, capture_output=True, text=True, check=True, **who
+    )
     return {str(Path(line).relative_to(folder)) for line in done.stdout.splitlines()}
 
 
@@ -88,7 +90,11 @@ def long(*values: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("umask", "settings", "expected"),
-    [(0o000, {}, PRIVATE), long(0o022, {}, PRIVATE), long(0o077, {"SHARE_WITH_GROUP": "true"}, SHARED)],
+    [
+        (0o000, {}, PRIVATE),
+        long(0o022, {}, PRIVATE),
+        long(0o077, {"SHARE_WITH_GROUP": "true"}, SHARED),
+    ],
     ids=lambda value: f"{value:03o}" if isinstance(value, int) else None,
 )
 def test_what_a_run_leaves_is_the_owners_and_the_groups_where_that_is_set(
@@ -97,14 +103,18 @@ def test_what_a_run_leaves_is_the_owners_and_the_groups_where_that_is_set(
     """Of a run that is not complete, so that answers stay as well."""
     with serving(tiny()) as sandbox:
         sandbox.faults.append(Fault(path="/invoices/.*/messages$", status=400, times=None, after=1))
-        done = command(open_place, "--quiet", *FEW, env=environment(sandbox, **settings), umask=umask)
+        done = command(
+            open_place, "--quiet", *FEW, env=environment(sandbox, **settings), umask=umask
+        )
     assert done.returncode == 1, done.stderr
     assert list(open_place.rglob("answers.db"))
     assert modes(open_place) == expected
     if os.geteuid() == 0:
         everything = {str(path.relative_to(open_place)) for path in open_place.rglob("*")}
         assert read_by(open_place) == set()
-        assert read_by(open_place, group=os.getegid()) == (everything if expected is SHARED else set())
+        assert read_by(open_place, group=os.getegid()) == (
+            everything if expected is SHARED else set()
+        )
 
 
 @pytest.mark.long
@@ -120,7 +130,9 @@ def test_another_user_reads_nothing_of_the_demo(open_place: Path) -> None:
 
 
 @pytest.mark.long
-def test_state_of_an_earlier_version_is_closed_and_its_database_stays_as_it_is(open_place: Path, type_command: Type) -> None:
+def test_state_of_an_earlier_version_is_closed_and_its_database_stays_as_it_is(
+    open_place: Path, type_command: Type
+) -> None:
     """`check` says who can read the database; the process has its own umask back."""
     with serving(tiny()) as sandbox:
         assert type_command("--quiet", *FEW, harvest=sandbox).code == 0
@@ -140,7 +152,9 @@ def test_state_of_an_earlier_version_is_closed_and_its_database_stays_as_it_is(o
         assert type_command("--quiet", *FEW, harvest=sandbox, SHARE_WITH_GROUP="true").code == 0
         assert modes(open_place) == {**SHARED, "database": "600", "folders": {"750", "755"}}
         said = type_command("check", harvest=sandbox, SHARE_WITH_GROUP="true").err
-        assert f"share_with_group is set, but the group cannot read {FILE}: chmod g+r {FILE}" in said
+        assert (
+            f"share_with_group is set, but the group cannot read {FILE}: chmod g+r {FILE}" in said
+        )
 
 
 @pytest.mark.long
@@ -154,7 +168,9 @@ def test_folder_of_files_is_the_owners_where_the_product_makes_it(
             if name == "there":
                 (open_place / name).mkdir(mode=0o755)
             monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(open_place / name))
-            done = type_command("--quiet", "--destination", "filesystem", "--reports", "clients", harvest=sandbox)
+            done = type_command(
+                "--quiet", "--destination", "filesystem", "--reports", "clients", harvest=sandbox
+            )
             assert done.code == 0, done.err
             below = {mode(path) for path in (open_place / name, *(open_place / name).rglob("*"))}
             assert below == wanted
@@ -163,7 +179,9 @@ def test_folder_of_files_is_the_owners_where_the_product_makes_it(
 
 
 @pytest.mark.parametrize("command_name", ["check", long("run")])
-def test_secrets_that_others_can_read_are_noted(open_place: Path, type_command: Type, command_name: str) -> None:
+def test_secrets_that_others_can_read_are_noted(
+    open_place: Path, type_command: Type, command_name: str
+) -> None:
     secrets = open_place / ".dlt" / "secrets.toml"
     secrets.parent.mkdir()
     said = "can be read by every user of this machine: chmod 600 .dlt/secrets.toml"
@@ -176,7 +194,10 @@ def test_secrets_that_others_can_read_are_noted(open_place: Path, type_command: 
             assert [line for line in err.splitlines() if "can be read by" in line] == (
                 [f".dlt/secrets.toml {said}"] if allowed != 0o600 else []
             )
-            assert "can be read" not in type_command(command_name, *options, "--quiet", harvest=sandbox).err
+            assert (
+                "can be read"
+                not in type_command(command_name, *options, "--quiet", harvest=sandbox).err
+            )
 
 
 def test_library_makes_the_same_and_leaves_the_umask_alone(tmp_path: Path) -> None:
@@ -187,7 +208,9 @@ def test_library_makes_the_same_and_leaves_the_umask_alone(tmp_path: Path) -> No
     assert {mode(path) for path in (tmp_path / "state").rglob("*") if path.is_file()} == {"600"}
 
 
-def test_setting_that_is_neither_true_nor_false_ends_with_2(type_command: Type, tmp_path: Path) -> None:
+def test_setting_that_is_neither_true_nor_false_ends_with_2(
+    type_command: Type, tmp_path: Path
+) -> None:
     for arguments in (("run",), ("status",)):
         done = type_command(*arguments, ACCESS_TOKEN="x", SHARE_WITH_GROUP="perhaps")
         assert done.code == 2
@@ -281,18 +304,32 @@ def test_place_that_cannot_be_looked_into_is_left_to_whoever_opens_it(open_place
         (lambda folder: dlt.destinations.filesystem(f"{folder}/files"), "files"),
         (lambda _folder: dlt.destinations.filesystem("memory://files"), None),
         (lambda _folder: dlt.destinations.duckdb(duckdb.connect()), None),
-        (lambda _folder: dlt.destinations.postgres("postgresql://loader:password@localhost/warehouse"), None),
+        (
+            lambda _folder: dlt.destinations.postgres(
+                "postgresql://loader:password@localhost/warehouse"
+            ),
+            None,
+        ),
     ],
 )
-def test_place_of_the_tables_on_this_machine(tmp_path: Path, destination: Callable[[Path], Any], expected: str | None) -> None:
-    pipeline = dlt.pipeline("places", destination=destination(tmp_path), dataset_name="harvest", pipelines_dir=str(tmp_path))
+def test_place_of_the_tables_on_this_machine(
+    tmp_path: Path, destination: Callable[[Path], Any], expected: str | None
+) -> None:
+    pipeline = dlt.pipeline(
+        "places",
+        destination=destination(tmp_path),
+        dataset_name="harvest",
+        pipelines_dir=str(tmp_path),
+    )
     assert of(pipeline).place(pipeline) == (None if expected is None else tmp_path / expected)
 
 
 def test_file_that_sqlite_has_for_a_dataset_is_the_place_of_its_tables(tmp_path: Path) -> None:
     (tmp_path / "a__harvest.db").touch()
     destination = dlt.destinations.sqlalchemy(f"sqlite:///{tmp_path}/a.db")
-    pipeline = dlt.pipeline("places", destination=destination, dataset_name="harvest", pipelines_dir=str(tmp_path))
+    pipeline = dlt.pipeline(
+        "places", destination=destination, dataset_name="harvest", pipelines_dir=str(tmp_path)
+    )
     assert of(pipeline).place(pipeline) == tmp_path / "a__harvest.db"
 
 
@@ -311,7 +348,12 @@ def test_what_keeps_the_group_out_is_found_up_to_the_folder_of_the_run(tmp_path:
     assert shut_to_group(tmp_path / "nothing", tmp_path) is None
 
 
-def test_folder_of_the_state_is_made_for_the_owner_before_anything_is_in_it(open_place: Path) -> None:
+def test_folder_of_the_state_is_made_for_the_owner_before_anything_is_in_it(
+    open_place: Path,
+) -> None:
     os.umask(0)
     Workplace().pipeline()
-    assert {mode(path) for path in (open_place / ".dlt", *(open_place / ".dlt").rglob("*"))} == {"700", "600"}
+    assert {mode(path) for path in (open_place / ".dlt", *(open_place / ".dlt").rglob("*"))} == {
+        "700",
+        "600",
+    }

@@ -34,7 +34,11 @@ def load_both_then_die(folder: Path, sandbox: Sandbox, ours: Account, theirs: Ac
 
     def die(load: Load, load_id: str, jobs: Sequence[LoadJob], schema: Any) -> Any:
         until = time.monotonic() + 10
-        while jobs and time.monotonic() < until and not all(job.state() == "completed" for job in jobs):
+        while (
+            jobs
+            and time.monotonic() < until
+            and not all(job.state() == "completed" for job in jobs)
+        ):
             time.sleep(0.01)
         if jobs:
             raise OSError("killed")
@@ -72,8 +76,14 @@ def test_rows_that_went_with_a_machine_are_read_again_for_every_account(tmp_path
         load_both_then_die(tmp_path, sandbox, ours, theirs)
         shutil.rmtree(tmp_path / "state")
         ears = Ears()
-        sync(make_pipeline(tmp_path), make_source(sandbox, *NAMES, accounts=(ours.id,)), listener=ears)
+        sync(
+            make_pipeline(tmp_path),
+            make_source(sandbox, *NAMES, accounts=(ours.id,)),
+            listener=ears,
+        )
         for name in NAMES:
-            assert sum(f"{name} of account {theirs.id} lost rows" in note for note in ears.notes) == 1, ears.notes
+            assert (
+                sum(f"{name} of account {theirs.id} lost rows" in note for note in ears.notes) == 1
+            ), ears.notes
         assert errors_of(sync_once(tmp_path, sandbox, *NAMES, accounts=(theirs.id,))) == {}
         assert_equal(tmp_path, sandbox, *NAMES)

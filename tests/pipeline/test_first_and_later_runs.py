@@ -25,7 +25,9 @@ from harvest_source.loading.history import last_runs
 from harvest_source.reading.reader import Choice
 from harvest_source.settings import parse_since
 
-SIZE = Size(projects=10, users=8, invoices=80, estimates=6, time_entries=1_000, expenses=40, clients=5)
+SIZE = Size(
+    projects=10, users=8, invoices=80, estimates=6, time_entries=1_000, expenses=40, clients=5
+)
 LATER = "2026-07-02T08:30:00Z"
 
 
@@ -45,7 +47,10 @@ def every_row(folder: Path) -> dict[str, list[str]]:
     query = "select table_name from information_schema.tables where table_schema = 'harvest'"
     reports = [name for (name,) in rows(folder, query) if name.partition("__")[0] in NAMES]
     with make_pipeline(folder).sql_client() as client:
-        return {name: sorted(map(repr, client.execute_sql(f"select * from {name}") or [])) for name in reports}
+        return {
+            name: sorted(map(repr, client.execute_sql(f"select * from {name}") or []))
+            for name in reports
+        }
 
 
 def lists_asked(harvest: HandMade) -> list[Asked]:
@@ -80,7 +85,9 @@ def test_runs_against_a_hand_made_server_equal_it_value_by_value(tmp_path: Path)
 
 
 @pytest.mark.long
-def test_later_runs_bring_changes_with_few_requests_and_a_third_changes_no_row(tmp_path: Path) -> None:
+def test_later_runs_bring_changes_with_few_requests_and_a_third_changes_no_row(
+    tmp_path: Path,
+) -> None:
     """About 1 % of the rows change: less than a third of the requests, `updated_since` in each list that takes it."""
     with large_hand_made() as harvest:
         sync_once(tmp_path, harvest)
@@ -90,7 +97,14 @@ def test_later_runs_bring_changes_with_few_requests_and_a_third_changes_no_row(t
         for entry in harvest.tables["time_entries"][::90]:
             harvest.change("time_entries", entry["id"], hours=7.5, notes="edited")
         harvest.tables["time_entries"].append(
-            like("time_entries", 1, spent_date="2026-02-03", hours=2, created_at=LATER, updated_at=LATER)
+            like(
+                "time_entries",
+                1,
+                spent_date="2026-02-03",
+                hours=2,
+                created_at=LATER,
+                updated_at=LATER,
+            )
         )
         invoice = harvest.tables["invoices"][5]
         harvest.change("invoices", invoice["id"], line_items=[], amount=0)
@@ -98,9 +112,15 @@ def test_later_runs_bring_changes_with_few_requests_and_a_third_changes_no_row(t
         sync_once(tmp_path, harvest)
         assert len(harvest.requests) * 3 < first
         asked = {asked.path for asked in lists_asked(harvest) if "updated_since" in asked.query}
-        assert asked >= {report.name for report in REPORTS if report.takes_updated_since and report.parent is None}
+        assert asked >= {
+            report.name
+            for report in REPORTS
+            if report.takes_updated_since and report.parent is None
+        }
         assert not [
-            asked for asked in lists_asked(harvest) if asked.path in {"roles", "company"} and "updated_since" in asked.query
+            asked
+            for asked in lists_asked(harvest)
+            if asked.path in {"roles", "company"} and "updated_since" in asked.query
         ]
         equal(tmp_path, harvest)
         before, state = every_row(tmp_path), state_of(tmp_path)
@@ -109,7 +129,10 @@ def test_later_runs_bring_changes_with_few_requests_and_a_third_changes_no_row(t
         assert sum(result.new + result.changed + result.deleted for result in summary.results) == 0
         assert every_row(tmp_path) == before
         assert state_of(tmp_path) == state
-        assert rows(tmp_path, "select account_id, name, currency, week_start_day from accounts") == accounts
+        assert (
+            rows(tmp_path, "select account_id, name, currency, week_start_day from accounts")
+            == accounts
+        )
 
 
 @pytest.mark.long
@@ -120,21 +143,37 @@ def test_children_of_changed_parents_are_read_again(tmp_path: Path) -> None:
         sync_once(tmp_path, harvest, *names)
         harvest.now = LATER
         ids = [row["id"] for row in harvest.tables["invoices"]]
-        harvest.tables[f"invoices/{ids[0]}/payments"].append(like("invoice_payments", 5, amount=10, updated_at=LATER))
+        harvest.tables[f"invoices/{ids[0]}/payments"].append(
+            like("invoice_payments", 5, amount=10, updated_at=LATER)
+        )
         harvest.tables[f"invoices/{ids[1]}/payments"][0].update(amount=0.535, updated_at=LATER)
         harvest.tables[f"invoices/{ids[2]}/payments"].pop()
-        harvest.tables[f"invoices/{ids[0]}/messages"].append(like("invoice_messages", 6, recipients=[], updated_at=LATER))
+        harvest.tables[f"invoices/{ids[0]}/messages"].append(
+            like("invoice_messages", 6, recipients=[], updated_at=LATER)
+        )
         harvest.change("invoices", ids[0], line_items=like("invoices", 0)["line_items"])
         harvest.change("invoices", ids[1], line_items=[])
-        harvest.change("invoices", ids[2], line_items=harvest.row("invoices", ids[2])["line_items"][1:])
+        harvest.change(
+            "invoices", ids[2], line_items=harvest.row("invoices", ids[2])["line_items"][1:]
+        )
         estimate = harvest.tables["estimates"][0]["id"]
-        harvest.tables[f"estimates/{estimate}/messages"].append(like("estimate_messages", 8, updated_at=LATER))
+        harvest.tables[f"estimates/{estimate}/messages"].append(
+            like("estimate_messages", 8, updated_at=LATER)
+        )
         harvest.change("estimates", estimate, state="accepted")
         harvest.requests.clear()
         sync_once(tmp_path, harvest, *names)
-        asked = {asked.path for asked in harvest.requests if asked.path.endswith(("/payments", "/messages"))}
+        asked = {
+            asked.path
+            for asked in harvest.requests
+            if asked.path.endswith(("/payments", "/messages"))
+        }
         assert asked == {
-            *(f"invoices/{each}/{children}" for each in ids[:3] for children in ("payments", "messages")),
+            *(
+                f"invoices/{each}/{children}"
+                for each in ids[:3]
+                for children in ("payments", "messages")
+            ),
             f"estimates/{estimate}/messages",
         }
         equal(tmp_path, harvest, *names)
@@ -151,8 +190,17 @@ def test_bulk_change_is_followed_up_once(tmp_path: Path) -> None:
 
         def asked_by_a_run(since: str | None = None) -> set[str]:
             harvest.requests.clear()
-            sync_once(tmp_path, harvest, *names, choice=Choice(since=parse_since("since", since) if since else None))
-            return {asked.path for asked in harvest.requests if asked.path.endswith(("/payments", "/project_assignments"))}
+            sync_once(
+                tmp_path,
+                harvest,
+                *names,
+                choice=Choice(since=parse_since("since", since) if since else None),
+            )
+            return {
+                asked.path
+                for asked in harvest.requests
+                if asked.path.endswith(("/payments", "/project_assignments"))
+            }
 
         sync_once(tmp_path, harvest, *names)
         harvest.now = LATER
@@ -160,14 +208,20 @@ def test_bulk_change_is_followed_up_once(tmp_path: Path) -> None:
             for row in harvest.tables[report]:
                 harvest.change(report, row["id"])
         harvest.now = "2026-07-02T08:40:00Z"
-        assert len(asked_by_a_run()) == len(harvest.tables["invoices"]) + len(harvest.tables["users"])
+        assert len(asked_by_a_run()) == len(harvest.tables["invoices"]) + len(
+            harvest.tables["users"]
+        )
         assert asked_by_a_run() == set()
-        assert len(asked_by_a_run(LATER)) == len(harvest.tables["invoices"]) + len(harvest.tables["users"])
+        assert len(asked_by_a_run(LATER)) == len(harvest.tables["invoices"]) + len(
+            harvest.tables["users"]
+        )
         harvest.now = "2026-07-02T08:44:00Z"
         path = f"invoices/{harvest.tables['invoices'][2]['id']}/payments"
         harvest.change("invoices", harvest.tables["invoices"][2]["id"])
         assert asked_by_a_run() == {path}
-        harvest.tables[path].append(like("invoice_payments", 5, amount=10, updated_at=harvest.now))  # in that second
+        harvest.tables[path].append(
+            like("invoice_payments", 5, amount=10, updated_at=harvest.now)
+        )  # in that second
         assert asked_by_a_run() == {path}
         equal(tmp_path, harvest, *names)
 
@@ -187,17 +241,27 @@ def test_payments_know_their_invoice_where_the_api_does_not_say_it(tmp_path: Pat
         equal(tmp_path, harvest, *names)
     found = rows(tmp_path, "select account_id, invoice_id, id, amount from invoice_payments")
     assert found == [(77, 70, 5, Decimal(10))]
-    assert rows(tmp_path, "select account_id, estimate_id, id from estimate_messages") == [(77, 71, 6)]
+    assert rows(tmp_path, "select account_id, estimate_id, id from estimate_messages") == [
+        (77, 71, 6)
+    ]
     assert rows(tmp_path, "select account_id, user_id, id from cost_rates") == [(77, 72, 7)]
-    assert rows(tmp_path, "select distinct account_id, invoice_id from invoices__line_items") == [(77, 70)]
+    assert rows(tmp_path, "select distinct account_id, invoice_id from invoices__line_items") == [
+        (77, 70)
+    ]
     assert rows(tmp_path, "select distinct account_id, user_id from users__roles") == [(77, 72)]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "names", [("project_assignments",), ("task_assignments", "user_assignments", "project_assignments", "users")]
+    "names",
+    [
+        ("project_assignments",),
+        ("task_assignments", "user_assignments", "project_assignments", "users"),
+    ],
 )
-def test_assignments_that_change_without_their_parent_are_noticed(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_assignments_that_change_without_their_parent_are_noticed(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
     """Neither project nor user moves when an assignment changes, comes or is archived (Harvest API, gotchas)."""
     with by_hand() as harvest:
         sync_once(tmp_path, harvest, *names)
@@ -206,8 +270,20 @@ def test_assignments_that_change_without_their_parent_are_noticed(tmp_path: Path
         harvest.change("task_assignments", tasks[0]["id"], hourly_rate=123.45)
         harvest.change("task_assignments", tasks[4]["id"], is_active=False)
         harvest.change("user_assignments", people[1]["id"], budget=8)
-        harvest.change("user_assignments", next(row for row in people if row["is_active"])["id"], is_active=False)
-        tasks.append({**tasks[1], "id": 9, "project": tasks[-1]["project"], "created_at": LATER, "updated_at": LATER})
+        harvest.change(
+            "user_assignments",
+            next(row for row in people if row["is_active"])["id"],
+            is_active=False,
+        )
+        tasks.append(
+            {
+                **tasks[1],
+                "id": 9,
+                "project": tasks[-1]["project"],
+                "created_at": LATER,
+                "updated_at": LATER,
+            }
+        )
         sync_once(tmp_path, harvest, *names)
         equal(tmp_path, harvest, *names)
 
@@ -221,24 +297,32 @@ def in_hours(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
 
 
 @pytest.mark.long
-def test_rates_come_with_their_user_and_quiet_ones_half_a_day_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rates_come_with_their_user_and_quiet_ones_half_a_day_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rates take no `updated_since`, and may leave their user as it is: they are read again when requests are free."""
     with by_hand() as harvest:
         sync_once(tmp_path, harvest, *RATES)
         harvest.now = LATER
         touched, quiet = (harvest.tables["users"][place]["id"] for place in (1, 2))
-        harvest.tables[f"users/{touched}/billable_rates"].append(like("billable_rates", 5, amount=99.5, updated_at=LATER))
+        harvest.tables[f"users/{touched}/billable_rates"].append(
+            like("billable_rates", 5, amount=99.5, updated_at=LATER)
+        )
         harvest.change("users", touched, default_hourly_rate=99.5)
         sync_once(tmp_path, harvest, *RATES)
         equal(tmp_path, harvest, *RATES)
-        harvest.tables[f"users/{quiet}/cost_rates"][0].update(amount=31, end_date="2026-06-30", updated_at=LATER)
+        harvest.tables[f"users/{quiet}/cost_rates"][0].update(
+            amount=31, end_date="2026-06-30", updated_at=LATER
+        )
         in_hours(monkeypatch, 13)
         sync_once(tmp_path, harvest, *RATES)
         equal(tmp_path, harvest, *RATES)
 
 
 @pytest.mark.long
-def test_clock_that_was_a_year_ahead_holds_nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clock_that_was_a_year_ahead_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Hours of reading that lie in the future are none: quiet changes come with the next run, and `status` shows that run."""
     with by_hand(invoices=0, entries=0) as harvest:
         in_hours(monkeypatch, 365 * 24)
@@ -260,7 +344,9 @@ def test_clock_that_was_a_year_ahead_holds_nothing_up(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.long
-def test_quiet_rates_of_many_users_come_within_the_sweep_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quiet_rates_of_many_users_come_within_the_sweep_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where free requests are not enough for everybody, nobody waits longer than `sweep_days`."""
     with by_hand(users=60, invoices=0, entries=0) as harvest:
         sync_once(tmp_path, harvest, *RATES)
@@ -276,12 +362,18 @@ def test_quiet_rates_of_many_users_come_within_the_sweep_days(tmp_path: Path, mo
 
 
 # one of each parent: of invoices, of estimates, of users
-CHILDREN = {"invoice_payments": "invoices", "estimate_messages": "estimates", "project_assignments": "users"}
+CHILDREN = {
+    "invoice_payments": "invoices",
+    "estimate_messages": "estimates",
+    "project_assignments": "users",
+}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("chosen", "parent"), CHILDREN.items(), ids=CHILDREN)
-def test_report_chosen_without_its_parent_is_whole_and_leaves_other_bookmarks(tmp_path: Path, chosen: str, parent: str) -> None:
+def test_report_chosen_without_its_parent_is_whole_and_leaves_other_bookmarks(
+    tmp_path: Path, chosen: str, parent: str
+) -> None:
     """Parents are read for their ids only: neither their rows nor their bookmarks move, so none of their changes is lost."""
     both = (parent, chosen)
     with by_hand(invoices=8, entries=0) as harvest:
@@ -302,14 +394,18 @@ def test_report_chosen_without_its_parent_is_whole_and_leaves_other_bookmarks(tm
 
 @pytest.mark.parametrize("strict", [True, False], ids=["strictly later", "inclusive"])
 @pytest.mark.parametrize("report", ["time_entries", "clients"])
-def test_edit_within_the_bookmarks_second_is_not_lost(tmp_path: Path, report: str, *, strict: bool) -> None:
+def test_edit_within_the_bookmarks_second_is_not_lost(
+    tmp_path: Path, report: str, *, strict: bool
+) -> None:
     """Change times have whole seconds: a row written in that second after it was read comes with the next run."""
     with by_hand(invoices=4, entries=12) as harvest:
         harvest.strict = strict
         harvest.change(report, harvest.tables[report][0]["id"])
         sync_once(tmp_path, harvest, report)
         harvest.change(report, harvest.tables[report][1]["id"], created_at="2024-12-31T23:59:59Z")
-        harvest.tables[report].append({**harvest.tables[report][0], "id": 12, "updated_at": harvest.now})
+        harvest.tables[report].append(
+            {**harvest.tables[report][0], "id": 12, "updated_at": harvest.now}
+        )
         (result,) = sync_once(tmp_path, harvest, report).results
         assert (result.new, result.changed) == (1, 1)
         equal(tmp_path, harvest, report)
@@ -321,11 +417,22 @@ def test_edit_long_before_the_bookmark_is_not_asked_again(tmp_path: Path) -> Non
     with by_hand(invoices=4, entries=12) as harvest:
         harvest.change("clients", harvest.tables["clients"][0]["id"])
         sync_once(tmp_path, harvest, "clients")
-        for seconds, since in ((300, "2026-07-01T11:55:00Z"), (0, "2026-07-01T12:00:00Z"), (3600, "2026-07-01T11:00:00Z")):
+        for seconds, since in (
+            (300, "2026-07-01T11:55:00Z"),
+            (0, "2026-07-01T12:00:00Z"),
+            (3600, "2026-07-01T11:00:00Z"),
+        ):
             harvest.requests.clear()
             sync_once(tmp_path, harvest, "clients", overlap_seconds=seconds)
-            asked = [asked.query.get("updated_since") for asked in lists_asked(harvest) if asked.path == "clients"]
-            assert asked == [since, None]  # and the whole list, which one answer holds, in place of a count
+            asked = [
+                asked.query.get("updated_since")
+                for asked in lists_asked(harvest)
+                if asked.path == "clients"
+            ]
+            assert asked == [
+                since,
+                None,
+            ]  # and the whole list, which one answer holds, in place of a count
 
 
 def test_entry_dated_back_arrives_with_the_next_run(tmp_path: Path) -> None:
@@ -347,9 +454,9 @@ def test_entry_dated_back_arrives_with_the_next_run(tmp_path: Path) -> None:
         harvest.now = "2026-06-03T12:00:00Z"
         sync_once(tmp_path, harvest, "time_entries")
         equal(tmp_path, harvest, "time_entries")
-    assert rows(tmp_path, "select hours, cast(spent_date as text) from time_entries where id = 901") == [
-        (Decimal(3), "2026-05-02")
-    ]
+    assert rows(
+        tmp_path, "select hours, cast(spent_date as text) from time_entries where id = 901"
+    ) == [(Decimal(3), "2026-05-02")]
 
 
 def test_pages_are_followed_by_their_links_alone(tmp_path: Path) -> None:
@@ -370,9 +477,14 @@ def test_broken_second_page_costs_no_row_later(tmp_path: Path) -> None:
         entries = harvest.tables["time_entries"]
         for place, entry in enumerate(entries):
             entry["updated_at"] = "2026-06-10T00:00:00Z" if place < 5 else "2026-06-01T00:00:00Z"
-        harvest.spoil = lambda asked: (500, b"") if asked.path == "time_entries" and "cursor" in asked.query else None
+        harvest.spoil = lambda asked: (
+            (500, b"") if asked.path == "time_entries" and "cursor" in asked.query else None
+        )
         summary = sync_once(tmp_path, harvest, "time_entries", "expenses")
-        assert {result.report: bool(result.error) for result in summary.results} == {"time_entries": True, "expenses": False}
+        assert {result.report: bool(result.error) for result in summary.results} == {
+            "time_entries": True,
+            "expenses": False,
+        }
         equal(tmp_path, harvest, "expenses")
         assert "time_entries" not in state_of(tmp_path)
         harvest.spoil = lambda _asked: None

@@ -31,11 +31,15 @@ def hide(harvest: HandMade, path: str, row_id: int) -> None:
     refuse(harvest, f"{path}/{row_id}")
 
 
-def verified(folder: Path, harvest: HandMade, *names: str, choice: Choice | None = None) -> dict[str, str]:
+def verified(
+    folder: Path, harvest: HandMade, *names: str, choice: Choice | None = None
+) -> dict[str, str]:
     """Runs once, complete, and returns what it says of each report, but for whose rows it has."""
     summary = sync_once(folder, harvest, *names, choice=choice)
     assert errors_of(summary) == {}
-    return {result.report: result.verified.partition(", only rows ")[0] for result in summary.results}
+    return {
+        result.report: result.verified.partition(", only rows ")[0] for result in summary.results
+    }
 
 
 def count(folder: Path, table: str, condition: str = "true") -> int:
@@ -107,10 +111,14 @@ def test_timer_that_is_refused_stays(tmp_path: Path, role: str) -> None:
         hide(harvest, "time_entries", entry["id"])
         with_role(harvest, role)
         for _ in range(2):
-            assert verified(tmp_path, harvest, "time_entries") == {"time_entries": "yes, 1 time entry not seen"}
+            assert verified(tmp_path, harvest, "time_entries") == {
+                "time_entries": "yes, 1 time entry not seen"
+            }
             assert count(tmp_path, "time_entries") == 12
         harvest.tables["time_entries"].pop()
-        assert verified(tmp_path, harvest, "time_entries") == {"time_entries": "repaired 1, 1 time entry not seen"}
+        assert verified(tmp_path, harvest, "time_entries") == {
+            "time_entries": "repaired 1, 1 time entry not seen"
+        }
         assert count(tmp_path, "time_entries", f"id = {entry['id']}") == 1
 
 
@@ -133,7 +141,9 @@ def test_rows_out_of_a_managers_sight_are_asked_for_before_they_go(tmp_path: Pat
         deleted = harvest.tables["time_entries"].pop()["id"]
         assert deleted not in entries
         harvest.tables["users"] = [row for row in harvest.tables["users"] if row["id"] != user]
-        harvest.tables["time_entries"] = [row for row in harvest.tables["time_entries"] if row["id"] not in entries]
+        harvest.tables["time_entries"] = [
+            row for row in harvest.tables["time_entries"] if row["id"] not in entries
+        ]
         refuse(harvest, f"users/{user}", *(f"time_entries/{each}" for each in entries))
         with_role(harvest, "manager")
         assert verified(tmp_path, harvest, *names) == {
@@ -149,7 +159,14 @@ def test_rows_out_of_a_managers_sight_are_asked_for_before_they_go(tmp_path: Pat
 @pytest.mark.long
 def test_what_hangs_on_rows_out_of_a_managers_sight_stays(tmp_path: Path) -> None:
     """A project and a teammate were taken from a manager: what hangs on them is in no list, and is not asked for."""
-    names = ("projects", "users", "task_assignments", "user_assignments", "project_assignments", "billable_rates")
+    names = (
+        "projects",
+        "users",
+        "task_assignments",
+        "user_assignments",
+        "project_assignments",
+        "billable_rates",
+    )
     with by_hand(users=3, invoices=1, entries=0) as harvest:
         with_role(harvest, "manager")
         verified(tmp_path, harvest, *names)
@@ -161,7 +178,9 @@ def test_what_hangs_on_rows_out_of_a_managers_sight_stays(tmp_path: Path) -> Non
         with_role(harvest, "manager")
         for name in ("task_assignments", "user_assignments"):
             rows_left = [each for each in harvest.tables[name] if each["project"]["id"] != project]
-            harvest.tables[name] = [each for each in rows_left if each.get("user", {}).get("id") != user]
+            harvest.tables[name] = [
+                each for each in rows_left if each.get("user", {}).get("id") != user
+            ]
         for choice in (None, Choice(mode=Mode.REPLACE)):
             told = verified(tmp_path, harvest, *names, choice=choice)
             assert told["projects"] == "yes, 1 project not seen"
@@ -183,7 +202,9 @@ def test_report_of_which_every_parent_is_refused_is_refused(tmp_path: Path) -> N
             harvest.requests.clear()
             (error,) = errors_of(sync_once(tmp_path, harvest, *names)).values()
             assert "one must be an administrator" in error
-            assert len([asked for asked in harvest.requests if refused(asked)]) < 45  # those under way at once come on top
+            assert (
+                len([asked for asked in harvest.requests if refused(asked)]) < 45
+            )  # those under way at once come on top
             harvest.spoil = lambda _asked: None
             assert errors_of(sync_once(tmp_path, harvest, *names)) == {}
             harvest.now = LATER
@@ -191,5 +212,8 @@ def test_report_of_which_every_parent_is_refused_is_refused(tmp_path: Path) -> N
             for invoice in invoices:
                 harvest.change("invoices", invoice["id"])
         refuse(harvest, f"invoices/{harvest.tables['invoices'][0]['id']}/")
-        assert verified(tmp_path, harvest, *names)["invoice_messages"] == "read 0 days ago, 1 invoice not seen"
+        assert (
+            verified(tmp_path, harvest, *names)["invoice_messages"]
+            == "read 0 days ago, 1 invoice not seen"
+        )
         assert_equal(tmp_path, cast("Sandbox", harvest), "invoices")

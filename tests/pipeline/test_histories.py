@@ -29,7 +29,9 @@ from harvest_source.loading import Summary, sync
 NAMES = ("time_entries", "invoice_payments")
 
 
-def sync_and_hear(folder: Path, harvest: HandMade, *names: str, **options: Any) -> tuple[Summary, list[str]]:
+def sync_and_hear(
+    folder: Path, harvest: HandMade, *names: str, **options: Any
+) -> tuple[Summary, list[str]]:
     """Runs once; returns what was done and what was told."""
     ears = Ears()
     source = make_source(harvest, *names)
@@ -51,7 +53,10 @@ def _fail(*_: Any, **__: Any) -> None:
 
 @pytest.fixture
 def put_back(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, destination: str
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    destination: str,
 ) -> Callable[[], None]:
     """Gives what keeps a backup of the destination when it is called first, and puts it back when it is called again."""
     what = {"duckdb": tmp_path / "harvest_pipeline.duckdb", "filesystem": tmp_path / "files"}
@@ -68,7 +73,9 @@ def put_back(
 
     def database() -> None:
         server: Postgres = request.getfixturevalue("postgres")
-        name = pipelines.make_destination(tmp_path, "").config_params["credentials"].rpartition("/")[2]
+        name = (
+            pipelines.make_destination(tmp_path, "").config_params["credentials"].rpartition("/")[2]
+        )
         if next(calls):
             connection = psycopg2.connect(server.address("postgres"))
             connection.autocommit = True
@@ -77,7 +84,11 @@ def put_back(
             connection.close()
         else:
             address = server.address(f"{name}_backup")
-            monkeypatch.setattr(pipelines, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address))
+            monkeypatch.setattr(
+                pipelines,
+                "make_destination",
+                lambda _folder, _name: dlt.destinations.postgres(address),
+            )
 
     return files if destination in what else database
 
@@ -93,7 +104,9 @@ def change(harvest: HandMade, day: int) -> None:
     harvest.change("time_entries", harvest.tables["time_entries"][day % 3]["id"], hours=day)
     invoice = harvest.tables["invoices"][day % 3]["id"]
     harvest.change("invoices", invoice, notes=f"as of {day} July")
-    harvest.tables[f"invoices/{invoice}/payments"].append(like("invoice_payments", day, amount=day, updated_at=harvest.now))
+    harvest.tables[f"invoices/{invoice}/payments"].append(
+        like("invoice_payments", day, amount=day, updated_at=harvest.now)
+    )
 
 
 def small() -> HandMade:
@@ -103,7 +116,9 @@ def small() -> HandMade:
 
 @pytest.mark.long
 @on("duckdb", long("postgres"), long("filesystem"))
-def test_backup_put_back_is_brought_up_to_date(tmp_path: Path, put_back: Callable[[], None]) -> None:
+def test_backup_put_back_is_brought_up_to_date(
+    tmp_path: Path, put_back: Callable[[], None]
+) -> None:
     """Rows changed and loaded since the backup was made are read again, though the working state knows them as loaded."""
     with small() as harvest:
         assert errors_of(sync_once(tmp_path, harvest, *NAMES)) == {}
@@ -122,19 +137,27 @@ def test_backup_put_back_is_brought_up_to_date(tmp_path: Path, put_back: Callabl
 
 
 @pytest.mark.long
-def test_two_databases_in_turn_from_one_folder_are_both_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_databases_in_turn_from_one_folder_are_both_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each database's own state counts: what was loaded into one was not loaded into the other."""
     with small() as harvest:
         for day, name in enumerate(("one", "two", "two", "one"), 10):
             change(harvest, day)
-            monkeypatch.setattr(pipelines, "make_destination", lambda folder, _name, name=name: duckdb_file(folder, name))
+            monkeypatch.setattr(
+                pipelines,
+                "make_destination",
+                lambda folder, _name, name=name: duckdb_file(folder, name),
+            )
             assert errors_of(sync_once(tmp_path, harvest, *NAMES)) == {}
             equal(tmp_path, harvest)
 
 
 @pytest.mark.long
 @on("duckdb", long("filesystem"))
-def test_bookmarks_move_on_after_a_load_made_while_the_clock_was_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bookmarks_move_on_after_a_load_made_while_the_clock_was_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """To dlt the load of the latest date is the newest: a state that came after it is not given up for that."""
     with small() as harvest:
         with monkeypatch.context() as patch:
@@ -145,14 +168,18 @@ def test_bookmarks_move_on_after_a_load_made_while_the_clock_was_ahead(tmp_path:
         harvest.requests.clear()
         _, notes = sync_and_hear(tmp_path, harvest, *NAMES)
         assert notes == []
-        first = next(each.query for each in harvest.requests if each.path == "time_entries")  # later ones compare
+        first = next(
+            each.query for each in harvest.requests if each.path == "time_entries"
+        )  # later ones compare
         assert first["updated_since"] >= "2026-07-10"
         equal(tmp_path, harvest)
 
 
 @pytest.mark.long
 @on("duckdb", "postgres", long("filesystem"))
-def test_load_finished_late_does_not_undo_a_newer_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_finished_late_does_not_undo_a_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Machine A's rows wait in its folder, B loads newer ones: A drops what it has and reads it again."""
     make = pipelines.make_destination
     monkeypatch.setattr(pipelines, "make_destination", lambda _folder, name: make(tmp_path, name))
@@ -181,7 +208,9 @@ def test_load_finished_late_does_not_undo_a_newer_one(tmp_path: Path, monkeypatc
 
 @pytest.mark.long
 @pytest.mark.parametrize("there", ["nothing", "a first load"])
-def test_load_that_waits_for_one_database_is_not_finished_in_another(tmp_path: Path, there: str) -> None:
+def test_load_that_waits_for_one_database_is_not_finished_in_another(
+    tmp_path: Path, there: str
+) -> None:
     """Rows that changed would make a table of them alone there, and the bookmarks would call it whole."""
     with small() as harvest:
         if there == "a first load":

@@ -57,21 +57,32 @@ def call(programs: Path, folder: Path, *arguments: str) -> subprocess.CompletedP
 def files(folder: Path) -> set[str]:
     """Returns the files in a folder, the numbers of loads left out, and what Python keeps of modules."""
     paths = (path.relative_to(folder) for path in folder.rglob("*"))
-    return {re.sub(r"\d+\.\d+", "N", str(path)) for path in paths if "__pycache__" not in path.parts}
+    return {
+        re.sub(r"\d+\.\d+", "N", str(path)) for path in paths if "__pycache__" not in path.parts
+    }
 
 
 def test_wheel_holds_every_module_the_licence_and_the_pages_that_messages_name(wheel: Path) -> None:
     """And nothing else: no tests, no settings, no database."""
     held = set(zipfile.ZipFile(wheel).namelist())
     modules = {
-        str(path.relative_to(ROOT)) for name in ("harvest_source", "harvest_sandbox") for path in (ROOT / name).rglob("*.py")
+        str(path.relative_to(ROOT))
+        for name in ("harvest_source", "harvest_sandbox")
+        for path in (ROOT / name).rglob("*.py")
     }
-    pages = {str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))}
+    pages = {
+        str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
+    }
     examples = {".dlt/config.toml", ".dlt/secrets.toml.example"}
     stem = f"harvest_pipeline-{VERSION}"
-    assert {name for name in held if not name.startswith(stem)} == modules | {"harvest_pipeline.py", "harvest_source/py.typed"}
+    assert {name for name in held if not name.startswith(stem)} == modules | {
+        "harvest_pipeline.py",
+        "harvest_source/py.typed",
+    }
     shared = f"{stem}.data/data/share/doc/harvest-pipeline/"
-    assert {name.removeprefix(shared) for name in held if name.startswith(shared)} == pages | examples
+    assert {
+        name.removeprefix(shared) for name in held if name.startswith(shared)
+    } == pages | examples
     assert f"{stem}.dist-info/licenses/LICENSE" in held
 
 
@@ -89,9 +100,15 @@ def test_demo_of_the_installed_command_is_that_of_the_clone(tmp_path: Path, prog
     assert [line for line in done.stdout.splitlines() if line.endswith("?")] == questions
 
 
-def test_messages_of_the_installed_command_name_it_and_files_that_are_there(tmp_path: Path, programs: Path) -> None:
-    assert call(programs, tmp_path, "harvest-pipeline", "--version").stdout.startswith(f"harvest-pipeline {VERSION} (dlt ")
-    assert call(programs, tmp_path, "harvest-pipeline", "show", "--help").stdout.startswith("Usage: harvest-pipeline show ")
+def test_messages_of_the_installed_command_name_it_and_files_that_are_there(
+    tmp_path: Path, programs: Path
+) -> None:
+    assert call(programs, tmp_path, "harvest-pipeline", "--version").stdout.startswith(
+        f"harvest-pipeline {VERSION} (dlt "
+    )
+    assert call(programs, tmp_path, "harvest-pipeline", "show", "--help").stdout.startswith(
+        "Usage: harvest-pipeline show "
+    )
     done = call(programs, tmp_path, "harvest-pipeline", "check")
     assert done.returncode == 2
     assert "sign in with the browser: harvest-pipeline login" in done.stderr
@@ -100,7 +117,9 @@ def test_messages_of_the_installed_command_name_it_and_files_that_are_there(tmp_
 
 
 @pytest.mark.parametrize("destination", ["postgres", "bigquery", "sqlalchemy"])
-def test_line_that_installs_a_destination_is_of_the_same_bounds(tmp_path: Path, programs: Path, destination: str) -> None:
+def test_line_that_installs_a_destination_is_of_the_same_bounds(
+    tmp_path: Path, programs: Path, destination: str
+) -> None:
     """They stand in the requirements file alone."""
     code = f"from harvest_source.destinations.abilities import install_line; print(install_line({destination!r}))"
     done = call(programs, tmp_path, "python", "-c", code)

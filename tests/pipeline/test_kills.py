@@ -45,7 +45,9 @@ def wait_until(process: subprocess.Popen[str], happened: Callable[[], bool]) -> 
         time.sleep(0.002)
 
 
-def kill_at(process: subprocess.Popen[str], sandbox: Sandbox, requests: int, seconds: float = 0.0) -> None:
+def kill_at(
+    process: subprocess.Popen[str], sandbox: Sandbox, requests: int, seconds: float = 0.0
+) -> None:
     """Kills a process some time after the sandbox had so many requests."""
     wait_until(process, lambda: len(sandbox.requests) >= requests)
     until = time.monotonic() + seconds
@@ -70,17 +72,27 @@ def test_kills_of_a_first_load_and_of_a_second_run(tmp_path: Path, seed: int) ->
                 kill_at(process, sandbox, chance.choice([2, 10, 25, 40]), chance.uniform(0, 2.5))
             done = command(tmp_path, "--quiet", "--json", env=environment(sandbox))
             assert done.returncode == 0, done.stderr
-            assert {each["verified"][:2] for each in json.loads(done.stdout)["reports"]} <= {"ye", "re"}
+            assert {each["verified"][:2] for each in json.loads(done.stdout)["reports"]} <= {
+                "ye",
+                "re",
+            }
             assert_equal(tmp_path, sandbox)
 
 
 @pytest.mark.long
 def test_requests_after_a_kill_late_in_a_long_first_load_are_few(tmp_path: Path) -> None:
     """A first load of 300 invoices that is killed at nine tenths goes on from there, not from the start."""
-    account = build_account(Size(projects=4, users=3, invoices=300, estimates=2, time_entries=60, expenses=6, clients=3), seed=8)
+    account = build_account(
+        Size(
+            projects=4, users=3, invoices=300, estimates=2, time_entries=60, expenses=6, clients=3
+        ),
+        seed=8,
+    )
     names = ("invoices", "invoice_messages", "invoice_payments")
     with serving(account) as sandbox:
-        sandbox.before_answer = lambda request: time.sleep(0.01) if request.path.count("/") > 3 else None
+        sandbox.before_answer = lambda request: (
+            time.sleep(0.01) if request.path.count("/") > 3 else None
+        )
         with fast_run(tmp_path, sandbox, *names) as process:
             kill_at(process, sandbox, 550)
             assert process.returncode == -signal.SIGKILL
@@ -95,11 +107,24 @@ def test_requests_after_a_kill_late_in_a_long_first_load_are_few(tmp_path: Path)
 
 
 @pytest.mark.long
-def test_thirty_kills_at_random_moments_end_equal_and_a_first_load_goes_on_from_near(tmp_path: Path) -> None:
+def test_thirty_kills_at_random_moments_end_equal_and_a_first_load_goes_on_from_near(
+    tmp_path: Path,
+) -> None:
     """Ten in a first load, ten in each of two later runs: nothing lost or doubled; the first load asks few things twice."""
     chance = random.Random(30)  # noqa: S311 - moments of kills
-    account = tiny(size=Size(projects=4, users=3, invoices=150, estimates=2, time_entries=400, expenses=6, clients=3))
-    names = ("clients", "time_entries", "expenses", "invoices", "invoice_messages", "invoice_payments")
+    account = tiny(
+        size=Size(
+            projects=4, users=3, invoices=150, estimates=2, time_entries=400, expenses=6, clients=3
+        )
+    )
+    names = (
+        "clients",
+        "time_entries",
+        "expenses",
+        "invoices",
+        "invoice_messages",
+        "invoice_payments",
+    )
     struck = 0
     with serving(account) as sandbox:
         for text in ("", "second", "third"):
@@ -112,7 +137,12 @@ def test_thirty_kills_at_random_moments_end_equal_and_a_first_load_goes_on_from_
             for _ in range(10):
                 sandbox.clear()
                 with fast_run(tmp_path, sandbox, *names) as process:
-                    kill_at(process, sandbox, chance.randrange(1, 60), chance.choice([0, chance.uniform(0, 2)]))
+                    kill_at(
+                        process,
+                        sandbox,
+                        chance.randrange(1, 60),
+                        chance.choice([0, chance.uniform(0, 2)]),
+                    )
                     struck += process.returncode == -signal.SIGKILL
                 asked.update(each.path for each in sandbox.requests if each.path.count("/") > 3)
             sandbox.clear()
@@ -128,7 +158,9 @@ def test_thirty_kills_at_random_moments_end_equal_and_a_first_load_goes_on_from_
 
 @pytest.mark.long
 @pytest.mark.parametrize("left", ["extracted", "new"])
-def test_kill_between_normalize_and_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str) -> None:
+def test_kill_between_normalize_and_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
     """A package that dlt had moved on, whose first copy a kill left behind, or that it had only half made, is no obstacle."""
     account = tiny()
     real = dlt.Pipeline.normalize
@@ -169,9 +201,15 @@ def test_kill_after_a_table_was_committed(tmp_path: Path, monkeypatch: pytest.Mo
     names = (*NAMES, "roles")
     real = Load.complete_jobs
 
-    def die_before_they_are_put_away(load: Load, load_id: str, jobs: Sequence[LoadJob], schema: Any) -> Any:
+    def die_before_they_are_put_away(
+        load: Load, load_id: str, jobs: Sequence[LoadJob], schema: Any
+    ) -> Any:
         until = time.monotonic() + 10
-        while jobs and time.monotonic() < until and not all(job.state() == "completed" for job in jobs):
+        while (
+            jobs
+            and time.monotonic() < until
+            and not all(job.state() == "completed" for job in jobs)
+        ):
             time.sleep(0.01)
         if jobs:
             raise OSError("killed")
@@ -189,21 +227,32 @@ def test_kill_after_a_table_was_committed(tmp_path: Path, monkeypatch: pytest.Mo
         account.insert("time_entries")
         assert errors_of(sync_once(tmp_path, sandbox, *names)) == {}
         assert_equal(tmp_path, sandbox, *names)
-    for table, key in (("load_report", "run_id, account_id, report"), ("deleted_rows", "account_id, report, id")):
+    for table, key in (
+        ("load_report", "run_id, account_id, report"),
+        ("deleted_rows", "account_id, report, id"),
+    ):
         twice = f"select count(*) - count(distinct ({key})) from {table}"
         assert rows(tmp_path, twice) == [(0,)], table
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("first", [True, False])
-def test_kill_while_the_history_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, first: bool) -> None:
+def test_kill_while_the_history_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, first: bool
+) -> None:
     """The rows of `load_report` are not doubled by a kill after they were committed."""
     account = tiny()
     real = Load.complete_jobs
 
-    def die_after_the_history(load: Load, load_id: str, jobs: Sequence[LoadJob], schema: Any) -> Any:
+    def die_after_the_history(
+        load: Load, load_id: str, jobs: Sequence[LoadJob], schema: Any
+    ) -> Any:
         until = time.monotonic() + 10
-        while jobs and time.monotonic() < until and not all(job.state() == "completed" for job in jobs):
+        while (
+            jobs
+            and time.monotonic() < until
+            and not all(job.state() == "completed" for job in jobs)
+        ):
             time.sleep(0.01)
         if any("load_report" in job.job_id() for job in jobs):
             raise OSError("killed")
@@ -223,9 +272,14 @@ def test_kill_while_the_history_is_written(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.long
-def test_answers_kept_of_a_killed_run_are_not_used_once_their_invoice_changed(tmp_path: Path) -> None:
+def test_answers_kept_of_a_killed_run_are_not_used_once_their_invoice_changed(
+    tmp_path: Path,
+) -> None:
     """Children of a parent that changed between the kill and the next run are read anew."""
-    account = build_account(Size(projects=4, users=3, invoices=40, estimates=2, time_entries=60, expenses=6, clients=3), seed=8)
+    account = build_account(
+        Size(projects=4, users=3, invoices=40, estimates=2, time_entries=60, expenses=6, clients=3),
+        seed=8,
+    )
     names = ("invoices", "invoice_messages", "invoice_payments")
     with serving(account) as sandbox:
         sandbox.faults.append(Fault(path=r"/payments$", kind="timeout", after=39, times=None))
@@ -268,7 +322,9 @@ def test_ctrl_c_ends_at_once_with_130(tmp_path: Path, held: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.usefixtures("ctrl_c_heard")
-def test_ctrl_c_during_the_last_file_of_a_load_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_during_the_last_file_of_a_load_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While a load ends in good order dlt holds the signal back, and then forgets it."""
     real = Load.complete_package
 
@@ -306,7 +362,9 @@ def test_ctrl_c_during_the_load_ends_with_130(tmp_path: Path) -> None:
 # the destination
 
 
-def test_pending_load_is_finished_first_and_said_then_new_data_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pending_load_is_finished_first_and_said_then_new_data_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The destination is gone when rows should be loaded (R44): both days' rows are there after the next command."""
     account = tiny()
     with serving(account) as sandbox:
@@ -316,14 +374,19 @@ def test_pending_load_is_finished_first_and_said_then_new_data_comes(tmp_path: P
             patch.setattr(Load, "initialize_package", _fail)
             with pytest.raises(LoadFailedError, match=r"destination.*gone"):
                 sync_once(tmp_path, sandbox, *NAMES)
-        assert rows(tmp_path, "select count(*) from time_entries where notes = 'first day'") == [(0,)]
+        assert rows(tmp_path, "select count(*) from time_entries where notes = 'first day'") == [
+            (0,)
+        ]
         second = account.insert("time_entries", notes="second day")
         ears = Ears()
         summary = sync(make_pipeline(tmp_path), make_source(sandbox, *NAMES), listener=ears)
         assert summary.pending_loaded
         assert errors_of(summary) == {}
         assert any("pending" in note for note in ears.notes)
-        found = {row_id for (row_id,) in rows(tmp_path, "select id from time_entries where notes like '%day'")}
+        found = {
+            row_id
+            for (row_id,) in rows(tmp_path, "select id from time_entries where notes like '%day'")
+        }
         assert {first["id"], second["id"]} <= found
         assert_equal(tmp_path, sandbox, *NAMES)
 
@@ -356,14 +419,24 @@ def _fail(*_: Any, **__: Any) -> None:
 @pytest.mark.parametrize("megabytes", [0.02, 1.5])
 def test_full_disk_loses_nothing(tmp_path: Path, megabytes: float) -> None:
     """Files cannot grow beyond some size, wherever that strikes: 0 only where all is there; with room the next run completes."""
-    account = tiny(size=Size(projects=4, users=4, invoices=4, estimates=3, time_entries=400, expenses=6, clients=3))
+    account = tiny(
+        size=Size(
+            projects=4, users=4, invoices=4, estimates=3, time_entries=400, expenses=6, clients=3
+        )
+    )
     limit = int(megabytes * 1024 * 1024)
     with serving(account) as sandbox:
         env = environment(sandbox)
         done = command(
-            tmp_path, "--quiet", *FEW, env=env, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            tmp_path,
+            "--quiet",
+            *FEW,
+            env=env,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         )
-        assert done.returncode in ({0, 1} if megabytes > 1 else {1, 2}), done.stderr  # the write-ahead log may be enough
+        assert done.returncode in ({0, 1} if megabytes > 1 else {1, 2}), (
+            done.stderr
+        )  # the write-ahead log may be enough
         if done.returncode == 0:
             assert_equal(tmp_path, sandbox, *LOADED)
         assert "Traceback" not in done.stderr
@@ -391,7 +464,9 @@ def test_second_run_at_once_says_so_and_the_first_completes(tmp_path: Path) -> N
 
         sandbox.before_answer = keep
         with started(tmp_path, *FEW, env=env) as process:
-            wait_until(process, lambda: any(each.path.endswith("/tasks") for each in sandbox.requests))
+            wait_until(
+                process, lambda: any(each.path.endswith("/tasks") for each in sandbox.requests)
+            )
             second = command(tmp_path, *FEW, env=env)
             assert second.returncode == 2
             assert "another run" in second.stderr
@@ -403,7 +478,9 @@ def test_second_run_at_once_says_so_and_the_first_completes(tmp_path: Path) -> N
         go.clear()
         sandbox.clear()
         with started(tmp_path, *FEW, env=env) as process:
-            wait_until(process, lambda: any(each.path.endswith("/tasks") for each in sandbox.requests))
+            wait_until(
+                process, lambda: any(each.path.endswith("/tasks") for each in sandbox.requests)
+            )
             process.kill()
             process.wait(PATIENCE_SECONDS)
         go.set()

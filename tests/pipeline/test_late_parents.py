@@ -38,19 +38,30 @@ def add_old(harvest: HandMade, parent: str, row_id: int) -> Json:
     if parent == "users":
         row["access_roles"] = ["manager"]
         harvest.tables["user_assignments"].append(
-            {**harvest.tables["user_assignments"][0], "id": row_id + 1, "user": {"id": row_id, "name": "Late"}, **OLD}
+            {
+                **harvest.tables["user_assignments"][0],
+                "id": row_id + 1,
+                "user": {"id": row_id, "name": "Late"},
+                **OLD,
+            }
         )
     for place, name in enumerate(PARENTS[parent][1:]):
         if name != "project_assignments":
             path = by_name(name).path.format(parent_id=row_id)
-            harvest.tables[path] = [like(name, row_id + 10 + place, **({} if name == "teammates" else OLD))]
+            harvest.tables[path] = [
+                like(name, row_id + 10 + place, **({} if name == "teammates" else OLD))
+            ]
     harvest.tables[parent].append(row)
     return row
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("parent", ["users", pytest.param("invoices", marks=LONG), pytest.param("estimates", marks=LONG)])
-def test_children_of_a_row_that_came_late_are_read_in_the_same_run(tmp_path: Path, parent: str) -> None:
+@pytest.mark.parametrize(
+    "parent", ["users", pytest.param("invoices", marks=LONG), pytest.param("estimates", marks=LONG)]
+)
+def test_children_of_a_row_that_came_late_are_read_in_the_same_run(
+    tmp_path: Path, parent: str
+) -> None:
     """A row committed late, or seen since the role was raised: its count tells it, and what hangs on it comes along, once."""
     names = PARENTS[parent]
     with by_hand(invoices=6, entries=0) as harvest:
@@ -63,7 +74,11 @@ def test_children_of_a_row_that_came_late_are_read_in_the_same_run(tmp_path: Pat
         harvest.requests.clear()
         summary = sync_once(tmp_path, harvest, *names)
         assert sum(result.new + result.changed + result.deleted for result in summary.results) == 0
-        assert not [asked for asked in harvest.requests if asked.path.startswith((f"{parent}/21/", f"{parent}/41/"))]
+        assert not [
+            asked
+            for asked in harvest.requests
+            if asked.path.startswith((f"{parent}/21/", f"{parent}/41/"))
+        ]
 
 
 @LONG
@@ -83,8 +98,12 @@ def test_earlier_start_date_brings_the_children_too(tmp_path: Path) -> None:
         assert [asked.path for asked in harvest.requests if asked.path.endswith("/messages")] == []
 
 
-@pytest.mark.parametrize("chosen", [pytest.param(("invoices", "invoice_messages"), marks=LONG), ("invoice_messages",)])
-def test_parent_in_the_table_without_a_reading_is_overdue(tmp_path: Path, chosen: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "chosen", [pytest.param(("invoices", "invoice_messages"), marks=LONG), ("invoice_messages",)]
+)
+def test_parent_in_the_table_without_a_reading_is_overdue(
+    tmp_path: Path, chosen: tuple[str, ...]
+) -> None:
     """A run of the parents alone found it; the next run of the children reads it, chosen with the parents or without."""
     with by_hand(invoices=6, entries=0) as harvest:
         sync_once(tmp_path, harvest, "invoices", "invoice_messages")
@@ -133,7 +152,9 @@ def test_late_parents_of_one_account_leave_the_other_alone(tmp_path: Path) -> No
 
 
 @pytest.mark.long
-def test_late_parent_whose_children_cannot_be_read_is_said_and_read_next_time(tmp_path: Path) -> None:
+def test_late_parent_whose_children_cannot_be_read_is_said_and_read_next_time(
+    tmp_path: Path,
+) -> None:
     """The run that found it is not complete: never "read 0 days ago" while an invoice was not read."""
     both = ("invoices", "invoice_messages")
     with by_hand(invoices=6, entries=0) as harvest:
@@ -157,7 +178,12 @@ def test_assignments_of_a_project_that_came_late_are_there(tmp_path: Path) -> No
         harvest.tables["projects"].append(project)
         for place, name in enumerate(names[1:]):
             harvest.tables[name].append(
-                {**harvest.tables[name][0], "id": 31 + place, "project": {"id": 21, "name": "Late"}, **OLD}
+                {
+                    **harvest.tables[name][0],
+                    "id": 31 + place,
+                    "project": {"id": 21, "name": "Late"},
+                    **OLD,
+                }
             )
         assert errors_of(sync_once(tmp_path, harvest, *names, assignments="project")) == {}
         equal(tmp_path, harvest, *names)

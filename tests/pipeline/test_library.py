@@ -33,7 +33,11 @@ SOME = ("clients", "roles", "company", "time_entries", "invoices", "invoice_paym
 def harvest(monkeypatch: pytest.MonkeyPatch) -> Iterator[HandMade]:
     """A small account, and the environment that leads to it; sixty-odd requests, so that no limit is met."""
     with by_hand(users=3, invoices=4, entries=12) as running:
-        for name, value in {"API_URL": running.api_url, "ID_URL": running.id_url, "ACCESS_TOKEN": "SECRET-123"}.items():
+        for name, value in {
+            "API_URL": running.api_url,
+            "ID_URL": running.id_url,
+            "ACCESS_TOKEN": "SECRET-123",
+        }.items():
             monkeypatch.setenv(f"SOURCES__HARVEST__{name}", value)
         forget_dlt()
         yield running
@@ -43,7 +47,12 @@ def pipeline() -> dlt.Pipeline:
     """Returns the pipeline of the documents, in this test's folder."""
     place = Path.cwd()
     database = dlt.destinations.duckdb(str(place / "harvest_pipeline.duckdb"))
-    return dlt.pipeline("harvest_pipeline", destination=database, dataset_name="harvest", pipelines_dir=str(place / "state"))
+    return dlt.pipeline(
+        "harvest_pipeline",
+        destination=database,
+        dataset_name="harvest",
+        pipelines_dir=str(place / "state"),
+    )
 
 
 def some(**options: Any) -> HarvestSource:
@@ -61,7 +70,12 @@ def query(sql: str) -> list[tuple[Any, ...]]:
 
 def tables() -> set[str]:
     """Returns the tables of the dataset."""
-    return {name for (name,) in query("select table_name from information_schema.tables where table_schema = 'harvest'")}
+    return {
+        name
+        for (name,) in query(
+            "select table_name from information_schema.tables where table_schema = 'harvest'"
+        )
+    }
 
 
 def equal(harvest: HandMade, *names: str) -> None:
@@ -71,7 +85,9 @@ def equal(harvest: HandMade, *names: str) -> None:
 
 def bookmarks() -> dict[str, Any]:
     """Returns what dlt's state keeps of each report."""
-    resources: dict[str, Any] = pipeline().state.get("sources", {}).get("harvest", {}).get("resources", {})
+    resources: dict[str, Any] = (
+        pipeline().state.get("sources", {}).get("harvest", {}).get("resources", {})
+    )
     return resources
 
 
@@ -86,7 +102,11 @@ def test_plain_dlt_loads_every_table(harvest: HandMade) -> None:
     harvest.change("invoices", harvest.tables["invoices"][2]["id"], line_items=[])
     harvest.tables["clients"].append(like("clients", 12, updated_at=harvest.now))
     pipeline().run(harvest_source())
-    assert {asked.path for asked in harvest.requests if "updated_since" in asked.query} >= {"time_entries", "invoices", "clients"}
+    assert {asked.path for asked in harvest.requests if "updated_since" in asked.query} >= {
+        "time_entries",
+        "invoices",
+        "clients",
+    }
     equal(harvest)
 
 
@@ -117,14 +137,26 @@ def test_sync_does_what_the_command_does(harvest: HandMade) -> None:
     harvest.change("clients", harvest.tables["clients"][1]["id"], address="anew")
     harvest.tables["time_entries"].pop()
     summary = sync(pipeline(), some())
-    told = {result.report: (result.new, result.changed, result.deleted) for result in summary.results}
-    assert told == {name: {"clients": (0, 1, 0), "time_entries": (0, 0, 1)}.get(name, (0, 0, 0)) for name in told}
+    told = {
+        result.report: (result.new, result.changed, result.deleted) for result in summary.results
+    }
+    assert told == {
+        name: {"clients": (0, 1, 0), "time_entries": (0, 0, 1)}.get(name, (0, 0, 0))
+        for name in told
+    }
     equal(harvest, *SOME)
 
 
-def test_sync_brings_the_settings_of_the_command_and_takes_them_away(harvest: HandMade, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sync_brings_the_settings_of_the_command_and_takes_them_away(
+    harvest: HandMade, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What the program has set itself counts; afterwards dlt logs, loads and warns as the program had it."""
-    names = ("load.workers", "runtime.log_level", "load.delete_completed_jobs", "sources.data_writer.file_max_items")
+    names = (
+        "load.workers",
+        "runtime.log_level",
+        "load.delete_completed_jobs",
+        "sources.data_writer.file_max_items",
+    )
     monkeypatch.setenv("SOURCES__DATA_WRITER__FILE_MAX_ITEMS", "5000")
     seen: list[list[Any]] = []
 
@@ -146,7 +178,9 @@ def test_sync_brings_the_settings_of_the_command_and_takes_them_away(harvest: Ha
 
 def test_sync_says_in_one_line_what_is_wrong_with_a_destination(harvest: HandMade) -> None:
     """As the command does: dlt's own error has a dozen."""
-    place = dlt.pipeline("harvest_pipeline", destination="postgres", dataset_name="harvest", pipelines_dir="state")
+    place = dlt.pipeline(
+        "harvest_pipeline", destination="postgres", dataset_name="harvest", pipelines_dir="state"
+    )
     with pytest.raises(SettingError, match=r"^destination postgres is not set up: ") as raised:
         sync(place, some())
     assert len(str(raised.value).splitlines()) == 1
@@ -165,8 +199,12 @@ def test_plain_dlt_and_sync_may_take_turns(harvest: HandMade) -> None:
     equal(harvest, *SOME)
 
 
-@pytest.mark.parametrize(("path", "status"), [("time_entries", 403), ("clients", 404), ("invoices/", 422)])
-def test_plain_dlt_raises_where_a_report_fails_and_loads_nothing(harvest: HandMade, path: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("path", "status"), [("time_entries", 403), ("clients", 404), ("invoices/", 422)]
+)
+def test_plain_dlt_raises_where_a_report_fails_and_loads_nothing(
+    harvest: HandMade, path: str, status: int
+) -> None:
     """No part of any report, no table of a first run, no pending load; the next run brings it all."""
     harvest.spoil = lambda asked: (status, b"{}") if asked.path.startswith(path) else None
     with pytest.raises(PipelineStepFailed) as caught:
@@ -200,7 +238,9 @@ def test_failing_report_of_a_later_plain_run_leaves_rows_and_bookmarks(harvest: 
     harvest.spoil = lambda _asked: None
     pipeline().run(some())
     equal(harvest, *SOME)
-    assert query("select hours from harvest.time_entries where hours = 2.25") == [(Decimal("2.25"),)]
+    assert query("select hours from harvest.time_entries where hours = 2.25") == [
+        (Decimal("2.25"),)
+    ]
 
 
 def test_missing_and_malformed_settings_raise_before_anything_is_asked(

@@ -17,7 +17,12 @@ from harvest_sandbox import Size, build_account
 from harvest_source.reading.reader import Choice
 
 SMALL = Size(projects=4, users=4, invoices=8, estimates=4, time_entries=0, expenses=0, clients=3)
-NAMES = ("invoices", "estimates", "users", "project_assignments")  # lists, and one that is read user by user
+NAMES = (
+    "invoices",
+    "estimates",
+    "users",
+    "project_assignments",
+)  # lists, and one that is read user by user
 TAKEN = (
     "delete from invoices__line_items where invoice_id = (select max(invoice_id) from invoices__line_items)",
     "delete from estimates__line_items",
@@ -41,8 +46,13 @@ def test_elements_taken_out_by_hand_come_back(tmp_path: Path) -> None:
         assert all(each.changed for each in summary.results)
         assert_equal(tmp_path, sandbox, *NAMES)
         sandbox.clear()
-        assert sum(each.changed + each.new for each in sync_once(tmp_path, sandbox, *NAMES).results) == 0
-        assert not [request for request in sandbox.requests if request.path.endswith("/project_assignments")]
+        assert (
+            sum(each.changed + each.new for each in sync_once(tmp_path, sandbox, *NAMES).results)
+            == 0
+        )
+        assert not [
+            request for request in sandbox.requests if request.path.endswith("/project_assignments")
+        ]
 
 
 @pytest.mark.long
@@ -59,7 +69,9 @@ def test_lists_that_change_at_harvest_are_not_read_from_the_beginning(tmp_path: 
             invoice = harvest.tables["invoices"][0]["id"]
             harvest.change("invoices", invoice, notes=harvest.now)
             recipients = [{"name": None, "email": f"{number}@example.com"} for number in range(day)]
-            harvest.tables[f"invoices/{invoice}/messages"][0].update(recipients=recipients, updated_at=harvest.now)
+            harvest.tables[f"invoices/{invoice}/messages"][0].update(
+                recipients=recipients, updated_at=harvest.now
+            )
             for each in [row for row in harvest.tables["invoices"] if row["line_items"]]:
                 harvest.change("invoices", each["id"], line_items=[])
             harvest.requests.clear()

@@ -18,7 +18,11 @@ def test_member_loads_their_own_rows_and_is_told_so(tmp_path: Path, type_command
     account = build_account(SMALL, seed=7)
     stop_timers(account)
     user = next(row for row in account.rows["users"].values() if row["access_roles"] == ["member"])
-    own = {row["id"] for row in account.rows["user_assignments"].values() if row["user"]["id"] == user["id"] and row["is_active"]}
+    own = {
+        row["id"]
+        for row in account.rows["user_assignments"].values()
+        if row["user"]["id"] == user["id"] and row["is_active"]
+    }
     with serving(account) as sandbox:
         sandbox.callers[TOKEN] = Caller(user_id=user["id"], access_roles=["member"])
         for _ in range(2):
@@ -28,11 +32,15 @@ def test_member_loads_their_own_rows_and_is_told_so(tmp_path: Path, type_command
             assert {"clients", "invoices", "users", "cost_rates"} <= set(
                 refused.partition(" (account")[0].split(": ")[1].split(", ")
             )
-            lines = {line.split()[0]: line for line in map(str.rstrip, done.out.splitlines()) if line}
+            lines = {
+                line.split()[0]: line for line in map(str.rstrip, done.out.splitlines()) if line
+            }
             whose = f"only rows of {user['first_name']} {user['last_name']}"
             assert lines["time_entries"].endswith(f"yes, {whose}")
             assert lines["project_assignments"].endswith(f"read 0 days ago, {whose}")
             assert lines["company"].endswith("yes")
     assert own
     assert {row[0] for row in rows(tmp_path, "select id from harvest.project_assignments")} == own
-    assert {row[0] for row in rows(tmp_path, "select user__id from harvest.time_entries")} == {user["id"]}
+    assert {row[0] for row in rows(tmp_path, "select user__id from harvest.time_entries")} == {
+        user["id"]
+    }

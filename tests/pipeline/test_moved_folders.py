@@ -23,8 +23,14 @@ def addresses(folder: Path) -> set[str]:
     with duckdb.connect() as database:
         if file.exists():
             database.execute(f"attach '{file}' as kept (read_only)")
-        source = "kept.harvest.clients" if file.exists() else f"'{folder}/files/harvest/clients/*.parquet'"
-        return {address for (address,) in database.execute(f"select address from {source}").fetchall()}
+        source = (
+            "kept.harvest.clients"
+            if file.exists()
+            else f"'{folder}/files/harvest/clients/*.parquet'"
+        )
+        return {
+            address for (address,) in database.execute(f"select address from {source}").fetchall()
+        }
 
 
 def change(harvest: HandMade, day: int) -> str:
@@ -68,7 +74,9 @@ def test_copied_folder_works_on_its_own_and_a_moved_one_goes_on(
         count = "select count(*) as n from clients where address like 'as of%'"
         for folder, n, runs in ((original, 0, 1), (copy, 1, 2)):
             assert json.loads(type_in(folder, "show", count, "--json")) == [{"n": n}]
-            assert json.loads(type_in(folder, "show", "select count(*) as n from load_report", "--json")) == [{"n": runs}]
+            assert json.loads(
+                type_in(folder, "show", "select count(*) as n from load_report", "--json")
+            ) == [{"n": runs}]
         original.rename(moved)
         assert len(json.loads(type_in(moved, "status", "--json"))) == 1
         newer = change(harvest, 12)
@@ -92,9 +100,13 @@ def test_folders_that_share_their_working_state_have_a_file_each(
             new = change(harvest, day)
             (tmp_path / name).mkdir(exist_ok=True)
             monkeypatch.chdir(tmp_path / name)
-            harvest.change("clients", harvest.tables["clients"][1 + day % 2]["id"], address=f"{new}, too")
+            harvest.change(
+                "clients", harvest.tables["clients"][1 + day % 2]["id"], address=f"{new}, too"
+            )
             done = type_command("run", *FEW, harvest=harvest)
             assert done.code == 0, done.err
             assert ("first load" in done.err) is (day == FIRST_IN_TWO)
-            assert {row["address"] for row in harvest.tables["clients"]} == addresses(tmp_path / name)
+            assert {row["address"] for row in harvest.tables["clients"]} == addresses(
+                tmp_path / name
+            )
     assert not (tmp_path / "one" / ".dlt").exists()

@@ -63,12 +63,16 @@ told()
 
 def test_a_made_up_report_takes_its_columns_and_one_entry(tmp_path: Path) -> None:
     """Loaded by plain dlt and by `sync`, with its list: compared, changed, gone with its client, its secret not kept."""
-    shutil.copytree(PRODUCT, tmp_path / "harvest_source", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        PRODUCT, tmp_path / "harvest_source", ignore=shutil.ignore_patterns("__pycache__")
+    )
     catalogue = tmp_path / "harvest_source" / "catalogue"
     (catalogue / "columns" / "kitchens.py").write_text(COLUMNS, encoding="utf-8")
     declared = (catalogue / "reports.py").read_text(encoding="utf-8")
     assert declared.count(LAST) == 1
-    declared = declared.replace(LAST, ENTRY + LAST).replace("import company, ", "import kitchens, company, ", 1)
+    declared = declared.replace(LAST, ENTRY + LAST).replace(
+        "import company, ", "import kitchens, company, ", 1
+    )
     (catalogue / "reports.py").write_text(declared, encoding="utf-8")
     with HandMade(company=like("company", 0)) as harvest:
         harvest.tables["clients"] = [like("clients", number) for number in range(1, 5)]
@@ -80,7 +84,10 @@ def test_a_made_up_report_takes_its_columns_and_one_entry(tmp_path: Path) -> Non
                 "client": {"id": harvest.tables["clients"][number % 4]["id"], "name": "A"},
                 "created_at": harvest.now,
                 "updated_at": harvest.now,
-                "dishes": [{"id": 10 * number, "price": 7.5}, {"id": 10 * number + 1, "price": None}],
+                "dishes": [
+                    {"id": 10 * number, "price": 7.5},
+                    {"id": 10 * number + 1, "price": None},
+                ],
             }
             for number in range(1, 9)
         ]
@@ -93,7 +100,13 @@ def test_a_made_up_report_takes_its_columns_and_one_entry(tmp_path: Path) -> Non
         }
         command = [sys.executable, "-c", RUNS]
         with subprocess.Popen(
-            command, cwd=tmp_path, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=tmp_path,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as running:
             assert running.stdin is not None
             assert running.stdout is not None
@@ -108,10 +121,20 @@ def test_a_made_up_report_takes_its_columns_and_one_entry(tmp_path: Path) -> Non
     assert first == ["clients 4 0 0 4 yes\n", "kitchens 8 0 0 8 yes\n"]
     assert second == "clients 0 0 1 3 repaired 1\nkitchens 0 1 2 6 repaired 2\n"
     with duckdb.connect(tmp_path / "k.duckdb", read_only=True) as database:
-        assert database.sql("select count(*), min(door_key) from plain.kitchens").fetchall() == [(8, "OPENS-IT")]
-        assert database.sql("select count(*), sum(price) from plain.kitchens__dishes").fetchall() == [(16, 60)]
-        changed = f"select id, price from synced.kitchens__dishes where kitchen_id = {left[0]['id']}"
-        assert [(row_id, float(price)) for row_id, price in database.sql(changed).fetchall()] == [(5, 1.25)]
-        kept = database.sql("select row from synced.deleted_rows where report = 'kitchens'").fetchall()
+        assert database.sql("select count(*), min(door_key) from plain.kitchens").fetchall() == [
+            (8, "OPENS-IT")
+        ]
+        assert database.sql(
+            "select count(*), sum(price) from plain.kitchens__dishes"
+        ).fetchall() == [(16, 60)]
+        changed = (
+            f"select id, price from synced.kitchens__dishes where kitchen_id = {left[0]['id']}"
+        )
+        assert [(row_id, float(price)) for row_id, price in database.sql(changed).fetchall()] == [
+            (5, 1.25)
+        ]
+        kept = database.sql(
+            "select row from synced.deleted_rows where report = 'kitchens'"
+        ).fetchall()
     assert [len(json.loads(row)["dishes"]) for (row,) in kept] == [2, 2]
     assert not any("OPENS-IT" in row for (row,) in kept)

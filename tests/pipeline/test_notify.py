@@ -47,7 +47,12 @@ class _Answering(Answering):
         status = statuses.pop(0) if len(statuses) > 1 else (statuses or [200])[0]
         if status == 200:
             webhook.texts.append(body["text"])
-        self.answer(status, headers={"Location": f"http://127.0.0.1:{webhook.port}/elsewhere"} if status == 302 else {})
+        self.answer(
+            status,
+            headers={"Location": f"http://127.0.0.1:{webhook.port}/elsewhere"}
+            if status == 302
+            else {},
+        )
 
 
 @dataclass
@@ -55,7 +60,9 @@ class Webhook(Loopback):
     """A webhook on this machine; keeps the texts that it took."""
 
     answers = _Answering
-    statuses: list[int] = field(default_factory=list)  # of the next answers, the last one for ever; else 200
+    statuses: list[int] = field(
+        default_factory=list
+    )  # of the next answers, the last one for ever; else 200
     slow: bool = False  # answers when the test ends
     texts: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # paths of all requests
@@ -108,14 +115,19 @@ def test_complete_quiet_runs_post_nothing(webhook: Webhook, type_command: Type) 
         done = type_command(*REPORTS, "--notify", webhook.url, "--json", harvest=sandbox)
     assert [each["deleted"] for each in json.loads(done.out)["reports"]] == [0, 1]
     (text,) = webhook.texts
-    assert f"• roles (account {account.id}): rows repaired: 1, 1 of them gone at Harvest" in text.splitlines()
+    assert (
+        f"• roles (account {account.id}): rows repaired: 1, 1 of them gone at Harvest"
+        in text.splitlines()
+    )
 
 
 def test_report_that_failed_is_posted(webhook: Webhook, type_command: Type) -> None:
     """Which one, why and what to do, in the product's own words; standard output stays one JSON object."""
     account = small()
     with serving(account) as sandbox:
-        sandbox.faults.append(Fault("/roles$", status=403, body='{"message": "no, Ann Example"}', times=None))
+        sandbox.faults.append(
+            Fault("/roles$", status=403, body='{"message": "no, Ann Example"}', times=None)
+        )
         done = type_command(*REPORTS, "--notify", webhook.url, "--json", "--quiet", harvest=sandbox)
     assert (done.code, json.loads(done.out)["exit_code"]) == (1, 1)
     assert len(done.err.splitlines()) == 1
@@ -125,7 +137,10 @@ def test_report_that_failed_is_posted(webhook: Webhook, type_command: Type) -> N
         "pipeline harvest_pipeline, destination duckdb, dataset harvest",
     ]
     permission = by_name("roles").access
-    assert f"• roles (account {account.id}): Harvest does not allow it (403); to read roles one must be {permission}" in text
+    assert (
+        f"• roles (account {account.id}): Harvest does not allow it (403); to read roles one must be {permission}"
+        in text
+    )
     assert "Ann" in done.err
     assert "Ann" not in text
 
@@ -199,16 +214,23 @@ def test_early_end_is_posted(
     """Also where the very settings are wrong, with the address among them."""
     account = small()
     with serving(account) as sandbox:
-        done = type_command(*arguments, "--quiet", harvest=sandbox, NOTIFY_URL=webhook.url, **settings)
+        done = type_command(
+            *arguments, "--quiet", harvest=sandbox, NOTIFY_URL=webhook.url, **settings
+        )
     assert f"(exit code {done.code})" in said
     (text,) = webhook.texts
     assert text.startswith(f"Harvest run: {said}\n")
-    assert len(done.err.splitlines()) in {1, 2}  # a missing token says in a second line where it was looked for
+    assert len(done.err.splitlines()) in {
+        1,
+        2,
+    }  # a missing token says in a second line where it was looked for
     assert account.name not in text
     assert "planted" not in text + done.err
 
 
-def test_destination_that_refuses_is_posted_without_its_words(tmp_path: Path, webhook: Webhook, type_command: Type) -> None:
+def test_destination_that_refuses_is_posted_without_its_words(
+    tmp_path: Path, webhook: Webhook, type_command: Type
+) -> None:
     """A database quotes the value that it could not store."""
     account = small()
     names = [row["name"] for row in account.rows["clients"].values()]
@@ -221,7 +243,10 @@ def test_destination_that_refuses_is_posted_without_its_words(tmp_path: Path, we
     assert done.code == 1
     assert any(name in done.err for name in names)
     (text,) = webhook.texts
-    assert f"• clients (account {account.id}): its rows could not be loaded (load)" in text.splitlines()
+    assert (
+        f"• clients (account {account.id}): its rows could not be loaded (load)"
+        in text.splitlines()
+    )
     assert not any(name in text for name in names)
 
 
@@ -271,14 +296,20 @@ def test_part_of_the_demo_is_complete_and_quiet(webhook: Webhook, type_command: 
 def test_option_counts_before_the_setting(webhook: Webhook, type_command: Type) -> None:
     """One message, to the option's address."""
     with Webhook() as other, serving(small()) as sandbox:
-        type_command("--account", "999", "--notify", webhook.url, harvest=sandbox, NOTIFY_URL=other.url)
+        type_command(
+            "--account", "999", "--notify", webhook.url, harvest=sandbox, NOTIFY_URL=other.url
+        )
         assert (len(webhook.texts), other.asked) == (1, [])
         type_command("--account", "999", harvest=sandbox, NOTIFY_URL=other.url)
         assert (len(webhook.texts), len(other.texts)) == (1, 1)
 
 
-@pytest.mark.parametrize("url", ["", "hooks.example.com/planted", "http://hooks.example.com/planted", "https://[planted"])
-def test_malformed_option_ends_the_run_before_harvest_is_asked(tmp_path: Path, type_command: Type, url: str) -> None:
+@pytest.mark.parametrize(
+    "url", ["", "hooks.example.com/planted", "http://hooks.example.com/planted", "https://[planted"]
+)
+def test_malformed_option_ends_the_run_before_harvest_is_asked(
+    tmp_path: Path, type_command: Type, url: str
+) -> None:
     """Exit 2 and one line that does not repeat it: it is a secret. An empty one is most likely a variable that is not set."""
     with serving(small()) as sandbox:
         done = type_command(*REPORTS, "--notify", url, harvest=sandbox)
@@ -292,7 +323,9 @@ def test_malformed_option_ends_the_run_before_harvest_is_asked(tmp_path: Path, t
 
 
 @pytest.mark.parametrize("command", ["run", "verify", "check"])
-def test_malformed_setting_ends_a_command_before_harvest_is_asked(type_command: Type, command: str) -> None:
+def test_malformed_setting_ends_a_command_before_harvest_is_asked(
+    type_command: Type, command: str
+) -> None:
     """As the option; `check` finds it too."""
     with serving(small()) as sandbox:
         done = type_command(command, harvest=sandbox, NOTIFY_URL="http://hooks.example.com/planted")
@@ -326,7 +359,9 @@ def test_webhook_that_fails_changes_nothing_but_one_line(
     """The exit code and standard output are those of the run; the address is not shown, and nobody else is asked."""
     webhook.statuses = statuses
     with serving(small()) as sandbox:
-        done = type_command("--account", "999", "--quiet", "--json", "--notify", webhook.url, harvest=sandbox)
+        done = type_command(
+            "--account", "999", "--quiet", "--json", "--notify", webhook.url, harvest=sandbox
+        )
     assert (done.code, json.loads(done.out)["exit_code"]) == (2, 2)
     assert done.err.splitlines()[:-1] == ([COULD_NOT + said] if said else [])
     assert webhook.asked == [PATH] * tries

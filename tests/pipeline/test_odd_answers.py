@@ -24,7 +24,9 @@ from harvest_source.reading.shape import Shaper
 
 def spoil(sandbox: Sandbox, report: str, body: bytes | str, **options: Any) -> None:
     """Has the endpoint of a report answer with a body for ever."""
-    sandbox.faults.append(Fault(path=path_of(by_name(report)), status=200, body=body, times=None, **options))
+    sandbox.faults.append(
+        Fault(path=path_of(by_name(report)), status=200, body=body, times=None, **options)
+    )
 
 
 def deep(levels: int) -> bytes:
@@ -43,12 +45,21 @@ def with_field(sandbox: Sandbox, report: str, field: bytes, value: bytes) -> byt
 
 UNREADABLE: dict[str, tuple[bytes, str]] = {
     "clients": (b'{"clients": ' + deep(200_000) + b"}", "nested too deeply"),
-    "tasks": (b'{"tasks": [], "links": {"next": "http://127.0.0.1:abc/v2/tasks"}}', "links to another host"),
+    "tasks": (
+        b'{"tasks": [], "links": {"next": "http://127.0.0.1:abc/v2/tasks"}}',
+        "links to another host",
+    ),
     "roles": (b"[1, 2]", "another shape"),
     "expenses": (b"1e400", "another shape"),
     "contacts": (b'"text"', "another shape"),
-    "invoice_item_categories": (b'{"invoice_item_categories": [{"id": 1' + b"0" * 5000 + b"}]}", "without its key"),
-    "estimate_item_categories": (b'{"estimate_item_categories": [{"id": 9223372036854775808}]}', "without its key"),
+    "invoice_item_categories": (
+        b'{"invoice_item_categories": [{"id": 1' + b"0" * 5000 + b"}]}",
+        "without its key",
+    ),
+    "estimate_item_categories": (
+        b'{"estimate_item_categories": [{"id": 9223372036854775808}]}',
+        "without its key",
+    ),
     "expense_categories": (b'{"expense_categories": [{"id": NaN}]}', "without its key"),
 }
 
@@ -61,7 +72,9 @@ def test_odd_answers_stay_with_their_reports(tmp_path: Path) -> None:
             spoil(sandbox, report, body)
         spoil(sandbox, "cost_rates", b'{"cost_rates": ' + deep(200_000) + b"}")
         errors = errors_of(sync_once(tmp_path, sandbox, *names))
-        assert {name: said in errors.get(name, "") for name, (_, said) in UNREADABLE.items()} == dict.fromkeys(UNREADABLE, True)
+        assert {
+            name: said in errors.get(name, "") for name, (_, said) in UNREADABLE.items()
+        } == dict.fromkeys(UNREADABLE, True)
         assert errors.keys() == {*UNREADABLE, "cost_rates"}
         assert_equal(tmp_path, sandbox, "users", "projects", "invoices", "invoice_payments")
         sandbox.faults.clear()
@@ -69,7 +82,14 @@ def test_odd_answers_stay_with_their_reports(tmp_path: Path) -> None:
         assert_equal(tmp_path, sandbox, *names)
 
 
-TIMES = ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "99999-01-01T00:00:00Z", "-1", "")
+TIMES = (
+    "9999-12-31T23:59:59-12:00",
+    "0001-01-01T00:00:00+14:00",
+    "0001-01-01T00:00:00Z",
+    "99999-01-01T00:00:00Z",
+    "-1",
+    "",
+)
 
 
 @pytest.mark.long
@@ -88,7 +108,9 @@ def test_odd_change_times_stop_no_run(tmp_path: Path) -> None:
                 spoil(sandbox, name, json.dumps({name: found, "total_entries": len(found)}))
             assert errors_of(sync_once(tmp_path, sandbox, *names)) == {}
         for name in names:
-            assert rows(tmp_path, f"select count(*), count(distinct id) from {name}") == [(len(account.rows[name]),) * 2]
+            assert rows(tmp_path, f"select count(*), count(distinct id) from {name}") == [
+                (len(account.rows[name]),) * 2
+            ]
 
 
 ODD_VALUES: dict[str, tuple[bytes, bytes]] = {
@@ -127,13 +149,17 @@ def test_odd_values_and_names_arrive(tmp_path: Path, report: str) -> None:
         summary = sync_once(tmp_path, sandbox, report, "users")
         assert errors_of(summary) == {}
         assert_equal(tmp_path, sandbox, "users")
-        assert rows(tmp_path, f"select count(*) from {report}") == [(len(sandbox.accounts[0].rows[report]),)]
+        assert rows(tmp_path, f"select count(*) from {report}") == [
+            (len(sandbox.accounts[0].rows[report]),)
+        ]
         again = sync_once(tmp_path, sandbox, report, "users")
         assert (errors_of(again), again.new_fields) == ({}, [])
 
 
 @pytest.mark.long
-def test_report_with_more_than_200_new_fields_is_not_loaded_and_not_tried_again(tmp_path: Path) -> None:
+def test_report_with_more_than_200_new_fields_is_not_loaded_and_not_tried_again(
+    tmp_path: Path,
+) -> None:
     """As dicts and by Arrow; the others are loaded, and no field is called a column that is none."""
     wide = ("clients", "time_entries")
     with serving(tiny()) as sandbox:
@@ -149,7 +175,9 @@ def test_report_with_more_than_200_new_fields_is_not_loaded_and_not_tried_again(
     assert errors_of(summary) == {report: told.format(report) for report in wide}
     assert summary.new_fields == []
     for report in wide:
-        assert asked.count(f"/v2/{report}") <= 2  # time entries are asked for running timers as well
+        assert (
+            asked.count(f"/v2/{report}") <= 2
+        )  # time entries are asked for running timers as well
         assert rows(tmp_path, f"select count(*) from {report}") == [(0,)]
 
 
@@ -162,17 +190,30 @@ def test_fault_of_this_program_ends_one_report_and_shows_where_with_verbose(
         raise ZeroDivisionError("a fault of mine")
 
     read, shape, compare = lists.read_list, Shaper.shape, Comparison.compare
-    monkeypatch.setattr(reader, "read_list", lambda query: broken() if query.report.name == "roles" else read(query))
-    monkeypatch.setattr(Shaper, "shape", lambda self, *a: broken() if self.report.name == "tasks" else shape(self, *a))
     monkeypatch.setattr(
-        Comparison, "compare", lambda self, pair, *a: (broken if pair.report == "contacts" else compare)(self, pair, *a)
+        reader, "read_list", lambda query: broken() if query.report.name == "roles" else read(query)
+    )
+    monkeypatch.setattr(
+        Shaper,
+        "shape",
+        lambda self, *a: broken() if self.report.name == "tasks" else shape(self, *a),
+    )
+    monkeypatch.setattr(
+        Comparison,
+        "compare",
+        lambda self, pair, *a: (broken if pair.report == "contacts" else compare)(self, pair, *a),
     )
     with serving(tiny()) as sandbox:
         for options in ((), ("--verbose",)):
-            done = type_command("run", "--reports", "clients,roles,tasks,contacts", *options, harvest=sandbox)
+            done = type_command(
+                "run", "--reports", "clients,roles,tasks,contacts", *options, harvest=sandbox
+            )
             assert done.code == 1
             for name in ("roles", "tasks", "contacts"):
-                assert re.search(rf"not (loaded|verified): .*{name}.*unexpected ZeroDivisionError: a fault of mine", done.err)
+                assert re.search(
+                    rf"not (loaded|verified): .*{name}.*unexpected ZeroDivisionError: a fault of mine",
+                    done.err,
+                )
             assert ("Traceback" in done.err) == bool(options)
             assert ("in broken" in done.err) == bool(options)
         assert_equal(tmp_path, sandbox, "clients", "contacts")

@@ -15,7 +15,9 @@ BEGINNING = "note: instead of Harvest, requests go to "
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
-def test_every_command_says_once_that_another_host_is_asked_and_the_demo_does_not(name: str, type_command: Type) -> None:
+def test_every_command_says_once_that_another_host_is_asked_and_the_demo_does_not(
+    name: str, type_command: Type
+) -> None:
     """Also one that ends at once, for want of a setting or for a wrong one."""
     quiet = ["--quiet"] if any(param.name == "quiet" for param in cli.commands[name].params) else []
     with serving(tiny()) as sandbox:
@@ -34,9 +36,17 @@ def test_every_command_says_once_that_another_host_is_asked_and_the_demo_does_no
         ("https://api.harvestapp.com.example/v2/", ID_URL, "api.harvestapp.com.example (api_url)"),
         (API_URL, "https://id.example/", "id.example (id_url)"),
         ("https://one.example/v2/", "https://one.example:8443/", "one.example (api_url, id_url)"),
-        ("https://one.example/v2/", "https://two.example/", "one.example (api_url), two.example (id_url)"),
+        (
+            "https://one.example/v2/",
+            "https://two.example/",
+            "one.example (api_url), two.example (id_url)",
+        ),
     ],
 )
-def test_hosts_are_named_with_their_settings(api_url: str, id_url: str, said: str, type_command: Type) -> None:
-    done = type_command("status", "--quiet", "--json", API_URL=api_url, ID_URL=id_url, ACCESS_TOKEN=TOKEN)
+def test_hosts_are_named_with_their_settings(
+    api_url: str, id_url: str, said: str, type_command: Type
+) -> None:
+    done = type_command(
+        "status", "--quiet", "--json", API_URL=api_url, ID_URL=id_url, ACCESS_TOKEN=TOKEN
+    )
     assert (done.code, done.out, done.err) == (0, "[]\n", f"{BEGINNING}{said}\n" if said else "")

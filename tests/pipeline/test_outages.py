@@ -55,7 +55,9 @@ def test_cause_is_named_within_fifteen_seconds_while_the_run_goes_on_trying(tmp_
     assert clock.skipped_seconds > 2 * SOON_SECONDS
 
 
-@pytest.mark.parametrize(("fault", "cause"), [(Fault("", status=503, times=5), "Harvest answered 503"), (None, "")])
+@pytest.mark.parametrize(
+    ("fault", "cause"), [(Fault("", status=503, times=5), "Harvest answered 503"), (None, "")]
+)
 def test_outage_that_ends_is_said_as_well(tmp_path: Path, fault: Fault | None, cause: str) -> None:
     """And a run without one says nothing."""
     clock = FastClock()
@@ -64,7 +66,9 @@ def test_outage_that_ends_is_said_as_well(tmp_path: Path, fault: Fault | None, c
         sandbox.faults += [fault] if fault else []
         source = make_source(sandbox, "clients", "tasks", clock=clock)
         assert errors_of(sync(make_pipeline(tmp_path), source, listener=ears)) == {}
-    assert [said for _, said in ears.outages] == ([f"{cause}{STILL_TRYING}", "Harvest answers again"] if fault else [])
+    assert [said for _, said in ears.outages] == (
+        [f"{cause}{STILL_TRYING}", "Harvest answers again"] if fault else []
+    )
 
 
 def test_silence_is_noticed_without_a_fault(tmp_path: Path) -> None:
@@ -105,14 +109,21 @@ def test_reports_that_are_refused_are_no_outage(tmp_path: Path) -> None:
     assert ears.outages == []
 
 
-def test_lines_of_a_run_without_network(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_a_run_without_network(
+    type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On standard error, before the error that ends it; `--quiet` leaves only that."""
     monkeypatch.setattr("harvest_source.connection.Clock", FastClock)
     done = type_command("--reports", "clients", harvest=Nowhere())
     assert done.code == 1
     assert done.err.splitlines()[0] == f"the connection to Harvest failed{STILL_TRYING}"
-    assert done.err.splitlines()[-1].startswith("error: the connection to Harvest failed, 7 times in a row")
-    assert len(type_command("--reports", "clients", "--quiet", harvest=Nowhere()).err.splitlines()) == 1
+    assert done.err.splitlines()[-1].startswith(
+        "error: the connection to Harvest failed, 7 times in a row"
+    )
+    assert (
+        len(type_command("--reports", "clients", "--quiet", harvest=Nowhere()).err.splitlines())
+        == 1
+    )
 
 
 def test_check_names_silence_as_well(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:

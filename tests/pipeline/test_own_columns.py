@@ -13,7 +13,13 @@ from harvest_sandbox import Size, build_account
 from harvest_source.reading.reader import Choice, Mode
 
 SMALL = Size(projects=3, users=3, invoices=6, estimates=2, time_entries=60, expenses=5, clients=3)
-NAMES = ("clients", "time_entries", "invoices", "company", "invoice_payments")  # plain, Arrow, with a list, one row, children
+NAMES = (
+    "clients",
+    "time_entries",
+    "invoices",
+    "company",
+    "invoice_payments",
+)  # plain, Arrow, with a list, one row, children
 TABLES = (*NAMES, "invoices__line_items")
 ADDED = ("note varchar(20) default 'none'", "score double precision", "approved date")
 VALUES = "note = 'mine', score = 0.1, approved = date '2026-02-03'"
@@ -37,7 +43,9 @@ def test_values_of_an_own_column_stay(tmp_path: Path) -> None:
                 client.execute_sql(f"update {table} set {VALUES}")
         before = own_values(tmp_path)
         assert all(set(values) == {(*next(iter(before["clients"])),)} for values in before.values())
-        quiet = sync_once(tmp_path, sandbox, *NAMES, deleted_rows="keep", choice=Choice(mode=Mode.REPLACE))
+        quiet = sync_once(
+            tmp_path, sandbox, *NAMES, deleted_rows="keep", choice=Choice(mode=Mode.REPLACE)
+        )
         assert [(each.changed, each.error) for each in quiet.results] == [(0, None)] * len(NAMES)
         assert own_values(tmp_path) == before
         for name in ("clients", "time_entries", "invoices", "invoice_payments"):
@@ -49,6 +57,11 @@ def test_values_of_an_own_column_stay(tmp_path: Path) -> None:
         assert [each.error for each in changed.results] == [None] * len(NAMES)
         assert all(each.changed for each in changed.results)
         assert own_values(tmp_path) == before
-    assert rows(tmp_path, "select count(*) from time_entries where deleted_at is not null") == [(1,)]
-    left = rows(tmp_path, "select table_name from information_schema.tables where table_name like 'own_values%'")
+    assert rows(tmp_path, "select count(*) from time_entries where deleted_at is not null") == [
+        (1,)
+    ]
+    left = rows(
+        tmp_path,
+        "select table_name from information_schema.tables where table_name like 'own_values%'",
+    )
     assert left == []

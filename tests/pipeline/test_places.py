@@ -36,7 +36,9 @@ def test_folder_that_cannot_be_worked_in_is_refused(
             assert done.code == 2, done.err
             assert said in done.err
             assert "unexpected" not in done.err
-            assert command[0] == "check" or not {each.path for each in harvest.requests} & set(NAMES) - {"company"}
+            assert command[0] == "check" or not {each.path for each in harvest.requests} & set(
+                NAMES
+            ) - {"company"}
     assert not list(folder.glob("*.duckdb")) + list(folder.glob("files"))
 
 
@@ -48,7 +50,10 @@ def test_database_file_in_a_folder_that_is_not_there_is_refused(
     with by_hand(users=3, invoices=1, entries=2) as harvest:
         for command in ("run", "check"):
             done = type_command(command, "--quiet", harvest=harvest)
-            assert (done.code, f"there is no folder {tmp_path / 'missing'} for the database file" in done.err) == (2, True)
+            assert (
+                done.code,
+                f"there is no folder {tmp_path / 'missing'} for the database file" in done.err,
+            ) == (2, True)
 
 
 def test_working_state_elsewhere_lets_a_folder_with_an_apostrophe_be_worked_in(
@@ -65,7 +70,9 @@ def test_working_state_elsewhere_lets_a_folder_with_an_apostrophe_be_worked_in(
         assert database.execute("select count(*) from harvest.time_entries").fetchone() == (2,)
 
 
-def test_other_signs_are_worked_with(tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_signs_are_worked_with(
+    tmp_path: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Blanks, brackets, stars, quotes, letters of any language."""
     folder = tmp_path / ' Zoë [2024] {a} * "b" & #1; $HOME 🙂\n'
     folder.mkdir()

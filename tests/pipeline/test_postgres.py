@@ -39,7 +39,9 @@ def own_postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Postgres, st
     """Gives a server that a test may stop, and the address of a database in it, into which the test loads."""
     with started_postgres() as server:
         address = server.make_database("own")
-        monkeypatch.setattr(pipelines, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address))
+        monkeypatch.setattr(
+            pipelines, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address)
+        )
         yield server, address
 
 
@@ -80,7 +82,11 @@ def test_load_that_breaks_in_the_middle_is_complete_after_the_next_run(
             _, said = process.communicate(timeout=PATIENCE_SECONDS)
         if name != "the run is killed":
             assert process.returncode == 1, said
-            lines = [line for line in without_announcement(said).splitlines() if not line.startswith(SERVERS_OWN_WORDS)]
+            lines = [
+                line
+                for line in without_announcement(said).splitlines()
+                if not line.startswith(SERVERS_OWN_WORDS)
+            ]
             assert len(lines) == 1
             assert lines[0].startswith("error: the destination")
             assert PASSWORD not in said
@@ -89,12 +95,18 @@ def test_load_that_breaks_in_the_middle_is_complete_after_the_next_run(
         assert done.returncode == 0, done.stderr
         assert {each["error"] for each in json.loads(done.stdout)["reports"]} == {None}
         assert_equal(tmp_path, sandbox)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
+    assert not [
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and PASSWORD.encode() in path.read_bytes()
+    ]
 
 
 MOMENTS: dict[str, Callable[[Request], bool]] = {
     "while a list is read": lambda request: "updated_since" in request.query,
-    "while keys are compared": lambda request: "updated_since" not in request.query and request.query.get("per_page") != "1",
+    "while keys are compared": lambda request: (
+        "updated_since" not in request.query and request.query.get("per_page") != "1"
+    ),
 }
 
 
@@ -115,7 +127,10 @@ def test_server_that_goes_between_loads_is_a_destination_that_cannot_be_used(
         assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
         account.delete("clients", next(iter(account.rows["clients"])))
         sandbox.before_answer = go_while_keys_are_read
-        with pytest.raises(LoadFailedError, match=r"^the destination cannot be used: .*; .* the next run continues from there$"):
+        with pytest.raises(
+            LoadFailedError,
+            match=r"^the destination cannot be used: .*; .* the next run continues from there$",
+        ):
             sync_once(tmp_path, sandbox, "clients")
         assert sandbox.before_answer is None
         server.start()
@@ -156,7 +171,11 @@ def test_server_that_goes_before_any_statement_of_a_run_is_said_in_one_line(
             assert errors_of(sync_once(tmp_path, sandbox, "clients", "invoices")) == {}
             assert_equal(tmp_path, sandbox, "clients", "invoices")
     assert len(said) > FEW_CRASHES
-    assert [each for each in said if not re.fullmatch(r"the destination .*; .* the next run continues from there", each)] == []
+    assert [
+        each
+        for each in said
+        if not re.fullmatch(r"the destination .*; .* the next run continues from there", each)
+    ] == []
 
 
 @on("postgres")
@@ -179,23 +198,33 @@ def test_keys_and_parents_are_indexed(tmp_path: Path) -> None:
     for report in REPORTS:
         assert (report.name, ", ".join(("account_id", *report.key))) in found
         if report.parent:
-            assert any(table == report.name and columns == f"account_id, {report.parent.column}" for table, columns in found) or (
-                report.parent.column in report.key
-            )
+            assert any(
+                table == report.name and columns == f"account_id, {report.parent.column}"
+                for table, columns in found
+            ) or (report.parent.column in report.key)
         for nested in report.lists:
-            assert (f"{report.name}__{nested.name}", f"account_id, {parent_id_column(report)}") in found
+            assert (
+                f"{report.name}__{nested.name}",
+                f"account_id, {parent_id_column(report)}",
+            ) in found
             assert (f"{report.name}__{nested.name}", "_dlt_root_id") in found
     assert len(found) == len(set(found))
 
 
-def run_elsewhere(folder: Path, sandbox: Sandbox, address: str, *options: str) -> subprocess.CompletedProcess[str]:
+def run_elsewhere(
+    folder: Path, sandbox: Sandbox, address: str, *options: str
+) -> subprocess.CompletedProcess[str]:
     """Runs as another machine would: from a folder of its own, into the same database."""
     env = {**environment(sandbox), "DESTINATION__POSTGRES__CREDENTIALS": address}
-    return command(folder, "--destination", "postgres", "--reports", "clients", "--quiet", *options, env=env)
+    return command(
+        folder, "--destination", "postgres", "--reports", "clients", "--quiet", *options, env=env
+    )
 
 
 @pytest.mark.long
-def test_second_machine_is_kept_out_until_the_first_has_ended(tmp_path: Path, own_postgres: tuple[Postgres, str]) -> None:
+def test_second_machine_is_kept_out_until_the_first_has_ended(
+    tmp_path: Path, own_postgres: tuple[Postgres, str]
+) -> None:
     """Exit 2 and one line, Harvest is asked nothing; another dataset is another matter; after the first run it loads."""
     _, address = own_postgres
     met: list[subprocess.CompletedProcess[str]] = []
@@ -203,7 +232,9 @@ def test_second_machine_is_kept_out_until_the_first_has_ended(tmp_path: Path, ow
     def let_others_try(request: Request) -> None:
         if request.path == "/v2/clients" and not met:
             met.append(run_elsewhere(tmp_path / "second", others, address))
-            met.append(run_elsewhere(tmp_path / "second", others, address, "--dataset", "elsewhere"))
+            met.append(
+                run_elsewhere(tmp_path / "second", others, address, "--dataset", "elsewhere")
+            )
 
     account = tiny()
     with serving(account) as sandbox, serving(account) as others:
@@ -235,7 +266,10 @@ def test_run_that_lost_its_lock_ends(tmp_path: Path, own_postgres: tuple[Postgre
         assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
         account.update("clients", next(iter(account.rows["clients"])), name="renamed")
         sandbox.before_answer = cut_the_lock
-        with pytest.raises(LoadFailedError, match=r"connection is lost that keeps a second machine out.*next run continues"):
+        with pytest.raises(
+            LoadFailedError,
+            match=r"connection is lost that keeps a second machine out.*next run continues",
+        ):
             sync_once(tmp_path, sandbox, "clients")
         sandbox.before_answer = None
         assert rows(tmp_path, "select count(*) from clients where name = 'renamed'") == [(0,)]
@@ -247,20 +281,33 @@ ENCODINGS = {"LATIN1": 2, "WIN1252": 2, "EUC_JP": 2, "SQL_ASCII": 0}
 MORE = ("WIN1252", "EUC_JP")
 
 
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", *(pytest.param(each, marks=pytest.mark.long) for each in MORE)])
+@pytest.mark.parametrize(
+    "encoding",
+    ["LATIN1", "SQL_ASCII", *(pytest.param(each, marks=pytest.mark.long) for each in MORE)],
+)
 def test_text_is_stored_as_it_is_or_the_encoding_is_refused(
-    tmp_path: Path, postgres: Postgres, type_command: Type, monkeypatch: pytest.MonkeyPatch, encoding: str
+    tmp_path: Path,
+    postgres: Postgres,
+    type_command: Type,
+    monkeypatch: pytest.MonkeyPatch,
+    encoding: str,
 ) -> None:
     """By `check` and by `run` alike, before anything is read; what the environment says of encodings changes nothing."""
     name = f"in_{encoding.lower()}_{os.getpid()}"
-    address = postgres.make_database(name, f"encoding '{encoding}' template template0 lc_collate 'C' lc_ctype 'C'")
+    address = postgres.make_database(
+        name, f"encoding '{encoding}' template template0 lc_collate 'C' lc_ctype 'C'"
+    )
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
-    monkeypatch.setattr(pipelines, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address))
+    monkeypatch.setattr(
+        pipelines, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address)
+    )
     account = tiny()
     account.update("clients", next(iter(account.rows["clients"])), name="Zoë Øre 日本 €")
     with serving(account) as sandbox:
-        run = type_command("run", "--destination", "postgres", "--reports", "clients", "--json", harvest=sandbox)
+        run = type_command(
+            "run", "--destination", "postgres", "--reports", "clients", "--json", harvest=sandbox
+        )
         asked = len(sandbox.requests)
         check = type_command("check", "--destination", "postgres", "--quiet", harvest=sandbox)
         assert (run.code, check.code) == (ENCODINGS[encoding],) * 2, run.err + check.err
@@ -269,28 +316,49 @@ def test_text_is_stored_as_it_is_or_the_encoding_is_refused(
             assert f"the database is in {encoding}" in run.err
             assert f"the database is in {encoding}" in check.err
             monkeypatch.delenv("PGCLIENTENCODING")
-            assert rows(tmp_path, "select count(*) from pg_namespace where nspname like 'harvest%'") == [(0,)]
+            assert rows(
+                tmp_path, "select count(*) from pg_namespace where nspname like 'harvest%'"
+            ) == [(0,)]
             return
         again = type_command(
-            "run", "--destination", "postgres", "--reports", "clients", "--json", "--full-refresh", harvest=sandbox
+            "run",
+            "--destination",
+            "postgres",
+            "--reports",
+            "clients",
+            "--json",
+            "--full-refresh",
+            harvest=sandbox,
         )
         assert [each["changed"] for each in again.json()["reports"]] == [0]
         monkeypatch.setenv("PGCLIENTENCODING", "UTF8")
-        assert rows(tmp_path, "select count(*) from clients where name = 'Zoë Øre 日本 €'") == [(1,)]
+        assert rows(tmp_path, "select count(*) from clients where name = 'Zoë Øre 日本 €'") == [
+            (1,)
+        ]
 
 
 LIMITS = {1: "leaves 1 connections", 2: "leaves 2 connections", 3: "", 4: "", 5: ""}
 
 
-@pytest.mark.parametrize("limit", [2, 3, *(pytest.param(limit, marks=pytest.mark.long) for limit in (1, 4, 5))])
-def test_role_with_few_connections_loads_with_what_it_gets(tmp_path: Path, postgres: Postgres, limit: int) -> None:
+@pytest.mark.parametrize(
+    "limit", [2, 3, *(pytest.param(limit, marks=pytest.mark.long) for limit in (1, 4, 5))]
+)
+def test_role_with_few_connections_loads_with_what_it_gets(
+    tmp_path: Path, postgres: Postgres, limit: int
+) -> None:
     """A run needs three; with fewer it says how to get them before anything is read, also where `check` is asked."""
     name = f"few_{limit}_{os.getpid()}"
     address = postgres.make_database(name, "", owner_limit=limit)
     env = {"DESTINATION__POSTGRES__CREDENTIALS": address}
     with serving(tiny()) as sandbox:
         env = {**environment(sandbox), **env}
-        options = ["--destination", "postgres", "--reports", "clients,roles,tasks,users,invoices", "--quiet"]
+        options = [
+            "--destination",
+            "postgres",
+            "--reports",
+            "clients,roles,tasks,users,invoices",
+            "--quiet",
+        ]
         for _ in range(2):
             done = command(tmp_path, *options, env=env)
             assert done.returncode == (2 if LIMITS[limit] else 0), done.stderr

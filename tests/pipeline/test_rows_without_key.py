@@ -10,26 +10,39 @@ from second_harvest import by_hand
 from support import sync_once
 
 NAMES = ("clients", "tasks", "time_entries", "users", "cost_rates")
-SPOILT = {"clients", "time_entries", "cost_rates"}  # rows that dlt takes as objects, as Arrow tables, and children
+SPOILT = {
+    "clients",
+    "time_entries",
+    "cost_rates",
+}  # rows that dlt takes as objects, as Arrow tables, and children
 
 
 def test_rows_without_key_are_their_reports_errors_alone(tmp_path: Path) -> None:
     """On a first load and on a later run; then Harvest is well again, and so are the tables."""
     with by_hand(users=3, invoices=1, entries=3) as harvest:
         user = harvest.tables["users"][2]["id"]
-        spoilt = [harvest.tables[path][0] for path in ("clients", "time_entries", f"users/{user}/cost_rates")]
+        spoilt = [
+            harvest.tables[path][0]
+            for path in ("clients", "time_entries", f"users/{user}/cost_rates")
+        ]
         ids = [row["id"] for row in spoilt]
         for day, value in ((5, None), (6, "abc")):
             harvest.now = f"2026-07-{day:02}T12:00:00Z"
             harvest.change("users", user)
             for row in spoilt:
                 row.update(id=value, updated_at=harvest.now)
-            errors = {each.report: each.error for each in sync_once(tmp_path, harvest, *NAMES).results if each.error}
+            errors = {
+                each.report: each.error
+                for each in sync_once(tmp_path, harvest, *NAMES).results
+                if each.error
+            }
             assert set(errors) == SPOILT
             assert all("without its key (id)" in error for error in errors.values())
             for row, row_id in zip(spoilt, ids, strict=True):
                 row["id"] = row_id
-            assert [each.error for each in sync_once(tmp_path, harvest, *NAMES).results if each.error] == []
+            assert [
+                each.error for each in sync_once(tmp_path, harvest, *NAMES).results if each.error
+            ] == []
     for name, row_id in zip(("clients", "time_entries", "cost_rates"), ids, strict=True):
         assert rows(tmp_path, f"select count(*) from {name} where id = {row_id}") == [(1,)]
 
@@ -55,7 +68,11 @@ def test_ids_as_text_or_with_a_point_are_their_rows_keys(tmp_path: Path) -> None
         for task in (first, second):
             task["updated_at"] = harvest.now
         (result,) = sync_once(tmp_path, harvest, "tasks").results
-        assert (result.total, result.verified, result.error) == (len(harvest.tables["tasks"]), "yes", None)
+        assert (result.total, result.verified, result.error) == (
+            len(harvest.tables["tasks"]),
+            "yes",
+            None,
+        )
         first["id"], second["id"] = ids
         (result,) = sync_once(tmp_path, harvest, "tasks").results
         assert (result.new, result.changed, result.total) == (0, 0, len(harvest.tables["tasks"]))

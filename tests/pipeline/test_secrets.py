@@ -45,7 +45,13 @@ def planted(folder: Path, sandbox: Sandbox, **settings: str) -> dict[str, str]:
     ears.mkdir(exist_ok=True)
     (ears / "sitecustomize.py").write_text(LISTENER)
     sandbox.callers[ACCESS] = sandbox.callers[TOKEN]
-    named = {"ACCESS_TOKEN": ACCESS, "REFRESH_TOKEN": REFRESH, "CLIENT_ID": "an-id", "CLIENT_SECRET": CLIENT, **settings}
+    named = {
+        "ACCESS_TOKEN": ACCESS,
+        "REFRESH_TOKEN": REFRESH,
+        "CLIENT_ID": "an-id",
+        "CLIENT_SECRET": CLIENT,
+        **settings,
+    }
     more = {
         "PYTHONPATH": str(ears),
         "RUNTIME__LOG_LEVEL": "DEBUG",
@@ -63,9 +69,13 @@ def leaks(said: str, folder: Path, secrets: Iterable[str] = SECRETS) -> list[tup
             found += [(path.name, secret) for secret in secrets if secret.encode() in held]
     for path in folder.glob("*.duckdb"):
         with duckdb.connect(str(path), read_only=True) as database:
-            tables = database.execute("select table_schema, table_name from information_schema.tables").fetchall()
+            tables = database.execute(
+                "select table_schema, table_name from information_schema.tables"
+            ).fetchall()
             for schema, table in tables:
-                held = repr(database.execute(f'select * from "{schema}"."{table}"').fetchall()).encode()
+                held = repr(
+                    database.execute(f'select * from "{schema}"."{table}"').fetchall()
+                ).encode()
                 held += unpacked(held)
                 found += [(table, secret) for secret in secrets if secret.encode() in held]
     return found
@@ -73,14 +83,21 @@ def leaks(said: str, folder: Path, secrets: Iterable[str] = SECRETS) -> list[tup
 
 def test_search_itself_finds_what_is_planted(tmp_path: Path) -> None:
     """The search sees plain files, packed files and packed states in tables."""
-    state = base64.b64encode(zlib.compress((f'{{"token": "{ACCESS}"}}' + " " * 200).encode())).decode()
+    state = base64.b64encode(
+        zlib.compress((f'{{"token": "{ACCESS}"}}' + " " * 200).encode())
+    ).decode()
     (tmp_path / "plain.txt").write_text(f"x {REFRESH} y")
     (tmp_path / "packed.gz").write_bytes(gzip.compress(CLIENT.encode()))
     (tmp_path / "state.json").write_text(state)
     with duckdb.connect(str(tmp_path / "a.duckdb")) as database:
         database.execute("create table t (state varchar)")
         database.execute("insert into t values (?)", [state])
-    assert {where for where, _ in leaks("", tmp_path)} >= {"plain.txt", "packed.gz", "state.json", "t"}
+    assert {where for where, _ in leaks("", tmp_path)} >= {
+        "plain.txt",
+        "packed.gz",
+        "state.json",
+        "t",
+    }
 
 
 def listened(folder: Path) -> str:
@@ -94,8 +111,14 @@ def listened(folder: Path) -> str:
 RUNS: dict[str, tuple[int, list[Fault]]] = {
     "good": (0, []),
     "401 later": (1, [Fault(path="/v2/", status=401, times=None, after=5)]),
-    "403 that repeats the header": (1, [Fault(path="/clients$", status=403, body=f'{{"message": "{ACCESS}"}}', times=None)]),
-    "page that repeats the header": (1, [Fault(path="/clients$", status=400, body=f"<p>Bearer {ACCESS}</p>", times=None)]),
+    "403 that repeats the header": (
+        1,
+        [Fault(path="/clients$", status=403, body=f'{{"message": "{ACCESS}"}}', times=None)],
+    ),
+    "page that repeats the header": (
+        1,
+        [Fault(path="/clients$", status=400, body=f"<p>Bearer {ACCESS}</p>", times=None)],
+    ),
     "foreign link": (
         1,
         [
@@ -120,7 +143,13 @@ def test_run_leaks_no_secret(tmp_path: Path, name: str) -> None:
     with serving(keyed()) as sandbox:
         env = planted(folder, sandbox)
         sandbox.faults.extend(Fault(**{**vars(fault), "hits": 0}) for fault in faults)
-        done = command(folder, "--verbose", "--reports", "clients,roles,invoices,invoice_messages,estimates", env=env)
+        done = command(
+            folder,
+            "--verbose",
+            "--reports",
+            "clients,roles,invoices,invoice_messages,estimates",
+            env=env,
+        )
         assert done.returncode == code, done.stderr
     said = done.stdout + done.stderr
     log = listened(folder)
@@ -156,7 +185,13 @@ def run_script(folder: Path, script: str, env: dict[str, str]) -> tuple[int, str
     """Runs Python code in a folder; returns its exit code and all it said."""
     env = {**env, "PYTHONPATH": os.pathsep.join((env["PYTHONPATH"], str(ROOT)))}
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=90
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -198,9 +233,15 @@ def test_unreadable_secrets_file_leaks_no_secret(tmp_path: Path) -> None:
     """A broken line of `.dlt/secrets.toml` is not shown: it holds a token."""
     folder = tmp_path / "run"
     (folder / ".dlt").mkdir(parents=True)
-    (folder / ".dlt" / "secrets.toml").write_text(f'[sources.harvest]\naccess_token = "{ACCESS}\nclient_secret = {CLIENT}\n')
+    (folder / ".dlt" / "secrets.toml").write_text(
+        f'[sources.harvest]\naccess_token = "{ACCESS}\nclient_secret = {CLIENT}\n'
+    )
     with serving(keyed()) as sandbox:
-        env = {key: value for key, value in planted(folder, sandbox).items() if "ACCESS_TOKEN" not in key}
+        env = {
+            key: value
+            for key, value in planted(folder, sandbox).items()
+            if "ACCESS_TOKEN" not in key
+        }
         done = command(folder, "--verbose", env=env)
     (folder / ".dlt" / "secrets.toml").unlink()
     assert done.returncode == 2
@@ -213,14 +254,23 @@ def test_keys_of_public_pages_are_loaded_but_in_no_other_place(tmp_path: Path) -
     account = keyed()
     with serving(account) as sandbox:
         env = planted(folder, sandbox)
-        assert command(folder, "--verbose", "--reports", "clients,invoices,estimates", env=env).returncode == 0
+        assert (
+            command(
+                folder, "--verbose", "--reports", "clients,invoices,estimates", env=env
+            ).returncode
+            == 0
+        )
         account.delete("invoices", next(iter(account.rows["invoices"])))
         done = command(folder, "--verbose", "--reports", "clients,invoices,estimates", env=env)
         assert done.returncode == 0, done.stderr
         shown = command(folder, "show", "select * from clients", env=env)
     with duckdb.connect(str(folder / "harvest_pipeline.duckdb"), read_only=True) as database:
-        assert database.execute("select count(*) from harvest.clients where statement_key = ?", [STATEMENT]).fetchone() == (1,)
-        assert database.execute("select count(*) from harvest.estimates where client_key = ?", [CLIENT_KEY]).fetchone() == (1,)
+        assert database.execute(
+            "select count(*) from harvest.clients where statement_key = ?", [STATEMENT]
+        ).fetchone() == (1,)
+        assert database.execute(
+            "select count(*) from harvest.estimates where client_key = ?", [CLIENT_KEY]
+        ).fetchone() == (1,)
         gone = repr(database.execute("select * from harvest.deleted_rows").fetchall())
     said = done.stdout + done.stderr + shown.stdout + shown.stderr + listened(folder) + gone
     assert "invoices" in gone

@@ -41,12 +41,23 @@ def test_check_names_a_missing_contact(type_command: Type, harvest: HandMade) ->
 
 def make_strangers_settings(monkeypatch: pytest.MonkeyPatch, stranger: HandMade) -> None:
     """Exports settings for another program, and writes them at the top of a toml file too."""
-    named = {"API_URL": stranger.api_url, "ID_URL": stranger.id_url, "ACCOUNT_ID": "1", "DELETED_ROWS": "nonsense"}
-    for name, value in {**named, "ACCESS_TOKEN": "strangers-token", "NOTIFY_URL": stranger.api_url}.items():
+    named = {
+        "API_URL": stranger.api_url,
+        "ID_URL": stranger.id_url,
+        "ACCOUNT_ID": "1",
+        "DELETED_ROWS": "nonsense",
+    }
+    for name, value in {
+        **named,
+        "ACCESS_TOKEN": "strangers-token",
+        "NOTIFY_URL": stranger.api_url,
+    }.items():
         monkeypatch.setenv(name, value)
         monkeypatch.setenv(f"SOURCES__{name}", value)
     Path(".dlt").mkdir()
-    Path(".dlt/config.toml").write_text("\n".join(f'{name.lower()} = "{value}"' for name, value in named.items()))
+    Path(".dlt/config.toml").write_text(
+        "\n".join(f'{name.lower()} = "{value}"' for name, value in named.items())
+    )
     forget_dlt()
 
 
@@ -56,7 +67,10 @@ def test_settings_of_another_program_send_it_no_token(
     """The run asks the configured host, with the configured token, for the only account; the other host hears nothing."""
     make_strangers_settings(monkeypatch, stranger)
     done = type_command("--reports", "clients", "--json", harvest=harvest)
-    assert (done.code, [each["account_id"] for each in done.json()["reports"]]) == (0, [harvest.id]), done.err
+    assert (done.code, [each["account_id"] for each in done.json()["reports"]]) == (
+        0,
+        [harvest.id],
+    ), done.err
     assert {asked.headers["authorization"] for asked in harvest.requests} == {f"Bearer {TOKEN}"}
     alone = type_command("--reports", "clients", ID_URL=harvest.id_url, API_URL=harvest.api_url)
     assert alone.code == 2
@@ -69,11 +83,18 @@ def test_settings_of_another_program_do_not_count_in_the_library(
 ) -> None:
     """As on the command line, also within a pipeline, where dlt looks under the pipeline's name as well."""
     make_strangers_settings(monkeypatch, stranger)
-    for name, value in {"API_URL": harvest.api_url, "ID_URL": harvest.id_url, "ACCESS_TOKEN": TOKEN}.items():
+    for name, value in {
+        "API_URL": harvest.api_url,
+        "ID_URL": harvest.id_url,
+        "ACCESS_TOKEN": TOKEN,
+    }.items():
         monkeypatch.setenv(f"MINE__SOURCES__HARVEST__{name}", value)
         monkeypatch.setenv(f"MINE__{name}", stranger.api_url)
     pipeline = dlt.pipeline(
-        "mine", destination=dlt.destinations.duckdb("mine.duckdb"), dataset_name="harvest", pipelines_dir="state"
+        "mine",
+        destination=dlt.destinations.duckdb("mine.duckdb"),
+        dataset_name="harvest",
+        pipelines_dir="state",
     )
     pipeline.run(harvest_source().with_resources("clients"))
     with pipeline.sql_client() as client:
@@ -95,7 +116,9 @@ def test_settings_below_the_pipelines_name_count_on_the_command_line(
     assert (stranger.requests, Path("elsewhere.duckdb").exists()) == ([], True)
 
 
-def test_settings_that_stand_where_they_do_not_count_are_said(type_command: Type, harvest: HandMade) -> None:
+def test_settings_that_stand_where_they_do_not_count_are_said(
+    type_command: Type, harvest: HandMade
+) -> None:
     """By `check` and by a run: `deleted_rows` above all sections would else be ignored without a word, and rows removed."""
     Path(".dlt").mkdir()
     Path(".dlt/config.toml").write_text('deleted_rows = "keep"\n[sources]\nsweep_days = 1\n')
@@ -105,7 +128,10 @@ def test_settings_that_stand_where_they_do_not_count_are_said(type_command: Type
     for arguments in (["--reports", "clients"], ["check"]):
         done = type_command(*arguments, harvest=harvest)
         assert done.code == 0, done.err
-        assert "deleted_rows stands outside of [sources.harvest] in .dlt/config.toml and does not count" in done.err
+        assert (
+            "deleted_rows stands outside of [sources.harvest] in .dlt/config.toml and does not count"
+            in done.err
+        )
         assert "sweep_days stands outside of [sources.harvest]" in done.err
         assert "the group may write .dlt: if that is not meant, chmod g-w .dlt" in done.err
     assert type_command("--reports", "clients", "--quiet", harvest=harvest).err == ""

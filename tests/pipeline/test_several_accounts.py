@@ -23,7 +23,12 @@ from harvest_source.reading.reader import Choice, Mode
 LONG = pytest.mark.long
 PARENTS = ("projects", "users", "invoices", "estimates")  # children are read by these
 # every report that is, or may be, read by rows of another, and the lists that lose rows along
-LINKED = (*PARENTS, *(report.name for report in REPORTS if report.parent or report.project_path), "time_entries", "expenses")
+LINKED = (
+    *PARENTS,
+    *(report.name for report in REPORTS if report.parent or report.project_path),
+    "time_entries",
+    "expenses",
+)
 
 
 def three_accounts() -> tuple[Account, Account, Account]:
@@ -35,7 +40,10 @@ def three_accounts() -> tuple[Account, Account, Account]:
 
 def delete_parents(account: Account) -> None:
     """Deletes one row of each list that children hang on, but not the caller, and an invoice that was paid."""
-    account.delete("invoices", account.parent_of("invoice_payments", list(account.rows["invoice_payments"])[-1]))
+    account.delete(
+        "invoices",
+        account.parent_of("invoice_payments", list(account.rows["invoice_payments"])[-1]),
+    )
     for name in PARENTS:
         account.delete(name, list(account.rows[name])[-1])
 
@@ -55,9 +63,17 @@ def test_deletions_in_one_account_are_followed_there(tmp_path: Path, assignments
         delete_parents(accounts[1])
         summary = sync_once(tmp_path, sandbox, *LINKED, assignments=assignments)
         assert errors_of(summary) == {}
-        assert {each.account_id for each in summary.results if each.new or each.changed or each.deleted} == {accounts[1].id}
+        assert {
+            each.account_id for each in summary.results if each.new or each.changed or each.deleted
+        } == {accounts[1].id}
         gone = {name for (name,) in rows(tmp_path, "select distinct report from deleted_rows")}
-        assert gone >= {*PARENTS, "invoice_payments", "invoice_messages", "estimate_messages", "project_assignments"}
+        assert gone >= {
+            *PARENTS,
+            "invoice_payments",
+            "invoice_messages",
+            "estimate_messages",
+            "project_assignments",
+        }
         assert_equal(tmp_path, sandbox, *LINKED)
         delete_parents(accounts[2])
         choice = Choice(mode=Mode.ALL)
@@ -67,7 +83,9 @@ def test_deletions_in_one_account_are_followed_there(tmp_path: Path, assignments
 
 
 @pytest.mark.parametrize(
-    "destination", ["duckdb", pytest.param("postgres", marks=LONG), pytest.param("filesystem", marks=LONG)], indirect=True
+    "destination",
+    ["duckdb", pytest.param("postgres", marks=LONG), pytest.param("filesystem", marks=LONG)],
+    indirect=True,
 )
 @pytest.mark.usefixtures("destination")
 def test_rows_gone_in_one_account_are_marked_there_alone(tmp_path: Path) -> None:
@@ -78,7 +96,10 @@ def test_rows_gone_in_one_account_are_marked_there_alone(tmp_path: Path) -> None
         sync_once(tmp_path, sandbox, *names, deleted_rows="keep")
         before = rows(tmp_path, "select count(*) from invoices")
         accounts[1].delete(
-            "invoices", accounts[1].parent_of("invoice_payments", next(iter(accounts[1].rows["invoice_payments"])))
+            "invoices",
+            accounts[1].parent_of(
+                "invoice_payments", next(iter(accounts[1].rows["invoice_payments"]))
+            ),
         )
         assert errors_of(sync_once(tmp_path, sandbox, *names, deleted_rows="keep")) == {}
     assert rows(tmp_path, "select count(*) from invoices") == before
@@ -93,7 +114,9 @@ CHOSEN = ("clients", "invoices", "invoice_payments")
 
 def answers_of_two(harvest: HandMade, status: int, *failing: int) -> None:
     """Has the server list two accounts with the same rows, some of which answer everything with a status."""
-    accounts = [{"id": each, "name": f"Account {each}", "product": "harvest"} for each in (GOOD, FAILING)]
+    accounts = [
+        {"id": each, "name": f"Account {each}", "product": "harvest"} for each in (GOOD, FAILING)
+    ]
 
     def answer(asked: Asked) -> tuple[int, bytes] | None:
         if asked.path == "api/v2/accounts":
@@ -106,7 +129,14 @@ def answers_of_two(harvest: HandMade, status: int, *failing: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "status", [401, 404, pytest.param(402, marks=LONG), pytest.param(403, marks=LONG), pytest.param(500, marks=LONG)]
+    "status",
+    [
+        401,
+        404,
+        pytest.param(402, marks=LONG),
+        pytest.param(403, marks=LONG),
+        pytest.param(500, marks=LONG),
+    ],
 )
 def test_account_that_refuses_everything_fails_alone(tmp_path: Path, status: int) -> None:
     """Its reports have the error, its rows stay; the other account is loaded and compared; then both are complete again."""
@@ -119,17 +149,34 @@ def test_account_that_refuses_everything_fails_alone(tmp_path: Path, status: int
         answers_of_two(harvest, status, FAILING)
         summary = sync_once(tmp_path, harvest, *CHOSEN)
         assert summary.exit_code == 1
-        assert {(each.account_id, each.report) for each in summary.results if each.error} == {(FAILING, name) for name in CHOSEN}
-        assert all(str(status) in (each.error or "") for each in summary.results if each.account_id == FAILING)
-        assert {each.report: each.changed for each in summary.results if each.account_id == GOOD}["clients"] == 1
-        assert rows(tmp_path, f"select * from clients where account_id = {FAILING} order by id") == before
+        assert {(each.account_id, each.report) for each in summary.results if each.error} == {
+            (FAILING, name) for name in CHOSEN
+        }
+        assert all(
+            str(status) in (each.error or "")
+            for each in summary.results
+            if each.account_id == FAILING
+        )
+        assert {each.report: each.changed for each in summary.results if each.account_id == GOOD}[
+            "clients"
+        ] == 1
+        assert (
+            rows(tmp_path, f"select * from clients where account_id = {FAILING} order by id")
+            == before
+        )
         answers_of_two(harvest, 200)
         assert errors_of(sync_once(tmp_path, harvest, *CHOSEN)) == {}
-        assert rows(tmp_path, "select account_id from clients where name = 'Renamed' order by 1") == [(GOOD,), (FAILING,)]
+        assert rows(
+            tmp_path, "select account_id from clients where name = 'Renamed' order by 1"
+        ) == [(GOOD,), (FAILING,)]
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, TokenRejectedError), (404, AccountNotFoundError)])
-def test_run_ends_where_every_account_refuses(tmp_path: Path, status: int, error: type[HarvestError]) -> None:
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, TokenRejectedError), (404, AccountNotFoundError)]
+)
+def test_run_ends_where_every_account_refuses(
+    tmp_path: Path, status: int, error: type[HarvestError]
+) -> None:
     """Then it is the token that is wrong, or the account ids."""
     with by_hand(invoices=1, entries=0) as harvest:
         answers_of_two(harvest, status, GOOD, FAILING)
@@ -139,7 +186,9 @@ def test_run_ends_where_every_account_refuses(tmp_path: Path, status: int, error
 
 @pytest.mark.long
 @pytest.mark.parametrize("everywhere", [False, pytest.param(True, marks=LONG)])
-def test_module_that_is_off_in_an_account_is_not_asked_there(tmp_path: Path, *, everywhere: bool) -> None:
+def test_module_that_is_off_in_an_account_is_not_asked_there(
+    tmp_path: Path, *, everywhere: bool
+) -> None:
     """Its rows stay, also when their project goes; the other account is compared. Off in all: later runs end as without it."""
     north, south = tiny(), tiny()
     south.id = north.id + 1
@@ -157,7 +206,10 @@ def test_module_that_is_off_in_an_account_is_not_asked_there(tmp_path: Path, *, 
         source = make_source(sandbox, *names)
         summary = sync(make_pipeline(tmp_path), source, totals=True)
         assert errors_of(summary) == {}
-        found = {(each.account_id, each.report): (each.verified, each.deleted) for each in summary.results}
+        found = {
+            (each.account_id, each.report): (each.verified, each.deleted)
+            for each in summary.results
+        }
         off = ("module off", 0)
         assert found[south.id, "projects"] == ("repaired 1", 1)
         assert found[south.id, "expenses"] == found[south.id, "expense_categories"] == off
@@ -182,4 +234,6 @@ def test_reports_of_an_account_that_fails_share_one_line(type_command: Type) -> 
         done = type_command(*choice, harvest=harvest)
         assert done.code == 1
         (line,) = (line for line in done.err.splitlines() if line.startswith("not "))
-        assert line.startswith(f"not verified: clients, contacts, tasks (account {GOOD}): the token's user was")
+        assert line.startswith(
+            f"not verified: clients, contacts, tasks (account {GOOD}): the token's user was"
+        )

@@ -17,13 +17,23 @@ from harvest_source.api import client
 from harvest_source.reading import windows
 
 PAGE = 40
-SIZE = Size(projects=4, users=4, invoices=150, estimates=130, time_entries=160, expenses=150, clients=3)
-DATES = {"time_entries": "spent_date", "expenses": "spent_date", "invoices": "issue_date", "estimates": "issue_date"}
+SIZE = Size(
+    projects=4, users=4, invoices=150, estimates=130, time_entries=160, expenses=150, clients=3
+)
+DATES = {
+    "time_entries": "spent_date",
+    "expenses": "spent_date",
+    "invoices": "issue_date",
+    "estimates": "issue_date",
+}
 
 
 def newest_first(account: Account, report: str) -> list[int]:
     dated = [row for row in account.rows[report].values() if row[DATES[report]]]
-    return [row["id"] for row in sorted(dated, key=lambda row: (row[DATES[report]], row["id"]), reverse=True)]
+    return [
+        row["id"]
+        for row in sorted(dated, key=lambda row: (row[DATES[report]], row["id"]), reverse=True)
+    ]
 
 
 def dated(report: str, day: str) -> dict[str, Any]:
@@ -52,7 +62,10 @@ def go_and_come(account: Account, report: str) -> None:
 
 
 def change_before_second_pages(
-    sandbox: Sandbox, account: Account, reports: Iterable[str], change: Callable[[Account, str], None]
+    sandbox: Sandbox,
+    account: Account,
+    reports: Iterable[str],
+    change: Callable[[Account, str], None],
 ) -> Counter[str]:
     """Has a change happen between the first page of each report and its second; returns what counts the requests by report."""
     asked: Counter[str] = Counter()
@@ -94,11 +107,15 @@ def test_a_row_that_moves_costs_no_other_row(
     assert min(asked[report] for report in DATES) > 2
 
 
-def assert_only_it_may_be_missing(folder: Path, account: Account, report: str, before: set[int]) -> None:
+def assert_only_it_may_be_missing(
+    folder: Path, account: Account, report: str, before: set[int]
+) -> None:
     """Asserts that every row that stayed at Harvest is there, and none twice; only the one that moved may come later."""
     found = [row_id for (row_id,) in rows(folder, f"select id from {report}")]
     assert len(found) == len(set(found))
-    moved = {row["id"] for row in account.rows[report].values() if row[DATES[report]] == "2020-01-02"}
+    moved = {
+        row["id"] for row in account.rows[report].values() if row[DATES[report]] == "2020-01-02"
+    }
     assert (before & set(account.rows[report])) - moved <= set(found)
 
 
@@ -111,13 +128,19 @@ def test_drafts_without_a_date_are_not_lost(
     monkeypatch.setattr(client, "PER_PAGE", PAGE)
     monkeypatch.setattr(windows, "WINDOW_ROWS", PAGE - 10)
     account = build_account(
-        Size(projects=3, users=3, invoices=110, estimates=110, time_entries=20, expenses=3, clients=3), seed=9
+        Size(
+            projects=3, users=3, invoices=110, estimates=110, time_entries=20, expenses=3, clients=3
+        ),
+        seed=9,
     )
     reports = ("invoices", "estimates")
     for report in reports:
         for row_id in list(account.rows[report])[::2]:
             account.update(report, row_id, issue_date=None, state="draft")
-    undated = {report: {row["id"] for row in account.rows[report].values() if row["issue_date"] is None} for report in reports}
+    undated = {
+        report: {row["id"] for row in account.rows[report].values() if row["issue_date"] is None}
+        for report in reports
+    }
     before = {report: set(account.rows[report]) for report in reports}
     with serving(account) as sandbox:
         change_before_second_pages(sandbox, account, reports, change)
@@ -126,13 +149,18 @@ def test_drafts_without_a_date_are_not_lost(
         for report in reports:
             assert len(undated[report]) >= 50
             assert_only_it_may_be_missing(tmp_path, account, report, before[report])
-            found = {row_id for (row_id,) in rows(tmp_path, f"select id from {report} where issue_date is null")}
+            found = {
+                row_id
+                for (row_id,) in rows(tmp_path, f"select id from {report} where issue_date is null")
+            }
             assert undated[report] <= found
         sync_once(tmp_path, sandbox, *reports)
         assert_equal(tmp_path, sandbox, *reports)
 
 
-def test_many_rows_that_go_while_the_list_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_rows_that_go_while_the_list_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A row is deleted before each of the first ten answers: what stays is whole, after this run already."""
     monkeypatch.setattr(client, "PER_PAGE", PAGE)
     monkeypatch.setattr(windows, "WINDOW_ROWS", PAGE - 10)
@@ -148,7 +176,9 @@ def test_many_rows_that_go_while_the_list_is_read(tmp_path: Path, monkeypatch: p
     with serving(account) as sandbox:
         watch(sandbox, before_each)
         assert sync_once(tmp_path, sandbox, "expenses").exit_code == 0
-        assert set(account.rows["expenses"]) <= {row_id for (row_id,) in rows(tmp_path, "select id from expenses")}
+        assert set(account.rows["expenses"]) <= {
+            row_id for (row_id,) in rows(tmp_path, "select id from expenses")
+        }
         watch(sandbox, None)
         sync_once(tmp_path, sandbox, "expenses")
         assert_equal(tmp_path, sandbox, "expenses")
@@ -160,7 +190,9 @@ def watch(sandbox: Sandbox, hook: Callable[[Request], None] | None) -> None:
     sandbox.before_answer = hook
 
 
-def test_one_day_with_more_rows_than_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_day_with_more_rows_than_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A day cannot be cut into windows: it is read by pages until its count agrees."""
     monkeypatch.setattr(client, "PER_PAGE", PAGE)
     monkeypatch.setattr(windows, "WINDOW_ROWS", PAGE - 10)

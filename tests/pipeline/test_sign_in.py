@@ -48,7 +48,9 @@ def consent(sandbox: Sandbox, address: str, **chosen: str) -> str:
     assert page.status_code == 200, page.text
     asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
     fields = {**asked, "decision": "allow", "account": "all", **chosen}
-    answer = requests.post(sandbox.id_url + "oauth2/authorize", data=fields, timeout=10, allow_redirects=False)
+    answer = requests.post(
+        sandbox.id_url + "oauth2/authorize", data=fields, timeout=10, allow_redirects=False
+    )
     assert answer.status_code == 302, answer.text
     return answer.headers["Location"]
 
@@ -71,8 +73,13 @@ def test_whole_sign_in_then_every_command_works(sandbox: Sandbox, tmp_path: Path
         address = login.address
         fields = parse_qs(urlsplit(address).query)
         assert fields["redirect_uri"] == [sandbox.oauth.redirect_url]
-        assert (fields["response_type"], fields["client_id"]) == (["code"], [sandbox.oauth.client_id])
-        assert fields["code_challenge_method"] == ["S256"]  # the sandbox then gives tokens for the right verifier only
+        assert (fields["response_type"], fields["client_id"]) == (
+            ["code"],
+            [sandbox.oauth.client_id],
+        )
+        assert fields["code_challenge_method"] == [
+            "S256"
+        ]  # the sandbox then gives tokens for the right verifier only
         page = visit(consent(sandbox, address))
         assert login.finish() == 0, login.output
     asked = next(request for request in sandbox.requests if request.fields.get("code"))
@@ -96,7 +103,12 @@ def test_whole_sign_in_then_every_command_works(sandbox: Sandbox, tmp_path: Path
     checked = command(work, "check", "--verbose", env=login.env)
     loaded = command(work, "run", "--reports", "clients,company", "--verbose", env=login.env)
     named = command(work, "reports", env=login.env)
-    assert (listed.returncode, checked.returncode, loaded.returncode, named.returncode) == (0, 0, 0, 0), loaded.stderr
+    assert (listed.returncode, checked.returncode, loaded.returncode, named.returncode) == (
+        0,
+        0,
+        0,
+        0,
+    ), loaded.stderr
     assert "may be read" in named.stdout
     assert len(sandbox.oauth.issued) == 1
     out = command(work, "logout", env=login.env)
@@ -109,7 +121,11 @@ def test_whole_sign_in_then_every_command_works(sandbox: Sandbox, tmp_path: Path
         login.output
         + page.text
         + str(page.headers)
-        + "".join(part for done in (listed, checked, loaded, named, out, again) for part in (done.stdout, done.stderr))
+        + "".join(
+            part
+            for done in (listed, checked, loaded, named, out, again)
+            for part in (done.stdout, done.stderr)
+        )
     )
     left = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     for secret in secrets_of(sandbox):
@@ -132,7 +148,12 @@ def test_answer_of_another_sign_in_is_ignored(sandbox: Sandbox, tmp_path: Path) 
     with Login(tmp_path, sandbox) as login:
         address = login.address
         good = consent(sandbox, address)
-        for wrong in ({"code": "x", "state": "wrong"}, {"code": "x"}, {"error": "access_denied"}, {"code": "x", "state": "ä"}):
+        for wrong in (
+            {"code": "x", "state": "wrong"},
+            {"code": "x"},
+            {"error": "access_denied"},
+            {"code": "x", "state": "ä"},
+        ):
             page = visit(f"http://127.0.0.1:{login.port}/?{urlencode(wrong)}")
             assert (page.status_code, page.url) == (400, f"http://127.0.0.1:{login.port}/other")
             assert "belongs to another sign-in" in page.text
@@ -144,7 +165,9 @@ def test_answer_of_another_sign_in_is_ignored(sandbox: Sandbox, tmp_path: Path) 
 
 def test_only_the_first_answer_counts(sandbox: Sandbox, tmp_path: Path) -> None:
     """A second tab, or the way back and forth, gets a page of its own and changes nothing."""
-    sandbox.faults.append(Fault("/api/v2/accounts", kind="timeout"))  # holds the end back until both have come
+    sandbox.faults.append(
+        Fault("/api/v2/accounts", kind="timeout")
+    )  # holds the end back until both have come
     with Login(tmp_path, sandbox) as login:
         address = login.address
         first, second = consent(sandbox, address), consent(sandbox, address)
@@ -195,7 +218,12 @@ def test_busy_port_is_told_with_what_to_set(tmp_path: Path, sandbox: Sandbox) ->
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = command(tmp_path, "login", "--no-browser", env=environment(sandbox, tmp_path / "config", taken.getsockname()[1]))
+        done = command(
+            tmp_path,
+            "login",
+            "--no-browser",
+            env=environment(sandbox, tmp_path / "config", taken.getsockname()[1]),
+        )
     assert done.returncode == 2
     assert "redirect_port" in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -216,16 +244,27 @@ def test_several_accounts_need_a_choice(two_accounts: Sandbox, tmp_path: Path) -
     for account in two_accounts.accounts:
         assert f"{account.id} {account.name}" in login.output
     assert "Forecast" not in login.output
-    checked = command(tmp_path / "work", "check", "--account", str(two_accounts.accounts[1].id), "--json", env=login.env)
+    checked = command(
+        tmp_path / "work",
+        "check",
+        "--account",
+        str(two_accounts.accounts[1].id),
+        "--json",
+        env=login.env,
+    )
     assert json.loads(checked.stdout)["exit_code"] == 0
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("how", ["option", "setting"])
-def test_chosen_account_is_the_default_of_later_runs(two_accounts: Sandbox, tmp_path: Path, how: str) -> None:
+def test_chosen_account_is_the_default_of_later_runs(
+    two_accounts: Sandbox, tmp_path: Path, how: str
+) -> None:
     second = two_accounts.accounts[1].id
     options = ["--account", str(second)] if how == "option" else []
-    with Login(tmp_path, two_accounts, *options, ACCOUNT_ID="" if how == "option" else str(second)) as login:
+    with Login(
+        tmp_path, two_accounts, *options, ACCOUNT_ID="" if how == "option" else str(second)
+    ) as login:
         visit(consent(two_accounts, login.address))
         assert login.finish() == 0, login.output
     env = {name: value for name, value in login.env.items() if not name.endswith("ACCOUNT_ID")}
@@ -248,16 +287,26 @@ def test_configured_account_counts_before_the_one_chosen_at_sign_in(
         visit(consent(two_accounts, login.address))
         assert login.finish() == 0, login.output
     assert said in login.output
-    assert f"{first} {two_accounts.accounts[0].name}" in login.output  # what is checked is what a run loads
+    assert (
+        f"{first} {two_accounts.accounts[0].name}" in login.output
+    )  # what is checked is what a run loads
     assert f"{second} {two_accounts.accounts[1].name}" not in login.output
     for name, value in login.env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(login.config))
 
     def defaults(*options: str, **settings: str) -> list[int]:
-        return [row["account_id"] for row in type_command("accounts", "--json", *options, **settings).json() if row["default"]]
+        return [
+            row["account_id"]
+            for row in type_command("accounts", "--json", *options, **settings).json()
+            if row["default"]
+        ]
 
-    assert (defaults(), defaults(ACCOUNT_ID="all"), defaults("--account", str(second))) == ([first], [first, second], [second])
+    assert (defaults(), defaults(ACCOUNT_ID="all"), defaults("--account", str(second))) == (
+        [first],
+        [first, second],
+        [second],
+    )
     assert said in type_command("check").err
     loaded = type_command("--reports", "company")
     assert said in loaded.err
@@ -265,7 +314,10 @@ def test_configured_account_counts_before_the_one_chosen_at_sign_in(
     assert f"account {second} counts, as --account says; not {first} (account_id)" in option.err
     assert [each["account_id"] for each in option.json()["reports"]] == [second]
     of_one = type_command("status", "--json", "--account", str(second)).json()
-    assert ({row["account_id"] for row in of_one}, len(type_command("status", "--json").json())) == ({second}, 2)
+    assert (
+        {row["account_id"] for row in of_one},
+        len(type_command("status", "--json").json()),
+    ) == ({second}, 2)
     assert type_command("status", "--account", "North").code == 2
 
 
@@ -275,7 +327,10 @@ def test_sign_in_says_what_a_run_must_be_given(two_accounts: Sandbox, tmp_path: 
     with Login(tmp_path, two_accounts, "--account", "all") as login:
         visit(consent(two_accounts, login.address))
         assert login.finish() == 0, login.output
-    assert "a sign-in keeps one account: for several give --account to every run, or set account_id" in login.output
+    assert (
+        "a sign-in keeps one account: for several give --account to every run, or set account_id"
+        in login.output
+    )
     with Login(tmp_path, two_accounts, "--name", "work", "--account", second) as login:
         visit(consent(two_accounts, login.address))
         assert login.finish() == 0, login.output
@@ -298,10 +353,17 @@ def test_several_sign_ins_side_by_side(two_accounts: Sandbox, tmp_path: Path) ->
             visit(consent(two_accounts, login.address, account=account_id))
             assert login.finish() == 0, login.output
     listed = json.loads(command(tmp_path / "work", "accounts", "--json", env=login.env).stdout)
-    assert [(row["credential"], str(row["account_id"])) for row in listed] == [("login default", first), ("login work", second)]
+    assert [(row["credential"], str(row["account_id"])) for row in listed] == [
+        ("login default", first),
+        ("login work", second),
+    ]
     for options, account_id in (([], first), (["--account", second], second)):
-        loaded = command(tmp_path / "work", "--reports", "company", "--json", *options, env=login.env)
-        assert [str(each["account_id"]) for each in json.loads(loaded.stdout)["reports"]] == [account_id], loaded.stderr
+        loaded = command(
+            tmp_path / "work", "--reports", "company", "--json", *options, env=login.env
+        )
+        assert [str(each["account_id"]) for each in json.loads(loaded.stdout)["reports"]] == [
+            account_id
+        ], loaded.stderr
 
 
 def test_forecast_alone_is_no_account(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -314,7 +376,10 @@ def test_forecast_alone_is_no_account(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_nobody_comes() -> None:
-    with a_sign_in() as sign_in, pytest.raises(UnavailableError, match="nobody signed in within 0 seconds"):
+    with (
+        a_sign_in() as sign_in,
+        pytest.raises(UnavailableError, match="nobody signed in within 0 seconds"),
+    ):
         sign_in.wait(lambda: None, lambda: None, 0.05)
 
 
@@ -353,14 +418,25 @@ def test_listener_says_nothing_to_other_requests() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal")
-def test_on_a_terminal_the_address_is_pasted_and_the_account_asked_for(two_accounts: Sandbox, tmp_path: Path) -> None:
+def test_on_a_terminal_the_address_is_pasted_and_the_account_asked_for(
+    two_accounts: Sandbox, tmp_path: Path
+) -> None:
     """As on a server without a browser; the address to open is one line, however wide the terminal."""
     import pty  # noqa: PLC0415 - not there on Windows
 
-    env = {**environment(two_accounts, tmp_path / "config", free_port()), "COLUMNS": "60", "TERM": "dumb"}
+    env = {
+        **environment(two_accounts, tmp_path / "config", free_port()),
+        "COLUMNS": "60",
+        "TERM": "dumb",
+    }
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), "login", "--no-browser"], cwd=tmp_path, env=env, stdin=theirs, stdout=theirs, stderr=theirs
+        [sys.executable, str(SCRIPT), "login", "--no-browser"],
+        cwd=tmp_path,
+        env=env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
     )
     os.close(theirs)
     seen = ""
@@ -388,7 +464,11 @@ def test_on_a_terminal_the_address_is_pasted_and_the_account_asked_for(two_accou
 
 def member(sandbox: Sandbox, *roles: str) -> dict[str, Any]:
     """Makes the sandbox's token that of somebody with these roles."""
-    user = next(row for row in sandbox.accounts[0].rows["users"].values() if "administrator" not in row["access_roles"])
+    user = next(
+        row
+        for row in sandbox.accounts[0].rows["users"].values()
+        if "administrator" not in row["access_roles"]
+    )
     sandbox.callers["sandbox-token"] = Caller(user_id=user["id"], access_roles=roles)
     user["access_roles"] = list(roles)
     return dict(user)
@@ -407,7 +487,11 @@ def test_check_tells_a_members_permissions(sandbox: Sandbox, tmp_path: Path) -> 
     code, found = check(tmp_path, sandbox)
     reports = found["accounts"][0]["reports"]
     assert code == found["exit_code"] == 1
-    assert (reports["time_entries"], reports["company"], reports["clients"]) == ("own rows only", "full", "not allowed")
+    assert (reports["time_entries"], reports["company"], reports["clients"]) == (
+        "own rows only",
+        "full",
+        "not allowed",
+    )
     assert reports["invoice_payments"] == reports["billable_rates"] == "not allowed"
     assert found["problems"][0].startswith("permission: ")
 
@@ -418,7 +502,9 @@ def test_check_tells_modules_that_are_off(sandbox: Sandbox, tmp_path: Path) -> N
     assert code == 0
     assert [request.path for request in sandbox.requests].count("/api/v2/accounts") == 1
     assert found["accounts"][0]["modules"]["invoice"] is False
-    assert {found["accounts"][0]["reports"][name] for name in ("invoices", "invoice_payments")} == {"module off"}
+    assert {found["accounts"][0]["reports"][name] for name in ("invoices", "invoice_payments")} == {
+        "module off"
+    }
 
 
 TROUBLE = {
@@ -432,13 +518,21 @@ TROUBLE = {
 
 @pytest.mark.parametrize(("settings", "options", "code", "said"), TROUBLE.values(), ids=TROUBLE)
 def test_check_tells_troubles_apart(
-    sandbox: Sandbox, tmp_path: Path, settings: dict[str, str], options: list[str], code: int, said: str
+    sandbox: Sandbox,
+    tmp_path: Path,
+    settings: dict[str, str],
+    options: list[str],
+    code: int,
+    said: str,
 ) -> None:
     env = environment(sandbox, tmp_path / "config", ACCESS_TOKEN="sandbox-token")
     env.update({f"SOURCES__HARVEST__{name}": value for name, value in settings.items()})
     done = command(tmp_path, "check", "--json", *options, env=env)
     found = json.loads(done.stdout)
-    assert (done.returncode, [problem[: len(said)] for problem in found["problems"]]) == (code, [said])
+    assert (done.returncode, [problem[: len(said)] for problem in found["problems"]]) == (
+        code,
+        [said],
+    )
     assert len(found["problems"][0].splitlines()) == 1
 
 
@@ -451,14 +545,20 @@ def test_check_leaves_nothing_in_the_database(sandbox: Sandbox, tmp_path: Path) 
     code, found = check(tmp_path, sandbox)
     assert (code, found["destination"]) == (0, "duckdb: reached and writable, dataset harvest")
     assert check(tmp_path, sandbox, "--dataset", "another")[0] == 0
-    tables = command(tmp_path, "show", "select schema_name from information_schema.schemata", "--csv", env=env).stdout
+    tables = command(
+        tmp_path, "show", "select schema_name from information_schema.schemata", "--csv", env=env
+    ).stdout
     assert "another" not in tables
-    left = command(tmp_path, "show", "select table_name from information_schema.tables", "--csv", env=env).stdout
+    left = command(
+        tmp_path, "show", "select table_name from information_schema.tables", "--csv", env=env
+    ).stdout
     assert "harvest_check" not in left
 
 
 def test_reports_says_why_it_marks_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    done = command(tmp_path, "reports", env=environment(sandbox, tmp_path / "config", ACCESS_TOKEN="wrong"))
+    done = command(
+        tmp_path, "reports", env=environment(sandbox, tmp_path / "config", ACCESS_TOKEN="wrong")
+    )
     assert done.returncode == 0
     assert "may be read" not in done.stdout
     assert "401" in done.stderr

@@ -37,7 +37,9 @@ def consent(session: requests.Session, start: str, **chosen: str) -> requests.Re
 class Place:
     """Somebody at a computer with a browser: types commands, and decides at Harvest."""
 
-    def __init__(self, sandbox: Sandbox, type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, sandbox: Sandbox, type_command: Type, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self.sandbox = sandbox
         self.opened: list[str] = []
         self.page = ""
@@ -52,9 +54,13 @@ class Place:
 
     def type(self, *arguments: str, **settings: str) -> Any:
         """Types a command."""
-        return self._type(*arguments, **{**self._settings, "REDIRECT_PORT": str(free_port()), **settings})
+        return self._type(
+            *arguments, **{**self._settings, "REDIRECT_PORT": str(free_port()), **settings}
+        )
 
-    def login(self, *options: str, browse: Callable[[str], Any] | None = None, **chosen: str) -> Any:
+    def login(
+        self, *options: str, browse: Callable[[str], Any] | None = None, **chosen: str
+    ) -> Any:
         """Types `login`, and has the browser do as it is told."""
 
         def go(start: str) -> bool:
@@ -71,7 +77,11 @@ class Place:
     def stored(self) -> dict[str, bytes]:
         """Returns the files that hold tokens."""
         folder = Path(os.environ["XDG_CONFIG_HOME"])
-        return {path.name: content for path in folder.rglob("*") if path.is_file() and (content := path.read_bytes())}
+        return {
+            path.name: content
+            for path in folder.rglob("*")
+            if path.is_file() and (content := path.read_bytes())
+        }
 
 
 @pytest.fixture
@@ -92,8 +102,15 @@ def robbed(start: str) -> str:
         asked = thief.get(start, timeout=10)
         fields = {name: values[0] for name, values in parse_qs(urlsplit(asked.url).query).items()}
         decision = {**fields, "decision": "allow", "account": "all"}
-        sent = thief.post(asked.url.partition("?")[0], data=decision, timeout=10, allow_redirects=False)
-        assert "/done?key=" in thief.get(sent.headers["Location"], timeout=10, allow_redirects=False).headers["Location"]
+        sent = thief.post(
+            asked.url.partition("?")[0], data=decision, timeout=10, allow_redirects=False
+        )
+        assert (
+            "/done?key="
+            in thief.get(sent.headers["Location"], timeout=10, allow_redirects=False).headers[
+                "Location"
+            ]
+        )
     return requests.get(start, timeout=10).text
 
 
@@ -112,12 +129,20 @@ def test_the_command_line_of_the_browser_names_a_start_page_only(place: Place) -
     done = place.login("--account", second)
     assert done.code == 0, done.err
     address = urlsplit(place.opened[0])
-    assert (address.hostname, address.path, [*parse_qs(address.query)]) == ("127.0.0.1", "/start", ["key"])
+    assert (address.hostname, address.path, [*parse_qs(address.query)]) == (
+        "127.0.0.1",
+        "/start",
+        ["key"],
+    )
     assert "state=" not in done.err
     assert place.opened[0] not in done.err  # what is shown is another one, for another browser
     assert "/start?key=" in done.err
     assert "You are signed in" in place.page
-    codes = [request.fields["code_verifier"] for request in place.sandbox.requests if request.fields.get("code")]
+    codes = [
+        request.fields["code_verifier"]
+        for request in place.sandbox.requests
+        if request.fields.get("code")
+    ]
     assert len(codes[0]) >= 43
 
     assert place.type("logout", "--name", "other").code == 0
@@ -128,21 +153,37 @@ def test_the_command_line_of_the_browser_names_a_start_page_only(place: Place) -
 
 FAILURES: dict[str, tuple[dict[str, Any], int, str]] = {
     "refused at Harvest": ({"decision": "deny"}, 1, "refused at Harvest"),
-    "the token endpoint fails": ({"fault": Fault("oauth2/token", status=503)}, 1, "sign in again in a moment"),
+    "the token endpoint fails": (
+        {"fault": Fault("oauth2/token", status=503)},
+        1,
+        "sign in again in a moment",
+    ),
     "the token is refused": ({"fault": Fault("v2/accounts", status=403, times=None)}, 1, "403"),
     "the wrong account": ({"options": ["--account", "999"]}, 2, "account 999 is not one of"),
     "no account is chosen": ({}, 2, "the earlier sign-in stays, no account is chosen"),
-    "another user's browser": ({"options": ["--account", "all"], "browse": robbed}, 1, "two browsers opened this sign-in"),
+    "another user's browser": (
+        {"options": ["--account", "all"], "browse": robbed},
+        1,
+        "two browsers opened this sign-in",
+    ),
     "Ctrl-C": ({"browse": interrupt}, 130, "interrupted: the earlier sign-in stays"),
-    "a full disk": ({"options": ["--account", "all"], "before": full_disk}, 2, "cannot keep tokens in"),
+    "a full disk": (
+        {"options": ["--account", "all"], "before": full_disk},
+        2,
+        "cannot keep tokens in",
+    ),
 }
 
 
 @pytest.mark.usefixtures("ctrl_c_heard")
 @pytest.mark.parametrize(
-    "ways", [["no account is chosen"], pytest.param([*FAILURES], marks=pytest.mark.long)], ids=["one", "all"]
+    "ways",
+    [["no account is chosen"], pytest.param([*FAILURES], marks=pytest.mark.long)],
+    ids=["one", "all"],
 )
-def test_a_login_that_fails_leaves_the_sign_in_of_before(place: Place, monkeypatch: pytest.MonkeyPatch, ways: list[str]) -> None:
+def test_a_login_that_fails_leaves_the_sign_in_of_before(
+    place: Place, monkeypatch: pytest.MonkeyPatch, ways: list[str]
+) -> None:
     """Whatever it fails by, and nothing of the new one stays."""
     first = str(place.sandbox.accounts[0].id)
     assert place.login(account=first).code == 0
@@ -151,7 +192,11 @@ def test_a_login_that_fails_leaves_the_sign_in_of_before(place: Place, monkeypat
     for how in ways:
         case, code, said = FAILURES[how]
         given = dict(case)
-        fault, options, prepare = given.pop("fault", None), given.pop("options", []), given.pop("before", None)
+        fault, options, prepare = (
+            given.pop("fault", None),
+            given.pop("options", []),
+            given.pop("before", None),
+        )
         if fault:
             place.sandbox.faults.append(fault)
         with monkeypatch.context() as patch:

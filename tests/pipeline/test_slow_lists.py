@@ -24,7 +24,9 @@ def days_of(asked: Asked) -> int | None:
     """Returns how many days a request is about, `None` where that is open."""
     if not {"from", "to"} <= asked.query.keys():
         return None
-    return (date.fromisoformat(asked.query["to"]) - date.fromisoformat(asked.query["from"])).days + 1
+    return (
+        date.fromisoformat(asked.query["to"]) - date.fromisoformat(asked.query["from"])
+    ).days + 1
 
 
 def answer_only(harvest: HandMade, report: str, *, days: int, per_page: int) -> None:
@@ -49,7 +51,9 @@ def run(folder: Path, harvest: HandMade, *names: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("days", "per_page"), [(40, 2000), pytest.param(1, 500, marks=LONG)], ids=["windows", "a day by small pages"]
+    ("days", "per_page"),
+    [(40, 2000), pytest.param(1, 500, marks=LONG)],
+    ids=["windows", "a day by small pages"],
 )
 def test_slow_list_with_a_date_is_read_by_windows(tmp_path: Path, days: int, per_page: int) -> None:
     """From the newest day back, halved until they are answered, and complete; the comparison asks no more than that either."""
@@ -61,20 +65,30 @@ def test_slow_list_with_a_date_is_read_by_windows(tmp_path: Path, days: int, per
 
         def open_end(asked: Asked) -> tuple[int, bytes] | None:
             first = asked.query.get("from")
-            if first and "to" not in asked.query and (newest - date.fromisoformat(first)).days < days:
+            if (
+                first
+                and "to" not in asked.query
+                and (newest - date.fromisoformat(first)).days < days
+            ):
                 return None
             return slow(asked)
 
         harvest.spoil = open_end
         assert len(run(tmp_path, harvest, "time_entries", "clients")) == 1
-        whole = [asked for asked in harvest.requests if asked.path == "time_entries" and not {"from", "to"} & asked.query.keys()]
+        whole = [
+            asked
+            for asked in harvest.requests
+            if asked.path == "time_entries" and not {"from", "to"} & asked.query.keys()
+        ]
         assert len([asked for asked in whole if asked.query["per_page"] == "2000"]) == 4
         harvest.spoil = lambda _asked: None
         assert_equal(tmp_path, cast("Sandbox", harvest), "time_entries", "clients")
 
 
 @pytest.mark.parametrize("report", ["clients", pytest.param("invoices", marks=LONG)])
-def test_slow_list_that_windows_do_not_help_is_read_by_small_pages(tmp_path: Path, report: str) -> None:
+def test_slow_list_that_windows_do_not_help_is_read_by_small_pages(
+    tmp_path: Path, report: str
+) -> None:
     """Clients have no date, and some invoices none either: pages of 500 rows."""
     with by_hand(invoices=12, entries=0) as harvest:
         for invoice in harvest.tables["invoices"][::3]:
@@ -86,6 +100,9 @@ def test_slow_list_that_windows_do_not_help_is_read_by_small_pages(tmp_path: Pat
 
         harvest.spoil = answer
         assert len(run(tmp_path, harvest, report)) == 1
-        assert {asked.query["per_page"] for asked in harvest.requests if asked.path == report} >= {"2000", "500"}
+        assert {asked.query["per_page"] for asked in harvest.requests if asked.path == report} >= {
+            "2000",
+            "500",
+        }
         harvest.spoil = lambda _asked: None
         assert_equal(tmp_path, cast("Sandbox", harvest), report)

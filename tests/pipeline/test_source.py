@@ -44,7 +44,12 @@ def pipeline() -> dlt.Pipeline:
     """Returns a pipeline in this test's folder."""
     place = Path.cwd()
     database = dlt.destinations.duckdb(str(place / "harvest_pipeline.duckdb"))
-    return dlt.pipeline("harvest_pipeline", destination=database, dataset_name="harvest", pipelines_dir=str(place / "state"))
+    return dlt.pipeline(
+        "harvest_pipeline",
+        destination=database,
+        dataset_name="harvest",
+        pipelines_dir=str(place / "state"),
+    )
 
 
 def kept(name: str) -> dict[str, Any]:
@@ -63,7 +68,9 @@ def ids(items: list[Any]) -> list[int]:
     return sorted(item["id"] for item in items)
 
 
-def test_token_given_in_code_is_the_one_that_is_sent(harvest: HandMade, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_given_in_code_is_the_one_that_is_sent(
+    harvest: HandMade, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is configured but bare names, which are another program's; a configured token does not count."""
     monkeypatch.setenv("ACCESS_TOKEN", "of-another-program")
     monkeypatch.setenv("SOURCES__ACCESS_TOKEN", "of-another-source")
@@ -95,7 +102,9 @@ def test_looking_at_a_source_asks_nothing(harvest: HandMade) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_reading_outside_a_pipeline_gives_the_rows_of_the_api_and_no_others(harvest: HandMade, name: str) -> None:
+def test_reading_outside_a_pipeline_gives_the_rows_of_the_api_and_no_others(
+    harvest: HandMade, name: str
+) -> None:
     """Each resource by itself: an Arrow table an item, or dicts."""
     found = list(source_of(harvest).with_resources(name))
     if found and isinstance(found[0], pa.Table):
@@ -111,7 +120,9 @@ def test_limits_maps_filters_and_transformers_see_rows_of_the_api_only(harvest: 
     """What users hang behind a resource is given each row once."""
     clients = ids(harvest.tables["clients"])
     invoices = ids(harvest.tables["invoices"])
-    assert ids(list(source_of(harvest).resources["invoices"].add_limit(1))) == invoices  # an item is a page of rows
+    assert (
+        ids(list(source_of(harvest).resources["invoices"].add_limit(1))) == invoices
+    )  # an item is a page of rows
     entries = list(source_of(harvest).resources["time_entries"].add_limit(1))
     assert sorted(entries[0].column("id").to_pylist()) == ids(harvest.tables["time_entries"])
     seen: list[int] = []
@@ -120,7 +131,12 @@ def test_limits_maps_filters_and_transformers_see_rows_of_the_api_only(harvest: 
         seen.append(row["id"])
         return {**row, "own": row["name"].upper()}
 
-    mapped = list(source_of(harvest).resources["clients"].add_map(see).add_filter(lambda row: row["id"] != clients[0]))
+    mapped = list(
+        source_of(harvest)
+        .resources["clients"]
+        .add_map(see)
+        .add_filter(lambda row: row["id"] != clients[0])
+    )
     assert sorted(seen) == clients
     assert ids(mapped) == clients[1:]
     assert all(row["own"] for row in mapped)
@@ -134,16 +150,24 @@ def test_limits_maps_filters_and_transformers_see_rows_of_the_api_only(harvest: 
 
 def test_same_object_run_twice_reads_twice(harvest: HandMade) -> None:
     """Plain, with a change between, and by `sync`: what changed comes, and little more is asked for."""
-    source = source_of(harvest).with_resources("clients", "time_entries", "invoices", "invoice_payments")
+    source = source_of(harvest).with_resources(
+        "clients", "time_entries", "invoices", "invoice_payments"
+    )
     changed = harvest.tables["clients"][0]["id"]
-    runs: tuple[Callable[[Any], Any], ...] = (pipeline().run, pipeline().run, lambda each: sync(pipeline(), each))
+    runs: tuple[Callable[[Any], Any], ...] = (
+        pipeline().run,
+        pipeline().run,
+        lambda each: sync(pipeline(), each),
+    )
     for number, run in enumerate(runs):
         harvest.now = f"2026-07-0{number + 2}T08:00:00Z"
         harvest.change("clients", changed, address=f"address {number}")
         harvest.requests.clear()
         run(source)
         assert "clients" in paths(harvest)
-        assert rows(Path.cwd(), f"select address from clients where id = {changed}") == [(f"address {number}",)]
+        assert rows(Path.cwd(), f"select address from clients where id = {changed}") == [
+            (f"address {number}",)
+        ]
     assert len(paths(harvest)) < 15
 
 
@@ -183,7 +207,9 @@ def test_reading_that_is_cut_leaves_the_mark(harvest: HandMade) -> None:
 
 def payments_of(harvest: HandMade) -> int:
     """Returns how many payments there are."""
-    return sum(len(harvest.tables[f"invoices/{row['id']}/payments"]) for row in harvest.tables["invoices"])
+    return sum(
+        len(harvest.tables[f"invoices/{row['id']}/payments"]) for row in harvest.tables["invoices"]
+    )
 
 
 def test_parents_are_one_item_each_with_what_tells_a_change(harvest: HandMade) -> None:
@@ -191,28 +217,39 @@ def test_parents_are_one_item_each_with_what_tells_a_change(harvest: HandMade) -
     source = source_of(harvest)
     invoices = {row["id"]: row["updated_at"] for row in harvest.tables["invoices"]}
     found = list(source.resources["invoice_payments_parents"])
-    assert {(row["account_id"], row["id"], row["updated_at"]) for row in found} == {(77, *each) for each in invoices.items()}
+    assert {(row["account_id"], row["id"], row["updated_at"]) for row in found} == {
+        (77, *each) for each in invoices.items()
+    }
     pipeline().run(source.with_resources("invoice_payments"))
     harvest.now = "2026-07-02T08:00:00Z"
     changed = harvest.tables["invoices"][1]["id"]
     harvest.change("invoices", changed)
     harvest.requests.clear()
     pipeline().run(source.with_resources("invoice_payments"))
-    assert [each for each in paths(harvest) if each.endswith("/payments")] == [f"invoices/{changed}/payments"]
+    assert [each for each in paths(harvest) if each.endswith("/payments")] == [
+        f"invoices/{changed}/payments"
+    ]
 
 
 @pytest.mark.parametrize("form", ["rows", "a page of rows", "rows without an account"])
 def test_children_of_exactly_the_parents_that_a_user_feeds(harvest: HandMade, form: str) -> None:
     """Two invoices fed: two requests, their payments, and nothing of the marks is moved."""
     chosen = [row["id"] for row in harvest.tables["invoices"]][1:3]
-    fed: list[Any] = [{"id": each} if form == "rows without an account" else {"id": each, "account_id": 77} for each in chosen]
+    fed: list[Any] = [
+        {"id": each} if form == "rows without an account" else {"id": each, "account_id": 77}
+        for each in chosen
+    ]
     mine = dlt.resource([fed] if form == "a page of rows" else fed, name="mine")
     pipeline().run(source_of(harvest).with_resources("invoices"))
     harvest.requests.clear()
     pipeline().run(mine | source_of(harvest).resources["invoice_payments"])
     assert sorted(paths(harvest)) == [f"invoices/{each}/payments" for each in sorted(chosen)]
-    wanted = sorted(row["id"] for each in chosen for row in harvest.tables[f"invoices/{each}/payments"])
-    assert [each for (each,) in rows(Path.cwd(), "select id from invoice_payments order by id")] == wanted
+    wanted = sorted(
+        row["id"] for each in chosen for row in harvest.tables[f"invoices/{each}/payments"]
+    )
+    assert [
+        each for (each,) in rows(Path.cwd(), "select id from invoice_payments order by id")
+    ] == wanted
     assert not kept("invoice_payments").get("accounts")
 
 
@@ -231,10 +268,12 @@ def test_several_accounts_keep_their_marks_apart(tmp_path: Path) -> None:
         accounts[1].insert("clients")
         sandbox.clear()
         here.run(make_source(sandbox, *names, accounts=()))
-        assert all("updated_since" in each.query for each in sandbox.requests if each.path == "/v2/clients")
-        assert rows(tmp_path, f"select count(*) from clients where account_id = {accounts[1].id}") == [
-            (len(accounts[1].rows["clients"]),)
-        ]
+        assert all(
+            "updated_since" in each.query for each in sandbox.requests if each.path == "/v2/clients"
+        )
+        assert rows(
+            tmp_path, f"select count(*) from clients where account_id = {accounts[1].id}"
+        ) == [(len(accounts[1].rows["clients"]),)]
 
 
 def test_one_source_runs_again_after_a_run_that_failed(harvest: HandMade) -> None:
@@ -246,7 +285,8 @@ def test_one_source_runs_again_after_a_run_that_failed(harvest: HandMade) -> Non
     harvest.spoil = lambda _asked: None
     assert sync(pipeline(), source).exit_code == 0
     again, fresh = (
-        sync(pipeline(), each).results for each in (source, source_of(harvest).with_resources(*source.selected_resources))
+        sync(pipeline(), each).results
+        for each in (source, source_of(harvest).with_resources(*source.selected_resources))
     )
     assert [each.requests for each in again] == [each.requests for each in fresh]
     assert {each.report for each in again} == {"clients", "roles", "invoices", "invoice_payments"}
@@ -273,13 +313,19 @@ def test_rows_that_went_into_a_table_of_ones_own_are_loaded_by_sync(harvest: Han
     assert rows(Path.cwd(), "select count(*) from mine")[0][0] > 0
     summary = sync(pipeline(), source_of(harvest).with_resources("invoices", "invoice_payments"))
     assert [each.error for each in summary.results] == [None, None]
-    assert rows(Path.cwd(), "select count(*) from invoice_payments") == rows(Path.cwd(), "select count(*) from mine")
+    assert rows(Path.cwd(), "select count(*) from invoice_payments") == rows(
+        Path.cwd(), "select count(*) from mine"
+    )
 
 
 @pytest.mark.parametrize("parent", [{"number": "1"}, None, "x"])
 def test_a_parent_without_an_id_is_named(harvest: HandMade, parent: Any) -> None:
-    with pytest.raises(ResourceExtractionError, match="invoice_payments: a parent is an id, or a row with id"):
-        list(dlt.resource([[parent]], name="mine") | source_of(harvest).resources["invoice_payments"])
+    with pytest.raises(
+        ResourceExtractionError, match="invoice_payments: a parent is an id, or a row with id"
+    ):
+        list(
+            dlt.resource([[parent]], name="mine") | source_of(harvest).resources["invoice_payments"]
+        )
 
 
 def test_sync_knows_the_source_by_its_own_name(harvest: HandMade) -> None:
@@ -293,7 +339,9 @@ def test_an_empty_list_of_accounts_is_none_of_them(harvest: HandMade) -> None:
         source_of(harvest, account_id=[])
 
 
-def test_a_token_that_was_pasted_with_spaces_is_mended_and_said(harvest: HandMade, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_token_that_was_pasted_with_spaces_is_mended_and_said(
+    harvest: HandMade, caplog: pytest.LogCaptureFixture
+) -> None:
     source = source_of(harvest, access_token=f" {TOKEN}\n").with_resources("clients")
     assert len(list(source)) == len(harvest.tables["clients"])
     assert "access_token" in caplog.text

@@ -11,7 +11,9 @@ from support import serving, stop_timers
 
 from harvest_sandbox import Account, Size, build_account
 
-SMALL = Size(projects=4, users=4, invoices=12, estimates=4, time_entries=200, expenses=40, clients=3)
+SMALL = Size(
+    projects=4, users=4, invoices=12, estimates=4, time_entries=200, expenses=40, clients=3
+)
 NAMES = ("clients", "time_entries", "invoices", "invoice_payments", "estimates")
 LISTS = ("time_entries", "invoices", "estimates")
 
@@ -22,18 +24,25 @@ def middle(account: Account) -> str:
 
 
 @pytest.mark.long
-def test_older_rows_stay_and_are_said_not_to_be_followed(tmp_path: Path, type_command: Type) -> None:
+def test_older_rows_stay_and_are_said_not_to_be_followed(
+    tmp_path: Path, type_command: Type
+) -> None:
     """By a plain run, a full refresh and `verify` alike: an older row deleted at Harvest is no part of what is proved."""
     account = build_account(SMALL, seed=7)
     stop_timers(account)
     since = middle(account)
-    older = {name: [key for key, row in account.rows[name].items() if row["updated_at"] < since] for name in LISTS}
+    older = {
+        name: [key for key, row in account.rows[name].items() if row["updated_at"] < since]
+        for name in LISTS
+    }
     paid = {account.parent_of("invoice_payments", key) for key in account.rows["invoice_payments"]}
     assert set(older["invoices"]) & paid
     with serving(account) as sandbox:
         chosen = ("--reports", ",".join(NAMES))
         assert type_command("run", *chosen, harvest=sandbox).code == 0
-        payments = dict(rows(tmp_path, "select invoice_id, count(*) from harvest.invoice_payments group by 1"))
+        payments = dict(
+            rows(tmp_path, "select invoice_id, count(*) from harvest.invoice_payments group by 1")
+        )
         account.delete("time_entries", older["time_entries"][0])
         for command in (("run", *chosen), ("run", "--full-refresh", *chosen), ("verify",)):
             done = type_command(*command, "--json", harvest=sandbox, START_DATE=since)
@@ -43,6 +52,8 @@ def test_older_rows_stay_and_are_said_not_to_be_followed(tmp_path: Path, type_co
             for name in LISTS:
                 assert verified[name] == f"yes, {len(older[name])} older rows not followed", command
         unfollowed = sum(payments.get(key, 0) for key in older["invoices"])
-        assert verified["invoice_payments"] == f"read 0 days ago, {unfollowed} older rows not followed"
+        assert (
+            verified["invoice_payments"] == f"read 0 days ago, {unfollowed} older rows not followed"
+        )
         assert type_command("run", *chosen, harvest=sandbox).code == 0
     assert rows(tmp_path, "select count(*) from harvest.time_entries") == [(199,)]

@@ -29,11 +29,16 @@ ALONE = ["unshare", "--fork", "--kill-child", "--pid", "--mount-proc", "--user",
 
 def can_unshare() -> bool:
     """Returns whether a program can be process 1 of a namespace of its own here."""
-    return bool(shutil.which("unshare")) and subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode == 0
+    return (
+        bool(shutil.which("unshare"))
+        and subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode == 0
+    )
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, env: dict[str, str], before: Callable[[], None] = hear_ctrl_c) -> Iterator[Any]:
+def running(
+    folder: Path, *arguments: str, env: dict[str, str], before: Callable[[], None] = hear_ctrl_c
+) -> Iterator[Any]:
     """Starts a program in a folder."""
     with subprocess.Popen(
         arguments, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -66,23 +71,31 @@ def test_process_1_of_a_container_hears_the_signal_that_stops_it(tmp_path: Path)
 
     with serving(tiny()) as sandbox:
         sandbox.before_answer = keep
-        with running(tmp_path, *ALONE, sys.executable, str(SCRIPT), *FEW, env=environment(sandbox)) as process:
+        with running(
+            tmp_path, *ALONE, sys.executable, str(SCRIPT), *FEW, env=environment(sandbox)
+        ) as process:
             assert asked.wait(PATIENCE_SECONDS)
             os.kill(child_of(process.pid), signal.SIGTERM)
             _, said = process.communicate(timeout=PATIENCE_SECONDS)
         go.set()
         assert process.returncode == 130
-        assert said.endswith("interrupted: what was complete is loaded, the next run continues from here\n")
+        assert said.endswith(
+            "interrupted: what was complete is loaded, the next run continues from here\n"
+        )
         assert "Traceback" not in said
         assert command(tmp_path, *FEW, env=environment(sandbox)).returncode == 0
         assert_equal(tmp_path, sandbox, "clients", "tasks")
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_signal_while_the_program_starts_ends_it_without_a_traceback(tmp_path: Path, stop: signal.Signals) -> None:
+def test_signal_while_the_program_starts_ends_it_without_a_traceback(
+    tmp_path: Path, stop: signal.Signals
+) -> None:
     """The imports take a second or two: stopped at moments within them, one line and 130."""
     for seconds in (0.15, 0.6):
-        with running(tmp_path, sys.executable, str(SCRIPT), "reports", env=environment()) as process:
+        with running(
+            tmp_path, sys.executable, str(SCRIPT), "reports", env=environment()
+        ) as process:
             time.sleep(seconds)
             process.send_signal(stop)
             _, said = process.communicate(timeout=PATIENCE_SECONDS)
@@ -105,7 +118,9 @@ def test_ignored_ctrl_c_stays_ignored(tmp_path: Path) -> None:
 
     with serving(tiny()) as sandbox:
         sandbox.before_answer = keep
-        with running(tmp_path, sys.executable, str(SCRIPT), *FEW, env=environment(sandbox), before=ignore) as process:
+        with running(
+            tmp_path, sys.executable, str(SCRIPT), *FEW, env=environment(sandbox), before=ignore
+        ) as process:
             assert asked.wait(PATIENCE_SECONDS)
             process.send_signal(signal.SIGINT)
             go.set()
@@ -113,14 +128,22 @@ def test_ignored_ctrl_c_stays_ignored(tmp_path: Path) -> None:
         assert process.returncode == 0, said
 
 
-@pytest.mark.parametrize(("gone", "arguments"), [("stdout", ()), ("stdout", ("--json",)), ("stderr", ("--json",))])
-def test_reader_that_goes_away_changes_no_exit_code(tmp_path: Path, gone: str, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("gone", "arguments"), [("stdout", ()), ("stdout", ("--json",)), ("stderr", ("--json",))]
+)
+def test_reader_that_goes_away_changes_no_exit_code(
+    tmp_path: Path, gone: str, arguments: tuple[str, ...]
+) -> None:
     """`run | true`: what was loaded decides; also where messages go nowhere."""
     reading, writing = os.pipe()
     os.close(reading)
     with serving(tiny()) as sandbox:
         env = environment(sandbox)
-        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, gone: writing}
+        streams: dict[str, Any] = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            gone: writing,
+        }
         done = subprocess.run(
             [sys.executable, str(SCRIPT), *FEW, *arguments],
             cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, check=False, timeout=120, **streams,

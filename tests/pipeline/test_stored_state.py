@@ -57,12 +57,20 @@ def run_plain(folder: Path, harvest: HandMade) -> None:
 
 def run_sync(folder: Path, harvest: HandMade) -> None:
     """Runs as the command line does."""
-    assert [result.error for result in sync(make_pipeline(folder), make_source(harvest, *SOME)).results if result.error] == []
+    assert [
+        result.error
+        for result in sync(make_pipeline(folder), make_source(harvest, *SOME)).results
+        if result.error
+    ] == []
 
 
 @pytest.mark.parametrize("run", [run_plain, run_sync])
-@pytest.mark.parametrize("stored", [pytest.param("first_form", marks=pytest.mark.long), "with_callers"])
-def test_run_goes_on_from_a_stored_state(tmp_path: Path, stored: str, run: Callable[[Path, HandMade], None]) -> None:
+@pytest.mark.parametrize(
+    "stored", [pytest.param("first_form", marks=pytest.mark.long), "with_callers"]
+)
+def test_run_goes_on_from_a_stored_state(
+    tmp_path: Path, stored: str, run: Callable[[Path, HandMade], None]
+) -> None:
     """Lists are asked from their mark less the overlap, and children of parents that changed; what changed is loaded."""
     state = stored_state(stored)
     with by_hand(users=3, invoices=4, entries=12) as harvest:
@@ -71,19 +79,34 @@ def test_run_goes_on_from_a_stored_state(tmp_path: Path, stored: str, run: Calla
         before = {name: rows(tmp_path, f"select count(*) from {name}") for name in SOME}
         harvest.now = "2026-07-02T08:00:00Z"
         newest = max(harvest.tables["invoices"], key=lambda row: row["updated_at"])["id"]
-        entry, invoice = harvest.tables["time_entries"][0]["id"], harvest.tables["invoices"][1]["id"]
+        entry, invoice = (
+            harvest.tables["time_entries"][0]["id"],
+            harvest.tables["invoices"][1]["id"],
+        )
         harvest.change("time_entries", entry, notes="after the update")
         harvest.change("invoices", invoice, notes="after the update")
         harvest.tables[f"invoices/{invoice}/payments"][0].update(notes="after the update")
         harvest.requests.clear()
         run(tmp_path, harvest)
     first = {asked.path: asked.query.get("updated_since") for asked in reversed(harvest.requests)}
-    marks = {name: kept["accounts"]["77"].get("updated_at") for name, kept in state["resources"].items()}
-    expected = {name: parse_since("mark", mark) - OVERLAP for name, mark in marks.items() if mark and name in SOME}
-    assert {name: parse_since("asked", first[name] or "1970-01-01") for name in expected} == expected
+    marks = {
+        name: kept["accounts"]["77"].get("updated_at") for name, kept in state["resources"].items()
+    }
+    expected = {
+        name: parse_since("mark", mark) - OVERLAP
+        for name, mark in marks.items()
+        if mark and name in SOME
+    }
+    assert {
+        name: parse_since("asked", first[name] or "1970-01-01") for name in expected
+    } == expected
     asked = {path for path in first if path.endswith("/payments")}
-    looked_at = "followed" in state["resources"]["invoice_payments"]["accounts"]["77"]  # the newest may change in its very second
-    assert asked == {f"invoices/{each}/payments" for each in ({invoice} if looked_at else {invoice, newest})}
+    looked_at = (
+        "followed" in state["resources"]["invoice_payments"]["accounts"]["77"]
+    )  # the newest may change in its very second
+    assert asked == {
+        f"invoices/{each}/payments" for each in ({invoice} if looked_at else {invoice, newest})
+    }
     assert {name: rows(tmp_path, f"select count(*) from {name}") for name in SOME} == before
     for table, key in (
         ("time_entries", f"id = {entry}"),

@@ -47,7 +47,11 @@ def ids_of(account: Account, report: str) -> list[Any]:
 @pytest.mark.long
 def test_text_arrives_as_it_is(tmp_path: Path) -> None:
     """In flat tables, in others, in children and in the lists inside a row; the second run sees no change."""
-    account = tiny(size=Size(projects=4, users=4, invoices=24, estimates=3, time_entries=40, expenses=9, clients=9))
+    account = tiny(
+        size=Size(
+            projects=4, users=4, invoices=24, estimates=3, time_entries=40, expenses=9, clients=9
+        )
+    )
     for report, field in TEXT_FIELDS.items():
         for row_id, text in zip(ids_of(account, report), TEXTS.values(), strict=False):
             changes: dict[str, Any] = {field: text}
@@ -61,26 +65,39 @@ def test_text_arrives_as_it_is(tmp_path: Path) -> None:
         assert errors_of(sync_once(tmp_path, sandbox, *TEXT_FIELDS)) == {}
         assert_equal(tmp_path, sandbox, *TEXT_FIELDS)
         again = sync_once(tmp_path, sandbox, *TEXT_FIELDS)
-    assert [(result.report, result.changed) for result in again.results if result.new or result.changed] == []
+    assert [
+        (result.report, result.changed) for result in again.results if result.new or result.changed
+    ] == []
 
 
 def test_what_no_database_stores_is_replaced_and_the_row_is_there(tmp_path: Path) -> None:
     """NUL and half surrogate pairs, escaped or raw, in values, names of new fields and lists: U+FFFD in their place."""
     account = tiny()
     entry, client_id = ids_of(account, "time_entries")[0], ids_of(account, "clients")[0]
-    delivered = {name: {row["id"]: row for row in account.delivered(name)} for name in ("time_entries", "clients")}
+    delivered = {
+        name: {row["id"]: row for row in account.delivered(name)}
+        for name in ("time_entries", "clients")
+    }
     delivered["time_entries"][entry]["notes"] = "a\0b\ud83dc\udc00"
     delivered["clients"][client_id]["name"] = "\udfffName\0"
     delivered["clients"][client_id]["tags\0x"] = ["\ud800", {"k": "v\0"}]
     with serving(account) as sandbox:
         for name, found in delivered.items():
-            body = json.dumps({name: list(found.values()), "total_entries": len(found), "links": {"next": None}})
+            body = json.dumps(
+                {name: list(found.values()), "total_entries": len(found), "links": {"next": None}}
+            )
             sandbox.faults.append(Fault(path=rf"/v2/{name}$", status=200, body=body, times=None))
         assert errors_of(sync_once(tmp_path, sandbox, *delivered)) == {}
         again = sync_once(tmp_path, sandbox, *delivered)
-    assert rows(tmp_path, f"select notes from time_entries where id = {entry}") == [("a\ufffdb\ufffdc\ufffd",)]
-    assert rows(tmp_path, f"select name from clients where id = {client_id}") == [("\ufffdName\ufffd",)]
-    assert [(result.report, result.changed) for result in again.results if result.new or result.changed] == []
+    assert rows(tmp_path, f"select notes from time_entries where id = {entry}") == [
+        ("a\ufffdb\ufffdc\ufffd",)
+    ]
+    assert rows(tmp_path, f"select name from clients where id = {client_id}") == [
+        ("\ufffdName\ufffd",)
+    ]
+    assert [
+        (result.report, result.changed) for result in again.results if result.new or result.changed
+    ] == []
 
 
 def test_rows_without_a_list_that_another_row_has_are_not_changed(tmp_path: Path) -> None:
@@ -135,7 +152,9 @@ def test_every_field_may_be_missing(tmp_path: Path) -> None:
             assert errors_of(summary) == {}
             assert summary.new_fields == []
     for name in lists:
-        assert rows(tmp_path, f"select count(*), count(distinct id) from {name}") == [(len(account.rows[name]),) * 2]
+        assert rows(tmp_path, f"select count(*), count(distinct id) from {name}") == [
+            (len(account.rows[name]),) * 2
+        ]
 
 
 OTHER_TYPES: dict[str, tuple[str, str, Any, str]] = {
@@ -158,7 +177,9 @@ def test_row_whose_type_changed_is_kept_and_said(tmp_path: Path) -> None:
     """Loaded rows come back with a value of another type: no error, each value is kept somewhere, and it is said."""
     account = tiny()
     reports = sorted({report for report, *_ in OTHER_TYPES.values()})
-    delivered = {report: {row["id"]: row for row in account.delivered(report)} for report in reports}
+    delivered = {
+        report: {row["id"]: row for row in account.delivered(report)} for report in reports
+    }
     changed: dict[str, int] = {}
     with serving(account) as sandbox:
         assert errors_of(sync_once(tmp_path, sandbox, *reports)) == {}
@@ -166,18 +187,28 @@ def test_row_whose_type_changed_is_kept_and_said(tmp_path: Path) -> None:
             changed[name] = ids_of(account, report)[place % len(account.rows[report])]
             delivered[report][changed[name]] |= {field: value, "updated_at": "2099-01-01T00:00:00Z"}
         for report, found in delivered.items():
-            body = json.dumps({report: list(found.values()), "total_entries": len(found), "links": {"next": None}})
+            body = json.dumps(
+                {report: list(found.values()), "total_entries": len(found), "links": {"next": None}}
+            )
             sandbox.faults.append(Fault(path=rf"/v2/{report}$", status=200, body=body, times=None))
         summary = sync_once(tmp_path, sandbox, *reports)
         assert errors_of(summary) == {}
         for report, found in delivered.items():
-            assert rows(tmp_path, f"select count(*), count(distinct id) from {report}") == [(len(found),) * 2]
+            assert rows(tmp_path, f"select count(*), count(distinct id) from {report}") == [
+                (len(found),) * 2
+            ]
         for name, (report, field, value, column) in OTHER_TYPES.items():
             ((kept,),) = rows(tmp_path, f"select {column} from {report} where id = {changed[name]}")
             assert str(kept) in {str(value), json.dumps(value)}, name
             if name.startswith("text for a flag"):
-                assert rows(tmp_path, f"select {field} from {report} where id = {changed[name]}") == [(None,)]
-        as_text = sorted(f"{report}.{field}" for report, field, _, column in OTHER_TYPES.values() if column.endswith("__text"))
+                assert rows(
+                    tmp_path, f"select {field} from {report} where id = {changed[name]}"
+                ) == [(None,)]
+        as_text = sorted(
+            f"{report}.{field}"
+            for report, field, _, column in OTHER_TYPES.values()
+            if column.endswith("__text")
+        )
         as_text.remove("invoices.line_items")  # a list that is none is a new field
         assert summary.notes == [f"values of another type, kept as text: {', '.join(as_text)}"]
         assert "invoices.line_items__text" in summary.new_fields
@@ -197,9 +228,13 @@ def test_ids_in_the_billions_are_exact(tmp_path: Path) -> None:
     with serving(account) as sandbox:
         assert errors_of(sync_once(tmp_path, sandbox, "time_entries", "clients")) == {}
     listed = ", ".join(map(str, ids))
-    found = rows(tmp_path, f"select id, task__id from time_entries where id in ({listed}) order by 1")
+    found = rows(
+        tmp_path, f"select id, task__id from time_entries where id in ({listed}) order by 1"
+    )
     assert found == [(row_id, row_id) for row_id in ids]
-    assert rows(tmp_path, f"select id from clients where id in ({listed}) order by 1") == [(row_id,) for row_id in ids]
+    assert rows(tmp_path, f"select id from clients where id in ({listed}) order by 1") == [
+        (row_id,) for row_id in ids
+    ]
 
 
 # cases of the field reports
@@ -210,16 +245,23 @@ def test_billable_and_billed_are_not_mixed_up(tmp_path: Path) -> None:
     account = tiny()
     combinations = {(True, False): 2, (True, True): 3, (False, False): 4, (False, True): 1}
     kept = ids_of(account, "time_entries")[:4]
-    for (billable, billed), hours, row_id in zip(combinations, combinations.values(), kept, strict=True):
+    for (billable, billed), hours, row_id in zip(
+        combinations, combinations.values(), kept, strict=True
+    ):
         account.update("time_entries", row_id, billable=billable, is_billed=billed, hours=hours)
     with serving(account) as sandbox:
         sync_once(tmp_path, sandbox, "time_entries")
     listed = ", ".join(map(str, kept))
-    found = rows(tmp_path, f"select billable, is_billed, sum(hours) from time_entries where id in ({listed}) group by all")
+    found = rows(
+        tmp_path,
+        f"select billable, is_billed, sum(hours) from time_entries where id in ({listed}) group by all",
+    )
     assert {(billable, billed): int(hours) for billable, billed, hours in found} == combinations
 
 
-def test_rounding_that_changed_for_all_past_time_is_mended_by_a_full_refresh(tmp_path: Path) -> None:
+def test_rounding_that_changed_for_all_past_time_is_mended_by_a_full_refresh(
+    tmp_path: Path,
+) -> None:
     """R33: `rounded_hours` of all entries change while no entry was edited; hours and rounded hours are both kept."""
     account = tiny()
     kept = ids_of(account, "time_entries")[:3]

@@ -56,7 +56,10 @@ HANDS: dict[str, dict[str, str]] = {
         "drop table _dlt_loads": "",
         "drop table _dlt_version": "",
     },
-    "dlt's state": {"drop table _dlt_pipeline_state": "", "drop table clients": "clients was taken away"},
+    "dlt's state": {
+        "drop table _dlt_pipeline_state": "",
+        "drop table clients": "clients was taken away",
+    },
     "dlt's state alone": {"drop table _dlt_pipeline_state": "this is a first load"},
     "dlt's state once more": {"drop table _dlt_pipeline_state": "this is a first load"},
 }
@@ -80,7 +83,12 @@ def do(folder: Path, *statements: str) -> None:
 
 def change(account: Account, text: str) -> None:
     """Changes a row of most tables, an invoice and a user with their lists."""
-    for name, field in (("clients", "address"), ("users", "telephone"), ("invoices", "notes"), ("time_entries", "notes")):
+    for name, field in (
+        ("clients", "address"),
+        ("users", "telephone"),
+        ("invoices", "notes"),
+        ("time_entries", "notes"),
+    ):
         for key in list(account.rows[name])[:2]:
             changes: dict[str, Any] = {field: text}
             account.update(name, key, **changes)
@@ -100,7 +108,9 @@ def loaded(tmp_path: Path, destination: str) -> Iterator[tuple[Account, Sandbox]
 
 @pytest.mark.long
 @on("duckdb", "postgres")
-def test_what_a_hand_took_away_is_made_anew_and_filled(tmp_path: Path, loaded: tuple[Account, Sandbox]) -> None:
+def test_what_a_hand_took_away_is_made_anew_and_filled(
+    tmp_path: Path, loaded: tuple[Account, Sandbox]
+) -> None:
     """The next run ends equal and says it; the one after it, with changes in every table, as if nothing had been."""
     account, sandbox = loaded
     for name, hands in HANDS.items():
@@ -147,22 +157,34 @@ def interrupt(*_: Any) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("destination", ["duckdb", "postgres", "filesystem"], indirect=True)
-def test_tables_of_chosen_reports_exist_whatever_may_be_read(tmp_path: Path, destination: str) -> None:
+def test_tables_of_chosen_reports_exist_whatever_may_be_read(
+    tmp_path: Path, destination: str
+) -> None:
     """After the first load: invoices are switched off, clients are refused, tasks have no row; and after a second one."""
     account = tiny()
     account.company["invoice_feature"] = False
     account.rows["tasks"].clear()
     names = ("clients", "tasks", "invoices", "invoice_messages", "time_entries")
-    lists = () if destination == "filesystem" else ("invoices__line_items", "invoice_messages__recipients")
+    lists = (
+        ()
+        if destination == "filesystem"
+        else ("invoices__line_items", "invoice_messages__recipients")
+    )
     with serving(account) as sandbox:
         sandbox.faults.append(Fault(path="/v2/clients$", status=403, times=None))
         for _ in range(2):
             assert set(errors_of(sync_once(tmp_path, sandbox, *names))) == {"clients"}
-            assert [rows(tmp_path, f"select count(*) from {name}") for name in (*names, *lists)] == [
-                [(len(account.rows["time_entries"]) if name == "time_entries" else 0,)] for name in (*names, *lists)
+            assert [
+                rows(tmp_path, f"select count(*) from {name}") for name in (*names, *lists)
+            ] == [
+                [(len(account.rows["time_entries"]) if name == "time_entries" else 0,)]
+                for name in (*names, *lists)
             ]
             assert (
-                rows(tmp_path, "select i.id from time_entries t left join invoices i on i.id = t.invoice__id where i.id > 0")
+                rows(
+                    tmp_path,
+                    "select i.id from time_entries t left join invoices i on i.id = t.invoice__id where i.id > 0",
+                )
                 == []
             )
         account.company["invoice_feature"] = True
@@ -203,7 +225,9 @@ def test_column_declared_later_comes_at_once_and_is_filled(tmp_path: Path) -> No
     account = tiny()
     account.rows["tasks"].clear()
     with serving(account) as sandbox:
-        values = {name: {key: dict(row) for key, row in account.rows[name].items()} for name in LATER}
+        values = {
+            name: {key: dict(row) for key, row in account.rows[name].items()} for name in LATER
+        }
         with pytest.MonkeyPatch.context() as patch:
             for name, later in LATER.items():
                 declare_without(patch, name, later)
@@ -231,7 +255,9 @@ def test_table_of_another_tool_is_left_alone(tmp_path: Path) -> None:
     with serving(tiny()) as sandbox:
         sync_once(tmp_path, sandbox, "clients")
         do(tmp_path, "create table tasks as select 1 as account_id, 'theirs' as name")
-        with pytest.raises(SettingError, match=r"tables of another tool \(tasks\): give another one with --dataset"):
+        with pytest.raises(
+            SettingError, match=r"tables of another tool \(tasks\): give another one with --dataset"
+        ):
             sync_once(tmp_path, sandbox, "clients", "tasks")
         assert rows(tmp_path, "select * from tasks") == [(1, "theirs")]
 
@@ -246,11 +272,21 @@ def test_rows_that_are_kept_stay_where_a_column_was_taken_away(tmp_path: Path) -
         gone = next(iter(account.rows["time_entries"]))
         account.delete("time_entries", gone)
         sync_once(tmp_path, sandbox, "clients", "time_entries", deleted_rows="keep")
-        do(tmp_path, "alter table time_entries drop column deleted_at", "alter table time_entries drop column notes")
+        do(
+            tmp_path,
+            "alter table time_entries drop column deleted_at",
+            "alter table time_entries drop column notes",
+        )
         summary, _ = run(tmp_path, sandbox, "clients", "time_entries", deleted_rows="keep")
         assert errors_of(summary) == {}
-        assert rows(tmp_path, "select id, notes from time_entries where deleted_at is not null") == [(gone, None)]
-        assert rows(tmp_path, "select count(*) from time_entries") == [(len(account.rows["time_entries"]) + 1,)]
+        assert rows(
+            tmp_path, "select id, notes from time_entries where deleted_at is not null"
+        ) == [(gone, None)]
+        assert rows(tmp_path, "select count(*) from time_entries") == [
+            (len(account.rows["time_entries"]) + 1,)
+        ]
         versions = rows(tmp_path, "select count(*) from _dlt_version")
         sync_once(tmp_path, sandbox, "clients", "time_entries", deleted_rows="keep")
-        assert rows(tmp_path, "select count(*) from _dlt_version") == versions  # nothing to make: no schema is told again
+        assert (
+            rows(tmp_path, "select count(*) from _dlt_version") == versions
+        )  # nothing to make: no schema is told again

@@ -46,7 +46,9 @@ def test_file_and_dataset_of_one_name_are_refused(
     assert not [each for each in tmp_path.rglob("*") if each.suffix in {".duckdb", ".db"}]
 
 
-def test_file_whose_name_only_begins_like_the_dataset_is_fine(type_command: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_whose_name_only_begins_like_the_dataset_is_fine(
+    type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """DuckDB takes the name up to the first dot."""
     monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "harvest_2.duckdb")
     with by_hand(users=3, invoices=1, entries=2) as harvest:
@@ -60,10 +62,16 @@ def assert_refused(type_command: Type, *options: str) -> None:
             done = type_command(*command, *options, harvest=harvest)
             assert done.code == 2, done.err
             assert (
-                "dataset harvest has tables of another tool (clients, load_report): give another one with --dataset" in done.err
+                "dataset harvest has tables of another tool (clients, load_report): give another one with --dataset"
+                in done.err
             )
             assert command[0] == "check" or only_looks(harvest.requests)
-        assert type_command("--reports", "clients", "--dataset", "mine", *options, harvest=harvest).code == 0
+        assert (
+            type_command(
+                "--reports", "clients", "--dataset", "mine", *options, harvest=harvest
+            ).code
+            == 0
+        )
 
 
 FOREIGN = (
@@ -82,7 +90,9 @@ def test_tables_of_another_tool_in_a_duckdb_file_are_refused(type_command: Type)
             database.execute(sql)
     assert_refused(type_command)
     with duckdb.connect("harvest_pipeline.duckdb") as database:
-        assert database.execute("select * from harvest.clients").fetchall() == [(1, "of another tool")]
+        assert database.execute("select * from harvest.clients").fetchall() == [
+            (1, "of another tool")
+        ]
         database.execute("drop table harvest.clients")
         database.execute("drop view harvest.load_report")
     with by_hand(users=3, invoices=1, entries=2) as harvest:

@@ -33,7 +33,9 @@ SEEN = r"\x1b[31mRed\x1b]0;title\x07 \x9b1m\u202eLtd"
         (["zzz"], "there is no command 'zzz'; commands are: run, login"),
     ],
 )
-def test_misspelt_command_is_told_with_the_one_that_was_meant(type_command: Type, typed: list[str], said: str) -> None:
+def test_misspelt_command_is_told_with_the_one_that_was_meant(
+    type_command: Type, typed: list[str], said: str
+) -> None:
     """Exit 2; a word after a command is not taken for one."""
     done = type_command(*typed)
     assert (done.code, done.out) == (2, "")
@@ -46,9 +48,13 @@ TOKENS = {"ASSIGNMENTS": "assignments", "DELETED_ROWS": "deleted_rows", "START_D
 
 
 @pytest.mark.parametrize(("setting", "name"), TOKENS.items())
-def test_message_about_a_setting_does_not_repeat_what_may_be_a_token(type_command: Type, setting: str, name: str) -> None:
+def test_message_about_a_setting_does_not_repeat_what_may_be_a_token(
+    type_command: Type, setting: str, name: str
+) -> None:
     """A token pasted into the wrong line stays off the screen; the name of the setting is said."""
-    done = type_command("--reports", "clients", ACCESS_TOKEN="x", **{setting: "1234567.pt.SECRET-TOKEN-123"})
+    done = type_command(
+        "--reports", "clients", ACCESS_TOKEN="x", **{setting: "1234567.pt.SECRET-TOKEN-123"}
+    )
     assert done.code == 2
     assert name in done.err
     assert "SECRET" not in done.err
@@ -63,8 +69,14 @@ def test_name_of_a_report_stands_once_in_its_message(type_command: Type) -> None
     assert "invoices: invoices:" not in done.err
     lines = done.err.splitlines()
     assert any(line.startswith("invoices: Harvest refused the request (422") for line in lines)
-    assert any(line.startswith("invoice_messages: invoices: Harvest refused the request (422") for line in lines)
-    assert any(line.startswith("not loaded: invoices (account") and "): Harvest refused" in line for line in lines)
+    assert any(
+        line.startswith("invoice_messages: invoices: Harvest refused the request (422")
+        for line in lines
+    )
+    assert any(
+        line.startswith("not loaded: invoices (account") and "): Harvest refused" in line
+        for line in lines
+    )
 
 
 ROLES: dict[str, tuple[list[str], dict[str, str]]] = {
@@ -101,7 +113,9 @@ def test_verify_shows_progress_and_takes_reports(type_command: Type) -> None:
     account = tiny()
     with serving(account) as sandbox:
         assert type_command("--reports", "clients,tasks,time_entries", harvest=sandbox).code == 0
-        done = type_command("verify", "--reports", "tasks,time_entries", "--exclude", "tasks", harvest=sandbox)
+        done = type_command(
+            "verify", "--reports", "tasks,time_entries", "--exclude", "tasks", harvest=sandbox
+        )
         assert done.code == 0, done.err
         assert f"time_entries: {len(account.rows['time_entries'])} rows read" in done.err
         assert "comparing sums with Harvest's reports" in done.err
@@ -140,19 +154,21 @@ def test_spreadsheet_shows_what_csv_hands_on(type_command: Type) -> None:
         for client, name in zip(account.rows["clients"], FORMULAS, strict=False):
             account.update("clients", client, name=name, address="Größe;=1")
         assert type_command("--reports", "clients", harvest=sandbox).code == 0
-    names = (
-        'select name, address, -1 as number, -1.50::decimal(9, 2) as exact, -1e0 as rough, current_date as day, null as "=none"'
-    )
-    sql = f"{names} from clients order by id"
+    made = '-1 as number, -1.50::decimal(9, 2) as exact, -1e0 as rough, current_date as day, null as "=none"'
+    sql = f"select name, address, {made} from clients order by id"
     exact = type_command("show", sql, "--csv").out
     shown = type_command("show", sql, "--spreadsheet").out
-    assert shown.startswith("\ufeffname,"), "Excel reads what lacks the mark in the system's old encoding"
+    assert shown.startswith("\ufeffname,"), (
+        "Excel reads what lacks the mark in the system's old encoding"
+    )
     head, *rows = csv.reader(io.StringIO(shown.removeprefix("\ufeff")))
     told, *values = csv.reader(io.StringIO(exact))
     assert told[-1] == "=none"
     assert head == [*told[:-1], "'=none"]
     assert [row[0] for row in values] == FORMULAS[: len(rows)]
-    assert [row[:2] for row in rows] == [[f"'{name}", "Größe;'=1"] for name in FORMULAS[: len(rows)]]
+    assert [row[:2] for row in rows] == [
+        [f"'{name}", "Größe;'=1"] for name in FORMULAS[: len(rows)]
+    ]
     assert [row[2:] for row in rows] == [row[2:] for row in values]
     assert values[0][2:5] == ["-1", "-1.50", "-1.0"]
 
@@ -179,7 +195,11 @@ def test_output_that_is_not_utf_8(tmp_path: Path, encoding: str) -> None:
                 [sys.executable, str(SCRIPT), *arguments], cwd=tmp_path, env=env, stdin=subprocess.DEVNULL, capture_output=True,
                 check=False,
             )  # fmt: skip
-            return done.returncode, done.stdout.decode(encoding), without_announcement(done.stderr.decode(encoding))
+            return (
+                done.returncode,
+                done.stdout.decode(encoding),
+                without_announcement(done.stderr.decode(encoding)),
+            )
 
         assert typed("accounts")[:2] != (1, "")
         code, out, err = typed("accounts")
@@ -194,9 +214,15 @@ def test_output_that_is_not_utf_8(tmp_path: Path, encoding: str) -> None:
         assert (code, out.splitlines()[1]) == (0, f"{zoe} ? ?")
         assert "PYTHONUTF8=1" in err
         for_excel = subprocess.run(
-            [sys.executable, str(SCRIPT), "show", sql, "--spreadsheet"], cwd=tmp_path, env=env, capture_output=True, check=True
+            [sys.executable, str(SCRIPT), "show", sql, "--spreadsheet"],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            check=True,
         )
-        assert for_excel.stdout == "\ufeffname\r\nZoë → Ж\r\n".encode(), "whatever the output's encoding"
+        assert for_excel.stdout == "\ufeffname\r\nZoë → Ж\r\n".encode(), (
+            "whatever the output's encoding"
+        )
         assert without_announcement(for_excel.stderr.decode(encoding)) == ""
 
 

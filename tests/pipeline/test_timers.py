@@ -17,14 +17,18 @@ from harvest_source.settings import parse_since
 
 
 def ids_since(harvest: HandMade, since: str) -> list[tuple[int]]:
-    return sorted((row["id"],) for row in harvest.tables["time_entries"] if row["updated_at"] >= since)
+    return sorted(
+        (row["id"],) for row in harvest.tables["time_entries"] if row["updated_at"] >= since
+    )
 
 
 def start_timers(harvest: HandMade) -> tuple[int, int, str]:
     """Has the entry that changed first and the one that changed last run; returns their ids and an instant in between."""
     by_change = sorted(harvest.tables["time_entries"], key=lambda row: row["updated_at"])
     for entry in (by_change[0], by_change[-1]):
-        entry.update(is_running=True, timer_started_at=entry["updated_at"], hours=1.5, rounded_hours=2)
+        entry.update(
+            is_running=True, timer_started_at=entry["updated_at"], hours=1.5, rounded_hours=2
+        )
     return by_change[0]["id"], by_change[-1]["id"], by_change[len(by_change) // 2]["updated_at"]
 
 
@@ -36,7 +40,9 @@ def test_timer_not_changed_since_the_date_is_not_loaded(tmp_path: Path) -> None:
         part = Choice(since=parse_since("since", since))
         (result,) = sync_once(tmp_path, harvest, "time_entries", choice=part).results
         assert (result.error, result.verified) == (None, "part")
-        assert rows(tmp_path, "select id from time_entries order by id") == ids_since(harvest, since)
+        assert rows(tmp_path, "select id from time_entries order by id") == ids_since(
+            harvest, since
+        )
         (result,) = sync_once(tmp_path, harvest, "time_entries").results
         assert (result.error, result.total) == (None, 12)
         harvest.row("time_entries", old)["hours"] = 2.25
@@ -56,8 +62,14 @@ def test_timer_from_before_start_date_is_not_loaded(tmp_path: Path) -> None:
         harvest.requests.clear()
         (result,) = sync_once(tmp_path, harvest, "time_entries", start_date=start_date).results
         assert (result.error, result.verified, result.changed) == (None, "yes", 1)
-        assert rows(tmp_path, "select id from time_entries order by id") == ids_since(harvest, since)
-        of_timers = [asked.query["updated_since"] for asked in harvest.requests if "is_running" in asked.query]
+        assert rows(tmp_path, "select id from time_entries order by id") == ids_since(
+            harvest, since
+        )
+        of_timers = [
+            asked.query["updated_since"]
+            for asked in harvest.requests
+            if "is_running" in asked.query
+        ]
         assert of_timers == [since]
 
 
@@ -79,7 +91,9 @@ class Growing:
             return None
         if self.stops:
             for entry in (entry for entry in entries if entry["is_running"]):
-                self.harvest.change("time_entries", entry["id"], is_running=False, timer_started_at=None)
+                self.harvest.change(
+                    "time_entries", entry["id"], is_running=False, timer_started_at=None
+                )
         days = asked.query["from"], asked.query["to"]
         counted = [each for each in entries if days[0] <= each["spent_date"] <= days[1]]
         values = [
@@ -87,13 +101,20 @@ class Growing:
             for each in counted
             if self.holds_running_time or not each["is_running"]
         ]
-        total = sum((Decimal(str(value)) for value in values), Decimal(self.wrong_by if counted else 0))
-        return 200, f'{{"results": [{{"total_hours": {total}}}], "links": {{"next": null}}}}'.encode()
+        total = sum(
+            (Decimal(str(value)) for value in values), Decimal(self.wrong_by if counted else 0)
+        )
+        return (
+            200,
+            f'{{"results": [{{"total_hours": {total}}}], "links": {{"next": null}}}}'.encode(),
+        )
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("holds_running_time", [True, False])
-def test_verify_finds_nothing_wrong_while_timers_run(tmp_path: Path, *, holds_running_time: bool) -> None:
+def test_verify_finds_nothing_wrong_while_timers_run(
+    tmp_path: Path, *, holds_running_time: bool
+) -> None:
     """Hours grow between two looks, one timer stops, old entries have no rounded hours; a sum that is wrong is still found."""
 
     def verify(*, repairs: bool = True) -> tuple[Summary, ReportResult]:

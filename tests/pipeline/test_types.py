@@ -50,7 +50,9 @@ def test_numbers_stay_in_one_exact_column(tmp_path: Path, order: list[Any]) -> N
     for report, field in NUMBER_FIELDS.items():
         for column in (field, "brand_new_number"):
             found = dict(rows(tmp_path, f"select id, {column} from {report}"))
-            assert [found[each] for each in ids[report]] == [None if value is None else Decimal(str(value)) for value in order]
+            assert [found[each] for each in ids[report]] == [
+                None if value is None else Decimal(str(value)) for value in order
+            ]
             assert types_of(tmp_path, report)[column] == "DECIMAL(20,6)"
     assert doubled_columns(tmp_path) == []
 
@@ -60,11 +62,15 @@ def test_large_and_fine_numbers_lose_no_digit(tmp_path: Path) -> None:
     """Ids above 2^31, 99999999.99, 0.535; more than six decimals are rounded half-even and said once."""
     account = build_account(TINY, seed=5)
     with serving(account) as sandbox:
-        (entry, *_) = changed(account, "time_entries", [99999999.99, 0.535, 0.0000005, 0.0000015], "billable_rate")
+        (entry, *_) = changed(
+            account, "time_entries", [99999999.99, 0.535, 0.0000005, 0.0000015], "billable_rate"
+        )
         summary = sync_once(tmp_path, sandbox, "time_entries")
     found = rows(tmp_path, "select id, billable_rate from time_entries order by billable_rate")
     values = [value for _, value in found]
-    assert {Decimal("99999999.99"), Decimal("0.535"), Decimal(0), Decimal("0.000002")} <= set(values)
+    assert {Decimal("99999999.99"), Decimal("0.535"), Decimal(0), Decimal("0.000002")} <= set(
+        values
+    )
     assert entry > 2**31
     assert entry in {row_id for row_id, _ in found}
     assert summary.notes == ["values more than six decimals, rounded: time_entries.billable_rate"]
@@ -89,9 +95,14 @@ def test_undocumented_fields_become_columns_and_are_named_once(tmp_path: Path) -
     for report in reports:
         query = f"select brand_new_field, an_object__deep__er, a_flag from {report} where id = {ids[report]}"
         assert rows(tmp_path, query) == [("x", Decimal("1.5"), True)]
-        assert {f"{report}.brand_new_field", f"{report}.an_object__deep__er"} <= set(summary.new_fields)
+        assert {f"{report}.brand_new_field", f"{report}.an_object__deep__er"} <= set(
+            summary.new_fields
+        )
     assert again.new_fields == []
-    listed = rows(tmp_path, f"select n from clients__a_list where client_id = {ids['clients']} order by _dlt_list_idx")
+    listed = rows(
+        tmp_path,
+        f"select n from clients__a_list where client_id = {ids['clients']} order by _dlt_list_idx",
+    )
     assert listed == [(Decimal(1),), (Decimal("2.5"),)]
     kept = rows(tmp_path, f"select a_list from time_entries where id = {ids['time_entries']}")
     assert kept == [('[{"n": 1}, {"n": 2.5}]',)]
@@ -109,27 +120,35 @@ def test_keys_of_digits_only_are_text(tmp_path: Path) -> None:
 
 def types_of(folder: Path, table: str) -> dict[str, str]:
     """Returns the columns of a table with their types, dlt's own left out."""
-    query = (
-        f"select column_name, data_type from information_schema.columns where table_schema = 'harvest' and table_name = '{table}'"
-    )
+    where = f"table_schema = 'harvest' and table_name = '{table}'"
+    query = f"select column_name, data_type from information_schema.columns where {where}"
     return {name: kind for name, kind in rows(folder, query) if not name.startswith("_dlt")}
 
 
 def doubled_columns(folder: Path) -> list[tuple[Any, ...]]:
     """Returns the columns that dlt makes where a value is of another type than the ones before."""
-    return rows(folder, "select table_name, column_name from information_schema.columns where contains(column_name, '__v_')")
+    return rows(
+        folder,
+        "select table_name, column_name from information_schema.columns where contains(column_name, '__v_')",
+    )
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("shapes", [({"a": 1}, [1, 2], "word"), ([1, 2], "word", {"a": 1}), ("word", {"a": 1}, [1, 2])])
-def test_field_that_changes_its_shape_loses_nothing_and_stops_nothing(tmp_path: Path, shapes: tuple[Any, ...]) -> None:
+@pytest.mark.parametrize(
+    "shapes", [({"a": 1}, [1, 2], "word"), ([1, 2], "word", {"a": 1}), ("word", {"a": 1}, [1, 2])]
+)
+def test_field_that_changes_its_shape_loses_nothing_and_stops_nothing(
+    tmp_path: Path, shapes: tuple[Any, ...]
+) -> None:
     """An undocumented field that is an object, a list and a word, within one run and from run to run."""
     reports = ("clients", "expenses")
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         for shift in range(2):
             harvest.now = f"2026-07-0{2 + shift}T00:00:00Z"
             for report, place in itertools.product(reports, range(3)):
-                harvest.change(report, harvest.tables[report][place]["id"], new=shapes[(place + shift) % 3])
+                harvest.change(
+                    report, harvest.tables[report][place]["id"], new=shapes[(place + shift) % 3]
+                )
             for result in sync_once(tmp_path, harvest, *reports).results:
                 assert (result.error, result.total) == (None, len(harvest.tables[result.report]))
         for result in sync_once(tmp_path, harvest, *reports).results:
@@ -140,12 +159,17 @@ def test_field_that_changes_its_shape_loses_nothing_and_stops_nothing(tmp_path: 
 
 def test_undocumented_list_of_the_company_is_loaded(tmp_path: Path) -> None:
     """The one report without a key has lists, too, once Harvest adds one."""
-    with HandMade(company={**like("company", 0), "offices": [{"town": "Bern"}, {"town": "Genève"}]}) as harvest:
+    with HandMade(
+        company={**like("company", 0), "offices": [{"town": "Bern"}, {"town": "Genève"}]}
+    ) as harvest:
         for _ in range(2):
             summary = sync_once(tmp_path, harvest, "company")
             assert [result.error for result in summary.results] == [None]
         assert [result.changed for result in summary.results] == [0]
-    assert rows(tmp_path, "select town from company__offices order by _dlt_list_idx") == [("Bern",), ("Genève",)]
+    assert rows(tmp_path, "select town from company__offices order by _dlt_list_idx") == [
+        ("Bern",),
+        ("Genève",),
+    ]
 
 
 def test_undocumented_field_named_as_our_own_column_removes_no_row(tmp_path: Path) -> None:
@@ -157,7 +181,9 @@ def test_undocumented_field_named_as_our_own_column_removes_no_row(tmp_path: Pat
         for result in sync_once(tmp_path, harvest, *reports).results:
             assert (result.error, result.total) == (None, 3)
     for report in reports:
-        assert rows(tmp_path, f"select distinct account_id, count(*) from {report} group by 1") == [(77, 3)]
+        assert rows(tmp_path, f"select distinct account_id, count(*) from {report} group by 1") == [
+            (77, 3)
+        ]
 
 
 def test_amounts_lose_no_digit_in_any_kind_of_table(tmp_path: Path) -> None:
@@ -184,10 +210,14 @@ def test_more_than_six_decimals_are_rounded_half_even_and_said_once(tmp_path: Pa
     fields = {"expenses": "total_cost", "invoices": "amount"}
     with by_hand(users=2, invoices=4, entries=1) as harvest:
         for report, field in fields.items():
-            for record, amount in zip(harvest.tables[report], (0.0000005, 0.0000015, 2.00000049, 1 / 3), strict=False):
+            for record, amount in zip(
+                harvest.tables[report], (0.0000005, 0.0000015, 2.00000049, 1 / 3), strict=False
+            ):
                 record[field] = amount
         summary = sync_once(tmp_path, harvest, *fields)
-        assert summary.notes == ["values more than six decimals, rounded: expenses.total_cost, invoices.amount"]
+        assert summary.notes == [
+            "values more than six decimals, rounded: expenses.total_cost, invoices.amount"
+        ]
         for result in sync_once(tmp_path, harvest, *fields).results:
             assert (result.new, result.changed) == (0, 0)
     for report, field in fields.items():

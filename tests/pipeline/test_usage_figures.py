@@ -18,7 +18,13 @@ dlt.pipeline("any", destination="duckdb", pipelines_dir="state").run([{"a": 1}],
 
 def environment(endpoint: UsageEndpoint, folder: Path, **more: str) -> dict[str, str]:
     """Returns the environment of a user without settings, the address of the figures aside."""
-    return {**bare_environment(), "HOME": str(folder), **endpoint.variables, "PYTHONPATH": str(ROOT), **more}
+    return {
+        **bare_environment(),
+        "HOME": str(folder),
+        **endpoint.variables,
+        "PYTHONPATH": str(ROOT),
+        **more,
+    }
 
 
 @pytest.mark.parametrize("wanted", [False, True], ids=["fresh", "switched on in the folder"])
@@ -27,7 +33,9 @@ def test_command_sends_no_usage_figures_from_any_folder(wanted: bool, tmp_path: 
     if wanted:
         switch_on(tmp_path)
     with UsageEndpoint() as endpoint:
-        done = command(tmp_path, "--demo", "--reports", "roles", env=environment(endpoint, tmp_path))
+        done = command(
+            tmp_path, "--demo", "--reports", "roles", env=environment(endpoint, tmp_path)
+        )
     assert (done.returncode, endpoint.asked) == (0, 0), done.stderr
     assert list(tmp_path.rglob(".anonymous_id")) == [], "a number that dlt would send along"
 
@@ -59,7 +67,14 @@ def test_library_sends_usage_figures_only_where_the_user_says_so(
         switch_on(tmp_path)
     with UsageEndpoint() as endpoint:
         env = environment(endpoint, tmp_path, **variables)
-        subprocess.run([sys.executable, "-c", LIBRARY], cwd=tmp_path, env=env, check=True, timeout=120, stdin=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-c", LIBRARY],
+            cwd=tmp_path,
+            env=env,
+            check=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+        )
     assert (endpoint.asked > 0) is sends
 
 
@@ -77,4 +92,7 @@ def test_schedules_that_can_set_a_variable_switch_the_usage_figures_off() -> Non
         "github-actions.yml": 'RUNTIME__DLTHUB_TELEMETRY: "false"',
     }
     for name, line in lines.items():
-        assert line in [each.strip() for each in (ROOT / "schedules" / name).read_text(encoding="utf-8").splitlines()], name
+        assert line in [
+            each.strip()
+            for each in (ROOT / "schedules" / name).read_text(encoding="utf-8").splitlines()
+        ], name

@@ -27,7 +27,17 @@ def verify(folder: Path, sandbox: Sandbox, *, repairs: bool = True) -> Summary:
     return sync(make_pipeline(folder), source, repairs=repairs, totals=True)
 
 
-NO_HOURS = ("1e999998", "-1e14", "NaN", "Infinity", '"abc"', "null", "true", "[1]", "1" + 2000 * "0")
+NO_HOURS = (
+    "1e999998",
+    "-1e14",
+    "NaN",
+    "Infinity",
+    '"abc"',
+    "null",
+    "true",
+    "[1]",
+    "1" + 2000 * "0",
+)
 
 
 @pytest.mark.parametrize("hours", NO_HOURS, ids=range(len(NO_HOURS)))
@@ -35,7 +45,10 @@ def test_number_of_harvests_report_that_is_none_is_refused(hours: str) -> None:
     """A sum with it is no sum, and the longest would be printed in a million digits."""
     row = parse_exact(b'{"total_hours": %b}' % hours.encode())
     (hours_of_entries,) = (total for total in TOTALS if total.table == "time_entries")
-    with pytest.raises(RefusedError, match=r"^Harvest sent a total_hours of time_entries that is no number, or too large"):
+    with pytest.raises(
+        RefusedError,
+        match=r"^Harvest sent a total_hours of time_entries that is no number, or too large",
+    ):
         hours_of_entries.reported(row)
     with pytest.raises(RefusedError):
         hours_of_entries.reported({})
@@ -48,8 +61,14 @@ def test_sums_that_cannot_be_compared_are_told_in_a_line(tmp_path: Path) -> None
         body = b'{"results": [{"total_hours": 1e999998}], "links": {}}'
         sandbox.faults.append(Fault(path=REPORT, status=200, body=body, times=None))
         told = verify(tmp_path, sandbox)
-    (note,) = (note for note in told.notes if note.startswith(f"sums of account {account.id} are not compared"))
-    assert note.endswith("Harvest sent a total_hours of time_entries that is no number, or too large for one")
+    (note,) = (
+        note
+        for note in told.notes
+        if note.startswith(f"sums of account {account.id} are not compared")
+    )
+    assert note.endswith(
+        "Harvest sent a total_hours of time_entries that is no number, or too large for one"
+    )
 
 
 @pytest.mark.long
@@ -70,11 +89,15 @@ def test_quiet_changes_are_told_and_then_repaired(tmp_path: Path) -> None:
         assert told.exit_code == 1
         differing = {"time_entries", "invoice_payments", "invoices"}
         assert {each.report for each in told.results if each.error} == differing
-        assert {each.report for each in told.results if each.verified.startswith("no: ")} == differing
+        assert {
+            each.report for each in told.results if each.verified.startswith("no: ")
+        } == differing
         assert any("sum of rounded_hours is" in note for note in told.notes)
         assert rows(tmp_path, "select sum(rounded_hours) from time_entries") == before
         repaired = verify(tmp_path, sandbox)
         assert [each.error for each in repaired.results if each.error] == []
-        assert {each.report: each.verified for each in repaired.results}["time_entries"] == "repaired 20"
+        assert {each.report: each.verified for each in repaired.results}[
+            "time_entries"
+        ] == "repaired 20"
         assert_equal(tmp_path, sandbox, *NAMES)
         assert verify(tmp_path, sandbox, repairs=False).exit_code == 0

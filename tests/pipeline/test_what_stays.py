@@ -26,7 +26,9 @@ def long(*options: str) -> Any:
 def planted() -> Account:
     """Returns an account with rows of lists and of children that can be searched for."""
     account = keyed()
-    account.rows["invoice_messages"][next(iter(account.rows["invoice_messages"]))]["subject"] = MESSAGE
+    account.rows["invoice_messages"][next(iter(account.rows["invoice_messages"]))]["subject"] = (
+        MESSAGE
+    )
     return account
 
 
@@ -37,7 +39,9 @@ def kept() -> set[str]:
     return {text for text in PLANTED if text.encode() in held}
 
 
-@pytest.mark.parametrize("options", [(), long("--full-refresh"), long("--since", "2020-01-01")], ids=" ".join)
+@pytest.mark.parametrize(
+    "options", [(), long("--full-refresh"), long("--since", "2020-01-01")], ids=" ".join
+)
 def test_nothing_stays_of_a_complete_run(type_command: Type, options: tuple[str, ...]) -> None:
     with serving(planted()) as sandbox:
         assert type_command(*REPORTS, *options, harvest=sandbox).code == 0
@@ -64,7 +68,9 @@ def test_nothing_stays_of_a_comparison_that_loads_nothing(type_command: Type) ->
     account = planted()
     with serving(account) as sandbox:
         assert type_command(*REPORTS, harvest=sandbox).code == 0
-        account.rows["invoice_messages"][next(iter(account.rows["invoice_messages"]))]["body"] = f"{MESSAGE} once more"
+        account.rows["invoice_messages"][next(iter(account.rows["invoice_messages"]))]["body"] = (
+            f"{MESSAGE} once more"
+        )
         done = type_command("verify", "--no-repair", *REPORTS, harvest=sandbox)
         assert done.code == 1
         assert "1 rows differ" in done.err

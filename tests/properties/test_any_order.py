@@ -16,9 +16,20 @@ from support import TOKEN, stop_timers, sync_once
 from harvest_sandbox import Fault, Sandbox, Size, build_account
 from harvest_source.errors import HarvestError
 
-NAMES = ("time_entries", "expenses", "invoices", "invoice_payments", "projects", "user_assignments", "project_assignments")
+NAMES = (
+    "time_entries",
+    "expenses",
+    "invoices",
+    "invoice_payments",
+    "projects",
+    "user_assignments",
+    "project_assignments",
+)
 TINY = Size(projects=5, users=4, invoices=8, estimates=2, time_entries=40, expenses=12, clients=3)
-COPIES = ("user_assignment__", "task_assignment__")  # inside entries and expenses, whose change time does not move with them
+COPIES = (
+    "user_assignment__",
+    "task_assignment__",
+)  # inside entries and expenses, whose change time does not move with them
 KINDS = st.sampled_from(["time_entries", "expenses", "invoices", "projects", "user_assignments"])
 PICK = st.integers(min_value=0, max_value=10_000)
 
@@ -59,7 +70,9 @@ class AnyOrder(RuleBasedStateMachine):
     def edit(self, report: str, pick: int) -> None:
         row_id = self.pick(report, pick)
         if row_id is not None:
-            note = {"user_assignments": {"hourly_rate": pick / 100}}.get(report, {"notes": f"edit {pick}"})
+            note = {"user_assignments": {"hourly_rate": pick / 100}}.get(
+                report, {"notes": f"edit {pick}"}
+            )
             self.account.update(report, row_id, **note)
 
     @rule(report=st.sampled_from(["time_entries", "expenses"]), pick=PICK)
@@ -80,7 +93,9 @@ class AnyOrder(RuleBasedStateMachine):
     def start_timer(self, pick: int) -> None:
         entry = self.pick("time_entries", pick)
         if entry is not None:
-            self.account.update("time_entries", entry, is_running=True, timer_started_at="2026-11-20T08:00:00Z")
+            self.account.update(
+                "time_entries", entry, is_running=True, timer_started_at="2026-11-20T08:00:00Z"
+            )
 
     @rule(pick=PICK)
     def change_a_payment_quietly(self, pick: int) -> None:
@@ -104,9 +119,15 @@ class AnyOrder(RuleBasedStateMachine):
         if row_id is not None:
             self.account.update("user_assignments", row_id, is_active=False)
 
-    @rule(report=KINDS, status=st.sampled_from([403, 429, 500, 503]), after=st.integers(min_value=0, max_value=2))
+    @rule(
+        report=KINDS,
+        status=st.sampled_from([403, 429, 500, 503]),
+        after=st.integers(min_value=0, max_value=2),
+    )
     def fail(self, report: str, status: int, after: int) -> None:
-        self.sandbox.faults.append(Fault(path=rf"/{report}$", kind="status", status=status, times=1, after=after))
+        self.sandbox.faults.append(
+            Fault(path=rf"/{report}$", kind="status", status=status, times=1, after=after)
+        )
 
     @rule()
     def run_once(self) -> None:
@@ -115,7 +136,9 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(after=st.integers(min_value=0, max_value=30))
     def interrupted_run(self, after: int) -> None:
-        self.sandbox.faults.append(Fault(path=r"^/v2/", kind="status", status=401, times=None, after=after))
+        self.sandbox.faults.append(
+            Fault(path=r"^/v2/", kind="status", status=401, times=None, after=after)
+        )
         try:
             self.sync()
         except HarvestError:

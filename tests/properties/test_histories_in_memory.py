@@ -33,11 +33,35 @@ from harvest_source.signin.auth import PersonalToken
 
 TINY = Size(projects=4, users=3, invoices=6, estimates=2, time_entries=20, expenses=8, clients=3)
 COPIES = {
-    "time_entries": ("user_assignment__", "task_assignment__", "client__", "project__", "task__", "user__", "invoice__"),
-    "expenses": ("user_assignment__", "client__", "project__", "user__", "invoice__", "expense_category__"),
+    "time_entries": (
+        "user_assignment__",
+        "task_assignment__",
+        "client__",
+        "project__",
+        "task__",
+        "user__",
+        "invoice__",
+    ),
+    "expenses": (
+        "user_assignment__",
+        "client__",
+        "project__",
+        "user__",
+        "invoice__",
+        "expense_category__",
+    ),
 }  # of other rows, whose change time does not move with them
 Values = list[tuple[str, Any]]
-LISTS = ("time_entries", "expenses", "invoices", "projects", "clients", "user_assignments", "task_assignments", "tasks")
+LISTS = (
+    "time_entries",
+    "expenses",
+    "invoices",
+    "projects",
+    "clients",
+    "user_assignments",
+    "task_assignments",
+    "tasks",
+)
 HISTORIES = 25  # of one test
 STEPS = 10
 HALF = 0.5
@@ -49,22 +73,37 @@ class World:
     def __init__(self, seed: int, folder: Path) -> None:
         self.random = random.Random(seed)  # noqa: S311 - chooses steps
         self.folder = folder
-        self.accounts = [build_account(TINY, seed=seed + number) for number in range(self.random.choice((1, 1, 2)))]
+        self.accounts = [
+            build_account(TINY, seed=seed + number)
+            for number in range(self.random.choice((1, 1, 2)))
+        ]
         for number, account in enumerate(self.accounts):
             account.id += number
             stop_timers(account)
         self.sandbox = NearSandbox(self.accounts, token=TOKEN)
         self.store = Store()
         self.near = NearConnections(self.sandbox)
-        self.names = self.random.choice((NAMES, NAMES, ("time_entries", "invoices", "invoice_payments", "projects")))
+        self.names = self.random.choice(
+            (NAMES, NAMES, ("time_entries", "invoices", "invoice_payments", "projects"))
+        )
         self.settings = {
             "assignments": self.random.choice(("account", "account", "project")),
             "deleted_rows": self.random.choice(("remove", "remove", "keep")),
         }
-        self.client = self.make_client() if self.random.random() < HALF else None  # one for all runs, as one source object has
+        self.client = (
+            self.make_client() if self.random.random() < HALF else None
+        )  # one for all runs, as one source object has
         self.log: list[str] = []
         self.steps: tuple[Callable[[], str], ...] = (
-            *(self.edit, self.edit, self.insert, self.delete, self.move, self.change_quietly, self.fail),
+            *(
+                self.edit,
+                self.edit,
+                self.insert,
+                self.delete,
+                self.move,
+                self.change_quietly,
+                self.fail,
+            ),
             *(self.come_late, self.go_quietly),
             *(self.run_once, self.run_once, self.run_since, self.refresh, self.refused),
             *(self.killed_in_reading, self.killed_in_loading),
@@ -73,17 +112,31 @@ class World:
     def connection(self, choice: Choice | None = None, **changes: Any) -> Connection:
         """Returns a way to the sandbox."""
         settings = make_settings(self.sandbox, **self.settings, **changes)
-        return Connection(settings, PersonalToken(TOKEN), self.client or self.make_client(), (), choice or Choice())
+        return Connection(
+            settings,
+            PersonalToken(TOKEN),
+            self.client or self.make_client(),
+            (),
+            choice or Choice(),
+        )
 
     def make_client(self) -> HarvestClient:
         """Returns a client that never waits."""
         clock = FastClock()
         budgets = Budgets(clock, Limit(1_000_000, 15), Limit(1_000_000, 900))
-        return HarvestClient(make_settings(self.sandbox), PersonalToken(TOKEN), clock, budgets, self.near)
+        return HarvestClient(
+            make_settings(self.sandbox), PersonalToken(TOKEN), clock, budgets, self.near
+        )
 
     def run(self, choice: Choice | None = None, *, sweep_days: int = 7, **options: Any) -> Summary:
         """Runs once."""
-        return run_in_memory(self.store, self.connection(choice, sweep_days=sweep_days), self.folder, self.names, **options)
+        return run_in_memory(
+            self.store,
+            self.connection(choice, sweep_days=sweep_days),
+            self.folder,
+            self.names,
+            **options,
+        )
 
     def step(self) -> None:
         """Does one thing at random."""
@@ -105,7 +158,11 @@ class World:
                 "clients": {"address": f"Street {self.random.randrange(1000)}"},
                 "tasks": {"default_hourly_rate": self.random.randrange(100) / 4},
             }
-            account.update(report, row_id, **changes.get(report, {"notes": f"edit {self.random.randrange(1000)}"}))
+            account.update(
+                report,
+                row_id,
+                **changes.get(report, {"notes": f"edit {self.random.randrange(1000)}"}),
+            )
         return f"edit {report} {row_id}"
 
     def insert(self) -> str:
@@ -125,14 +182,20 @@ class World:
         """Moves an entry to another day."""
         account, report, row_id = self._pick("time_entries", "expenses")
         if row_id is not None:
-            account.update(report, row_id, spent_date=f"2026-0{self.random.randint(1, 9)}-1{self.random.randint(0, 9)}")
+            account.update(
+                report,
+                row_id,
+                spent_date=f"2026-0{self.random.randint(1, 9)}-1{self.random.randint(0, 9)}",
+            )
         return f"move {report} {row_id}"
 
     def change_quietly(self) -> str:
         """Changes a payment, of which no list tells."""
         account, _, row_id = self._pick("invoice_payments")
         if row_id is not None:
-            account.rows["invoice_payments"][row_id]["notes"] = f"quiet {self.random.randrange(1000)}"
+            account.rows["invoice_payments"][row_id]["notes"] = (
+                f"quiet {self.random.randrange(1000)}"
+            )
         return f"change payment {row_id} quietly"
 
     def come_late(self) -> str:
@@ -154,7 +217,9 @@ class World:
         """Has some requests fail."""
         report, status = self.random.choice(LISTS), self.random.choice((403, 429, 500, 503, 422))
         times, after = self.random.choice((1, 9)), self.random.randint(0, 2)
-        self.sandbox.faults.append(Fault(path=rf"/{report}$", kind="status", status=status, times=times, after=after))
+        self.sandbox.faults.append(
+            Fault(path=rf"/{report}$", kind="status", status=status, times=times, after=after)
+        )
         return f"fail {report} {status} {times} {after}"
 
     def run_once(self) -> str:
@@ -180,7 +245,9 @@ class World:
     def refused(self) -> str:
         """Runs with a token that is refused in between."""
         after = self.random.randint(0, 40)
-        self.sandbox.faults.append(Fault(path=r"^/v2/", kind="status", status=401, times=None, after=after))
+        self.sandbox.faults.append(
+            Fault(path=r"^/v2/", kind="status", status=401, times=None, after=after)
+        )
         try:
             self.run()
         except HarvestError:
@@ -243,13 +310,20 @@ class World:
 
         here = [told(row, copies) for row in self.rows_of(account, report)]
         there = [told(flat(record), copies) for record in self._records(account, report)]
-        assert Counter(map(tuple, here)) == Counter(map(tuple, there)), (report.name, self.differing(here, there), self.log)
+        assert Counter(map(tuple, here)) == Counter(map(tuple, there)), (
+            report.name,
+            self.differing(here, there),
+            self.log,
+        )
 
     @staticmethod
     def differing(here: list[Values], there: list[Values]) -> list[Any]:
         """Returns the values that only one side has, of the first rows."""
         rows, others = Counter(map(tuple, here)), Counter(map(tuple, there))
-        return [sorted({*one} ^ {*other}) for one, other in zip(rows - others, others - rows, strict=False)][:3]
+        return [
+            sorted({*one} ^ {*other})
+            for one, other in zip(rows - others, others - rows, strict=False)
+        ][:3]
 
 
 def told(row: Json, copies: tuple[str, ...]) -> Values:
@@ -257,7 +331,10 @@ def told(row: Json, copies: tuple[str, ...]) -> Values:
     return sorted(
         (name, comparable(Decimal(repr(value)) if isinstance(value, float) else value))
         for name, value in row.items()
-        if value is not None and name != "account_id" and not isinstance(value, list) and not name.startswith(copies)
+        if value is not None
+        and name != "account_id"
+        and not isinstance(value, list)
+        and not name.startswith(copies)
     )
 
 
@@ -268,7 +345,9 @@ def assert_history_ends_equal(seed: int) -> None:
         for _ in range(STEPS):
             world.step()
         world.sandbox.faults.clear()
-        world.store.kept.pop(LOOKED, None)  # a day later: a late row beside a deletion is found by the look at the whole list
+        world.store.kept.pop(
+            LOOKED, None
+        )  # a day later: a late row beside a deletion is found by the look at the whole list
         for _ in range(2):  # the first run finds what is gone, the second what that left behind
             summary = world.run(sweep_days=0, accept_deletions=True)
         assert [result.error for result in summary.results if result.error] == [], (seed, world.log)

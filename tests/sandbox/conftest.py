@@ -23,13 +23,19 @@ class Api:
         self.account = account
         self.session = requests.Session()
         self.session.headers.update(
-            {"Authorization": f"Bearer {token}", "Harvest-Account-Id": str(account.id), "User-Agent": "tests (t@example.com)"}
+            {
+                "Authorization": f"Bearer {token}",
+                "Harvest-Account-Id": str(account.id),
+                "User-Agent": "tests (t@example.com)",
+            }
         )
 
     def get(self, path: str, **params: Any) -> requests.Response:
         """Send one request; `path` may be a link."""
         url = path if path.startswith("http") else self.sandbox.api_url + path
-        return self.session.get(url, params={name.rstrip("_"): value for name, value in params.items()}, timeout=10)
+        return self.session.get(
+            url, params={name.rstrip("_"): value for name, value in params.items()}, timeout=10
+        )
 
     def json(self, path: str, **params: Any) -> Any:
         """Return a successful answer's content."""

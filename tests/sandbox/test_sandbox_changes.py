@@ -31,11 +31,15 @@ def first(account: Account, report: str) -> Any:
 
 def related(account: Account, report: str, field: str, key: int) -> list[Any]:
     """Return the keys of the rows whose nested object is a certain one."""
-    return [each for each, row in account.rows[report].items() if row[field] and row[field]["id"] == key]
+    return [
+        each for each, row in account.rows[report].items() if row[field] and row[field]["id"] == key
+    ]
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_a_row_can_be_inserted_updated_and_deleted_in_every_table(account: Account, report: str) -> None:
+def test_a_row_can_be_inserted_updated_and_deleted_in_every_table(
+    account: Account, report: str
+) -> None:
     before = len(account.rows[report])
     if report == "teammates":
         account.delete(report, first(account, report))
@@ -49,14 +53,18 @@ def test_a_row_can_be_inserted_updated_and_deleted_in_every_table(account: Accou
     if report != "teammates":
         assert (row["created_at"], row["updated_at"]) == (NOW, NOW)
         assert row["id"] == max(account.rows[report])
-    assert not [name for name in ("client", "project", "user", "task") if name in row and row[name] is None]
+    assert not [
+        name for name in ("client", "project", "user", "task") if name in row and row[name] is None
+    ]
     account.update(report, key)
     account.delete(report, key)
     assert key not in account.rows[report]
 
 
 @pytest.mark.parametrize("report", [report for report in REPORTS if report != "teammates"])
-def test_an_update_moves_updated_at_unless_it_is_quiet(account: Account, clock: Clock, report: str) -> None:
+def test_an_update_moves_updated_at_unless_it_is_quiet(
+    account: Account, clock: Clock, report: str
+) -> None:
     key = first(account, report)
     old = account.rows[report][key]["updated_at"]
     account.update(report, key, quiet=True)
@@ -70,11 +78,15 @@ def test_an_inserted_pattern_gets_an_id_of_its_own(account: Account) -> None:
     row = account.insert("clients", pattern, name="Copy")
     assert row["id"] != pattern["id"]
     assert (row["name"], row["currency"], row["created_at"]) == ("Copy", pattern["currency"], NOW)
-    given_id = account.insert("clients", {"id": 77, "name": "Given", "updated_at": "2020-01-01T00:00:00Z"})
+    given_id = account.insert(
+        "clients", {"id": 77, "name": "Given", "updated_at": "2020-01-01T00:00:00Z"}
+    )
     assert (given_id["id"], given_id["updated_at"]) == (77, "2020-01-01T00:00:00Z")
 
 
-def test_a_renamed_client_is_renamed_in_nested_copies_while_they_stand_still(api: Api, account: Account) -> None:
+def test_a_renamed_client_is_renamed_in_nested_copies_while_they_stand_still(
+    api: Api, account: Account
+) -> None:
     client = next(row["client"]["id"] for row in account.rows["time_entries"].values())
     entry = api.json("time_entries", client_id=client)["time_entries"][0]
     account.update("clients", client, name="Renamed")
@@ -90,12 +102,17 @@ def test_a_changed_assignment_shows_in_entries_but_moves_no_project(account: Acc
     account.update("user_assignments", key, hourly_rate=12.5)
     entries = related(account, "time_entries", "user_assignment", key)
     assert entries
-    assert all(account.rows["time_entries"][entry]["user_assignment"]["hourly_rate"] == 12.5 for entry in entries)
+    assert all(
+        account.rows["time_entries"][entry]["user_assignment"]["hourly_rate"] == 12.5
+        for entry in entries
+    )
     assert project["updated_at"] == old
 
 
 def test_deleting_a_project_takes_its_work_but_no_invoice(account: Account) -> None:
-    project = next(row["project"]["id"] for row in account.rows["time_entries"].values() if row["is_billed"])
+    project = next(
+        row["project"]["id"] for row in account.rows["time_entries"].values() if row["is_billed"]
+    )
     invoices = len(account.rows["invoices"])
     account.delete("projects", project)
     for report in ("time_entries", "expenses", "user_assignments", "task_assignments"):
@@ -104,21 +121,29 @@ def test_deleting_a_project_takes_its_work_but_no_invoice(account: Account) -> N
     assert len(account.rows["invoices"]) == invoices
 
 
-def test_deleting_an_invoice_takes_payments_and_messages_and_frees_its_work(account: Account) -> None:
+def test_deleting_an_invoice_takes_payments_and_messages_and_frees_its_work(
+    account: Account,
+) -> None:
     invoice = next(parent for parent in account.parents["invoice_payments"].values())
     entries = related(account, "time_entries", "invoice", invoice)
     account.delete("invoices", invoice)
-    assert invoice not in set(account.parents["invoice_payments"].values()) | set(account.parents["invoice_messages"].values())
+    assert invoice not in set(account.parents["invoice_payments"].values()) | set(
+        account.parents["invoice_messages"].values()
+    )
     assert set(account.parents["invoice_messages"]) == set(account.rows["invoice_messages"])
     for key in entries:
         entry = account.rows["time_entries"][key]
         assert (entry["invoice"], entry["is_billed"], entry["updated_at"]) == (None, False, NOW)
 
 
-def test_deleting_a_user_takes_rates_assignments_and_places_in_teams_and_roles(account: Account) -> None:
+def test_deleting_a_user_takes_rates_assignments_and_places_in_teams_and_roles(
+    account: Account,
+) -> None:
     user = next(mate for _, mate in account.rows["teammates"])
     account.delete("users", user)
-    assert user not in set(account.parents["billable_rates"].values()) | set(account.parents["cost_rates"].values())
+    assert user not in set(account.parents["billable_rates"].values()) | set(
+        account.parents["cost_rates"].values()
+    )
     assert related(account, "user_assignments", "user", user) == []
     assert all(user not in key for key in account.rows["teammates"])
     assert all(user not in role["user_ids"] for role in account.rows["roles"].values())
@@ -132,7 +157,12 @@ def test_deleting_a_role_unlinks_its_users(account: Account) -> None:
 
 def test_harvest_would_refuse_to_delete_what_is_in_use(account: Account) -> None:
     entry = account.rows["time_entries"][first(account, "time_entries")]
-    for report, field in (("clients", "client"), ("users", "user"), ("tasks", "task"), ("task_assignments", "task_assignment")):
+    for report, field in (
+        ("clients", "client"),
+        ("users", "user"),
+        ("tasks", "task"),
+        ("task_assignments", "task_assignment"),
+    ):
         assert not account.may_delete(report, entry[field]["id"])
     assert account.may_delete("projects", entry["project"]["id"])
     assert account.may_delete("clients", account.insert("clients")["id"])
@@ -140,7 +170,9 @@ def test_harvest_would_refuse_to_delete_what_is_in_use(account: Account) -> None
 
 def test_a_payment_moves_its_invoice_to_the_second(account: Account, clock: Clock) -> None:
     invoice = next(
-        row for row in account.rows["invoices"].values() if row["state"] == "open" and row["due_amount"] == row["amount"]
+        row
+        for row in account.rows["invoices"].values()
+        if row["state"] == "open" and row["due_amount"] == row["amount"]
     )
     payment = account.insert("invoice_payments", invoice_id=invoice["id"], amount=5)
     assert invoice["due_amount"] == pytest.approx(invoice["amount"] - 5)
@@ -148,7 +180,11 @@ def test_a_payment_moves_its_invoice_to_the_second(account: Account, clock: Cloc
     assert invoice["state"] == "open"
     clock.advance(1)
     rest = account.insert("invoice_payments", parent=invoice["id"], amount=invoice["due_amount"])
-    assert (invoice["due_amount"], invoice["state"], invoice["paid_date"]) == (0, "paid", rest["paid_date"])
+    assert (invoice["due_amount"], invoice["state"], invoice["paid_date"]) == (
+        0,
+        "paid",
+        rest["paid_date"],
+    )
     account.update("invoice_payments", rest["id"], amount=1)
     assert invoice["state"] == "open"
     clock.advance(1)
@@ -157,7 +193,9 @@ def test_a_payment_moves_its_invoice_to_the_second(account: Account, clock: Cloc
     assert invoice["updated_at"] == "2025-06-30T17:00:01Z"
 
 
-def test_a_message_that_changes_the_state_moves_its_parent_and_a_reminder_does_not(account: Account) -> None:
+def test_a_message_that_changes_the_state_moves_its_parent_and_a_reminder_does_not(
+    account: Account,
+) -> None:
     draft = next(row for row in account.rows["invoices"].values() if row["state"] == "draft")
     old = draft["updated_at"]
     account.insert("invoice_messages", invoice_id=draft["id"], reminder=True)
@@ -171,9 +209,20 @@ def test_a_message_that_changes_the_state_moves_its_parent_and_a_reminder_does_n
 
 def test_new_lines_give_a_new_amount(account: Account) -> None:
     invoice = account.insert("invoices")
-    line = {"quantity": 2, "unit_price": 50.0, "amount": 100.0, "taxed": True, "taxed2": False, "project": None}
+    line = {
+        "quantity": 2,
+        "unit_price": 50.0,
+        "amount": 100.0,
+        "taxed": True,
+        "taxed2": False,
+        "project": None,
+    }
     account.update("invoices", invoice["id"], line_items=[line], tax=19.0, discount=10)
-    assert (invoice["amount"], invoice["due_amount"], invoice["discount_amount"]) == (107.1, 107.1, 10.0)
+    assert (invoice["amount"], invoice["due_amount"], invoice["discount_amount"]) == (
+        107.1,
+        107.1,
+        10.0,
+    )
 
 
 def test_new_hours_are_rounded_and_stored(account: Account) -> None:
@@ -185,11 +234,16 @@ def test_new_hours_are_rounded_and_stored(account: Account) -> None:
 
 def test_a_new_entry_follows_user_and_project(account: Account) -> None:
     assignment = list(account.rows["user_assignments"].values())[7]
-    entry = account.insert("time_entries", user_id=assignment["user"]["id"], project_id=assignment["project"]["id"])
+    entry = account.insert(
+        "time_entries", user_id=assignment["user"]["id"], project_id=assignment["project"]["id"]
+    )
     project = account.rows["projects"][assignment["project"]["id"]]
     assert entry["client"] == project["client"]
     assert entry["user_assignment"]["id"] == assignment["id"]
-    assert account.rows["task_assignments"][entry["task_assignment"]["id"]]["project"]["id"] == project["id"]
+    assert (
+        account.rows["task_assignments"][entry["task_assignment"]["id"]]["project"]["id"]
+        == project["id"]
+    )
 
 
 def test_a_project_of_another_client_takes_its_entries_along(account: Account) -> None:
@@ -201,9 +255,13 @@ def test_a_project_of_another_client_takes_its_entries_along(account: Account) -
 
 
 def test_a_new_rate_ends_the_one_before_and_replaces_later_ones(account: Account) -> None:
-    user = max(account.rows["users"], key=lambda key: len(account.children_of("billable_rates", key)))
+    user = max(
+        account.rows["users"], key=lambda key: len(account.children_of("billable_rates", key))
+    )
     account.insert("billable_rates", user_id=user, amount=150, start_date="2025-06-01")
-    rates = [account.rows["billable_rates"][key] for key in account.children_of("billable_rates", user)]
+    rates = [
+        account.rows["billable_rates"][key] for key in account.children_of("billable_rates", user)
+    ]
     assert [rate["end_date"] for rate in rates][-2:] == ["2025-05-31", None]
     assert account.rows["users"][user]["default_hourly_rate"] == 150
     account.insert("billable_rates", user_id=user, amount=99)
@@ -238,7 +296,9 @@ def test_delivered_rows_are_what_the_api_delivers(api: Api, account: Account) ->
         assert {row["id"]: row for row in api.rows(report)} == expected
 
 
-def test_a_long_list_is_remembered_until_it_changes(api: Api, sandbox: Sandbox, account: Account) -> None:
+def test_a_long_list_is_remembered_until_it_changes(
+    api: Api, sandbox: Sandbox, account: Account
+) -> None:
     large = build_account(Size(time_entries=6_000), today=account.now().date())
     sandbox.accounts[:] = [large]
     assert api.ids("time_entries", is_billed="false") == api.ids("time_entries", is_billed="false")
@@ -252,13 +312,22 @@ def test_a_long_list_is_remembered_until_it_changes(api: Api, sandbox: Sandbox, 
     assert api.ids("time_entries")[-1] == row["id"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(REPORTS), st.sampled_from(["insert", "update", "delete"]), st.integers(0, 10_000)), max_size=30
+        st.tuples(
+            st.sampled_from(REPORTS),
+            st.sampled_from(["insert", "update", "delete"]),
+            st.integers(0, 10_000),
+        ),
+        max_size=30,
     )
 )
-def test_any_order_of_changes_leaves_a_consistent_account(account: Account, steps: list[tuple[str, str, int]]) -> None:
+def test_any_order_of_changes_leaves_a_consistent_account(
+    account: Account, steps: list[tuple[str, str, int]]
+) -> None:
     account = build_account(today=account.now().date())
     for report, action, number in steps:
         keys = list(account.rows[report])
@@ -270,7 +339,9 @@ def test_any_order_of_changes_leaves_a_consistent_account(account: Account, step
             account.delete(report, keys[number % len(keys)])
     for report, parents in account.parents.items():
         assert set(parents) == set(account.rows[report])
-        assert sorted(map(str, parents)) == sorted(str(key) for keys in account.children[report].values() for key in keys)
+        assert sorted(map(str, parents)) == sorted(
+            str(key) for keys in account.children[report].values() for key in keys
+        )
     for report, field in (
         ("time_entries", "project"),
         ("expenses", "user"),
@@ -278,7 +349,9 @@ def test_any_order_of_changes_leaves_a_consistent_account(account: Account, step
         ("projects", "client"),
     ):
         known = account.rows[f"{field}s"]
-        assert all(row[field] is None or row[field]["id"] in known for row in account.rows[report].values())
+        assert all(
+            row[field] is None or row[field]["id"] in known for row in account.rows[report].values()
+        )
 
 
 def test_changes_from_another_thread_do_not_disturb_a_load(api: Api, account: Account) -> None:

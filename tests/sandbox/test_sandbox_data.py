@@ -42,14 +42,24 @@ def test_every_table_has_rows(size: str) -> None:
 @both_sizes
 def test_the_sizes_are_those_asked_for(size: str) -> None:
     account, wanted = built(size), SIZES[size]
-    for report in ("clients", "users", "projects", "time_entries", "expenses", "invoices", "estimates"):
+    for report in (
+        "clients",
+        "users",
+        "projects",
+        "time_entries",
+        "expenses",
+        "invoices",
+        "estimates",
+    ):
         assert len(account.rows[report]) == getattr(wanted, report)
 
 
 def test_a_whole_load_of_the_demo_takes_less_than_seventy_requests() -> None:
     rows = built("demo").rows
     managers = sum("manager" in user["access_roles"] for user in rows["users"].values())
-    requests = 19 + 3 * len(rows["users"]) + managers + 2 * len(rows["invoices"]) + len(rows["estimates"])
+    requests = (
+        19 + 3 * len(rows["users"]) + managers + 2 * len(rows["invoices"]) + len(rows["estimates"])
+    )
     assert requests < 70
     assert all(len(table) <= 2000 for table in rows.values())
 
@@ -64,7 +74,9 @@ def test_every_field_of_the_examples_is_in_every_row(size: str) -> None:
             for name, value in row.items():
                 if isinstance(value, dict) and isinstance(example[name], dict):
                     assert set(value) == set(example[name]), (report, name)
-    assert set(account.company) == set(json.loads((EXAMPLES / "company.json").read_text(encoding="utf-8")))
+    assert set(account.company) == set(
+        json.loads((EXAMPLES / "company.json").read_text(encoding="utf-8"))
+    )
 
 
 @both_sizes
@@ -73,14 +85,20 @@ def test_invoices_and_estimates_add_up(size: str) -> None:
     for report in ("invoices", "estimates"):
         for row in account.rows[report].values():
             for line in row["line_items"]:
-                assert line["amount"] == pytest.approx(line["quantity"] * line["unit_price"], abs=0.0051)
+                assert line["amount"] == pytest.approx(
+                    line["quantity"] * line["unit_price"], abs=0.0051
+                )
             subtotal = math.fsum(line["amount"] for line in row["line_items"])
             taxes = row["tax_amount"] + row["tax2_amount"]
-            assert row["amount"] == pytest.approx(subtotal - row["discount_amount"] + taxes, abs=0.006)
+            assert row["amount"] == pytest.approx(
+                subtotal - row["discount_amount"] + taxes, abs=0.006
+            )
             assert (row["tax_amount"] > 0) <= (row["tax"] is not None)
     for key, row in account.rows["invoices"].items():
         payments = account.children_of("invoice_payments", key)
-        paid = math.fsum(account.rows["invoice_payments"][payment]["amount"] for payment in payments)
+        paid = math.fsum(
+            account.rows["invoice_payments"][payment]["amount"] for payment in payments
+        )
         assert row["due_amount"] == pytest.approx(row["amount"] - paid, abs=0.001)
         assert (row["state"] == "paid") == (row["due_amount"] == 0)
         assert row["state"] != "draft" or row["sent_at"] is None
@@ -96,7 +114,9 @@ def test_hourly_lines_are_the_hours_billed_on_the_invoice(size: str) -> None:
             assert entry["billable_rate"] is not None
             hours[entry["invoice"]["id"]] += entry["rounded_hours"]
     for key, row in account.rows["invoices"].items():
-        lines = math.fsum(line["quantity"] for line in row["line_items"] if line["kind"] == "Service")
+        lines = math.fsum(
+            line["quantity"] for line in row["line_items"] if line["kind"] == "Service"
+        )
         assert lines == pytest.approx(hours[key])
 
 
@@ -110,7 +130,10 @@ def test_links_lead_to_rows_and_agree_with_each_other(size: str) -> None:
         assert (task["project"]["id"], task["task"]) == (project["id"], entry["task"])
         if entry["user_assignment"]:
             assignment = rows["user_assignments"][entry["user_assignment"]["id"]]
-            assert (assignment["project"]["id"], assignment["user"]) == (project["id"], entry["user"])
+            assert (assignment["project"]["id"], assignment["user"]) == (
+                project["id"],
+                entry["user"],
+            )
         assert entry["billable"] == (project["is_billable"] and task["billable"])
         assert entry["billable"] or entry["billable_rate"] is None
         if entry["is_billed"]:
@@ -136,7 +159,11 @@ def test_no_moment_lies_in_the_future_and_no_row_changed_before_it_was(size: str
 
 @both_sizes
 def test_spent_dates_are_working_days_of_fourteen_months(size: str) -> None:
-    days = [date.fromisoformat(row["spent_date"]) for row in built(size).rows["time_entries"].values() if not row["is_running"]]
+    days = [
+        date.fromisoformat(row["spent_date"])
+        for row in built(size).rows["time_entries"].values()
+        if not row["is_running"]
+    ]
     assert all(day.weekday() < 5 and (TODAY - day).days in range(1, 426) for day in days)
     assert len({day.strftime("%Y-%m") for day in days}) >= 14
 
@@ -152,7 +179,11 @@ def test_hours_of_a_day_are_plausible(size: str) -> None:
 
 @both_sizes
 def test_budgets_fit_the_work(size: str) -> None:
-    rows = [row for row in budget_report(Access(built(size), Caller()), {}) if row["budget"] and not row["budget_is_monthly"]]
+    rows = [
+        row
+        for row in budget_report(Access(built(size), Caller()), {})
+        if row["budget"] and not row["budget_is_monthly"]
+    ]
     assert all(0.3 < row["budget_spent"] / row["budget"] < 1.5 for row in rows)
     assert {row["budget_remaining"] < 0 for row in rows} == {True, False}
 
@@ -162,16 +193,32 @@ def test_the_account_is_worth_looking_at(size: str) -> None:
     rows = {report: list(table.values()) for report, table in built(size).rows.items()}
     assert len({row["currency"] for row in rows["clients"]}) >= 5
     assert {row["is_active"] for row in rows["clients"]} == {True, False}
-    assert {row["budget_by"] for row in rows["projects"]} == {"project", "project_cost", "task", "task_fees", "person", "none"}
+    assert {row["budget_by"] for row in rows["projects"]} == {
+        "project",
+        "project_cost",
+        "task",
+        "task_fees",
+        "person",
+        "none",
+    }
     assert {row["bill_by"] for row in rows["projects"]} == {"Project", "Tasks", "People", "none"}
-    assert {row["is_fixed_fee"] for row in rows["projects"]} == {row["is_billable"] for row in rows["projects"]} == {True, False}
+    assert (
+        {row["is_fixed_fee"] for row in rows["projects"]}
+        == {row["is_billable"] for row in rows["projects"]}
+        == {True, False}
+    )
     assert {row["state"] for row in rows["invoices"]} == {"draft", "open", "paid", "closed"}
     assert any(0 < row["due_amount"] < row["amount"] for row in rows["invoices"])
-    assert any(row["state"] == "open" and row["due_date"] < TODAY.isoformat() for row in rows["invoices"])
+    assert any(
+        row["state"] == "open" and row["due_date"] < TODAY.isoformat() for row in rows["invoices"]
+    )
     assert {row["state"] for row in rows["estimates"]} == {"draft", "sent", "accepted", "declined"}
     assert any(row["issue_date"] is None for row in rows["estimates"])
     assert sum(row["is_running"] for row in rows["time_entries"]) == 2
-    assert {line["project"] is None for row in rows["invoices"] for line in row["line_items"]} == {True, False}
+    assert {line["project"] is None for row in rows["invoices"] for line in row["line_items"]} == {
+        True,
+        False,
+    }
     assert any(row["payment_gateway"]["name"] for row in rows["invoice_payments"])
     assert {row["start_date"] is None for row in rows["billable_rates"]} == {True, False}
     assert any(row["end_date"] for row in rows["cost_rates"])
@@ -206,8 +253,12 @@ def test_other_seeds_share_no_id() -> None:
 def test_without_a_day_the_account_ends_today_and_its_clock_runs() -> None:
     account = build_account()
     assert not isinstance(account.now, Clock)
-    newest = max(date.fromisoformat(row["spent_date"]) for row in account.rows["time_entries"].values())
-    assert (account.now().date() - newest).days in {0, 1}, "one day later where midnight has just passed"
+    newest = max(
+        date.fromisoformat(row["spent_date"]) for row in account.rows["time_entries"].values()
+    )
+    assert (account.now().date() - newest).days in {0, 1}, (
+        "one day later where midnight has just passed"
+    )
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,9 @@ def test_a_token_reaches_its_own_accounts_only(api: Api, sandbox: Sandbox) -> No
     assert api.get("company").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["nothing", "clients/x", "user_assignments/1", "pto/types", "invoices/1/payments/2"])
+@pytest.mark.parametrize(
+    "path", ["nothing", "clients/x", "user_assignments/1", "pto/types", "invoices/1/payments/2"]
+)
 def test_a_path_that_is_no_route_is_answered_with_a_page(api: Api, path: str) -> None:
     answer = api.get(path)
     assert answer.status_code == 404
@@ -69,7 +71,9 @@ def test_only_reading_is_possible(api: Api, sandbox: Sandbox) -> None:
         ("estimate_feature", ["estimates", "estimate_item_categories"]),
     ],
 )
-def test_a_module_that_is_switched_off_is_refused(api: Api, account: Account, module: str, paths: list[str]) -> None:
+def test_a_module_that_is_switched_off_is_refused(
+    api: Api, account: Account, module: str, paths: list[str]
+) -> None:
     account.company[module] = False
     for path in paths:
         answer = api.get(path)
@@ -105,9 +109,15 @@ def test_a_sliding_window_looks_back_from_each_request() -> None:
 def test_over_the_limit_the_answer_is_429_with_html(account: Account) -> None:
     clock = Seconds()
     limit = Limit(clock=clock, general=(1, 15.0), reports=(1, 900.0))
-    headers = {"Authorization": "Bearer t", "Harvest-Account-Id": str(account.id), "User-Agent": "x (y)"}
+    headers = {
+        "Authorization": "Bearer t",
+        "Harvest-Account-Id": str(account.id),
+        "User-Agent": "x (y)",
+    }
     with Sandbox(account, token="t", limit=limit) as sandbox:
-        statuses = [requests.get(sandbox.api_url + "company", headers=headers, timeout=5) for _ in range(2)]
+        statuses = [
+            requests.get(sandbox.api_url + "company", headers=headers, timeout=5) for _ in range(2)
+        ]
         assert [answer.status_code for answer in statuses] == [200, 429]
         assert statuses[1].headers["Retry-After"] == "15"
         assert statuses[1].headers["Content-Type"].startswith("text/html")
@@ -116,7 +126,9 @@ def test_over_the_limit_the_answer_is_429_with_html(account: Account) -> None:
         answers = [requests.get(url, params=report, headers=headers, timeout=5) for _ in range(2)]
         assert answers[1].headers["Retry-After"] == "900"
         clock.now += 15
-        assert requests.get(sandbox.api_url + "company", headers=headers, timeout=5).status_code == 200
+        assert (
+            requests.get(sandbox.api_url + "company", headers=headers, timeout=5).status_code == 200
+        )
         assert [request.at for request in sandbox.requests][-1] == clock.now
 
 
@@ -151,7 +163,9 @@ def test_a_fault_can_stay_for_ever_and_be_taken_back(api: Api, sandbox: Sandbox)
         (Fault("clients", "status", status=418, body=b"tea"), 418, "tea"),
     ],
 )
-def test_each_kind_of_fault_answers_in_its_way(api: Api, sandbox: Sandbox, fault: Fault, status: int, body: str) -> None:
+def test_each_kind_of_fault_answers_in_its_way(
+    api: Api, sandbox: Sandbox, fault: Fault, status: int, body: str
+) -> None:
     sandbox.faults.append(fault)
     answer = api.get("clients")
     assert answer.status_code == status
@@ -166,8 +180,12 @@ def test_a_fault_can_redirect(api: Api, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ["cut", "reset", "timeout"])
-def test_a_broken_connection_is_an_error_of_the_network(api: Api, sandbox: Sandbox, kind: str) -> None:
-    sandbox.faults.append(Fault("clients", "cut" if kind == "cut" else "reset" if kind == "reset" else "timeout"))
+def test_a_broken_connection_is_an_error_of_the_network(
+    api: Api, sandbox: Sandbox, kind: str
+) -> None:
+    sandbox.faults.append(
+        Fault("clients", "cut" if kind == "cut" else "reset" if kind == "reset" else "timeout")
+    )
     with pytest.raises(requests.RequestException):
         api.session.get(sandbox.api_url + "clients", timeout=(5, 0.2))
     assert api.get("clients").status_code == 200
@@ -179,10 +197,17 @@ def test_an_error_in_a_hook_is_told_when_the_sandbox_ends(account: Account) -> N
         raise ValueError(message)
 
     def ask() -> None:
-        headers = {"Authorization": "Bearer t", "Harvest-Account-Id": str(account.id), "User-Agent": "x (y)"}
+        headers = {
+            "Authorization": "Bearer t",
+            "Harvest-Account-Id": str(account.id),
+            "User-Agent": "x (y)",
+        }
         with Sandbox(account, token="t") as sandbox:
             sandbox.before_answer = hook
-            assert requests.get(sandbox.api_url + "company", headers=headers, timeout=5).status_code == 500
+            assert (
+                requests.get(sandbox.api_url + "company", headers=headers, timeout=5).status_code
+                == 500
+            )
 
     with pytest.raises(ValueError, match="from the hook"):
         ask()
@@ -197,7 +222,11 @@ def test_a_stopped_sandbox_has_no_address(sandbox: Sandbox) -> None:
 def test_the_log_can_be_cleared_and_knows_headers_in_any_case(api: Api, sandbox: Sandbox) -> None:
     api.get("clients", is_active="true")
     (request,) = sandbox.requests
-    assert (request.method, request.path, request.query) == ("GET", "/v2/clients", {"is_active": "true"})
+    assert (request.method, request.path, request.query) == (
+        "GET",
+        "/v2/clients",
+        {"is_active": "true"},
+    )
     assert request.headers["HARVEST-account-id"] == str(api.account.id)
     sandbox.clear()
     assert sandbox.requests == []

@@ -23,7 +23,9 @@ def query(link: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("spec", TOP, ids=lambda spec: spec.path)
 @pytest.mark.parametrize("per_page", [2, 2000])
-def test_following_links_reads_every_row_once(api: Api, account: Account, spec: ListSpec, per_page: int) -> None:
+def test_following_links_reads_every_row_once(
+    api: Api, account: Account, spec: ListSpec, per_page: int
+) -> None:
     per_page = 150 if spec.report == "time_entries" and per_page == 2 else per_page
     pages = api.pages(spec.path, per_page=per_page)
     ids = [row["id"] for page in pages for row in page[spec.rows_key]]
@@ -59,13 +61,19 @@ def test_previous_cursor_leads_back(api: Api) -> None:
 
 def test_pages_of_a_page_list_have_numbers(api: Api) -> None:
     pages = api.pages("expenses", per_page=15)
-    assert [(page["page"], page["next_page"], page["previous_page"]) for page in pages] == [(1, 2, None), (2, 3, 1), (3, None, 2)]
+    assert [(page["page"], page["next_page"], page["previous_page"]) for page in pages] == [
+        (1, 2, None),
+        (2, 3, 1),
+        (3, None, 2),
+    ]
     assert query(pages[0]["links"]["next"]) == {"page": "2", "per_page": "15"}
     assert query(pages[0]["links"]["first"])["ref"] == "first"
     assert query(pages[0]["links"]["last"]) == {"page": "3", "per_page": "15", "ref": "last"}
 
 
-@pytest.mark.parametrize(("path", "extra"), [("clients", {"is_active": "true"}), ("expenses", {"from_": "2024-01-01"})])
+@pytest.mark.parametrize(
+    ("path", "extra"), [("clients", {"is_active": "true"}), ("expenses", {"from_": "2024-01-01"})]
+)
 def test_links_carry_filters_along(api: Api, path: str, extra: dict[str, str]) -> None:
     page = api.json(path, per_page=2, updated_since="2020-01-01T00:00:00Z", **extra)
     for link in ("first", "next", "last"):
@@ -126,7 +134,9 @@ def test_a_page_list_loses_a_row_to_a_delete_between_pages(api: Api, account: Ac
     assert set(ids) - set(read) == {ids[15]}
 
 
-def test_the_account_can_change_before_an_answer(api: Api, sandbox: Sandbox, account: Account) -> None:
+def test_the_account_can_change_before_an_answer(
+    api: Api, sandbox: Sandbox, account: Account
+) -> None:
     def change(request: Request) -> None:
         if request.query.get("page") == "2":
             account.insert("expenses", notes="in the middle")
@@ -138,7 +148,9 @@ def test_the_account_can_change_before_an_answer(api: Api, sandbox: Sandbox, acc
 
 
 def test_rates_come_oldest_first_by_cursor(api: Api, account: Account) -> None:
-    user = max(account.rows["users"], key=lambda key: len(account.children_of("billable_rates", key)))
+    user = max(
+        account.rows["users"], key=lambda key: len(account.children_of("billable_rates", key))
+    )
     starts = [row["start_date"] for row in api.rows(f"users/{user}/billable_rates", per_page=1)]
     assert len(starts) == 3
     assert starts[0] is None
@@ -147,4 +159,6 @@ def test_rates_come_oldest_first_by_cursor(api: Api, account: Account) -> None:
 
 def test_teammates_come_by_cursor(api: Api, account: Account) -> None:
     manager = next(user for user, _ in account.rows["teammates"])
-    assert len(api.pages(f"users/{manager}/teammates", per_page=1)) == len(account.children_of("teammates", manager))
+    assert len(api.pages(f"users/{manager}/teammates", per_page=1)) == len(
+        account.children_of("teammates", manager)
+    )

@@ -18,7 +18,11 @@ REPORT = {"from": "2025-01-01", "to": "2025-06-30"}
 
 def user_of(account: Account, role: str) -> int:
     """Return an active user with a role."""
-    return next(int(key) for key, user in account.rows["users"].items() if role in user["access_roles"] and user["is_active"])
+    return next(
+        int(key)
+        for key, user in account.rows["users"].items()
+        if role in user["access_roles"] and user["is_active"]
+    )
 
 
 def become(api: Api, role: str, *extra: str) -> int:
@@ -67,9 +71,19 @@ def test_a_member_sees_own_user_without_rates(api: Api) -> None:
         (("managed_projects_invoice_drafter",), {"invoices", "invoice_item_categories"}),
     ],
 )
-def test_a_manager_reads_what_the_roles_open(api: Api, extra: tuple[str, ...], opened: set[str]) -> None:
+def test_a_manager_reads_what_the_roles_open(
+    api: Api, extra: tuple[str, ...], opened: set[str]
+) -> None:
     become(api, "manager", *extra)
-    always = {"projects", "user_assignments", "task_assignments", "users", "time_entries", "expenses", "expense_categories"}
+    always = {
+        "projects",
+        "user_assignments",
+        "task_assignments",
+        "users",
+        "time_entries",
+        "expenses",
+        "expense_categories",
+    }
     assert open_paths(api) == always | opened
 
 
@@ -100,9 +114,13 @@ def test_a_manager_of_nothing_is_refused(api: Api, account: Account) -> None:
     assert {row["user"]["id"] for row in api.rows("time_entries")} == {user}
 
 
-def test_records_outside_the_scope_are_refused_and_missing_ones_not_found(api: Api, account: Account) -> None:
+def test_records_outside_the_scope_are_refused_and_missing_ones_not_found(
+    api: Api, account: Account
+) -> None:
     user = become(api, "member")
-    other = next(row["id"] for row in account.rows["time_entries"].values() if row["user"]["id"] != user)
+    other = next(
+        row["id"] for row in account.rows["time_entries"].values() if row["user"]["id"] != user
+    )
     assert api.get(f"time_entries/{other}").status_code == 403
     assert api.get("time_entries/1").status_code == 404
 
@@ -125,14 +143,18 @@ def test_a_member_reads_own_project_assignments_only(api: Api, account: Account)
     assert api.get(f"users/{other}/project_assignments").status_code == 403
 
 
-def test_teammates_of_a_user_who_is_no_manager_are_unprocessable(api: Api, account: Account) -> None:
+def test_teammates_of_a_user_who_is_no_manager_are_unprocessable(
+    api: Api, account: Account
+) -> None:
     answer = api.get(f"users/{user_of(account, 'member')}/teammates")
     assert answer.status_code == 422
     assert answer.json()["message"]
 
 
 def test_reports_narrow_silently_and_hide_rates(api: Api) -> None:
-    everything = {row["project_id"]: row["total_hours"] for row in api.rows("reports/time/projects", **REPORT)}
+    everything = {
+        row["project_id"]: row["total_hours"] for row in api.rows("reports/time/projects", **REPORT)
+    }
     user = become(api, "member")
     rows = api.rows("reports/time/projects", **REPORT)
     assert sum(row["total_hours"] for row in rows) < sum(everything.values())
@@ -143,7 +165,9 @@ def test_reports_narrow_silently_and_hide_rates(api: Api) -> None:
     assert all("currency" not in row for row in api.rows("reports/expenses/team", **REPORT))
     become(api, "manager", "billable_rates_manager", "managed_projects_invoice_manager")
     assert all("currency" in row for row in api.rows("reports/time/projects", **REPORT))
-    assert {row["project_id"] for row in api.rows("reports/uninvoiced", **REPORT)} <= set(api.ids("projects"))
+    assert {row["project_id"] for row in api.rows("reports/uninvoiced", **REPORT)} <= set(
+        api.ids("projects")
+    )
 
 
 def test_the_budget_report_hides_money_from_those_without_rates(api: Api) -> None:

@@ -19,7 +19,11 @@ connect = socket.socket.connect
 
 def connect_here(this: socket.socket, address: Any) -> None:
     """Refuses what would leave the machine."""
-    if this.family != socket.AF_UNIX and address[0] != "localhost" and not ip_address(address[0]).is_loopback:
+    if (
+        this.family != socket.AF_UNIX
+        and address[0] != "localhost"
+        and not ip_address(address[0]).is_loopback
+    ):
         os.write(2, f"asks {address}, which is not this machine\n".encode())
         os._exit(3)  # an error could be caught
     connect(this, address)
@@ -36,7 +40,9 @@ from airflow.utils.db import initdb  # noqa: E402
 
 def read_dag() -> Any:
     """Returns the DAG as the DAG processor reads it."""
-    bag = BundleDagBag(settings.DAGS_FOLDER, bundle_path=Path(settings.DAGS_FOLDER), bundle_name="dags-folder")
+    bag = BundleDagBag(
+        settings.DAGS_FOLDER, bundle_path=Path(settings.DAGS_FOLDER), bundle_name="dags-folder"
+    )
     if bag.import_errors:
         sys.exit("\n".join(bag.import_errors.values()))
     [dag] = bag.dags.values()

@@ -41,11 +41,19 @@ class Airflow:
         for name in ("airflow/dags", "temporary"):
             (self.folder / name).mkdir(parents=True)
         (install,) = head_commands("pip")
-        assert shlex.split(install) == ["pip", "install", ".[postgres]"]  # here without what it needs, which is there
+        assert shlex.split(install) == [
+            "pip",
+            "install",
+            ".[postgres]",
+        ]  # here without what it needs, which is there
         install_into(self.folder / "packages", build_wheel(self.folder))
         copy = head_commands("cp")
         subprocess.run(
-            ["/bin/sh", "-c", *copy], cwd=ROOT, env={**os.environ, "AIRFLOW_HOME": str(self.home)}, check=True, timeout=SECONDS
+            ["/bin/sh", "-c", *copy],
+            cwd=ROOT,
+            env={**os.environ, "AIRFLOW_HOME": str(self.home)},
+            check=True,
+            timeout=SECONDS,
         )
 
     @property
@@ -53,10 +61,14 @@ class Airflow:
         """Returns Airflow's own folder."""
         return self.folder / "airflow"
 
-    def call(self, sandbox: Sandbox, *, set_up: bool = False, runs: bool = False) -> tuple[dict[str, Any], str]:
+    def call(
+        self, sandbox: Sandbox, *, set_up: bool = False, runs: bool = False
+    ) -> tuple[dict[str, Any], str]:
         """Starts Airflow once; returns what it answers and what it says meanwhile."""
         order = self.folder / "order.json"
-        set_up_commands = [shlex.split(command)[1:] for command in head_commands("airflow")] if set_up else []
+        set_up_commands = (
+            [shlex.split(command)[1:] for command in head_commands("airflow")] if set_up else []
+        )
         order.write_text(json.dumps({"commands": set_up_commands, "runs": runs}))
         secrets = f"""
             sources.harvest.access_token = "{TOKEN}"
@@ -69,7 +81,9 @@ class Airflow:
             "TMPDIR": str(self.folder / "temporary"),
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
-            "AIRFLOW_VAR_HARVEST_ACCOUNTS": ",".join(str(account.id) for account in sandbox.accounts),
+            "AIRFLOW_VAR_HARVEST_ACCOUNTS": ",".join(
+                str(account.id) for account in sandbox.accounts
+            ),
             "AIRFLOW_VAR_HARVEST_DESTINATION": "duckdb",
             "AIRFLOW_VAR_DLT_SECRETS_TOML": secrets,
             "SOURCES__HARVEST__API_URL": sandbox.api_url,
@@ -89,7 +103,11 @@ class Airflow:
 def head_commands(program: str) -> list[str]:
     """Returns the commands of a program that the head of the DAG tells to give."""
     head = DAG.read_text(encoding="utf-8").split('"""')[1]
-    commands = [part.strip() for line in re.findall(r"^    (\w.* && .*)$", head, re.MULTILINE) for part in line.split("&&")]
+    commands = [
+        part.strip()
+        for line in re.findall(r"^    (\w.* && .*)$", head, re.MULTILINE)
+        for part in line.split("&&")
+    ]
     return [command for command in commands if command.split()[0] == program]
 
 
@@ -103,7 +121,9 @@ def asked_by_parent(sandbox: Sandbox) -> int:
     return sum(bool(re.search(r"/\d+/", request.path)) for request in sandbox.requests)
 
 
-def test_dag_loads_each_account_in_a_task_of_its_own_through_a_pool_of_one_slot(tmp_path: Path) -> None:
+def test_dag_loads_each_account_in_a_task_of_its_own_through_a_pool_of_one_slot(
+    tmp_path: Path,
+) -> None:
     """As the DAG processor reads it, with the pool made by the command at its head."""
     with serving(tiny(5), tiny(6)) as sandbox:
         answer, _said = Airflow(tmp_path).call(sandbox, set_up=True)
@@ -119,7 +139,9 @@ def test_dag_loads_each_account_in_a_task_of_its_own_through_a_pool_of_one_slot(
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_two_days_end_equal_to_harvest_and_a_failing_account_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_days_end_equal_to_harvest_and_a_failing_account_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second day finds nothing of the first but the database; it makes up for the failure, and asks for changes only."""
     monkeypatch.chdir(tmp_path)
     airflow = Airflow(tmp_path)
@@ -135,7 +157,9 @@ def test_two_days_end_equal_to_harvest_and_a_failing_account_fails_alone(tmp_pat
         assert "nobody's business" not in said
         assert TOKEN not in said
         assert_equal(tmp_path, sandbox, leave_out=("invoice_payments",))
-        assert len(rows(tmp_path, "select id from invoice_payments")) == len(well.rows["invoice_payments"])
+        assert len(rows(tmp_path, "select id from invoice_payments")) == len(
+            well.rows["invoice_payments"]
+        )
 
         sandbox.faults.clear()
         sandbox.requests.clear()
@@ -146,9 +170,22 @@ def test_two_days_end_equal_to_harvest_and_a_failing_account_fails_alone(tmp_pat
         assert set(answer["states"].values()) == {"success"}
         assert asked_by_parent(sandbox) < children / 2
         for account in (well, unlucky):
-            mine = [each for each in sandbox.requests if each.headers.get("harvest-account-id") == str(account.id)]
-            changes = {each.path.removeprefix("/v2/") for each in mine if "updated_since" in each.query}
-            assert changes >= {"clients", "projects", "users", "time_entries", "expenses", "estimates"}
+            mine = [
+                each
+                for each in sandbox.requests
+                if each.headers.get("harvest-account-id") == str(account.id)
+            ]
+            changes = {
+                each.path.removeprefix("/v2/") for each in mine if "updated_since" in each.query
+            }
+            assert changes >= {
+                "clients",
+                "projects",
+                "users",
+                "time_entries",
+                "expenses",
+                "estimates",
+            }
         assert_equal(tmp_path, sandbox)
         assert rows(tmp_path, f"select notes from time_entries where id = {changed}") == [("anew",)]
     assert list((tmp_path / "temporary").iterdir()) == []

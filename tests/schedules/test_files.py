@@ -17,7 +17,9 @@ from harvest_source.commands.options import with_command_first
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "schedules"
-FILES = sorted(path for path in FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+FILES = sorted(
+    path for path in FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+)
 PAGE = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in FILES} | {"schedules.md": PAGE}
 PYTHON_TOOLS = "pip install -r requirements-dev.txt"
@@ -26,7 +28,10 @@ SECONDS = 60
 # the pipeline as it is started: by its file or as the image, and what follows until the shell takes over
 STARTED = r"python(?:\.exe)? (?:\S*/)?harvest_pipeline\.py|docker run .* harvest-pipeline(?= |$)"
 COMMAND = re.compile(rf"(?:{STARTED})((?: +[\w./:,=-]+)*)", re.MULTILINE)
-SECRET = re.compile(r"^[ #]*(?:export )?\w*(?:TOKEN|SECRET|PASSWORD|CREDENTIALS)\w* *[=:] *(.+)$", re.MULTILINE | re.IGNORECASE)
+SECRET = re.compile(
+    r"^[ #]*(?:export )?\w*(?:TOKEN|SECRET|PASSWORD|CREDENTIALS)\w* *[=:] *(.+)$",
+    re.MULTILINE | re.IGNORECASE,
+)
 NO_SECRET = re.compile(r"…|\$\{\{ secrets\.\w+ \}\}")
 ADDRESS_WITH_PASSWORD = re.compile(r"://[^\s:/]+:(?!password@)[^\s@/]+@")
 
@@ -34,7 +39,13 @@ ADDRESS_WITH_PASSWORD = re.compile(r"://[^\s:/]+:(?!password@)[^\s@/]+@")
 def call(*command: str | Path) -> tuple[int, str]:
     """Returns the exit code of a tool and what it says."""
     done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -68,16 +79,24 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
         (clone / name).touch(mode=0o755)
     units = [tmp_path / "harvest.service", tmp_path / "harvest.timer"]
     for unit in units:
-        unit.write_text(TEXTS[unit.name].replace("/opt/harvest-pipeline", str(clone)), encoding="utf-8")
+        unit.write_text(
+            TEXTS[unit.name].replace("/opt/harvest-pipeline", str(clone)), encoding="utf-8"
+        )
     code, said = call(systemd_analyze, "verify", "--man=no", *units)
     assert (code, [line for line in said.splitlines() if "harvest" in line]) == (0, [])
-    assert_pleased(systemd_analyze, "security", "--offline=true", "--threshold=11", "--no-pager", units[0])
+    assert_pleased(
+        systemd_analyze, "security", "--offline=true", "--threshold=11", "--no-pager", units[0]
+    )
 
 
 def test_unit_ends_what_takes_too_long_or_too_much() -> None:
     """A unit of this type takes no `RuntimeMaxSec`; no token stands in a dump of the memory."""
     set_to = dict(re.findall(r"^(\w+)=(.*)$", TEXTS["harvest.service"], re.MULTILINE))
-    assert (set_to["Type"], set_to["TimeoutStartSec"], set_to["LimitCORE"]) == ("oneshot", "6h", "0")
+    assert (set_to["Type"], set_to["TimeoutStartSec"], set_to["LimitCORE"]) == (
+        "oneshot",
+        "6h",
+        "0",
+    )
     assert int(set_to["MemoryMax"].removesuffix("G")) >= 2  # gigabytes
 
 
@@ -100,7 +119,13 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 @pytest.mark.long
 def test_load_works_where_no_memory_can_be_written_and_executed(tmp_path: Path) -> None:
     """As `MemoryDenyWriteExecute` of the unit has it: no library of a load makes code as it goes."""
-    demo = [str(ROOT / "harvest_pipeline.py"), "--demo", "--quiet", "--reports", "clients,time_entries,invoices,invoice_payments"]
+    demo = [
+        str(ROOT / "harvest_pipeline.py"),
+        "--demo",
+        "--quiet",
+        "--reports",
+        "clients,time_entries,invoices,invoice_payments",
+    ]
     done = subprocess.run(
         [sys.executable, "-c", REFUSES_CODE_IN_MEMORY, *demo],
         cwd=tmp_path,
@@ -115,7 +140,9 @@ def test_load_works_where_no_memory_can_be_written_and_executed(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_crontab_ends_a_run_after_six_hours_where_there_is_a_program_for_it(tmp_path: Path, *, there: bool) -> None:
+def test_crontab_ends_a_run_after_six_hours_where_there_is_a_program_for_it(
+    tmp_path: Path, *, there: bool
+) -> None:
     """The line as cron's shell reads it, with stand-ins for both programs."""
     (line,) = re.findall(r"^0 6 \* \* \*  (.+)$", TEXTS["crontab"], re.MULTILINE)
     for name in [".venv/bin/python", *(["bin/timeout"] if there else [])]:
@@ -130,13 +157,17 @@ def test_crontab_ends_a_run_after_six_hours_where_there_is_a_program_for_it(tmp_
         check=True,
     )
     program = "harvest_pipeline.py --quiet\n"
-    assert done.stderr == (f"timeout -k 60 6h .venv/bin/python {program}" if there else f"python {program}")
+    assert done.stderr == (
+        f"timeout -k 60 6h .venv/bin/python {program}" if there else f"python {program}"
+    )
 
 
 def test_github_takes_the_workflow() -> None:
     """By its schema; and an auditor of workflows finds nothing."""
     file = FOLDER / "github-actions.yml"
-    assert_pleased(need("check-jsonschema", PYTHON_TOOLS), "--builtin-schema", "vendor.github-workflows", file)
+    assert_pleased(
+        need("check-jsonschema", PYTHON_TOOLS), "--builtin-schema", "vendor.github-workflows", file
+    )
     assert_pleased(need("zizmor", PYTHON_TOOLS), "--offline", "--no-config", file)
 
 
@@ -161,7 +192,9 @@ def test_image_gets_what_runs_and_nothing_else(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     patterns = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     sent = exclude_paths(
-        str(tmp_path), [line for line in patterns if line and not line.startswith("#")], dockerfile=".dockerignore"
+        str(tmp_path),
+        [line for line in patterns if line and not line.startswith("#")],
+        dockerfile=".dockerignore",
     )
     assert {name for name in sent if (tmp_path / name).is_file()} - {".dockerignore"} == wanted
 
@@ -211,7 +244,9 @@ def test_workflow_and_image_pin_what_they_use() -> None:
     assert any(line.startswith("apache-airflow==3.") for line in pins)
 
 
-@pytest.mark.parametrize("name", ["crontab", "harvest.service", "github-actions.yml", "Dockerfile", "schedules.md"])
+@pytest.mark.parametrize(
+    "name", ["crontab", "harvest.service", "github-actions.yml", "Dockerfile", "schedules.md"]
+)
 def test_command_line_takes_what_the_file_says(name: str) -> None:
     found = commands(TEXTS[name])
     assert found
@@ -223,14 +258,21 @@ def test_command_line_takes_what_the_file_says(name: str) -> None:
 @pytest.mark.parametrize("name", TEXTS)
 def test_files_that_it_names_exist(name: str) -> None:
     """Of this project; what a user makes is left out."""
-    named = re.findall(r"(?<![\w./-])(?:schedules|\.dlt|harvest_source|\.ci)/[\w./*-]*[\w*]|requirements[\w-]*\.txt", TEXTS[name])
+    named = re.findall(
+        r"(?<![\w./-])(?:schedules|\.dlt|harvest_source|\.ci)/[\w./*-]*[\w*]|requirements[\w-]*\.txt",
+        TEXTS[name],
+    )
     made_by_users = {".dlt/secrets.toml", ".dlt/state"}
     assert [each for each in named if not list(ROOT.glob(each)) and each not in made_by_users] == []
 
 
 def test_page_and_files_say_the_same_two_lines() -> None:
     """What a reader copies from the page stands at the head of one of the files, to the letter."""
-    lines = [line for block in re.findall(r"```sh\n(.+?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+    lines = [
+        line
+        for block in re.findall(r"```sh\n(.+?)```", PAGE, re.DOTALL)
+        for line in block.splitlines()
+    ]
     assert len(lines) == 11
     heads = [text for name, text in TEXTS.items() if name != "schedules.md"]
     assert [line for line in lines if not any(line in head for head in heads)] == []

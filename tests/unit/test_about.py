@@ -12,7 +12,11 @@ CLONE, INSTALLED = "clone", "site-packages"
 CASES = {
     "the file in a clone": ("/work/clone/harvest_pipeline.py", CLONE, "python harvest_pipeline.py"),
     "a program of the user's, by a clone": ("load.py", CLONE, "python harvest_pipeline.py"),
-    "the command, installed from a clone to be edited": ("/venv/bin/harvest-pipeline", CLONE, "harvest-pipeline"),
+    "the command, installed from a clone to be edited": (
+        "/venv/bin/harvest-pipeline",
+        CLONE,
+        "harvest-pipeline",
+    ),
     "the command": ("/venv/bin/harvest-pipeline", INSTALLED, "harvest-pipeline"),
     "the command on Windows": ("harvest-pipeline.exe", INSTALLED, "harvest-pipeline"),
     "a program of the user's, by the package": ("/venv/bin/airflow", INSTALLED, "harvest-pipeline"),
@@ -29,7 +33,9 @@ def test_command_is_named_as_it_is_called(tmp_path: Path, case: str) -> None:
     assert about.called(program, tmp_path / place) == named
 
 
-def test_page_lies_in_the_clone_or_where_the_package_put_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_lies_in_the_clone_or_where_the_package_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And where it was not put anywhere, its name in the clone is said."""
     assert about.page("docs/tables.md") == "docs/tables.md"
     monkeypatch.setattr(about, "FOLDER", tmp_path / INSTALLED)
@@ -41,12 +47,23 @@ def test_page_lies_in_the_clone_or_where_the_package_put_it(tmp_path: Path, monk
     assert about.page("docs/tables.md") == str(page)
 
 
-def test_extra_is_what_the_installed_package_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_extra_is_what_the_installed_package_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert about.needed_for("snowflake") == []
     package = tmp_path / "harvest_pipeline-9.dist-info"
     package.mkdir()
-    asked = ["click<9", 'psycopg2-binary<3,>=2.9; extra == "postgres"', 'pymysql<2; extra == "sqlalchemy"']
-    lines = ["Metadata-Version: 2.4", "Name: harvest-pipeline", "Version: 9", *(f"Requires-Dist: {each}" for each in asked)]
+    asked = [
+        "click<9",
+        'psycopg2-binary<3,>=2.9; extra == "postgres"',
+        'pymysql<2; extra == "sqlalchemy"',
+    ]
+    lines = [
+        "Metadata-Version: 2.4",
+        "Name: harvest-pipeline",
+        "Version: 9",
+        *(f"Requires-Dist: {each}" for each in asked),
+    ]
     (package / "METADATA").write_text("\n".join(lines) + "\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert about.needed_for("postgres") == ["psycopg2-binary<3,>=2.9"]

@@ -38,7 +38,9 @@ def fixture_of_pair() -> Iterator[tuple[HandMade, HandMade]]:
 
 def client_of(api: HandMade) -> HarvestClient:
     """Returns a client of an API that never waits."""
-    return HarvestClient(HarvestSettings(api_url=api.api_url, id_url=api.id_url), PersonalToken(TOKEN), FastClock())
+    return HarvestClient(
+        HarvestSettings(api_url=api.api_url, id_url=api.id_url), PersonalToken(TOKEN), FastClock()
+    )
 
 
 def follow(api: HandMade, link: str, where: str = "next") -> bool:
@@ -111,7 +113,9 @@ def formatted(address: str, api: HandMade, evil: HandMade) -> str:
 def test_no_link_leads_to_a_stranger(pair: tuple[HandMade, HandMade], where: str) -> None:
     """Whichever of the libraries would read it so; the links that nobody follows are judged as well."""
     api, evil = pair
-    followed = {name for name, link in FOREIGN.items() if follow(api, formatted(link, api, evil), where)}
+    followed = {
+        name for name, link in FOREIGN.items() if follow(api, formatted(link, api, evil), where)
+    }
     assert (followed, evil.requests) == (set(), [])
 
 
@@ -133,10 +137,21 @@ def test_links_to_the_api_are_followed(pair: tuple[HandMade, HandMade]) -> None:
 
 
 ODD = st.sampled_from(
-    [*"\\@#?/:%[].\t\n\r \x00\x7f\u200b\u2028\uff0f\uff20\u3002\u00e9", "%2f", "%40", "%5c", "//", "\\\\", "..", "xn--"]
+    [
+        *"\\@#?/:%[].\t\n\r \x00\x7f\u200b\u2028\uff0f\uff20\u3002\u00e9",
+        "%2f",
+        "%40",
+        "%5c",
+        "//",
+        "\\\\",
+        "..",
+        "xn--",
+    ]
 )
 PARTS = st.one_of(
-    st.sampled_from(["http:", "https:", "//", "{api}", "{evil}", "127.0.0.1", ":{port}", "/v2/clients"]),
+    st.sampled_from(
+        ["http:", "https:", "//", "{api}", "{evil}", "127.0.0.1", ":{port}", "/v2/clients"]
+    ),
     ODD,
     st.text(string.printable),
 )
@@ -153,7 +168,11 @@ ADDRESSES = st.one_of(
 def test_whatever_is_accepted_is_sent_to_the_api() -> None:
     """Any address: it is refused before anything is sent, or the API itself gets the request."""
     with pair() as (api, evil):
-        hosts = {"{api}": f"127.0.0.1:{api.port}", "{evil}": f"127.0.0.1:{evil.port}", "{port}": str(api.port)}
+        hosts = {
+            "{api}": f"127.0.0.1:{api.port}",
+            "{evil}": f"127.0.0.1:{evil.port}",
+            "{port}": str(api.port),
+        }
 
         @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
         @given(ADDRESSES)
@@ -171,10 +190,14 @@ def test_whatever_is_accepted_is_sent_to_the_api() -> None:
 OVERLOOKED = ("a backslash before an at", "a name and a password", "a query before an at")
 
 
-def test_token_is_judged_once_more_where_it_is_attached(pair: tuple[HandMade, HandMade], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_is_judged_once_more_where_it_is_attached(
+    pair: tuple[HandMade, HandMade], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Were a link overlooked, the request would still not be signed, and so not be sent."""
     api, evil = pair
-    monkeypatch.setattr(client_module, "next_link", lambda data, _api_url: data.get("links", {}).get("next"))
+    monkeypatch.setattr(
+        client_module, "next_link", lambda data, _api_url: data.get("links", {}).get("next")
+    )
     for link in ("http://{evil}/v2/clients", *(FOREIGN[name] for name in OVERLOOKED)):
         assert not follow(api, formatted(link, api, evil))
     assert evil.requests == []
@@ -234,18 +257,26 @@ SETTINGS = [
 @pytest.mark.parametrize("url", SETTINGS)
 def test_settings_are_judged_as_they_are_sent(url: str) -> None:
     """Addresses of the API, of the sign-in and of a webhook alike; the message does not repeat what may be secret."""
-    for name, parse in (("api_url", parse_url), ("id_url", parse_url), ("notify_url", parse_notify_url)):
+    for name, parse in (
+        ("api_url", parse_url),
+        ("id_url", parse_url),
+        ("notify_url", parse_notify_url),
+    ):
         with pytest.raises(SettingError, match=f"^{name} must be") as raised:
             parse(name, url)
         assert "pass" not in str(raised.value)
         assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("url", ["https://api.example.com/v2/?of=", "https://api.example.com/#v2", "https://api.example.com?"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://api.example.com/v2/?of=", "https://api.example.com/#v2", "https://api.example.com?"],
+)
 def test_base_address_has_no_query_and_no_fragment(url: str) -> None:
     """What is asked for is written behind it, and would end up in the query, or nowhere. A webhook may have both."""
     with pytest.raises(
-        SettingError, match=r"^api_url must be an https address such as https://api.harvestapp.com/v2/, of host and path"
+        SettingError,
+        match=r"^api_url must be an https address such as https://api.harvestapp.com/v2/, of host and path",
     ):
         parse_url("api_url", url)
     assert parse_notify_url("notify_url", url) == url

@@ -17,10 +17,16 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "nothing": ([], ["run"]),
     "options only": (["--demo", "--quiet"], ["run", "--demo", "--quiet"]),
     "command first": (["show", "--demo", "select 1"], ["show", "--demo", "select 1"]),
-    "options first": (["--json", "show", "--demo", "select 1"], ["show", "--json", "--demo", "select 1"]),
+    "options first": (
+        ["--json", "show", "--demo", "select 1"],
+        ["show", "--json", "--demo", "select 1"],
+    ),
     "a value before the command": (["--dataset", "x", "status"], ["status", "--dataset", "x"]),
     "a value that is a command's name": (["--dataset", "status"], ["run", "--dataset", "status"]),
-    "a value that is a command's name, then a command": (["--dataset", "run", "status"], ["status", "--dataset", "run"]),
+    "a value that is a command's name, then a command": (
+        ["--dataset", "run", "status"],
+        ["status", "--dataset", "run"],
+    ),
     "a value with an equals sign": (["--dataset=run", "status"], ["status", "--dataset=run"]),
     "the command's name again": (["show", "show"], ["show", "show"]),
     "a flag before the command": (
@@ -41,7 +47,10 @@ def test_the_command_is_put_in_front(typed: list[str], understood: list[str]) ->
     assert with_command_first(cli, typed) == understood
 
 
-@pytest.mark.parametrize(("typed", "meant"), [(["roles"], "commands are: run"), (["--quiet", "shwo", "x"], "did you mean show")])
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [(["roles"], "commands are: run"), (["--quiet", "shwo", "x"], "did you mean show")],
+)
 def test_a_word_that_is_no_command_is_said(typed: list[str], meant: str) -> None:
     """With the command that is most like it, or all of them."""
     with pytest.raises(click.UsageError, match=meant):
@@ -57,7 +66,12 @@ def options(command: str) -> list[click.Option]:
 def test_options_mean_the_same_on_either_side(data: st.DataObject, command: str) -> None:
     """Any options of a command, wherever the command stands between them."""
     groups = []
-    for option in data.draw(st.lists(st.sampled_from(options(command) or [click.Option(["--help"], is_flag=True)]), max_size=5)):
+    for option in data.draw(
+        st.lists(
+            st.sampled_from(options(command) or [click.Option(["--help"], is_flag=True)]),
+            max_size=5,
+        )
+    ):
         value = data.draw(st.sampled_from(["1", "run", "show", "2025-01-31"]))
         groups.append([option.opts[0]] if option.is_flag else [option.opts[0], value])
     place = data.draw(st.integers(0, len(groups)))
@@ -68,7 +82,9 @@ def test_options_mean_the_same_on_either_side(data: st.DataObject, command: str)
 
 @pytest.mark.parametrize("command", ["login", "logout", "check", "accounts"])
 @pytest.mark.parametrize("name", ["../x", "a..b", "a/b", "a\\b", "a\x1b[2J", ""])
-def test_a_name_that_leads_elsewhere_is_refused(command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_leads_elsewhere_is_refused(
+    command: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Whatever the command; the line that says so holds no control signs."""
     assert main([command, "--name", name]) == 2
     said = capsys.readouterr().err
@@ -78,10 +94,15 @@ def test_a_name_that_leads_elsewhere_is_refused(command: str, name: str, capsys:
 
 
 @pytest.mark.parametrize("typed", [["--version"], ["show", "--version"], ["--demo", "--version"]])
-def test_version_is_told_wherever_it_is_asked_for(typed: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+def test_version_is_told_wherever_it_is_asked_for(
+    typed: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
     """In a clone as in the installed package, with the versions that a report of a fault needs."""
     assert main(typed) == 0
-    assert re.fullmatch(rf"harvest-pipeline {re.escape(VERSION)} \(dlt 1\.[\w.]+, Python 3\.[\w.]+\)\n", capfd.readouterr().out)
+    assert re.fullmatch(
+        rf"harvest-pipeline {re.escape(VERSION)} \(dlt 1\.[\w.]+, Python 3\.[\w.]+\)\n",
+        capfd.readouterr().out,
+    )
 
 
 def test_usage_names_the_command_as_it_was_called(capfd: pytest.CaptureFixture[str]) -> None:

@@ -18,10 +18,23 @@ from harvest_sandbox.answers import Answer
 from harvest_source.about import VERSION
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.limits import Budgets, Limit
-from harvest_source.errors import ApiError, CancelledError, RefusedError, SettingError, TokenRejectedError, UnavailableError
+from harvest_source.errors import (
+    ApiError,
+    CancelledError,
+    RefusedError,
+    SettingError,
+    TokenRejectedError,
+    UnavailableError,
+)
 from harvest_source.settings import HarvestSettings
 from harvest_source.signin import exchange
-from harvest_source.signin.auth import Auth, OAuthToken, build_auth, chosen_account, sign_in_with_code
+from harvest_source.signin.auth import (
+    Auth,
+    OAuthToken,
+    build_auth,
+    chosen_account,
+    sign_in_with_code,
+)
 from harvest_source.signin.tokens import configured_file, oauth_client, order_of, sign_in_file
 
 FOURTEEN_DAYS = 1_209_600
@@ -86,11 +99,21 @@ def test_access_token_counts_first(place: Place) -> None:
 def test_configured_refresh_token_counts_before_the_sign_in(place: Place) -> None:
     """And the token it was rotated into counts before it: it works only once."""
     configured = place.sandbox.oauth.issue()["refresh_token"]
-    assert place.auth(refresh_token=configured).token() == place.sandbox.oauth.issued[-1]["access_token"]
+    assert (
+        place.auth(refresh_token=configured).token()
+        == place.sandbox.oauth.issued[-1]["access_token"]
+    )
     assert token_requests(place.sandbox) == 2
     place.clock.seconds += FOURTEEN_DAYS
-    assert place.auth(refresh_token=configured).token() == place.sandbox.oauth.issued[-1]["access_token"]
-    used = [request.fields["refresh_token"] for request in place.sandbox.requests if "refresh_token" in request.fields]
+    assert (
+        place.auth(refresh_token=configured).token()
+        == place.sandbox.oauth.issued[-1]["access_token"]
+    )
+    used = [
+        request.fields["refresh_token"]
+        for request in place.sandbox.requests
+        if "refresh_token" in request.fields
+    ]
     assert used == [configured, place.sandbox.oauth.issued[-2]["refresh_token"]]
 
 
@@ -110,7 +133,16 @@ def test_configured_refresh_token_is_tried_where_the_rotated_one_is_dead(place: 
     stored = file.read()
     assert stored
     with file.locked():
-        file.write(stored.renewed({"access_token": "gone", "refresh_token": "dead", "used": "dead too", "sent_at": 0.0}))
+        file.write(
+            stored.renewed(
+                {
+                    "access_token": "gone",
+                    "refresh_token": "dead",
+                    "used": "dead too",
+                    "sent_at": 0.0,
+                }
+            )
+        )
     assert place.auth(refresh_token=configured).renew("gone")
     tried = [request.fields["refresh_token"] for request in place.sandbox.requests[-3:]]
     assert tried == ["dead", "dead too", configured]
@@ -131,13 +163,21 @@ MISSING = {
     "no secret": ({"client_id": "c"}, "client_secret is not set"),
     "no id": ({"client_secret": "s"}, "client_id is not set"),
     "refresh token alone": ({"refresh_token": "r"}, "client_id and client_secret are not set"),
-    "nobody signed in": ({"client_id": "c", "client_secret": "s"}, "nobody has signed in yet: python harvest_pipeline.py login"),
-    "empty refresh token": ({"client_id": "c", "client_secret": "s", "refresh_token": '""'}, "refresh_token is empty"),
+    "nobody signed in": (
+        {"client_id": "c", "client_secret": "s"},
+        "nobody has signed in yet: python harvest_pipeline.py login",
+    ),
+    "empty refresh token": (
+        {"client_id": "c", "client_secret": "s", "refresh_token": '""'},
+        "refresh_token is empty",
+    ),
 }
 
 
 @pytest.mark.parametrize(("given", "said"), MISSING.values(), ids=MISSING)
-def test_what_is_missing_is_said_in_a_line_or_two(place: Place, given: dict[str, str], said: str) -> None:
+def test_what_is_missing_is_said_in_a_line_or_two(
+    place: Place, given: dict[str, str], said: str
+) -> None:
     assert place
     settings = HarvestSettings()
     for name, value in given.items():
@@ -156,13 +196,20 @@ def test_of_several_sign_ins_the_one_that_reaches_the_account_is_taken(place: Pl
         assert stored
         with file.locked():
             file.write(type(stored)(**{**vars(stored), "accounts": {account_id: "Name"}}))
-    tokens = {str(key): str(answer["access_token"]) for key, answer in zip("123", place.sandbox.oauth.issued[-3:], strict=True)}
+    tokens = {
+        str(key): str(answer["access_token"])
+        for key, answer in zip("123", place.sandbox.oauth.issued[-3:], strict=True)
+    }
     settings = oauth_settings(place.sandbox)
     for account_id, token in tokens.items():
-        assert build_auth(settings, accounts=(int(account_id),), clock=place.clock)[0].token() == token
+        assert (
+            build_auth(settings, accounts=(int(account_id),), clock=place.clock)[0].token() == token
+        )
     assert build_auth(settings, accounts=(9,), clock=place.clock)[0].token() == tokens["1"]
     assert build_auth(settings, name="home", clock=place.clock)[0].token() == tokens["3"]
-    with pytest.raises(SettingError, match=r"no sign-in named away.*there are: default, home, work"):
+    with pytest.raises(
+        SettingError, match=r"no sign-in named away.*there are: default, home, work"
+    ):
         build_auth(settings, name="away")
     sign_in_file(client, "default").forget()
     with pytest.raises(SettingError, match="several sign-ins"):
@@ -188,8 +235,18 @@ def test_tokens_of_two_seconds_carry_a_long_run(place: Place) -> None:
     for _ in range(400):
         client.get_accounts()
         place.clock.seconds += 0.05
-    assert {request.status for request in place.sandbox.requests if request.path != TOKEN_PATH} <= {200, 401}
-    assert sum(request.status == 200 for request in place.sandbox.requests if request.path != TOKEN_PATH) == 400
+    assert {request.status for request in place.sandbox.requests if request.path != TOKEN_PATH} <= {
+        200,
+        401,
+    }
+    assert (
+        sum(
+            request.status == 200
+            for request in place.sandbox.requests
+            if request.path != TOKEN_PATH
+        )
+        == 400
+    )
     assert 10 <= token_requests(place.sandbox) <= 14
 
 
@@ -216,14 +273,18 @@ def test_a_dead_refresh_token_says_sign_in_again_and_asks_no_more(place: Place) 
     place.revoke_access()
     place.revoke_refresh()
     for _ in range(3):
-        with pytest.raises(TokenRejectedError, match=r"sign in again: python harvest_pipeline\.py login$"):
+        with pytest.raises(
+            TokenRejectedError, match=r"sign in again: python harvest_pipeline\.py login$"
+        ):
             client.get_accounts()
     assert token_requests(place.sandbox) == 2
 
 
 def test_a_dead_configured_refresh_token_says_to_take_it_out(place: Place) -> None:
     """A new sign-in would not help: the setting counts before it."""
-    with pytest.raises(TokenRejectedError, match="login, and take refresh_token out of the settings"):
+    with pytest.raises(
+        TokenRejectedError, match="login, and take refresh_token out of the settings"
+    ):
         place.auth(refresh_token="dead").token()
 
 
@@ -255,7 +316,9 @@ def test_a_stored_token_that_no_request_can_carry_is_not_shown(place: Place) -> 
         assert "SECRET" not in str(caught.value)
 
 
-@pytest.mark.parametrize("fault", [Fault(TOKEN_PATH, status=503, times=2), Fault(TOKEN_PATH, kind="html", times=2)])
+@pytest.mark.parametrize(
+    "fault", [Fault(TOKEN_PATH, status=503, times=2), Fault(TOKEN_PATH, kind="html", times=2)]
+)
 def test_a_passing_fault_is_waited_out(place: Place, fault: Fault) -> None:
     auth = place.auth()
     place.sandbox.faults.append(fault)
@@ -322,7 +385,9 @@ def test_a_token_that_still_holds_outlasts_an_outage(place: Place) -> None:
 def test_without_expiry_a_token_is_used_until_it_is_refused(place: Place) -> None:
     auth = place.auth()
     first = auth.token()
-    place.sandbox.faults.append(Fault(TOKEN_PATH, status=200, body='{"access_token": "endless", "token_type": "bearer"}'))
+    place.sandbox.faults.append(
+        Fault(TOKEN_PATH, status=200, body='{"access_token": "endless", "token_type": "bearer"}')
+    )
     assert auth.renew(first)
     place.clock.seconds += 10 * FOURTEEN_DAYS
     assert auth.token() == "endless"
@@ -333,18 +398,39 @@ def test_without_expiry_a_token_is_used_until_it_is_refused(place: Place) -> Non
 ODD = {
     "no JSON error": (Answer(400, b"<p>Bad request</p>"), RefusedError, "400"),
     "no route": (Answer(404, b"{}"), RefusedError, "404"),
-    "scope": (Answer(400, b'{"error": "invalid_scope", "error_description": "SECRET"}'), RefusedError, "400 invalid_scope"),
-    "error with a secret": (Answer(400, b'{"error": "token SECRET is bad"}'), RefusedError, r"\(400\)"),
+    "scope": (
+        Answer(400, b'{"error": "invalid_scope", "error_description": "SECRET"}'),
+        RefusedError,
+        "400 invalid_scope",
+    ),
+    "error with a secret": (
+        Answer(400, b'{"error": "token SECRET is bad"}'),
+        RefusedError,
+        r"\(400\)",
+    ),
     **{
         f"our own word {word}": (
             Answer(400, b'{"error": "%s"}' % word.encode()),
             RefusedError,
             r"^Harvest refused to give a token \(400\)",
         )
-        for word in (exchange.NO_ROOM, exchange.TOO_SLOW, exchange.ODD_ANSWER, *exchange.LASTING_FAULTS.values())
+        for word in (
+            exchange.NO_ROOM,
+            exchange.TOO_SLOW,
+            exchange.ODD_ANSWER,
+            *exchange.LASTING_FAULTS.values(),
+        )
     },
-    "redirect": (Answer(307, b"", headers={"Location": "/elsewhere"}), RefusedError, "TooManyRedirects"),
-    "error with status 200": (Answer(200, b'{"error": "invalid_grant"}'), TokenRejectedError, "sign in again"),
+    "redirect": (
+        Answer(307, b"", headers={"Location": "/elsewhere"}),
+        RefusedError,
+        "TooManyRedirects",
+    ),
+    "error with status 200": (
+        Answer(200, b'{"error": "invalid_grant"}'),
+        TokenRejectedError,
+        "sign in again",
+    ),
 }
 
 
@@ -363,14 +449,19 @@ def test_odd_answers_end_in_one_line(
     assert "/elsewhere" not in {request.path for request in place.sandbox.requests}
 
 
-def test_no_password_of_a_netrc_file_is_sent(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_password_of_a_netrc_file_is_sent(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password something\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     auth = place.auth()
     auth.renew(auth.token())
     asked = [request for request in place.sandbox.requests if request.path == TOKEN_PATH]
     assert ["authorization" in request.headers for request in asked] == [False, False]
-    assert all(request.headers["user-agent"].startswith(f"harvest-pipeline/{VERSION} (") for request in asked)
+    assert all(
+        request.headers["user-agent"].startswith(f"harvest-pipeline/{VERSION} (")
+        for request in asked
+    )
 
 
 def test_nothing_secret_is_logged_at_debug(
@@ -386,7 +477,9 @@ def test_nothing_secret_is_logged_at_debug(
     place.revoke_access()
     client.get_accounts()
     refresh_token = place.sandbox.oauth.issued[-1]["refresh_token"]
-    order = order_of(oauth_client(oauth_settings(place.sandbox), ""), 0.0, refresh_token=refresh_token)
+    order = order_of(
+        oauth_client(oauth_settings(place.sandbox), ""), 0.0, refresh_token=refresh_token
+    )
     assert exchange.exchange(order, tmp_path / "answer")["outcome"] == "ok"
     assert "GET /api/v2/accounts" in caplog.text
     assert CLIENT_SECRET in secrets_of(place.sandbox)

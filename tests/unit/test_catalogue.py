@@ -13,7 +13,14 @@ import pytest
 
 from harvest_source.catalogue.columns.types import Column, Field, Kind, NestedList
 from harvest_source.catalogue.docs import SQL_TYPES, tables_part
-from harvest_source.catalogue.reports import NAMES, REPORTS, Paging, Report, by_name, parent_id_column
+from harvest_source.catalogue.reports import (
+    NAMES,
+    REPORTS,
+    Paging,
+    Report,
+    by_name,
+    parent_id_column,
+)
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -45,7 +52,9 @@ def fits(value: object, kind: Kind) -> bool:
         Kind.BOOL: isinstance(value, bool),
         Kind.ID: isinstance(value, int) and not isinstance(value, bool),
         Kind.DECIMAL: isinstance(value, int | float) and not isinstance(value, bool),
-        Kind.TEXT: isinstance(value, str) and not TIMESTAMP.fullmatch(value) and not DATE.fullmatch(value),
+        Kind.TEXT: isinstance(value, str)
+        and not TIMESTAMP.fullmatch(value)
+        and not DATE.fullmatch(value),
         Kind.DATE: isinstance(value, str) and DATE.fullmatch(value) is not None,
         Kind.TIMESTAMP: isinstance(value, str) and TIMESTAMP.fullmatch(value) is not None,
     }
@@ -62,7 +71,9 @@ def misfits(record: dict[str, Any], fields: tuple[Field, ...], path: str = "") -
                 inner = element if isinstance(element, dict) else {"value": element}
                 yield from misfits(inner, field.columns, f"{path}{name}__")
         elif field is None:
-            is_absent_object = value is None and any(column.startswith(f"{name}__") for column in declared)
+            is_absent_object = value is None and any(
+                column.startswith(f"{name}__") for column in declared
+            )
             if not is_absent_object:
                 yield f"{path}{name} is not declared"
         elif not fits(value, field.kind):
@@ -102,7 +113,9 @@ def test_every_column_has_a_description(report: Report) -> None:
     """Descriptions go into the destination and the documents: a sentence each, of one line."""
     columns = [*report.columns, *(column for nested in report.lists for column in nested.columns)]
     described: list[Field] = [*columns, *report.lists]
-    assert [field.name for field in described if not re.fullmatch(r"\S.*\S\.", field.description)] == []
+    assert [
+        field.name for field in described if not re.fullmatch(r"\S.*\S\.", field.description)
+    ] == []
     assert re.fullmatch(r"\S.*\.", report.row)
     assert re.fullmatch(r"\S.*\.", report.cannot_notice)
     assert not str(report.access).endswith(".")
@@ -116,7 +129,9 @@ def test_no_column_is_declared_twice(report: Report) -> None:
     for fields in tables:
         counts = Counter(field.name for field in fields)
         assert [name for name, count in counts.items() if count > 1] == []
-        assert [name for name in counts if not re.fullmatch(r"[a-z][a-z0-9]*(__?[a-z0-9]+)*", name)] == []
+        assert [
+            name for name in counts if not re.fullmatch(r"[a-z][a-z0-9]*(__?[a-z0-9]+)*", name)
+        ] == []
 
 
 @each_report
@@ -132,13 +147,17 @@ def test_key_and_parent_columns_are_declared(report: Report) -> None:
         assert "{parent_id}" in report.path
     for nested in report.lists:
         inner = {column.name for column in nested.columns}
-        assert not inner & {"account_id", parent_id_column(report)}, "added by the load, not declared"
+        assert not inner & {"account_id", parent_id_column(report)}, (
+            "added by the load, not declared"
+        )
 
 
 @each_report
 def test_every_key_column_is_an_id(report: Report) -> None:
     """Keys are 64-bit whole numbers in every destination."""
-    assert {column.kind for column in report.columns if column.name in ("account_id", *report.key)} == {Kind.ID}
+    assert {
+        column.kind for column in report.columns if column.name in ("account_id", *report.key)
+    } == {Kind.ID}
 
 
 @each_report
@@ -202,28 +221,45 @@ def test_columns_that_mislead_have_their_kind(report: str, column: str, kind: Ki
 
 def test_lists_of_plain_values_have_one_column() -> None:
     """A list of ids or words becomes a child table with the column `value`."""
-    values = {(report.name, nested.name): nested.columns for report in REPORTS for nested in report.lists}
+    values = {
+        (report.name, nested.name): nested.columns for report in REPORTS for nested in report.lists
+    }
     assert [column.name for column in values["roles", "user_ids"]] == ["value"]
     assert values["roles", "user_ids"][0].kind is Kind.ID
     for name in ("roles", "access_roles", "permissions_claims"):
-        assert [(column.name, column.kind) for column in values["users", name]] == [("value", Kind.TEXT)]
+        assert [(column.name, column.kind) for column in values["users", name]] == [
+            ("value", Kind.TEXT)
+        ]
 
 
 def test_start_date_holds_for_dated_lists_and_what_hangs_on_them() -> None:
     """The small tables stay whole, so that every row finds its client, project and user."""
-    dated, hanging = {"time_entries", "expenses", "invoices"}, {"invoice_messages", "invoice_payments"}
+    dated, hanging = (
+        {"time_entries", "expenses", "invoices"},
+        {"invoice_messages", "invoice_payments"},
+    )
     assert {report.name for report in OF_DOMO if report.date_column} == dated
     assert {report.name for report in OF_DOMO if report.from_start_date} == dated | hanging
     assert {report.name for report in OF_DOMO if report.paging is Paging.PAGE} == dated
-    assert {report.name for report in OF_DOMO if report.parent and report.parent.moves_parent} == hanging
+    assert {
+        report.name for report in OF_DOMO if report.parent and report.parent.moves_parent
+    } == hanging
     of_estimates = by_name("estimates"), by_name("estimate_messages")
-    assert [(report.date_column, report.from_start_date) for report in of_estimates] == [("issue_date", True), (None, True)]
+    assert [(report.date_column, report.from_start_date) for report in of_estimates] == [
+        ("issue_date", True),
+        (None, True),
+    ]
 
 
 def test_lists_that_take_no_updated_since() -> None:
     """These are read whole, whatever changed."""
-    assert {report.name for report in OF_DOMO if not report.takes_updated_since} == {"roles", "company"}
-    assert not any(by_name(name).takes_updated_since for name in ("billable_rates", "cost_rates", "teammates"))
+    assert {report.name for report in OF_DOMO if not report.takes_updated_since} == {
+        "roles",
+        "company",
+    }
+    assert not any(
+        by_name(name).takes_updated_since for name in ("billable_rates", "cost_rates", "teammates")
+    )
 
 
 def test_paths_of_children_and_projects() -> None:
@@ -234,7 +270,9 @@ def test_paths_of_children_and_projects() -> None:
     assert by_name("cost_rates").path == "users/{parent_id}/cost_rates"
     assert by_name("project_assignments").path == "users/{parent_id}/project_assignments"
     by_project = {report.name: report.project_path for report in REPORTS if report.project_path}
-    assert by_project == {name: f"projects/{{parent_id}}/{name}" for name in ("task_assignments", "user_assignments")}
+    assert by_project == {
+        name: f"projects/{{parent_id}}/{name}" for name in ("task_assignments", "user_assignments")
+    }
 
 
 @pytest.mark.parametrize(
@@ -261,7 +299,9 @@ def test_page_of_tables_names_every_table_and_column() -> None:
     for report in REPORTS:
         section = page.split(f"\n## {report.name}\n")[1].split("\n## ")[0]
         for column in report.columns:
-            assert f"| `{column.name}` | {SQL_TYPES[column.kind]} | {column.description} |" in section
+            assert (
+                f"| `{column.name}` | {SQL_TYPES[column.kind]} | {column.description} |" in section
+            )
         for nested in report.lists:
             assert f"### {report.name}__{nested.name}\n" in section
             assert f"| `{parent_id_column(report)}` | bigint |" in section

@@ -19,7 +19,15 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 def entry(**changes: Any) -> Row:
     """Returns a time entry."""
-    return {"account_id": 1, "id": 7, "hours": Decimal("1.5"), "notes": "a", "is_running": False, "updated_at": NOON, **changes}
+    return {
+        "account_id": 1,
+        "id": 7,
+        "hours": Decimal("1.5"),
+        "notes": "a",
+        "is_running": False,
+        "updated_at": NOON,
+        **changes,
+    }
 
 
 @pytest.mark.parametrize(
@@ -34,11 +42,27 @@ def entry(**changes: Any) -> Row:
         (entry(), [entry(cost_rate=None)], Tally()),
         (entry(), [entry(), entry()], Tally(changed=1)),
         (entry(), [entry(**{DELETED_AT: NOON})], Tally(changed=1)),
-        (entry(is_running=True, hours=Decimal(2)), [entry(is_running=True)], Tally(changed=1, grown=1)),
-        (entry(is_running=True, hours=Decimal(2)), [entry(is_running=True), entry(is_running=True)], Tally(changed=1)),
-        (entry(is_running=True, hours=Decimal(2)), [entry(is_running=True, notes="b")], Tally(changed=1)),
+        (
+            entry(is_running=True, hours=Decimal(2)),
+            [entry(is_running=True)],
+            Tally(changed=1, grown=1),
+        ),
+        (
+            entry(is_running=True, hours=Decimal(2)),
+            [entry(is_running=True), entry(is_running=True)],
+            Tally(changed=1),
+        ),
+        (
+            entry(is_running=True, hours=Decimal(2)),
+            [entry(is_running=True, notes="b")],
+            Tally(changed=1),
+        ),
         (entry(hours=Decimal(2)), [entry(is_running=True)], Tally(changed=1)),
-        (entry(is_running=True, hours=Decimal(2)), [entry(is_running=True, **{DELETED_AT: NOON})], Tally(changed=1)),
+        (
+            entry(is_running=True, hours=Decimal(2)),
+            [entry(is_running=True, **{DELETED_AT: NOON})],
+            Tally(changed=1),
+        ),
     ],
 )
 def test_entry_beside_the_destination(row: Row, present: list[Row], tally: Tally) -> None:
@@ -58,12 +82,22 @@ def test_entry_beside_the_destination(row: Row, present: list[Row], tally: Tally
         (None, [], False),
     ],
 )
-def test_lists_differ_by_length_order_and_values(elements: list[Row] | None, others: list[Row], *, is_changed: bool) -> None:
-    row, present = {"account_id": 1, "id": 7, "roles": elements}, {"account_id": 1, "id": 7, "roles": others}
+def test_lists_differ_by_length_order_and_values(
+    elements: list[Row] | None, others: list[Row], *, is_changed: bool
+) -> None:
+    row, present = (
+        {"account_id": 1, "id": 7, "roles": elements},
+        {"account_id": 1, "id": 7, "roles": others},
+    )
     assert bool(split(by_name("users"), [row], [present]).changed) == is_changed
 
 
 def test_the_only_row_of_an_account_has_no_key() -> None:
     company = by_name("company")
-    assert split(company, [{"account_id": 1, "name": "a"}], [{"account_id": 1, "name": "a"}]).tally == Tally()
-    assert split(company, [{"account_id": 1, "name": "a"}], [{"account_id": 1, "name": "b"}]).tally == Tally(changed=1)
+    assert (
+        split(company, [{"account_id": 1, "name": "a"}], [{"account_id": 1, "name": "a"}]).tally
+        == Tally()
+    )
+    assert split(
+        company, [{"account_id": 1, "name": "a"}], [{"account_id": 1, "name": "b"}]
+    ).tally == Tally(changed=1)

@@ -11,7 +11,14 @@ from fake_client import FakeClient
 
 from harvest_source.api.client import HarvestClient
 from harvest_source.catalogue.reports import AccountReport, by_name
-from harvest_source.errors import ApiError, CancelledError, NotAllowedError, NotFoundError, OddAnswerError, RefusedError
+from harvest_source.errors import (
+    ApiError,
+    CancelledError,
+    NotAllowedError,
+    NotFoundError,
+    OddAnswerError,
+    RefusedError,
+)
 from harvest_source.reading.children import REFUSALS, Asking
 from harvest_source.reading.fetch import Fetcher, alternating
 from harvest_source.reading.parts import Part, PartStore
@@ -32,18 +39,25 @@ def store() -> Iterator[PartStore]:
 def harvest(*invoices: int, page_rows: int = 100) -> FakeClient:
     """Returns a Harvest with invoices that have two payments each."""
     tables: dict[str, list[dict[str, Any]]] = {"invoices": [{"id": each} for each in invoices]}
-    tables |= {f"invoices/{each}/payments": [{"id": each * 10}, {"id": each * 10 + 1}] for each in invoices}
+    tables |= {
+        f"invoices/{each}/payments": [{"id": each * 10}, {"id": each * 10 + 1}] for each in invoices
+    }
     return FakeClient(tables, page_rows)
 
 
 def asking(client: FakeClient, store: PartStore, *parents: int, **others: Any) -> Asking:
     """Returns invoices that are to be asked for their payments."""
-    return Asking(ChildPlan(PAYMENTS, 7, dict.fromkeys(parents, "v"), **others), Fetcher(cast("HarvestClient", client), store))
+    return Asking(
+        ChildPlan(PAYMENTS, 7, dict.fromkeys(parents, "v"), **others),
+        Fetcher(cast("HarvestClient", client), store),
+    )
 
 
 def refusing(*invoices: int) -> Callable[[str, Any], ApiError | None]:
     """Has Harvest refuse what hangs on some invoices."""
-    return lambda path, _params: REFUSED if path in {f"invoices/{each}/payments" for each in invoices} else None
+    return lambda path, _params: (
+        REFUSED if path in {f"invoices/{each}/payments" for each in invoices} else None
+    )
 
 
 def ask_all(each: Asking) -> Asking:
@@ -58,11 +72,17 @@ def test_children_are_read_and_kept_by_parent(store: PartStore) -> None:
     """From several pages, too; the next run can go on from them."""
     done = ask_all(asking(harvest(1, 2, page_rows=1), store, 2, 1))
     reading = done.reading()
-    assert [(parent, [row["id"] for row in rows]) for parent, rows in reading.iter_pages()] == [(1, [10, 11]), (2, [20, 21])]
+    assert [(parent, [row["id"] for row in rows]) for parent, rows in reading.iter_pages()] == [
+        (1, [10, 11]),
+        (2, [20, 21]),
+    ]
     assert (reading.keys, reading.rows) == ({(10,), (11,), (20,), (21,)}, 4)
     assert done.done == {1, 2}
     kept = store.kept(done.plan.pair, range(10**9))
-    assert {key: version for key, (version, _) in kept.items()} == {"invoices 1": "v", "invoices 2": "v"}
+    assert {key: version for key, (version, _) in kept.items()} == {
+        "invoices 1": "v",
+        "invoices 2": "v",
+    }
     assert reading.seconds == done.seconds > 0
 
 
@@ -98,7 +118,9 @@ def test_parent_that_is_gone_has_no_children(store: PartStore) -> None:
     client.tables["invoices"].append({"id": 8})
     wrong = ask_all(asking(client, store, 8, 1))
     assert "invoices/1/payments" not in client.paths[-2:]  # an error ends the report
-    with pytest.raises(NotFoundError, match="Harvest knows invoices 8 but not its invoice_payments"):
+    with pytest.raises(
+        NotFoundError, match="Harvest knows invoices 8 but not its invoice_payments"
+    ):
         wrong.reading()
 
 
@@ -144,7 +166,9 @@ def test_parent_that_is_refused_is_passed_over(store: PartStore) -> None:
     assert sorted(each for ids in state["read"].values() for each in ids) == [1, 2, 3]
 
 
-REPORTS: dict[str, tuple[set[int], bool, list[int]]] = {  # refused, whether the report is, who is asked
+REPORTS: dict[
+    str, tuple[set[int], bool, list[int]]
+] = {  # refused, whether the report is, who is asked
     "a parent that was read last is read": ({1, 2}, False, [1, 2, 5]),
     "one read before is read": ({1, 2, 5}, False, [1, 2, 5, 3]),
     "all that were read before are refused": ({1, 2, 3, 4, 5, 6}, True, [1, 2, 5, 3, 4]),
@@ -170,7 +194,9 @@ def test_report_is_refused_where_parents_read_before_are(
 
 def test_probe_that_fails_otherwise_is_the_error(store: PartStore) -> None:
     client = harvest(1, 2)
-    client.fail = lambda path, _params: REFUSED if path.startswith("invoices/1/") else RefusedError("no", 400)
+    client.fail = lambda path, _params: (
+        REFUSED if path.startswith("invoices/1/") else RefusedError("no", 400)
+    )
     done = ask_all(asking(client, store, 1, read={"10": [2]}))
     assert (type(done.error), str(done.error)) == (RefusedError, "no")
 

@@ -52,7 +52,9 @@ def clock() -> FastClock:
     return FastClock()
 
 
-def client_of(harvest: Sandbox | HandMade, clock: FastClock | None = None, token: str = TOKEN, **changes: Any) -> HarvestClient:
+def client_of(
+    harvest: Sandbox | HandMade, clock: FastClock | None = None, token: str = TOKEN, **changes: Any
+) -> HarvestClient:
     """Returns a client with the real limits."""
     settings = HarvestSettings(api_url=harvest.api_url, id_url=harvest.id_url)
     for name, value in changes.items():
@@ -73,7 +75,9 @@ def test_every_request_has_the_headers_the_api_asks_for(sandbox: Sandbox, accoun
         assert TOKEN not in request.raw_query + request.path
         assert request.method == "GET"
     assert "harvest-account-id" not in sandbox.requests[0].headers
-    assert {request.headers["harvest-account-id"] for request in sandbox.requests[1:]} == {str(account.id)}
+    assert {request.headers["harvest-account-id"] for request in sandbox.requests[1:]} == {
+        str(account.id)
+    }
 
 
 PASSING = {
@@ -93,7 +97,9 @@ PASSING = {
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
-def test_what_may_pass_is_tried_again_six_times(sandbox: Sandbox, account: Account, clock: FastClock, fault: Fault) -> None:
+def test_what_may_pass_is_tried_again_six_times(
+    sandbox: Sandbox, account: Account, clock: FastClock, fault: Fault
+) -> None:
     """The seventh answer is good; waits grow, have an end, and differ by chance."""
     fault.hits = 0
     sandbox.faults.append(fault)
@@ -109,7 +115,9 @@ def test_what_may_pass_is_tried_again_six_times(sandbox: Sandbox, account: Accou
 
 
 @pytest.mark.parametrize("kind", ["status", "html", "reset"])
-def test_what_does_not_pass_ends_in_an_error_that_says_so(sandbox: Sandbox, account: Account, kind: Any) -> None:
+def test_what_does_not_pass_ends_in_an_error_that_says_so(
+    sandbox: Sandbox, account: Account, kind: Any
+) -> None:
     """After the seventh try; the message holds no address and no token."""
     sandbox.faults.append(Fault("/clients$", kind, times=None))
     with pytest.raises(UnavailableError, match="7 times in a row; try again later") as caught:
@@ -126,7 +134,9 @@ LASTING: dict[int, type[ApiError]] = {
 
 
 @pytest.mark.parametrize(("status", "error"), LASTING.items(), ids=map(str, LASTING))
-def test_what_will_not_change_is_asked_once(sandbox: Sandbox, account: Account, status: int, error: type[ApiError]) -> None:
+def test_what_will_not_change_is_asked_once(
+    sandbox: Sandbox, account: Account, status: int, error: type[ApiError]
+) -> None:
     """And is an error of its own kind with its status, never "no rows"."""
     sandbox.faults.append(Fault("/clients$", status=status, times=None))
     with pytest.raises(error, match=str(status)) as caught:
@@ -147,7 +157,9 @@ def test_what_will_not_change_is_asked_once(sandbox: Sandbox, account: Account, 
         ('["a list"]', '["a list"]'),
     ],
 )
-def test_the_reason_in_an_errors_body_is_told(sandbox: Sandbox, account: Account, body: str, said: str) -> None:
+def test_the_reason_in_an_errors_body_is_told(
+    sandbox: Sandbox, account: Account, body: str, said: str
+) -> None:
     """Bodies of errors have no common shape; the message stays short."""
     kind: Any = "html" if body.startswith("<") else "status"
     sandbox.faults.append(Fault("/clients$", kind, status=422, body=body))
@@ -159,7 +171,9 @@ def test_the_reason_in_an_errors_body_is_told(sandbox: Sandbox, account: Account
 
 def http_date(seconds: int) -> str:
     """Returns the HTTP date so many seconds from now."""
-    return format_datetime(datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds), usegmt=True)
+    return format_datetime(
+        datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds), usegmt=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,7 +186,12 @@ def http_date(seconds: int) -> str:
     ids=["seconds", "none", "a day", "a date", "a past date", "absent", "a word", "negative", "a fraction"],
 )  # fmt: skip
 def test_a_429_is_obeyed(
-    sandbox: Sandbox, account: Account, clock: FastClock, retry_after: Callable[[], str | None], least: int, most: int
+    sandbox: Sandbox,
+    account: Account,
+    clock: FastClock,
+    retry_after: Callable[[], str | None],
+    least: int,
+    most: int,
 ) -> None:
     """R16: a web page with `Retry-After` in seconds, as a date, or absent: then the limit's own window; counted, and once."""
     sandbox.faults.append(Fault("/clients$", status=429, retry_after=retry_after()))
@@ -184,7 +203,9 @@ def test_a_429_is_obeyed(
     assert [request.status for request in sandbox.requests] == [429, 200]
 
 
-@pytest.mark.parametrize("retry_after", [lambda: "0", lambda: http_date(-30)], ids=["none", "a past date"])
+@pytest.mark.parametrize(
+    "retry_after", [lambda: "0", lambda: http_date(-30)], ids=["none", "a past date"]
+)
 def test_a_429_that_asks_for_no_wait_does_not_burn_all_tries_at_once(
     sandbox: Sandbox, account: Account, clock: FastClock, retry_after: Callable[[], str]
 ) -> None:
@@ -195,11 +216,15 @@ def test_a_429_that_asks_for_no_wait_does_not_burn_all_tries_at_once(
     assert sum(clock.waits) >= 1 + 2 + 4 + 8 + 16 + 16
 
 
-def test_a_429_holds_every_other_request_back(sandbox: Sandbox, account: Account, clock: FastClock) -> None:
+def test_a_429_holds_every_other_request_back(
+    sandbox: Sandbox, account: Account, clock: FastClock
+) -> None:
     """One pause for all: Harvest means the token, not the thread; Harvest's reports have a pause of their own."""
     client = client_of(sandbox, clock)
     client.budgets.general.pause(7)
-    client.get(account.id, "reports/time/clients", ("results",), {"from": "2025-01-01", "to": "2025-01-31"})
+    client.get(
+        account.id, "reports/time/clients", ("results",), {"from": "2025-01-01", "to": "2025-01-31"}
+    )
     assert sum(clock.waits) == 0
     client.get(account.id, "company", ("name",))
     assert 6 <= sum(clock.waits) <= 7
@@ -240,12 +265,16 @@ FOREIGN = {
 
 @pytest.mark.parametrize("url", FOREIGN.values(), ids=FOREIGN)
 @pytest.mark.parametrize("where", ["next", "previous"])
-def test_links_to_other_places_are_refused(hand: HandMade, stranger: HandMade, url: Any, where: str) -> None:
+def test_links_to_other_places_are_refused(
+    hand: HandMade, stranger: HandMade, url: Any, where: str
+) -> None:
     """The token goes to the configured scheme, host and port only; an answer that leads elsewhere is an error."""
     link = url.format(stranger=stranger.api_url, port=hand.port) if isinstance(url, str) else url
     hand.spoil = bent(link if where == "next" else "", previous=link)
     with pytest.raises(RefusedError, match="another host"):
-        list(client_of(hand).iter_pages(hand.id, "time_entries", "time_entries", {}, "time_entries"))
+        list(
+            client_of(hand).iter_pages(hand.id, "time_entries", "time_entries", {}, "time_entries")
+        )
     assert len(hand.requests) == 1
     assert stranger.requests == []
 
@@ -254,22 +283,37 @@ def test_pages_in_a_circle_end(hand: HandMade) -> None:
     """A server that leads round for ever does not keep a run for ever."""
     hand.spoil = bent(f"{hand.api_url}time_entries?cursor=5")
     with pytest.raises(RefusedError, match="circle"):
-        list(client_of(hand).iter_pages(hand.id, "time_entries", "time_entries", {}, "time_entries"))
+        list(
+            client_of(hand).iter_pages(hand.id, "time_entries", "time_entries", {}, "time_entries")
+        )
     assert len(hand.requests) <= 3
 
 
 def test_a_next_page_without_a_link_is_no_end(hand: HandMade) -> None:
     """Rows would be missing: said, not swallowed."""
-    body = json.dumps({"time_entries": [{"id": 1}], "next_page": 2, "links": {"next": None}}).encode()
+    body = json.dumps(
+        {"time_entries": [{"id": 1}], "next_page": 2, "links": {"next": None}}
+    ).encode()
     hand.spoil = lambda _asked: (200, body)
     with pytest.raises(RefusedError, match="rows would be missing"):
-        list(client_of(hand).iter_pages(hand.id, "time_entries", "time_entries", {}, "time_entries"))
+        list(
+            client_of(hand).iter_pages(hand.id, "time_entries", "time_entries", {}, "time_entries")
+        )
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_redirects_are_not_followed(sandbox: Sandbox, stranger: HandMade, account: Account, status: int) -> None:
+def test_redirects_are_not_followed(
+    sandbox: Sandbox, stranger: HandMade, account: Account, status: int
+) -> None:
     """The token is never sent to where a redirect leads."""
-    sandbox.faults.append(Fault("/clients$", status=status, times=None, headers={"Location": f"{stranger.api_url}clients"}))
+    sandbox.faults.append(
+        Fault(
+            "/clients$",
+            status=status,
+            times=None,
+            headers={"Location": f"{stranger.api_url}clients"},
+        )
+    )
     with pytest.raises(RefusedError, match="redirect"):
         client_of(sandbox).get(account.id, "clients", ("clients",))
     assert stranger.requests == []
@@ -289,7 +333,9 @@ def test_proxies_and_netrc_of_the_machine_take_no_part_in_signing(
 def test_pages_carry_the_filters_by_their_links(hand: HandMade) -> None:
     """The first request has the query, the others the link as it is."""
     pages = list(
-        client_of(hand).iter_pages(hand.id, "time_entries", "time_entries", {"updated_since": "2026-01-01T00:00:00Z"}, "x")
+        client_of(hand).iter_pages(
+            hand.id, "time_entries", "time_entries", {"updated_since": "2026-01-01T00:00:00Z"}, "x"
+        )
     )
     assert len(pages) == 3
     assert {asked.query["updated_since"] for asked in hand.requests} == {"2026-01-01T00:00:00Z"}
@@ -303,14 +349,24 @@ def test_requests_are_counted_by_report(sandbox: Sandbox, account: Account) -> N
     sandbox.faults.append(Fault("/clients$", times=2))
     project = next(iter(account.rows["projects"]))
     client.get(account.id, "clients", ("clients",), label="clients")
-    client.get(account.id, f"projects/{project}/user_assignments", ("user_assignments",), label="user_assignments")
-    assert client.traffic.by_label == {(account.id, "clients"): 3, (account.id, "user_assignments"): 1}
+    client.get(
+        account.id,
+        f"projects/{project}/user_assignments",
+        ("user_assignments",),
+        label="user_assignments",
+    )
+    assert client.traffic.by_label == {
+        (account.id, "clients"): 3,
+        (account.id, "user_assignments"): 1,
+    }
     assert client.traffic.requests == len(heard) == len(sandbox.requests) == 4
 
 
 def test_token_and_account_are_checked_apart(sandbox: Sandbox, account: Account) -> None:
     """R18: an unknown account names those that the token reaches; a wrong token says that it is the token."""
-    with pytest.raises(AccountNotFoundError, match=f"^account 999 is not one of: {account.id} {account.name}$"):
+    with pytest.raises(
+        AccountNotFoundError, match=f"^account 999 is not one of: {account.id} {account.name}$"
+    ):
         choose_accounts(client_of(sandbox), (999,))
     with pytest.raises(TokenRejectedError, match="refuses the token"):
         choose_accounts(client_of(sandbox, token="wrong"), (account.id,))
@@ -323,7 +379,14 @@ def test_several_accounts_need_a_choice_and_none_says_so(account: Account) -> No
     with Sandbox([account, other], token=TOKEN) as sandbox:
         with pytest.raises(SettingError, match="reaches several accounts, choose with --account"):
             choose_accounts(client_of(sandbox), None)
-        assert [each.id for each in choose_accounts(client_of(sandbox), ())] == sorted([account.id, other.id])
-        assert [each.id for each in choose_accounts(client_of(sandbox), (other.id, account.id))] == [other.id, account.id]
-    with Sandbox([], token=TOKEN) as sandbox, pytest.raises(SettingError, match="reaches no Harvest account"):
+        assert [each.id for each in choose_accounts(client_of(sandbox), ())] == sorted(
+            [account.id, other.id]
+        )
+        assert [
+            each.id for each in choose_accounts(client_of(sandbox), (other.id, account.id))
+        ] == [other.id, account.id]
+    with (
+        Sandbox([], token=TOKEN) as sandbox,
+        pytest.raises(SettingError, match="reaches no Harvest account"),
+    ):
         choose_accounts(client_of(sandbox), None)

@@ -45,6 +45,8 @@ def test_rows_that_the_next_run_asks_for_are_no_difference(
         ({1: 1, 2: 1, 3: 9}, 2),
     ],
 )
-def test_a_window_is_cut_where_about_half_of_its_rows_are(rows: dict[int, int], day: int | None) -> None:
+def test_a_window_is_cut_where_about_half_of_its_rows_are(
+    rows: dict[int, int], day: int | None
+) -> None:
     days = {date(2026, 1, number): count for number, count in rows.items()}
     assert middle_of(days) == (None if day is None else date(2026, 1, day))

@@ -33,7 +33,9 @@ Say = Callable[[bytes], None]
 class Dripping:
     """A server that answers by a script, and on whose clock every piece of an answer takes its time."""
 
-    def __init__(self, script: Callable[[Dripping, Say], None], context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, script: Callable[[Dripping, Say], None], context: ssl.SSLContext | None = None
+    ) -> None:
         self.seconds = 0.0
         self.asked: list[bytes] = []
         self.connections = 0
@@ -68,7 +70,9 @@ class Dripping:
 
     def _serve(self, plain: socket.socket) -> None:
         with plain, suppress(OSError):  # whoever has waited long enough hangs up
-            connection = self._context.wrap_socket(plain, server_side=True) if self._context else plain
+            connection = (
+                self._context.wrap_socket(plain, server_side=True) if self._context else plain
+            )
             with connection, connection.makefile("rb") as asked:
                 while head := asked.readline():
                     while asked.readline().strip():
@@ -79,7 +83,9 @@ class Dripping:
 
 
 @contextmanager
-def dripping(script: Callable[[Dripping, Say], None], context: ssl.SSLContext | None = None) -> Iterator[Dripping]:
+def dripping(
+    script: Callable[[Dripping, Say], None], context: ssl.SSLContext | None = None
+) -> Iterator[Dripping]:
     """Serves by a script."""
     server = Dripping(script, context)
     try:
@@ -88,14 +94,23 @@ def dripping(script: Callable[[Dripping, Say], None], context: ssl.SSLContext | 
         server.close()
 
 
-def client_of(server: Dripping, url: str = "", answer_seconds: float = ANSWER_SECONDS) -> HarvestClient:
+def client_of(
+    server: Dripping, url: str = "", answer_seconds: float = ANSWER_SECONDS
+) -> HarvestClient:
     """Returns a client that reads answers by the server's clock, and never waits between its tries."""
     url = url or f"http://127.0.0.1:{server.port}/"
     connections = Connections(answer_seconds, now=lambda: server.seconds)
-    return HarvestClient(HarvestSettings(api_url=url, id_url=url), PersonalToken("x"), FastClock(), connections=connections)
+    return HarvestClient(
+        HarvestSettings(api_url=url, id_url=url),
+        PersonalToken("x"),
+        FastClock(),
+        connections=connections,
+    )
 
 
-def ask(server: Dripping, tries: int = TRIES, url: str = "", answer_seconds: float = ANSWER_SECONDS) -> None:
+def ask(
+    server: Dripping, tries: int = TRIES, url: str = "", answer_seconds: float = ANSWER_SECONDS
+) -> None:
     """Asks for the accounts."""
     with client_of(server, url, answer_seconds) as client:
         client.get_accounts(tries)
@@ -112,7 +127,10 @@ def body_to_the_end(server: Dripping, say: Say) -> None:
 
 
 def packed_body(server: Dripping, say: Say) -> None:
-    say(HEAD + b"Content-Encoding: gzip\r\nContent-Length: 50000\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03")
+    say(
+        HEAD
+        + b"Content-Encoding: gzip\r\nContent-Length: 50000\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
+    )
     server.drip_for_ever(say, b"\x00\x00\x00\xff\xff")
 
 
@@ -170,7 +188,9 @@ SCRIPTS = (
 def test_answer_that_drips_ends_in_a_time_out(script: Callable[[Dripping, Say], None]) -> None:
     """Wherever it drips; it is tried again as what does not come in time is, each time on a new connection."""
     with dripping(script) as server:
-        with pytest.raises(TooSlowError, match=f"^Harvest did not answer in time, {TRIES} times in a row"):
+        with pytest.raises(
+            TooSlowError, match=f"^Harvest did not answer in time, {TRIES} times in a row"
+        ):
             ask(server)
         assert (len(server.asked), server.connections) == (TRIES, TRIES)
 
@@ -187,7 +207,11 @@ def test_answers_that_end_in_time_are_good_and_each_has_its_own() -> None:
     with dripping(slowly) as server:
         with client_of(server) as client:
             assert [client.get_accounts()["accounts"][0]["id"] for _ in range(5)] == [1] * 5
-        assert (server.seconds, len(server.asked), server.connections) == (5 * pieces * SECONDS_PER_DRIP, 5, 1)
+        assert (server.seconds, len(server.asked), server.connections) == (
+            5 * pieces * SECONDS_PER_DRIP,
+            5,
+            1,
+        )
 
 
 def answers(_server: Dripping, say: Say) -> None:
@@ -200,7 +224,9 @@ def test_threads_have_sessions_of_their_own_and_share_connections() -> None:
         sessions = []
         for _ in range(2):
             with ThreadPoolExecutor(1) as pool:
-                sessions += [pool.submit(lambda: (client.get_accounts(), client._session)[1]).result()]  # noqa: SLF001
+                sessions += [
+                    pool.submit(lambda: (client.get_accounts(), client._session)[1]).result()  # noqa: SLF001
+                ]
         assert sessions[0] is not sessions[1]
         assert (len(server.asked), server.connections) == (2, 1)
 
@@ -231,7 +257,9 @@ def test_waiting_for_one_piece_is_no_longer_than_what_is_left() -> None:
         silent.set()
 
 
-def test_secure_connections_are_read_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secure_connections_are_read_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As Harvest's own is."""
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(
@@ -260,13 +288,19 @@ def test_proxies_are_read_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
             assert [asked.split()[1] for asked in proxy.asked] == [b"harvest.invalid:443"] * 2
 
 
-@pytest.mark.parametrize("location", [b"/there", b"http://["], ids=["a path", "an address that cannot be read"])
+@pytest.mark.parametrize(
+    "location", [b"/there", b"http://["], ids=["a path", "an address that cannot be read"]
+)
 def test_webhook_that_redirects_is_told_by_its_status_and_not_read(location: bytes) -> None:
     """Its body may have no end; requests reads it, and where it leads, even if nobody wants to follow."""
     mebibytes = 64
 
     def leads_on(server: Dripping, say: Say) -> None:
-        say(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 5000000000\r\n\r\n")
+        say(
+            b"HTTP/1.1 302 Found\r\nLocation: "
+            + location
+            + b"\r\nContent-Length: 5000000000\r\n\r\n"
+        )
         server.drip_for_ever(say, bytes(2**20), mebibytes)
 
     with dripping(leads_on) as server:

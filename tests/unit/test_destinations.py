@@ -45,7 +45,9 @@ NAMED = {
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_destination_is_known_by_any_of_its_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_destination_is_known_by_any_of_its_names(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DESTINATION__OUR_WAREHOUSE__DESTINATION_TYPE", "postgres")
     assert of_destination(Destination.from_reference(name)) is KNOWN.get(NAMED[name], OTHERS)
 
@@ -55,7 +57,10 @@ def test_destination_is_known_by_any_of_its_names(name: str, monkeypatch: pytest
     [
         (dlt.destinations.duckdb("x.duckdb", destination_name="books"), "duckdb"),
         (Own("x.duckdb"), "duckdb"),
-        (dlt.destinations.postgres("postgresql://a:b@localhost/c", destination_name="duckdb"), "postgres"),
+        (
+            dlt.destinations.postgres("postgresql://a:b@localhost/c", destination_name="duckdb"),
+            "postgres",
+        ),
         (sink(), ""),
         (None, ""),
     ],
@@ -68,7 +73,8 @@ def test_destination_object_is_known(made: Any, wanted: str) -> None:
 def test_facts_of_each_destination() -> None:
     """A file takes one writer; what is not tested here is tried before a first load; only a database can be told to refuse."""
     told = {
-        name: (facts.load_workers, facts.is_tested, facts.computes_columns, len(facts.read_only)) for name, facts in KNOWN.items()
+        name: (facts.load_workers, facts.is_tested, facts.computes_columns, len(facts.read_only))
+        for name, facts in KNOWN.items()
     }
     assert told == {
         "bigquery": (4, True, False, 0),
@@ -85,7 +91,12 @@ numbers = itertools.count()
 
 
 def pipeline_into(folder: Path, destination: Any, dataset: str = "harvest") -> dlt.Pipeline:
-    return dlt.pipeline(f"p{next(numbers)}", destination=destination, dataset_name=dataset, pipelines_dir=str(folder / "state"))
+    return dlt.pipeline(
+        f"p{next(numbers)}",
+        destination=destination,
+        dataset_name=dataset,
+        pipelines_dir=str(folder / "state"),
+    )
 
 
 def test_what_differs_by_destination(tmp_path: Path) -> None:
@@ -117,9 +128,14 @@ def test_what_differs_by_destination(tmp_path: Path) -> None:
         ("what?.duckdb", "the sign ? in its name"),
     ],
 )
-def test_database_file_that_could_not_be_used_is_refused(tmp_path: Path, file: str, said: str) -> None:
+def test_database_file_that_could_not_be_used_is_refused(
+    tmp_path: Path, file: str, said: str
+) -> None:
     """Also where the destination is derived from dlt's, or has a name of its own."""
-    for destination in (Own(str(tmp_path / file)), dlt.destinations.duckdb(str(tmp_path / file), destination_name="books")):
+    for destination in (
+        Own(str(tmp_path / file)),
+        dlt.destinations.duckdb(str(tmp_path / file), destination_name="books"),
+    ):
         with pytest.raises(SettingError, match=said.replace("?", "[?]")):
             check_abilities(pipeline_into(tmp_path, destination))
     assert not (tmp_path / file).exists()
@@ -131,7 +147,13 @@ def test_each_kind_is_recognised_in_its_own_file_only() -> None:
     found = {
         str(file.relative_to(package))
         for file in package.rglob("*.py")
-        for word in ("destination_type ==", "sqlglot_dialect ==", "sqlglot_dialect !=", "DuckDbSqlClient", '"dlt.destinations.')
+        for word in (
+            "destination_type ==",
+            "sqlglot_dialect ==",
+            "sqlglot_dialect !=",
+            "DuckDbSqlClient",
+            '"dlt.destinations.',
+        )
         if word in file.read_text(encoding="utf-8")
     }
     assert found <= {f"destinations/{name}.py" for name in ("duckdb", "indexes", "facts")}

@@ -39,11 +39,16 @@ def tree(kind: type[HarvestError] = HarvestError) -> Iterator[type[HarvestError]
 @pytest.mark.parametrize("kind", sorted(set(tree()), key=str), ids=str)
 def test_every_error_keeps_message_and_quotes_apart(kind: type[HarvestError]) -> None:
     """Also what looks like a place for a quote, within one; copies are the same."""
-    error = kind("cannot read {} ({}): mend it {here}", quoted=(Path("/home") / PLANTED, "{} says no"))
+    error = kind(
+        "cannot read {} ({}): mend it {here}", quoted=(Path("/home") / PLANTED, "{} says no")
+    )
     for each in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - made here
         assert str(each) == f"cannot read /home/{PLANTED} ({{}} says no): mend it {{here}}"
         assert each.in_own_words == in_own_words(each) == "cannot read … (…): mend it {here}"
-    assert (str(kind("a {} stays")), kind("a {} stays").in_own_words) == ("a {} stays", "a {} stays")
+    assert (str(kind("a {} stays")), kind("a {} stays").in_own_words) == (
+        "a {} stays",
+        "a {} stays",
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,8 +65,13 @@ def test_message_reads_well_without_its_quotes(message: str, own: str) -> None:
 
 
 def test_errors_that_nobody_foresaw_are_told_by_their_kind() -> None:
-    assert (in_own_words(KeyError(PLANTED)), in_own_words("of ours")) == ("unexpected KeyError", "of ours")
-    assert one_line(KeyError(PLANTED)) == f"unexpected KeyError: '{PLANTED}' (--verbose tells where)"
+    assert (in_own_words(KeyError(PLANTED)), in_own_words("of ours")) == (
+        "unexpected KeyError",
+        "of ours",
+    )
+    assert (
+        one_line(KeyError(PLANTED)) == f"unexpected KeyError: '{PLANTED}' (--verbose tells where)"
+    )
     assert exit_code_of(KeyError(PLANTED)) == 1
 
 
@@ -87,7 +97,11 @@ def answers_cannot_be_kept(folder: Path) -> None:
 
 def no_folder_for_the_database(folder: Path) -> None:
     file = dlt.destinations.duckdb(str(folder / "gone" / "x.duckdb"))
-    refuse_file(dlt.pipeline("a", destination=file, dataset_name="harvest", pipelines_dir=str(folder / "state")))
+    refuse_file(
+        dlt.pipeline(
+            "a", destination=file, dataset_name="harvest", pipelines_dir=str(folder / "state")
+        )
+    )
 
 
 def disk_is_full(folder: Path) -> None:
@@ -250,7 +264,9 @@ def inserted() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in kinds and node.args:
                 message = node.args[0]
-                values = [each.value for each in ast.walk(message) if isinstance(each, ast.FormattedValue)]
+                values = [
+                    each.value for each in ast.walk(message) if isinstance(each, ast.FormattedValue)
+                ]
                 values += [] if isinstance(message, (ast.JoinedStr, ast.Constant)) else [message]
                 for value in values:
                     yield ast.unparse(value), f"{file.relative_to(PACKAGE)}:{node.lineno}"

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from harvest_source.catalogue.access import Extent
-from harvest_source.catalogue.reports import CASCADES, NAMES, REPORTS, SECRET_COLUMNS, AccountReport, Report, by_name
+from harvest_source.catalogue.reports import (
+    CASCADES,
+    NAMES,
+    REPORTS,
+    SECRET_COLUMNS,
+    AccountReport,
+    Report,
+    by_name,
+)
 from harvest_source.commands.cli import show
 from harvest_source.commands.output import HIDDEN, hide_secrets
 from harvest_source.loading.removals import deleted_rows_resource
@@ -23,14 +31,18 @@ ROOT = Path(__file__).parents[2]
         ("company", {"account_id": 7, "name": "A"}, ()),
     ],
 )
-def test_a_row_is_told_from_others_by_its_key(report: str, row: dict[str, int | str], key: tuple[int, ...]) -> None:
+def test_a_row_is_told_from_others_by_its_key(
+    report: str, row: dict[str, int | str], key: tuple[int, ...]
+) -> None:
     """With the account in front it tells a row from all of the table; a company is the only one of its account."""
     assert by_name(report).key_of(row) == key
     assert by_name(report).whole_key_of(row) == (7, *key)
     assert by_name(report).whole_key[0] == "account_id"
 
 
-def test_what_opens_a_public_page_is_hidden_wherever_it_stands_and_named_wherever_it_is_told() -> None:
+def test_what_opens_a_public_page_is_hidden_wherever_it_stands_and_named_wherever_it_is_told() -> (
+    None
+):
     """One mark on a column is enough: on the screen, in what is kept of deleted rows, in lists, and in the documents."""
     assert {"statement_key", "client_key"} == SECRET_COLUMNS
     told = [(ROOT / page).read_text(encoding="utf-8") for page in ("SECURITY.md", "docs/tables.md")]
@@ -46,18 +58,29 @@ def test_what_opens_a_public_page_is_hidden_wherever_it_stands_and_named_whereve
 def test_who_may_read_a_report_is_told_as_it_is_decided(report: Report) -> None:
     """The sentence of the documents and what `check` says of a role are made from one rule, for every report."""
     access, told = report.access, str(report.access)
-    assert {access.by_role(["administrator"]), access.by_role(["administrator", "manager"])} == {Extent.ALL}
+    assert {access.by_role(["administrator"]), access.by_role(["administrator", "manager"])} == {
+        Extent.ALL
+    }
     assert told.startswith("an administrator")
-    alone, able = access.by_role(["manager"]), {access.by_role(["manager", role]) for role in access.needs}
+    alone, able = (
+        access.by_role(["manager"]),
+        {access.by_role(["manager", role]) for role in access.needs},
+    )
     assert (
-        ("or a manager who may" in told) == bool(able) == (alone is Extent.NOTHING and Extent.NOTHING not in able and bool(able))
+        ("or a manager who may" in told)
+        == bool(able)
+        == (alone is Extent.NOTHING and Extent.NOTHING not in able and bool(able))
     )
     assert ("a manager sees" in told) == (alone is Extent.OWN)
     assert ("a member only" in told) == (access.by_role(["member"]) is Extent.OWN)
     assert ("or a manager;" in told) == (access.by_role(["member"]) is Extent.ALL)
     assert not access.not_said_of or told.endswith(f"for {access.not_said_of} Harvest does not say")
     assert access.by_role(access.needs) is access.member, "what a manager needs is no use to others"
-    claims = {f"{access.claim}:read:all": Extent.ALL, f"{access.claim}:read:own": Extent.OWN, "other:read:all": Extent.UNKNOWN}
+    claims = {
+        f"{access.claim}:read:all": Extent.ALL,
+        f"{access.claim}:read:own": Extent.OWN,
+        "other:read:all": Extent.UNKNOWN,
+    }
     for claim, extent in claims.items():
         known = extent if access.claim else Extent.UNKNOWN
         assert access.of((), [claim]) is (Extent.ALL if access.member is Extent.ALL else known)
@@ -71,9 +94,18 @@ def test_a_row_that_goes_takes_along_what_hangs_on_it() -> None:
     )  # fmt: skip
     assert set(CASCADES["projects"]) == {
         (name, "project__id")
-        for name in ("task_assignments", "user_assignments", "project_assignments", "time_entries", "expenses")
+        for name in (
+            "task_assignments",
+            "user_assignments",
+            "project_assignments",
+            "time_entries",
+            "expenses",
+        )
     }
-    assert CASCADES["invoices"] == (("invoice_messages", "invoice_id"), ("invoice_payments", "invoice_id"))
+    assert CASCADES["invoices"] == (
+        ("invoice_messages", "invoice_id"),
+        ("invoice_payments", "invoice_id"),
+    )
     assert (CASCADES["estimates"], CASCADES["user_assignments"]) == (
         (("estimate_messages", "estimate_id"),),
         (("project_assignments", "id"),),
@@ -92,14 +124,22 @@ def test_facts_name_what_there_is(report: Report) -> None:
     if report.running:
         assert {report.running.column, *report.running.grows} <= columns
     if report.sum_at_harvest:
-        assert {report.sum_at_harvest.column, report.sum_at_harvest.instead, "spent_date"} <= columns
+        assert {
+            report.sum_at_harvest.column,
+            report.sum_at_harvest.instead,
+            "spent_date",
+        } <= columns
     if report.settling and report.parent:
         above = {each.name for each in by_name(report.parent.report).columns}
         assert report.settling.column in columns
         assert {*report.settling.of_parent.split(" - "), "state"} <= above
     if report.parent and report.parent.only:
-        assert report.parent.only.list in {each.name for each in by_name(report.parent.report).lists}
-    assert all(scout.report in NAMES and by_name(scout.report).parent is None for scout in report.scouts)
+        assert report.parent.only.list in {
+            each.name for each in by_name(report.parent.report).lists
+        }
+    assert all(
+        scout.report in NAMES and by_name(scout.report).parent is None for scout in report.scouts
+    )
     assert report.holds
     assert (report.rows_key is None) == bool(report.answer_has)
 

@@ -17,7 +17,9 @@ DELAY = st.floats(min_value=0.0, max_value=4.0, allow_nan=False)
 
 @settings(max_examples=200, deadline=None)
 @given(delays=st.lists(st.tuples(DELAY, DELAY), min_size=1, max_size=60))
-def test_no_window_at_the_server_holds_more_than_the_limit(delays: list[tuple[float, float]]) -> None:
+def test_no_window_at_the_server_holds_more_than_the_limit(
+    delays: list[tuple[float, float]],
+) -> None:
     """Requests one after another, each with any delay to the server and back: no 15 seconds hold more than 5."""
     clock = SteppedClock()
     budget = Budget(LIMIT, clock)
@@ -27,13 +29,17 @@ def test_no_window_at_the_server_holds_more_than_the_limit(delays: list[tuple[fl
             clock.seconds += there
             at_server.append(clock.seconds)
             clock.seconds += back
-    for first, sixth in zip(at_server, itertools.islice(at_server, LIMIT.requests, None), strict=False):
+    for first, sixth in zip(
+        at_server, itertools.islice(at_server, LIMIT.requests, None), strict=False
+    ):
         assert sixth - first >= LIMIT.seconds - 1e-6
 
 
 @settings(max_examples=100, deadline=None)
 @given(delays=st.lists(st.tuples(DELAY, DELAY), min_size=6, max_size=60))
-def test_requests_in_flight_together_stay_within_the_limit(delays: list[tuple[float, float]]) -> None:
+def test_requests_in_flight_together_stay_within_the_limit(
+    delays: list[tuple[float, float]],
+) -> None:
     """The same with as many requests in flight as the budget allows at once."""
     clock = SteppedClock()
     budget = Budget(LIMIT, clock)
@@ -55,7 +61,9 @@ def test_requests_in_flight_together_stay_within_the_limit(delays: list[tuple[fl
         at_server.append(clock.seconds + there)
         heapq.heappush(flying, (clock.seconds + there + back, number, permit))
     at_server.sort()
-    for first, sixth in zip(at_server, itertools.islice(at_server, LIMIT.requests, None), strict=False):
+    for first, sixth in zip(
+        at_server, itertools.islice(at_server, LIMIT.requests, None), strict=False
+    ):
         assert sixth - first >= LIMIT.seconds - 1e-6
 
 

@@ -39,7 +39,9 @@ class Browser(requests.Session):
     def answer(self, **changes: str) -> str:
         """Brings Harvest's answer; returns where the browser is sent on."""
         fields = {"code": "c", "state": self._sign_in.state, **changes}
-        answer = self.get(self._sign_in.redirect_uri, params=fields, allow_redirects=False, timeout=5)
+        answer = self.get(
+            self._sign_in.redirect_uri, params=fields, allow_redirects=False, timeout=5
+        )
         assert answer.status_code == 303
         return answer.headers["Location"]
 
@@ -51,8 +53,16 @@ def code_of(sign_in: SignIn) -> str:
 
 def raw(sign_in: SignIn, *headers: str) -> bytes:
     """Asks for the page of the answer with these header lines only."""
-    with socket.create_connection(("127.0.0.1", urlsplit(sign_in.redirect_uri).port or 0), 5) as connection:
-        lines = [f"GET /?code=c&state={sign_in.state} HTTP/1.1", *headers, "Connection: close", "", ""]
+    with socket.create_connection(
+        ("127.0.0.1", urlsplit(sign_in.redirect_uri).port or 0), 5
+    ) as connection:
+        lines = [
+            f"GET /?code=c&state={sign_in.state} HTTP/1.1",
+            *headers,
+            "Connection: close",
+            "",
+            "",
+        ]
         connection.sendall("\r\n".join(lines).encode())
         return connection.makefile("rb").readline()
 
@@ -61,8 +71,20 @@ def test_another_host_is_answered_nothing(sign_in: SignIn) -> None:
     """As after DNS was turned to this machine by a site; the right answer still counts afterwards."""
     port = urlsplit(sign_in.redirect_uri).port
     own = f"Host: 127.0.0.1:{port}"
-    others = ["evil.example", f"evil.example:{port}", f"localhost:{port}", "127.0.0.1", f"127.0.0.1:{port}.evil.example", ""]
-    for headers in [*[[f"Host: {host}"] for host in others], [], [own, own], [own, "Host: evil.example"]]:
+    others = [
+        "evil.example",
+        f"evil.example:{port}",
+        f"localhost:{port}",
+        "127.0.0.1",
+        f"127.0.0.1:{port}.evil.example",
+        "",
+    ]
+    for headers in [
+        *[[f"Host: {host}"] for host in others],
+        [],
+        [own, own],
+        [own, "Host: evil.example"],
+    ]:
         assert raw(sign_in, *headers).split()[1] == b"421", headers
         assert not sign_in.is_answered
     assert raw(sign_in, own).split()[1] == b"303"
@@ -73,7 +95,14 @@ def test_how_it_ended_is_shown_to_the_one_who_brought_the_answer(sign_in: SignIn
     """Another user of the machine sees no names of users and accounts."""
     end = Browser(sign_in).answer()
     sign_in.show(signed_in_page("Jane Doe", ["Secret Customer Ltd"], choose=False))
-    for path in ("done", "done?key=", "done?key=x", "done?key=%C3%A4", f"done?x={sign_in.done_key}", "/done"):
+    for path in (
+        "done",
+        "done?key=",
+        "done?key=x",
+        "done?key=%C3%A4",
+        f"done?x={sign_in.done_key}",
+        "/done",
+    ):
         other = Browser(sign_in).open(sign_in.redirect_uri + path)
         assert (other.status_code, "Jane" in other.text) == (404, False), path
     page = Browser(sign_in).open(sign_in.redirect_uri + end.removeprefix("/"))
@@ -83,7 +112,9 @@ def test_how_it_ended_is_shown_to_the_one_who_brought_the_answer(sign_in: SignIn
 
 def test_the_start_page_sends_on_with_a_cookie_that_the_answer_must_bring(sign_in: SignIn) -> None:
     start = sign_in.start_url()
-    assert not [secret for secret in (sign_in.state, sign_in.verifier, sign_in.done_key) if secret in start]
+    assert not [
+        secret for secret in (sign_in.state, sign_in.verifier, sign_in.done_key) if secret in start
+    ]
     browser = Browser(sign_in)
     sent = browser.open(start)
     assert (sent.status_code, sent.headers["Location"]) == (303, sign_in.authorize_url)
@@ -92,8 +123,15 @@ def test_the_start_page_sends_on_with_a_cookie_that_the_answer_must_bring(sign_i
     attributes = [part.strip() for part in sent.headers["Set-Cookie"].split(";")[1:]]
     assert attributes == ["Max-Age=600", "Path=/", "HttpOnly", "SameSite=Lax"]
 
-    for cookie in ("", "harvest-pipeline=x", f"{sign_in.starts.cookie_name}=x", f"{sign_in.starts.cookie_name}="):
-        answer = Browser(sign_in).open(f"{sign_in.redirect_uri}?code=evil&state={sign_in.state}", Cookie=cookie)
+    for cookie in (
+        "",
+        "harvest-pipeline=x",
+        f"{sign_in.starts.cookie_name}=x",
+        f"{sign_in.starts.cookie_name}=",
+    ):
+        answer = Browser(sign_in).open(
+            f"{sign_in.redirect_uri}?code=evil&state={sign_in.state}", Cookie=cookie
+        )
         assert answer.headers["Location"] == "/cookie"
     page = Browser(sign_in).open(sign_in.redirect_uri + "cookie")
     assert (page.status_code, "allow it cookies" in page.text) == (403, True)
@@ -108,8 +146,12 @@ def test_a_cookie_is_found_beside_those_of_other_programs(sign_in: SignIn) -> No
     """All ports of a host share them, whoever made them, and however: twice, too."""
     value = Browser(sign_in).open(sign_in.start_url()).cookies[sign_in.starts.cookie_name]
     name = sign_in.starts.cookie_name
-    among = f'_xsrf=2|a; json={{"a": "b"}}; {name}=of-another; odd; {name}={value}; last=ü'.encode().decode("latin-1")
-    answer = Browser(sign_in).open(f"{sign_in.redirect_uri}?code=c&state={sign_in.state}", Cookie=among)
+    among = f'_xsrf=2|a; json={{"a": "b"}}; {name}=of-another; odd; {name}={value}; last=ü'.encode().decode(
+        "latin-1"
+    )
+    answer = Browser(sign_in).open(
+        f"{sign_in.redirect_uri}?code=c&state={sign_in.state}", Cookie=among
+    )
     assert answer.headers["Location"] == f"/done?key={sign_in.done_key}"
 
 
@@ -128,7 +170,11 @@ def test_of_two_that_open_one_start_page_neither_goes_on(sign_in: SignIn) -> Non
     thief, browser = Browser(sign_in), Browser(sign_in)
     assert thief.open(opened).status_code == 303
     refused = browser.open(opened)
-    assert (refused.status_code, "Opened twice" in refused.text, sign_in.state in refused.text) == (403, True, False)
+    assert (refused.status_code, "Opened twice" in refused.text, sign_in.state in refused.text) == (
+        403,
+        True,
+        False,
+    )
     assert thief.answer(code="of the thief") == "/cookie"
     assert thief.open(opened).status_code == 403
     assert browser.open(shown).status_code == 303
@@ -161,7 +207,11 @@ def test_an_answer_without_a_start_page_is_not_doubted(sign_in: SignIn) -> None:
 def test_what_nobody_opened_uses_nothing_up(sign_in: SignIn) -> None:
     """A page fetched ahead, a look at the headers, a wrong key."""
     start = sign_in.start_url()
-    for name, value in {"Sec-Purpose": "prefetch;prerender", "Purpose": "prefetch", "X-Moz": "prefetch"}.items():
+    for name, value in {
+        "Sec-Purpose": "prefetch;prerender",
+        "Purpose": "prefetch",
+        "X-Moz": "prefetch",
+    }.items():
         ahead = Browser(sign_in).open(start, **{name: value})
         assert (ahead.status_code, "Set-Cookie" in ahead.headers) == (503, False)
     assert requests.head(start, timeout=5).status_code == 501
@@ -171,7 +221,12 @@ def test_what_nobody_opened_uses_nothing_up(sign_in: SignIn) -> None:
 
 
 def test_a_pasted_line_that_is_no_address_is_told_and_the_wait_goes_on(sign_in: SignIn) -> None:
-    lines = ["http://[abc/?code=1\n", "http://a]/", "nonsense", f"http://127.0.0.1/?code=good&state={sign_in.state}"]
+    lines = [
+        "http://[abc/?code=1\n",
+        "http://a]/",
+        "nonsense",
+        f"http://127.0.0.1/?code=good&state={sign_in.state}",
+    ]
     wrong: list[str] = []
     code = sign_in.wait(lambda: lines.pop(0) if lines else None, lambda: wrong.append(""), 30)
     assert (code, len(wrong)) == ("good", 3)

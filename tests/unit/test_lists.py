@@ -39,11 +39,16 @@ def store() -> Iterator[PartStore]:
 def entries(count: int, per_day: int = 1) -> list[Row]:
     """Returns time entries, the newest day first, as Harvest sorts them."""
     days = [FIRST + timedelta(days=number // per_day) for number in range(count)]
-    rows = [{"id": number, "spent_date": str(day), "updated_at": "2026-06-01T00:00:00Z"} for number, day in enumerate(days)]
+    rows = [
+        {"id": number, "spent_date": str(day), "updated_at": "2026-06-01T00:00:00Z"}
+        for number, day in enumerate(days)
+    ]
     return rows[::-1]
 
 
-def asking(client: FakeClient, store: PartStore, name: str = "time_entries", **params: str) -> ListQuery:
+def asking(
+    client: FakeClient, store: PartStore, name: str = "time_entries", **params: str
+) -> ListQuery:
     """Returns a list as it is asked for."""
     return ListQuery(cast("HarvestClient", client), store, by_name(name), 7, None, params)
 
@@ -63,7 +68,9 @@ def test_list_is_read_page_by_page(store: PartStore) -> None:
     assert client.paths == ["time_entries"] * 2
     assert ids(read_list(asking(client, store, "clients"))) == [1]
     client.rows["company"] = {"name": "Ours"}
-    assert [each for _, each in read_list(asking(client, store, "company")).iter_pages()] == [[{"name": "Ours"}]]
+    assert [each for _, each in read_list(asking(client, store, "company")).iter_pages()] == [
+        [{"name": "Ours"}]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +82,9 @@ def test_list_is_read_page_by_page(store: PartStore) -> None:
         ("invoices", datetime(2026, 8, 1, tzinfo=UTC), NOON, {"updated_since": "2026-08-01T00:00:00Z"}),
     ],
 )  # fmt: skip
-def test_filters_of_a_list(name: str, since: datetime | None, start_date: datetime | None, params: dict[str, str]) -> None:
+def test_filters_of_a_list(
+    name: str, since: datetime | None, start_date: datetime | None, params: dict[str, str]
+) -> None:
     """The later of the two instants, where the list takes one, and where `start_date` holds."""
     assert list_params(by_name(name), since, start_date) == params
 
@@ -96,25 +105,35 @@ def go(client: FakeClient) -> None:
 
 def come(client: FakeClient) -> None:
     """Inserts a row in front: one comes twice."""
-    client.tables["time_entries"].insert(0, {"id": 99, "spent_date": "2026-12-01", "updated_at": "2026-06-02T00:00:00Z"})
+    client.tables["time_entries"].insert(
+        0, {"id": 99, "spent_date": "2026-12-01", "updated_at": "2026-06-02T00:00:00Z"}
+    )
 
 
 def go_and_come(client: FakeClient) -> None:
     """The count stays as it was; the row that came is as new as the server's clock."""
     go(client)
-    client.tables["time_entries"].append({"id": 99, "spent_date": "2020-12-01", "updated_at": "2026-07-01T12:00:00Z"})
+    client.tables["time_entries"].append(
+        {"id": 99, "spent_date": "2020-12-01", "updated_at": "2026-07-01T12:00:00Z"}
+    )
 
 
 def lose_its_day(client: FakeClient) -> None:
     """Has a row that was read lose its date: it is in no window."""
     row = client.tables["time_entries"].pop(0)
-    client.tables["time_entries"].append({**row, "spent_date": None, "updated_at": "2026-07-01T12:00:00Z"})
+    client.tables["time_entries"].append(
+        {**row, "spent_date": None, "updated_at": "2026-07-01T12:00:00Z"}
+    )
 
 
 @pytest.mark.parametrize("change", [go, come, go_and_come, lose_its_day])
 @pytest.mark.parametrize("counts", [True, False])
 def test_list_that_shifts_is_read_anew_by_windows(
-    store: PartStore, monkeypatch: pytest.MonkeyPatch, change: Callable[[FakeClient], None], *, counts: bool
+    store: PartStore,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[FakeClient], None],
+    *,
+    counts: bool,
 ) -> None:
     """Each window in one moment; without Harvest's count only some shifts can be seen, and no rest is looked for."""
     monkeypatch.setattr(windows, "WINDOW_ROWS", 3)
@@ -133,7 +152,10 @@ def test_list_that_shifts_is_read_anew_by_windows(
 
 def test_quiet_list_is_read_once(store: PartStore) -> None:
     """Neither one page nor a list paged by cursor is read anew, whatever its count says."""
-    client = FakeClient({"time_entries": entries(3), "clients": [{"id": number} for number in range(9)]}, page_rows=4)
+    client = FakeClient(
+        {"time_entries": entries(3), "clients": [{"id": number} for number in range(9)]},
+        page_rows=4,
+    )
     client.before = lambda _number: None
     read_list(asking(client, store))
     read_list(asking(client, store, "clients"))
@@ -148,7 +170,12 @@ def test_quiet_list_is_read_once(store: PartStore) -> None:
     ],
 )  # fmt: skip
 def test_signs_that_a_row_may_have_slipped(
-    store: PartStore, newest: datetime | None, repeated: dict[Any, str], totals: set[int | None], *, shifted: bool
+    store: PartStore,
+    newest: datetime | None,
+    repeated: dict[Any, str],
+    totals: set[int | None],
+    *,
+    shifted: bool,
 ) -> None:
     """The count changed or is not met, a row came twice, or one changed meanwhile."""
     keys = {(1,), (2,)}
@@ -156,17 +183,23 @@ def test_signs_that_a_row_may_have_slipped(
     assert may_have_shifted(reading, totals) is shifted
 
 
-def test_list_that_changes_faster_than_it_is_read(store: PartStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_that_changes_faster_than_it_is_read(
+    store: PartStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rows without a date come and go with every request: the next run tries again."""
     monkeypatch.setattr(windows, "WINDOW_ROWS", 3)
     client = FakeClient({"time_entries": entries(10)}, page_rows=4)
 
-    client.before = lambda number: client.tables["time_entries"].append({"id": 1000 + number, "spent_date": None})
+    client.before = lambda number: client.tables["time_entries"].append(
+        {"id": 1000 + number, "spent_date": None}
+    )
     with pytest.raises(UnavailableError, match="time_entries changes faster than it can be read"):
         read_list(asking(client, store))
 
 
-def test_one_day_that_fits_into_no_answer_is_read_by_pages_until_its_count_agrees(store: PartStore) -> None:
+def test_one_day_that_fits_into_no_answer_is_read_by_pages_until_its_count_agrees(
+    store: PartStore,
+) -> None:
     """A row goes while it is read the first time."""
     client = FakeClient({"time_entries": entries(30, per_day=30)}, page_rows=4)
     client.before = lambda number: go(client) if number == 3 else None
@@ -178,7 +211,9 @@ def test_one_day_that_fits_into_no_answer_is_read_by_pages_until_its_count_agree
 def test_one_day_that_never_agrees_with_its_count(store: PartStore) -> None:
     """With each request comes a row of that day, in front."""
     client = FakeClient({"time_entries": entries(10, per_day=10)}, page_rows=4)
-    client.before = lambda number: client.tables["time_entries"].insert(0, {"id": 99 + number, "spent_date": str(FIRST)})
+    client.before = lambda number: client.tables["time_entries"].insert(
+        0, {"id": 99 + number, "spent_date": str(FIRST)}
+    )
     with pytest.raises(UnavailableError, match="changes faster"):
         read_windows(asking(client, store), [Window(FIRST, FIRST)])
 
@@ -186,7 +221,9 @@ def test_one_day_that_never_agrees_with_its_count(store: PartStore) -> None:
 def test_windows_that_never_fit_end(store: PartStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_windows, "MOST_WINDOWS", 3)
     client = FakeClient({"time_entries": entries(100)}, page_rows=2)
-    with pytest.raises(RefusedError, match="cannot be read by windows of its date: 3 were not enough"):
+    with pytest.raises(
+        RefusedError, match="cannot be read by windows of its date: 3 were not enough"
+    ):
         read_windows(asking(client, store), [Window()])
 
 
@@ -204,7 +241,14 @@ def test_windows_asked_for_at_once_make_up_a_list_and_outlive_the_run(tmp_path: 
     starts = [FIRST + timedelta(days=days) for days in range(0, 30, 6)]
     windows = [Window(start, start + timedelta(days=5)) for start in starts]
     parts = [
-        Part(pair, f"{each.start}..{each.end}", report.path, tuple(each.params().items()), "all", outlives_run=True)
+        Part(
+            pair,
+            f"{each.start}..{each.end}",
+            report.path,
+            tuple(each.params().items()),
+            "all",
+            outlives_run=True,
+        )
         for each in windows
     ]
     for asked in (parts[:2], parts[2:]):  # killed in between
@@ -212,7 +256,9 @@ def test_windows_asked_for_at_once_make_up_a_list_and_outlive_the_run(tmp_path: 
         waiting = [part for part in parts if part.key not in store.kept(pair, range(10**9))]
         assert set(asked) <= set(waiting)
         fetcher = Fetcher(cast("HarvestClient", client), store)
-        fetcher.run([partial(fetcher.fetch, part, report) for part in asked], lambda _read_hour: None)
+        fetcher.run(
+            [partial(fetcher.fetch, part, report) for part in asked], lambda _read_hour: None
+        )
     draft = Draft(store, report, 7, started=NOON)
     for part in parts:
         draft.take(part)
@@ -228,7 +274,9 @@ def days_of(params: dict[str, str]) -> int:
     """Returns how many days a request is about."""
     if "from" not in params:
         return 10**6
-    return (date.fromisoformat(params.get("to", "2026-03-15")) - date.fromisoformat(params["from"])).days + 1
+    return (
+        date.fromisoformat(params.get("to", "2026-03-15")) - date.fromisoformat(params["from"])
+    ).days + 1
 
 
 def only(days: int, per_page: int = 2000) -> Callable[[str, dict[str, str]], Any]:
@@ -242,7 +290,9 @@ def only(days: int, per_page: int = 2000) -> Callable[[str, dict[str, str]], Any
 
 
 @pytest.mark.parametrize(("days", "per_page"), [(40, 2000), (7, 2000), (1, 500)])
-def test_slow_list_is_read_by_windows_from_the_newest_day_back(store: PartStore, days: int, per_page: int) -> None:
+def test_slow_list_is_read_by_windows_from_the_newest_day_back(
+    store: PartStore, days: int, per_page: int
+) -> None:
     """Halved until they are answered, at last by small pages; the next reading asks for smaller parts at once."""
     rows = [*entries(30, per_day=2), {"id": 99, "spent_date": "2025-12-01"}]
     client = FakeClient({"time_entries": rows}, page_rows=1000)
@@ -250,23 +300,33 @@ def test_slow_list_is_read_by_windows_from_the_newest_day_back(store: PartStore,
     for _ in range(2):
         assert ids(read_list(asking(client, store))) == [*range(30), 99]
     assert client.told_slow == ["time_entries"]
-    whole = [params for _, params in client.asked if "from" not in params and "per_page" not in params]
+    whole = [
+        params for _, params in client.asked if "from" not in params and "per_page" not in params
+    ]
     assert len(whole) == 1
 
 
 def test_slow_list_with_rows_that_have_no_day(store: PartStore) -> None:
     """They are in no window: the rest comes by small pages, where these are answered."""
-    client = FakeClient({"invoices": [{"id": 1, "issue_date": "2026-03-01"}, {"id": 2, "issue_date": None}]})
-    client.fail = lambda _path, params: SLOW if "per_page" not in params and "from" not in params else None
+    client = FakeClient(
+        {"invoices": [{"id": 1, "issue_date": "2026-03-01"}, {"id": 2, "issue_date": None}]}
+    )
+    client.fail = lambda _path, params: (
+        SLOW if "per_page" not in params and "from" not in params else None
+    )
     assert ids(read_list(asking(client, store, "invoices"))) == [1, 2]
     client.counts = False
     assert ids(read_list(asking(client, store, "invoices"))) == [1]
 
 
 @pytest.mark.parametrize("name", ["clients", "time_entries"])
-def test_slow_list_that_windows_do_not_help_is_read_by_small_pages(store: PartStore, name: str) -> None:
+def test_slow_list_that_windows_do_not_help_is_read_by_small_pages(
+    store: PartStore, name: str
+) -> None:
     client = FakeClient({"clients": [{"id": 1}], "time_entries": entries(1)})
-    client.fail = lambda _path, params: None if params.get("per_page") == "500" and "from" not in params else SLOW
+    client.fail = lambda _path, params: (
+        None if params.get("per_page") == "500" and "from" not in params else SLOW
+    )
     assert len(ids(read_list(asking(client, store, name)))) == 1
     assert client.slow_lists == {name}
 
@@ -284,7 +344,9 @@ def test_what_is_slow_in_every_part_is_an_error(store: PartStore) -> None:
 def test_list_whose_later_page_is_too_large_is_read_anew_at_a_quarter(store: PartStore) -> None:
     """Where that may help; no row is there twice."""
     client = FakeClient({"clients": [{"id": number} for number in range(6)]}, page_rows=3)
-    client.fail = lambda _path, params: LARGE if "first" in params and "per_page" not in params else None
+    client.fail = lambda _path, params: (
+        LARGE if "first" in params and "per_page" not in params else None
+    )
     assert ids(read_list(asking(client, store, "clients"))) == list(range(6))
     client.fail = lambda _path, _params: TooLargeError("large")
     with pytest.raises(TooLargeError):

@@ -58,7 +58,9 @@ class Recorder(Loopback):
 def ask(url: str) -> tuple[type[HarvestError], str, float]:
     """Asks for the accounts; returns the error, and the seconds waited by the clock."""
     clock = FastClock()
-    client = HarvestClient(HarvestSettings(id_url=url, api_url=f"{url}v2/"), PersonalToken("x"), clock)
+    client = HarvestClient(
+        HarvestSettings(id_url=url, api_url=f"{url}v2/"), PersonalToken("x"), clock
+    )
     with client, pytest.raises(HarvestError) as raised:
         client.get_accounts()
     assert client.traffic.requests == (TRIES if raised.type is UnavailableError else 1)
@@ -69,7 +71,11 @@ def ask(url: str) -> tuple[type[HarvestError], str, float]:
 def certificate(tmp_path: Path) -> ssl.SSLContext:
     """A certificate that nobody has signed."""
     made = [str(tmp_path / name) for name in ("key.pem", "cert.pem")]
-    subprocess.run(["openssl", *SELF_SIGNED, "-keyout", made[0], "-out", made[1]], check=True, capture_output=True)  # noqa: S607
+    subprocess.run(
+        ["openssl", *SELF_SIGNED, "-keyout", made[0], "-out", made[1]],  # noqa: S607
+        check=True,
+        capture_output=True,
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made[1], made[0])
     return context
@@ -102,8 +108,12 @@ def test_bundle_that_is_not_there_or_holds_no_certificate(
     assert "holds no certificates" in said
 
 
-@pytest.mark.parametrize(("status", "words"), [(407, "HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"), (403, "NO_PROXY")])
-def test_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch, status: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"), [(407, "HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"), (403, "NO_PROXY")]
+)
+def test_proxy_that_refuses_is_named(
+    monkeypatch: pytest.MonkeyPatch, status: int, words: str
+) -> None:
     """At once, without the address of the proxy, in which a password may stand."""
     with Recorder(status) as server:
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:SECRET@127.0.0.1:{server.port}")

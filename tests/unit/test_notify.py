@@ -80,11 +80,16 @@ def failed(report: str, account_id: int, error: str | Exception) -> ReportResult
 
 def read_by(error: HarvestError, permission: str) -> HarvestError:
     """Returns an error that says who may read a report, as the reader does."""
-    return HarvestError(f"{error.message}; to read it one must be {permission}", quoted=error.quoted)
+    return HarvestError(
+        f"{error.message}; to read it one must be {permission}", quoted=error.quoted
+    )
 
 
 QUIET = ReportResult("clients", 1001, new=5, changed=2, total=9, verified="yes")
-FORBIDDEN = read_by(HarvestError("Harvest does not allow it (403: {})", quoted=["Sorry, Ann!"]), str(by_name("roles").access))
+FORBIDDEN = read_by(
+    HarvestError("Harvest does not allow it (403: {})", quoted=["Sorry, Ann!"]),
+    str(by_name("roles").access),
+)
 PASSED_BY = "Harvest answered 500, 7 times in a row; try again later"
 COMPLETE = "Harvest run: complete, with something to know (exit code 0)"
 SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
@@ -112,11 +117,21 @@ SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
     ),
     "repaired, and rows gone at Harvest": (
         Summary([ReportResult("tasks", 1001, deleted=1, repaired=3)]),
-        [COMPLETE, PLACE, "• tasks (account 1001): rows repaired: 3, 1 of them gone at Harvest", NOTHING],
+        [
+            COMPLETE,
+            PLACE,
+            "• tasks (account 1001): rows repaired: 3, 1 of them gone at Harvest",
+            NOTHING,
+        ],
     ),
     "new fields": (
         Summary([QUIET], new_fields=["a.b", "c.d", "e.f", "g.h", "i.j", "k.l", "m.n"]),
-        [COMPLETE, PLACE, "• new fields at Harvest, now columns here: a.b, c.d, e.f, g.h, i.j and 2 more", NOTHING],
+        [
+            COMPLETE,
+            PLACE,
+            "• new fields at Harvest, now columns here: a.b, c.d, e.f, g.h, i.j and 2 more",
+            NOTHING,
+        ],
     ),
     "everything at once": (
         Summary(
@@ -138,7 +153,12 @@ SUMMARIES: dict[str, tuple[Summary, list[str]]] = {
     "a module that is off": (Summary([ReportResult("expenses", 1001, verified="module off")]), []),
     "rows gone at Harvest": (
         Summary([ReportResult("tasks", 1001, deleted=3, repaired=3)]),
-        [COMPLETE, PLACE, "• tasks (account 1001): rows repaired: 3, 3 of them gone at Harvest", NOTHING],
+        [
+            COMPLETE,
+            PLACE,
+            "• tasks (account 1001): rows repaired: 3, 3 of them gone at Harvest",
+            NOTHING,
+        ],
     ),
 }
 
@@ -151,7 +171,9 @@ def test_summary_is_told_where_it_calls_for_a_look(summary: Summary, expected: l
 
 ERRORS: dict[str, tuple[Exception, str, str, str]] = {
     "token": (
-        TokenRejectedError("Harvest refuses the token (401): it is wrong, expired or revoked; set a new one", 401),
+        TokenRejectedError(
+            "Harvest refuses the token (401): it is wrong, expired or revoked; set a new one", 401
+        ),
         "ended early (exit code 1)",
         "Harvest refuses the token (401): it is wrong, expired or revoked; set a new one",
         LATER,
@@ -174,12 +196,19 @@ ERRORS: dict[str, tuple[Exception, str, str, str]] = {
         "destination mssql needs a package: pip install 'dlt[mssql]'",
         CORRECT,
     ),
-    "nobody foresaw it": (KeyError(VALUE), "ended early (exit code 1)", "unexpected KeyError", LATER),
+    "nobody foresaw it": (
+        KeyError(VALUE),
+        "ended early (exit code 1)",
+        "unexpected KeyError",
+        LATER,
+    ),
 }
 
 
 @pytest.mark.parametrize(("error", "what", "reason", "last"), ERRORS.values(), ids=ERRORS)
-def test_early_end_is_told_with_reason_and_exit_code(error: Exception, what: str, reason: str, last: str) -> None:
+def test_early_end_is_told_with_reason_and_exit_code(
+    error: Exception, what: str, reason: str, last: str
+) -> None:
     """Which pipeline, destination and dataset, too: several may post to one channel."""
     place = Workplace(destination="postgres", dataset="north")
     assert said_of_error(error, place) == [
@@ -222,7 +251,11 @@ class Knows:
 
     def get_accounts(self, _tries: int) -> dict[str, Any]:
         """Returns two accounts."""
-        return {"accounts": [{"id": number, "name": self.name, "product": "harvest"} for number in (5, 6)]}
+        return {
+            "accounts": [
+                {"id": number, "name": self.name, "product": "harvest"} for number in (5, 6)
+            ]
+        }
 
 
 def unreached(name: str, wanted: tuple[int, ...] | None) -> HarvestError:
@@ -244,7 +277,9 @@ REASONS_OF_REPORTS: dict[str, Callable[[str], Exception]] = {
     "403": lambda said: read_by(answered(403, said), str(by_name("clients").access)),
     "404": lambda said: answered(404, said),
     "422": lambda said: answered(422, said),
-    "a list that another needs": lambda said: type(error := answered(400, said))(f"x: {error.message}", quoted=error.quoted),
+    "a list that another needs": lambda said: type(error := answered(400, said))(
+        f"x: {error.message}", quoted=error.quoted
+    ),
 }
 ENDS_OF_RUNS: dict[str, Callable[[str], Exception]] = {
     **REASONS_OF_REPORTS,
@@ -255,7 +290,9 @@ ENDS_OF_RUNS: dict[str, Callable[[str], Exception]] = {
     "account id": lambda _said: caught(lambda: parse_account_ids(VALUE)),
     "nobody foresaw it": ValueError,
 }
-SIGNS = st.one_of(st.sampled_from("()'\":;,.&<> \n\r\t0123456789"), st.characters(exclude_categories=["Cs"]))
+SIGNS = st.one_of(
+    st.sampled_from("()'\":;,.&<> \n\r\t0123456789"), st.characters(exclude_categories=["Cs"])
+)
 SAID = st.text(SIGNS, max_size=40)
 
 
@@ -267,19 +304,25 @@ def test_reasons_do_quote_others(make: Callable[[str], Exception]) -> None:
 
 @pytest.mark.parametrize("make", ENDS_OF_RUNS.values(), ids=ENDS_OF_RUNS)
 @given(before=SAID, after=SAID)
-def test_end_of_a_run_is_told_without_words_of_others(make: Callable[[str], Exception], before: str, after: str) -> None:
+def test_end_of_a_run_is_told_without_words_of_others(
+    make: Callable[[str], Exception], before: str, after: str
+) -> None:
     """They may hold a row's value or a secret."""
     assert VALUE not in "\n".join(said_of_error(make(f"{before}{VALUE}{after}")))
 
 
 @pytest.mark.parametrize("make", REASONS_OF_REPORTS.values(), ids=REASONS_OF_REPORTS)
 @given(before=SAID, after=SAID)
-def test_report_that_failed_is_told_without_words_of_others(make: Callable[[str], Exception], before: str, after: str) -> None:
+def test_report_that_failed_is_told_without_words_of_others(
+    make: Callable[[str], Exception], before: str, after: str
+) -> None:
     """As for the end of a run."""
     assert VALUE not in "\n".join(said_of(failed("clients", 1, make(f"{before}{VALUE}{after}"))))
 
 
-def test_destination_that_is_no_name_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_destination_that_is_no_name_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A connection string in its place holds a password."""
     monkeypatch.chdir(tmp_path)
     place = Workplace(destination=f"postgresql://loader:{VALUE}@db.example.com/warehouse")
@@ -293,7 +336,13 @@ NO_CHILDREN = "Harvest knows invoices {} but not its invoice_payments"
 
 def test_sums_and_ids_are_no_part_of_a_reason() -> None:
     """A month with one expense has its amount as the sum."""
-    difference = Difference(AccountReport(1001, "expenses"), "2026-03", "total_cost", Decimal("1234.56"), Decimal("1299.01"))
+    difference = Difference(
+        AccountReport(1001, "expenses"),
+        "2026-03",
+        "total_cost",
+        Decimal("1234.56"),
+        Decimal("1299.01"),
+    )
     said = said_of(
         failed("expenses", 1001, difference.error),
         failed("invoice_payments", 1001, NotFoundError(NO_CHILDREN, 404, quoted=[13150403])),
@@ -316,8 +365,12 @@ RESULTS = st.builds(
 )
 
 
-@given(results=st.lists(RESULTS, max_size=30), fields=st.lists(REASONS, max_size=12), dataset=REASONS)
-def test_message_is_short_whatever_happened(results: list[ReportResult], fields: list[str], dataset: str) -> None:
+@given(
+    results=st.lists(RESULTS, max_size=30), fields=st.lists(REASONS, max_size=12), dataset=REASONS
+)
+def test_message_is_short_whatever_happened(
+    results: list[ReportResult], fields: list[str], dataset: str
+) -> None:
     """At most ten lines of bounded length, in which no sign of Slack's markup is left; what is left out is counted."""
     summary = Summary(results, new_fields=fields)
     with listening() as texts:
@@ -373,7 +426,9 @@ BAD = [
 @pytest.mark.parametrize("url", BAD)
 def test_other_webhook_addresses_are_refused_and_not_repeated(url: str) -> None:
     """One line with the option's or setting's name; the address is a secret even where it is malformed."""
-    with pytest.raises(SettingError, match=r"^--notify must be the https address of a webhook") as caught:
+    with pytest.raises(
+        SettingError, match=r"^--notify must be the https address of a webhook"
+    ) as caught:
         parse_notify_url("--notify", url)
     assert "SECRET" not in str(caught.value)
     assert "example.com" not in str(caught.value)

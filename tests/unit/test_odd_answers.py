@@ -12,7 +12,13 @@ from hostile import Hostile, client_of, http, page
 from harvest_source.api.accounts import Account, choose_accounts, look_up_all, reachable
 from harvest_source.api.net import stays_with_report
 from harvest_source.api.parsing import parse_exact
-from harvest_source.errors import ApiError, NotAllowedError, OddAnswerError, RefusedError, UnavailableError
+from harvest_source.errors import (
+    ApiError,
+    NotAllowedError,
+    OddAnswerError,
+    RefusedError,
+    UnavailableError,
+)
 from harvest_source.loading.history import accounts_resource
 
 ACCOUNT = 7
@@ -66,7 +72,9 @@ ODD: dict[str, tuple[Any, type[ApiError], str]] = {
 
 
 @pytest.mark.parametrize(("answer", "error", "said"), ODD.values(), ids=ODD)
-def test_odd_answer_ends_in_a_line_of_its_own(answer: Any, error: type[ApiError], said: str) -> None:
+def test_odd_answer_ends_in_a_line_of_its_own(
+    answer: Any, error: type[ApiError], said: str
+) -> None:
     """Whatever stands in status line, headers or body; what may pass was tried again."""
     with Hostile(lambda _asked: answer) as harvest, pytest.raises(error, match=said) as caught:
         list(client_of(harvest).iter_pages(ACCOUNT, "clients", "clients", {}, "clients"))
@@ -78,17 +86,37 @@ def test_odd_answer_ends_in_a_line_of_its_own(answer: Any, error: type[ApiError]
 @pytest.mark.parametrize(
     "header",
     [
-        *("Retry-After: -5", "Retry-After: \xb2", "Retry-After: " + "9" * 6000, "Retry-After: 1e9", "Retry-After:"),
-        *("Retry-After: Fri, 31 Dec 9999 23:59:59 -1200", "Retry-After: Fri, 31 Dec 99999999999999999999 00:00:00 GMT"),
-        *("Date: Fri, 31 Dec 9999 23:59:59 -1200", "Date: never", "Content-Type: application/json; charset=nonsense"),
-        *("Content-Encoding: identity", "Content-Encoding:", "Link: <x>; rel=next", "Set-Cookie: a=b; Max-Age=x"),
+        *(
+            "Retry-After: -5",
+            "Retry-After: \xb2",
+            "Retry-After: " + "9" * 6000,
+            "Retry-After: 1e9",
+            "Retry-After:",
+        ),
+        *(
+            "Retry-After: Fri, 31 Dec 9999 23:59:59 -1200",
+            "Retry-After: Fri, 31 Dec 99999999999999999999 00:00:00 GMT",
+        ),
+        *(
+            "Date: Fri, 31 Dec 9999 23:59:59 -1200",
+            "Date: never",
+            "Content-Type: application/json; charset=nonsense",
+        ),
+        *(
+            "Content-Encoding: identity",
+            "Content-Encoding:",
+            "Link: <x>; rel=next",
+            "Set-Cookie: a=b; Max-Age=x",
+        ),
     ],
 )
 def test_odd_header_changes_nothing(header: str) -> None:
     """Of a demand to wait and of a good answer."""
 
     def answer(_asked: Any) -> Any:
-        return http(b"", header, status="429 No") if len(harvest.requests) == 1 else http(GOOD, header)
+        return (
+            http(b"", header, status="429 No") if len(harvest.requests) == 1 else http(GOOD, header)
+        )
 
     with Hostile(answer) as harvest:
         (found,) = client_of(harvest).iter_pages(ACCOUNT, "clients", "clients", {}, "clients")
@@ -98,7 +126,9 @@ def test_odd_header_changes_nothing(header: str) -> None:
 
 def test_cookies_are_not_taken() -> None:
     """Or a server could have each request carry more of them than the one before."""
-    with Hostile(lambda _asked: http(GOOD, f"Set-Cookie: c{len(harvest.requests)}=x; Path=/")) as harvest:
+    with Hostile(
+        lambda _asked: http(GOOD, f"Set-Cookie: c{len(harvest.requests)}=x; Path=/")
+    ) as harvest:
         client = client_of(harvest)
         for _ in range(2):
             list(client.iter_pages(ACCOUNT, "clients", "clients", {}, "clients"))
@@ -107,7 +137,10 @@ def test_cookies_are_not_taken() -> None:
 
 def test_answer_that_the_exact_reading_refuses_is_told_as_it_is() -> None:
     """The quick reading takes 1,024 levels, this one fewer where the stack is deep: that is no fault of this program."""
-    with pytest.raises(OddAnswerError, match=r"^the answer is nested too deeply to be read$"), stays_with_report():
+    with (
+        pytest.raises(OddAnswerError, match=r"^the answer is nested too deeply to be read$"),
+        stays_with_report(),
+    ):
         parse_exact(deep(200_000))
 
 
@@ -166,7 +199,10 @@ def test_odd_user_beside_the_accounts_is_one_without_a_name(user: bytes, name: s
 
 def test_names_of_accounts_hold_no_sign_that_a_database_refuses() -> None:
     """NUL and halves of surrogate pairs; a name that is no text is none."""
-    one, two = b'"id": 1, "name": "a\\u0000\\ud800", "product": "harvest"', b'"id": 2, "name": [1], "product": "harvest"'
+    one, two = (
+        b'"id": 1, "name": "a\\u0000\\ud800", "product": "harvest"',
+        b'"id": 2, "name": [1], "product": "harvest"',
+    )
     body = b'{"accounts": [{%b}, {%b}]}' % (one, two)
     with Hostile(lambda _asked: http(body)) as harvest:
         assert reachable(client_of(harvest))[1] == {1: "a\ufffd\ufffd", 2: ""}
@@ -186,7 +222,9 @@ CALLERS = {
 @pytest.mark.parametrize("caller", CALLERS.values(), ids=CALLERS)
 def test_odd_caller_is_one_that_harvest_does_not_name(caller: bytes) -> None:
     """What is not of the documented shape counts as not said; the company's texts, too."""
-    company = b'{"name": {"a": 1}, "base_uri": 7, "currency": [1], "week_start_day": "Monday\\u0000"}'
+    company = (
+        b'{"name": {"a": 1}, "base_uri": 7, "currency": [1], "week_start_day": "Monday\\u0000"}'
+    )
     with Hostile(lambda asked: http(caller if asked.path == "users/me" else company)) as harvest:
         (account,) = look_up_all(client_of(harvest), [Account(ACCOUNT)])
     assert account.access_roles in {(), ("administrator",)}

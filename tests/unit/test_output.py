@@ -12,18 +12,25 @@ from harvest_source.loading.summary import ReportResult, Summary
 NAMES = ("clients", "estimate_item_categories", "time_entries")
 
 
-def printed(monkeypatch: pytest.MonkeyPatch, width: int, *, verified: str = "read 0 days ago") -> list[str]:
+def printed(
+    monkeypatch: pytest.MonkeyPatch, width: int, *, verified: str = "read 0 days ago"
+) -> list[str]:
     """Returns the lines of a summary on a terminal of some width."""
     console = output.PatientConsole(file=io.StringIO(), width=width)
     monkeypatch.setattr(output, "stdout_console", lambda: console)
-    results = [ReportResult(name, 1001, new=1200, total=1200, requests=8, verified=verified) for name in NAMES]
+    results = [
+        ReportResult(name, 1001, new=1200, total=1200, requests=8, verified=verified)
+        for name in NAMES
+    ]
     output.print_summary(Summary(results))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
 
 @pytest.mark.parametrize("width", [80, 90, 200])
-def test_names_of_reports_are_whole_on_a_usual_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+def test_names_of_reports_are_whole_on_a_usual_terminal(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     """At 80 signs `read 0 days ago` takes two lines instead."""
     lines = printed(monkeypatch, width)
     assert [line.split()[0] for line in lines[1:] if not line.startswith(" ")] == list(NAMES)

@@ -17,7 +17,13 @@ ALWAYS = range(10**9)
 
 def child(report: str, parent_id: int, version: str = "", account_id: int = 77) -> Part:
     """Returns the part that one parent's children are."""
-    return Part(AccountReport(account_id, report), f"users {parent_id}", version=version, parent_id=parent_id, outlives_run=True)
+    return Part(
+        AccountReport(account_id, report),
+        f"users {parent_id}",
+        version=version,
+        parent_id=parent_id,
+        outlives_run=True,
+    )
 
 
 def page(number: int, account_id: int = 77) -> Part:
@@ -28,7 +34,14 @@ def page(number: int, account_id: int = 77) -> Part:
 def test_answers_come_back_by_part_and_are_replaced_by_newer_ones(tmp_path: Path) -> None:
     """Parts of other accounts, reports and keys are others."""
     store = PartStore(tmp_path)
-    parts = [page(1), page(2), page(1, 78), child("cost_rates", 5), child("billable_rates", 5), child("cost_rates", 5, "", 78)]
+    parts = [
+        page(1),
+        page(2),
+        page(1, 78),
+        child("cost_rates", 5),
+        child("billable_rates", 5),
+        child("cost_rates", 5, "", 78),
+    ]
     for place, part in enumerate(parts):
         store.keep(part, b"old")
         store.keep(part, b"%d" % place)
@@ -58,7 +71,10 @@ def test_answers_are_kept_until_they_are_old_or_loaded(tmp_path: Path) -> None:
     for report, hour in (("cost_rates", 10), ("billable_rates", 20)):
         store.keep(child(report, 5), report.encode(), hour)
     cost, billable = child("cost_rates", 5), child("billable_rates", 5)
-    hours = {hours: set(store.kept(cost.pair, hours)) for hours in (range(10, 11), range(11, 99), range(10))}
+    hours = {
+        hours: set(store.kept(cost.pair, hours))
+        for hours in (range(10, 11), range(11, 99), range(10))
+    }
     assert hours == {range(10, 11): {cost.key}, range(11, 99): set(), range(10): set()}
     store.drop(cost.pair)
     assert store.kept(cost.pair, ALWAYS) == {}
@@ -92,7 +108,9 @@ DAMAGED: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
-def test_file_that_cannot_be_used_is_started_anew(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+def test_file_that_cannot_be_used_is_started_anew(
+    tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
     """A power failure stops no run, and nothing stays of an earlier version's answers."""
     damage(tmp_path / "answers.db")
     store = PartStore(tmp_path)
@@ -106,7 +124,9 @@ def test_file_that_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     """Nor can one that is closed since the run ends be written to."""
     store = PartStore(tmp_path / "folder")
     store.close()
-    told = pytest.raises(StoreError, match=r"answers cannot be kept in .*folder: .*; is there room on the disk")
+    told = pytest.raises(
+        StoreError, match=r"answers cannot be kept in .*folder: .*; is there room on the disk"
+    )
     with told:
         store.keep(page(1), b"")
 
@@ -125,11 +145,15 @@ def test_many_threads_put_answers_in_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda each: store.keep(child("cost_rates", each), b"%d" % each), numbers))
         assert len(set(pool.map(lambda _each: store.new_number(), numbers))) == len(numbers)
-    assert [store.body(child("cost_rates", each)) for each in numbers] == [b"%d" % each for each in numbers]
+    assert [store.body(child("cost_rates", each)) for each in numbers] == [
+        b"%d" % each for each in numbers
+    ]
     store.close()
 
 
-def test_without_a_folder_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_folder_nothing_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A library's user gets no file that stays."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     store = PartStore()

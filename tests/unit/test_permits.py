@@ -63,13 +63,20 @@ def fullest(times: list[float], limit: Limit) -> int:
     """Returns the most requests that stand in any window of the limit's length."""
     ordered = sorted(times)
     return max(
-        sum(first <= each < first + limit.seconds - ROUNDING for each in ordered[place:]) for place, first in enumerate(ordered)
+        sum(first <= each < first + limit.seconds - ROUNDING for each in ordered[place:])
+        for place, first in enumerate(ordered)
     )
 
 
 @settings(max_examples=8, deadline=None)
-@given(seed=st.integers(0, 10_000), slowest=st.sampled_from([0.0, 0.05, 1.0, 9.0]), requests=st.sampled_from([260, 420]))
-def test_sixteen_threads_never_put_more_than_100_requests_into_15_seconds(seed: int, slowest: float, requests: int) -> None:
+@given(
+    seed=st.integers(0, 10_000),
+    slowest=st.sampled_from([0.0, 0.05, 1.0, 9.0]),
+    requests=st.sampled_from([260, 420]),
+)
+def test_sixteen_threads_never_put_more_than_100_requests_into_15_seconds(
+    seed: int, slowest: float, requests: int
+) -> None:
     """The real limit, any latency, some requests failing: at most 100 in any 15 s at the server, and no permit is lost."""
     threads = 16
     clock = CrowdClock(threads)
@@ -86,7 +93,10 @@ def test_sixteen_threads_never_put_more_than_100_requests_into_15_seconds(seed: 
                     clock.sleep(chance.uniform(0, slowest))
                     _ = 1 / chance.choice((0, *[1] * 9))  # one in ten fails
 
-    crowd = [threading.Thread(target=work, args=(random.Random(seed + number),)) for number in range(threads)]  # noqa: S311
+    crowd = [
+        threading.Thread(target=work, args=(random.Random(seed + number),))  # noqa: S311
+        for number in range(threads)
+    ]
     for thread in crowd:
         thread.start()
     for thread in crowd:
@@ -141,8 +151,16 @@ def test_reports_have_a_budget_of_their_own() -> None:
     """R17: 100 per 15 minutes for Harvest's reports, 100 per 15 seconds for everything else; one does not use up the other."""
     clock = SteppedClock()
     budgets = Budgets(clock)
-    assert (GENERAL.requests, GENERAL.seconds, REPORTS.requests, REPORTS.seconds) == (100, 15, 100, 900)
-    for path in itertools.islice(itertools.cycle(["reports/time/clients", "reports/uninvoiced", "reports/expenses/team"]), 100):
+    assert (GENERAL.requests, GENERAL.seconds, REPORTS.requests, REPORTS.seconds) == (
+        100,
+        15,
+        100,
+        900,
+    )
+    for path in itertools.islice(
+        itertools.cycle(["reports/time/clients", "reports/uninvoiced", "reports/expenses/team"]),
+        100,
+    ):
         with budgets.of(path).permit():
             pass
     with budgets.of("time_entries").permit():
@@ -161,7 +179,10 @@ def test_a_wait_is_announced_once_with_its_length_and_reason() -> None:
     budget.pause(40)
     with budget.permit():
         pass
-    assert told == [(15, "the limit of 2 requests per 15 seconds"), (40, "Harvest asked to wait (429)")]
+    assert told == [
+        (15, "the limit of 2 requests per 15 seconds"),
+        (40, "Harvest asked to wait (429)"),
+    ]
 
 
 def test_an_interruption_ends_a_wait() -> None:

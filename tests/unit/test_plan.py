@@ -36,7 +36,11 @@ RULES = Rules(overlap_seconds=300, sweep_days=7, now_hour=HOUR)
 DAY = "2026-07-01T{}Z"
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 MARK = datetime(2026, 7, 1, 8, tzinfo=UTC)  # from when the lists were asked for
-PAYMENTS, TEAMMATES, ASSIGNED = by_name("invoice_payments"), by_name("teammates"), by_name("project_assignments")
+PAYMENTS, TEAMMATES, ASSIGNED = (
+    by_name("invoice_payments"),
+    by_name("teammates"),
+    by_name("project_assignments"),
+)
 
 
 def at(clock: str) -> str:
@@ -49,12 +53,16 @@ def row(row_id: Any, clock: str = "09:00:00", **others: Any) -> dict[str, Any]:
     return {"id": row_id, "updated_at": at(clock), **others}
 
 
-def seen(*rows: dict[str, Any], since: datetime | None = MARK, newest: datetime | None = None) -> Changes:
+def seen(
+    *rows: dict[str, Any], since: datetime | None = MARK, newest: datetime | None = None
+) -> Changes:
     """Returns what a run saw of a list."""
     return Changes(since, lambda: rows, newest, NOON)
 
 
-def payments(wish: Wish, *rows: dict[str, Any], rules: Rules = RULES, since: datetime | None = MARK) -> ChildPlan:
+def payments(
+    wish: Wish, *rows: dict[str, Any], rules: Rules = RULES, since: datetime | None = MARK
+) -> ChildPlan:
     """Returns the plan of invoice payments by the invoices that a run saw."""
     return plan_children(PAYMENTS, 7, wish, {"invoices": seen(*rows, since=since)}, rules)
 
@@ -77,7 +85,9 @@ CHANGED: dict[str, tuple[dict[str, Any], dict[str, Any], set[int]]] = {
 
 
 @pytest.mark.parametrize(("state", "record", "asked"), CHANGED.values(), ids=CHANGED)
-def test_parents_that_changed_are_asked(state: dict[str, Any], record: dict[str, Any], asked: set[int]) -> None:
+def test_parents_that_changed_are_asked(
+    state: dict[str, Any], record: dict[str, Any], asked: set[int]
+) -> None:
     plan = payments(Wish(state), record)
     assert set(plan.parents) == asked
     assert not plan.whole
@@ -86,7 +96,13 @@ def test_parents_that_changed_are_asked(state: dict[str, Any], record: dict[str,
 
 def test_first_time_all_parents_are_asked_with_their_versions() -> None:
     """What was read before does not count, and nobody waits; a text that no database stores is no version of another."""
-    plan = payments(Wish(STATE, known_parents=frozenset({8})), row(1), row(2, "01:00:00\0"), {"id": 4}, since=None)
+    plan = payments(
+        Wish(STATE, known_parents=frozenset({8})),
+        row(1),
+        row(2, "01:00:00\0"),
+        {"id": 4},
+        since=None,
+    )
     assert plan.parents == {1: at("09:00:00"), 2: at("01:00:00\N{REPLACEMENT CHARACTER}"), 4: ""}
     assert (plan.whole, plan.read, plan.overdue, plan.waiting) == (True, {}, (), ())
     assert payments(Wish(), since=None).parents == {}
@@ -118,19 +134,28 @@ MEMBERS = [
     row(3, user=None, project={"id": 70}),
     row(4, project=70),
 ]
-SCOUTED: dict[str, tuple[str, dict[str, Any], set[int], set[int]]] = {  # list, row, projects, parents
+SCOUTED: dict[
+    str, tuple[str, dict[str, Any], set[int], set[int]]
+] = {  # list, row, projects, parents
     "a user's assignment": ("user_assignments", row(5, **USER_2), set(), {2}),
     "one that did not change": ("user_assignments", row(5, "07:00:00", **USER_2), set(), set()),
     "a task of a project": ("task_assignments", row(5, project={"id": 70}), {70}, {2}),
     "a project": ("projects", row(70), {70}, {2}),
     "a project of another": ("projects", row(71), {71}, {3}),
-    "no object where one should be": ("user_assignments", row(5, user=[], project={}), set(), set()),
+    "no object where one should be": (
+        "user_assignments",
+        row(5, user=[], project={}),
+        set(),
+        set(),
+    ),
     "no id where one should be": ("task_assignments", row(5, project={"id": "x"}), set(), set()),
 }
 
 
 @pytest.mark.parametrize(("name", "record", "projects", "asked"), SCOUTED.values(), ids=SCOUTED)
-def test_rows_of_other_lists_name_parents(name: str, record: dict[str, Any], projects: set[int], asked: set[int]) -> None:
+def test_rows_of_other_lists_name_parents(
+    name: str, record: dict[str, Any], projects: set[int], asked: set[int]
+) -> None:
     """A user whose projects changed has other assignments, and the row of the user did not change."""
     names = lists_needed(ASSIGNED)
     assert set(names) == {"users", "user_assignments", "task_assignments", "projects"}
@@ -148,7 +173,10 @@ def test_lists_that_a_report_needs() -> None:
     """A list needs itself; assignments by project need the account-wide list as well, which tells where something changed."""
     assert lists_needed(by_name("clients")) == ("clients",)
     assert lists_needed(by_name("task_assignments")) == ("task_assignments",)
-    assert lists_needed(report_as_set("task_assignments", "project")) == ("projects", "task_assignments")
+    assert lists_needed(report_as_set("task_assignments", "project")) == (
+        "projects",
+        "task_assignments",
+    )
     assert lists_needed(PAYMENTS) == ("invoices",)
 
 
@@ -159,7 +187,9 @@ def test_lists_that_a_report_needs() -> None:
         ("invoice_payments", {"updated_at": at("08:05:00")}, None), ("invoice_payments", STATE, MARK),
     ],
 )  # fmt: skip
-def test_lists_are_asked_for_from_a_little_before_the_bookmark(name: str, state: dict[str, Any], since: datetime | None) -> None:
+def test_lists_are_asked_for_from_a_little_before_the_bookmark(
+    name: str, state: dict[str, Any], since: datetime | None
+) -> None:
     assert since_of(by_name(name), state, "invoices" if name != "clients" else name, 300) == since
 
 
@@ -176,7 +206,9 @@ AGES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {  # hours ago: 
 
 
 @pytest.mark.parametrize(("hours_ago", "overdue", "waiting"), AGES.values(), ids=AGES)
-def test_parents_unread_for_long_are_due(hours_ago: int, overdue: tuple[int, ...], waiting: tuple[int, ...]) -> None:
+def test_parents_unread_for_long_are_due(
+    hours_ago: int, overdue: tuple[int, ...], waiting: tuple[int, ...]
+) -> None:
     """A reading of the future is of a clock that was ahead: nobody knows when it was."""
     plan = payments(Wish({"read": {str(HOUR - hours_ago): [5], str(HOUR): [6]}}))
     assert (plan.overdue, plan.waiting) == (overdue, waiting)
@@ -186,7 +218,12 @@ def test_parents_unread_for_long_are_due(hours_ago: int, overdue: tuple[int, ...
 
 def test_who_comes_first() -> None:
     """Overdue and doubled ones do not wait; of the others the refused and the doubtful come before the longest unread."""
-    read = {str(HOUR - 500): [1, 2], str(HOUR - 100): [3, 4], str(HOUR - 99): [5], str(HOUR): [6, 7, 8, 9]}
+    read = {
+        str(HOUR - 500): [1, 2],
+        str(HOUR - 100): [3, 4],
+        str(HOUR - 99): [5],
+        str(HOUR): [6, 7, 8, 9],
+    }
     plan = payments(Wish({"read": read, "hidden": [9, 2]}, suspects=(7, 4), doubled=(8, 1)), row(3))
     assert (plan.overdue, plan.waiting) == ((1, 2, 8), (9, 7, 4, 5))
     assert plan.hidden == {9, 2}
@@ -196,12 +233,15 @@ def test_children_of_projects_are_not_read_again_in_turn() -> None:
     """Their list tells every change; those that stand twice are asked all the same."""
     report = report_as_set("task_assignments", "project")
     lists = {name: seen() for name in lists_needed(report)}
-    plan = plan_children(report, 7, Wish({"read": {"1": [5]}}, suspects=(3,), doubled=(4,)), lists, RULES)
+    plan = plan_children(
+        report, 7, Wish({"read": {"1": [5]}}, suspects=(3,), doubled=(4,)), lists, RULES
+    )
     assert (plan.overdue, plan.waiting) == ((4,), (3,))
 
 
 @pytest.mark.parametrize(
-    ("free", "asked"), [(-5, {0, 1, 2}), (0, {0, 1, 2}), (2, {0, 1, 2}), (3, {0, 1, 2, 3}), (9, {0, 1, 2, 3, 4})]
+    ("free", "asked"),
+    [(-5, {0, 1, 2}), (0, {0, 1, 2}), (2, {0, 1, 2}), (3, {0, 1, 2, 3}), (9, {0, 1, 2, 3, 4})],
 )
 def test_those_who_may_wait_are_asked_while_requests_are_free(free: int, asked: set[int]) -> None:
     plan = ChildPlan(PAYMENTS, 7, {0: "version"}, overdue=(1, 2), waiting=(3, 4))
@@ -214,7 +254,11 @@ def test_those_who_may_wait_are_asked_while_requests_are_free(free: int, asked: 
 # what is kept
 
 SETTLED: dict[str, tuple[str | None, Iterable[dict[str, Any]], dict[str, list[int]]]] = {
-    "long enough before the list was read": (at("10:00:00"), [row(2, "09:58:00"), row(1, "09:58:00")], {at("09:58:00"): [1, 2]}),
+    "long enough before the list was read": (
+        at("10:00:00"),
+        [row(2, "09:58:00"), row(1, "09:58:00")],
+        {at("09:58:00"): [1, 2]},
+    ),
     "within the overlap of the reading": (at("11:59:00"), [row(1, "11:56:00")], {}),
     "before the next run asks": (at("10:00:00"), [row(1, "09:54:59")], {}),
     "no bookmark": (None, [row(1)], {}),
@@ -223,7 +267,9 @@ SETTLED: dict[str, tuple[str | None, Iterable[dict[str, Any]], dict[str, list[in
 
 
 @pytest.mark.parametrize(("mark", "rows", "followed"), SETTLED.values(), ids=SETTLED)
-def test_rows_that_need_not_be_followed_once_more(mark: str | None, rows: Any, followed: dict[str, list[int]]) -> None:
+def test_rows_that_need_not_be_followed_once_more(
+    mark: str | None, rows: Any, followed: dict[str, list[int]]
+) -> None:
     """The next run asks for them again, and nothing is to come of them."""
     state = {"marks": {"invoices": mark}} if mark else {}
     assert payments(Wish(state), *rows).followed == {"invoices": followed}
@@ -231,9 +277,16 @@ def test_rows_that_need_not_be_followed_once_more(mark: str | None, rows: Any, f
 
 def test_marks_move_to_the_newest_change_seen_and_never_back() -> None:
     lists = {"invoices": seen(newest=NOON)}
-    for before, after in ((at("08:00:00"), at("12:00:00")), (at("13:00:00"), at("13:00:00")), (None, at("12:00:00"))):
+    for before, after in (
+        (at("08:00:00"), at("12:00:00")),
+        (at("13:00:00"), at("13:00:00")),
+        (None, at("12:00:00")),
+    ):
         state = {"marks": {"other": "x", **({"invoices": before} if before else {})}}
-        assert plan_children(PAYMENTS, 7, Wish(state), lists, RULES).marks == {"other": "x", "invoices": after}
+        assert plan_children(PAYMENTS, 7, Wish(state), lists, RULES).marks == {
+            "other": "x",
+            "invoices": after,
+        }
     unseen = {"invoices": Changes(MARK, lambda: [row(1)], None, None)}
     plan = plan_children(PAYMENTS, 7, Wish(STATE), unseen, RULES)
     assert (plan.marks, plan.followed) == (STATE["marks"], {"invoices": {}})
@@ -252,7 +305,9 @@ def test_state_is_what_dlt_keeps() -> None:
     assert read_parents({}) == frozenset()
 
 
-NOTED: dict[str, tuple[dict[int, int], set[int], set[int], dict[str, list[int]]]] = {  # read, gone, hidden: what is kept
+NOTED: dict[
+    str, tuple[dict[int, int], set[int], set[int], dict[str, list[int]]]
+] = {  # read, gone, hidden: what is kept
     "read again": ({1: 30}, set(), set(), {"10": [2], "30": [1]}),
     "gone": ({}, {1}, set(), {"10": [2]}),
     "gone, but still in its table": ({}, {2}, set(), {"10": [1], "99": [2]}),
@@ -267,7 +322,9 @@ def test_when_each_parent_was_read(
     read_hours: dict[int, int], gone: set[int], hidden: set[int], kept: dict[str, list[int]]
 ) -> None:
     """One that cannot be read counts as read now, so that it is asked again in its turn and not in every run."""
-    plan = ChildPlan(PAYMENTS, 7, {1: ""}, read={"10": [1, 2]}, known=frozenset({2}), hidden=frozenset({5}))
+    plan = ChildPlan(
+        PAYMENTS, 7, {1: ""}, read={"10": [1, 2]}, known=frozenset({2}), hidden=frozenset({5})
+    )
     done = carried_out(plan, read_hours, gone, hidden, 99)
     assert done.read == kept
     assert done.hidden == hidden
@@ -276,8 +333,18 @@ def test_when_each_parent_was_read(
 
 def test_answers_of_an_interrupted_run_count_for_their_version() -> None:
     """One whose version is not known is asked again; those taken over are looked at once more where their parents change."""
-    plan = ChildPlan(PAYMENTS, 7, {1: "v1", 2: "v2", 3: "", 4: "v4"}, followed={"invoices": {"t": [1, 2]}, "other": {"t": [1]}})
-    kept = {"invoices 1": Kept("v1", 5), "invoices 2": Kept("old", 5), "invoices 3": Kept("", 5), "users 4": Kept("v4", 5)}
+    plan = ChildPlan(
+        PAYMENTS,
+        7,
+        {1: "v1", 2: "v2", 3: "", 4: "v4"},
+        followed={"invoices": {"t": [1, 2]}, "other": {"t": [1]}},
+    )
+    kept = {
+        "invoices 1": Kept("v1", 5),
+        "invoices 2": Kept("old", 5),
+        "invoices 3": Kept("", 5),
+        "users 4": Kept("v4", 5),
+    }
     assert answered(plan, kept) == {1: 5}
     assert answered(plan, {}) == {}
     assert without_following(plan, {1}).followed == {"invoices": {"t": [2]}, "other": {"t": [1]}}
@@ -287,12 +354,16 @@ def test_part_of_a_parent_says_what_is_asked() -> None:
     plan = ChildPlan(PAYMENTS, 7, {70: "v"})
     pair = AccountReport(7, "invoice_payments")
     assert (plan.pair, plan.parent.report) == (pair, "invoices")
-    assert part_of(plan, 70) == Part(pair, "invoices 70", "invoices/70/payments", (), "v", 70, outlives_run=True)
+    assert part_of(plan, 70) == Part(
+        pair, "invoices 70", "invoices/70/payments", (), "v", 70, outlives_run=True
+    )
     assert part_of(plan, 71).version == ""
 
 
 def test_probes_are_parents_read_last_that_are_not_asked_anyway() -> None:
-    plan = ChildPlan(PAYMENTS, 7, {1: ""}, read={"9": [7, 8], "10": [1, 2, 3], "11": [4]}, hidden=frozenset({3}))
+    plan = ChildPlan(
+        PAYMENTS, 7, {1: ""}, read={"9": [7, 8], "10": [1, 2, 3], "11": [4]}, hidden=frozenset({3})
+    )
     assert probes_of(plan) == (4, 2, 7)
 
 

@@ -71,7 +71,9 @@ def test_quiet_hands_on_notes_alone_and_nobody_hears_nothing() -> None:
 def test_bar_has_an_end_once_the_requests_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Notes and errors stand above it, plainly; names steer no terminal."""
     screen = io.StringIO()
-    monkeypatch.setattr(progress, "stderr_console", lambda: Console(file=screen, force_terminal=True, width=120))
+    monkeypatch.setattr(
+        progress, "stderr_console", lambda: Console(file=screen, force_terminal=True, width=120)
+    )
     clock = SteppedClock()
     bar = Bar(clock)
     task = bar._progress.tasks[0]  # noqa: SLF001 - what rich draws by

@@ -38,7 +38,10 @@ ASSIGNED = AccountReport(7, "project_assignments")
 def harvest() -> FakeClient:
     """Returns a small account."""
     invoices = [{"id": 1, "updated_at": OLD}, {"id": 2, "updated_at": NEW}]
-    tables: dict[str, list[dict[str, Any]]] = {"clients": [{"id": 5, "updated_at": NEW}], "invoices": invoices}
+    tables: dict[str, list[dict[str, Any]]] = {
+        "clients": [{"id": 5, "updated_at": NEW}],
+        "invoices": invoices,
+    }
     tables |= {f"invoices/{row['id']}/payments": [{"id": row["id"] * 10}] for row in invoices}  # type: ignore[operator]
     return FakeClient(tables)
 
@@ -48,8 +51,21 @@ def open_reader() -> Iterator[Callable[..., Reader]]:
     """Gives a function that makes readers; they are closed after the test."""
     readers: list[Reader] = []
 
-    def make(client: FakeClient, choice: Choice | None = None, folder: Path | None = None, **listeners: Any) -> Reader:
-        readers.append(Reader(cast("HarvestClient", client), HarvestSettings(), choice or Choice(), folder, **listeners))
+    def make(
+        client: FakeClient,
+        choice: Choice | None = None,
+        folder: Path | None = None,
+        **listeners: Any,
+    ) -> Reader:
+        readers.append(
+            Reader(
+                cast("HarvestClient", client),
+                HarvestSettings(),
+                choice or Choice(),
+                folder,
+                **listeners,
+            )
+        )
         return readers[-1]
 
     yield make
@@ -60,7 +76,9 @@ def open_reader() -> Iterator[Callable[..., Reader]]:
 Open = Callable[..., Reader]
 
 
-def read(reader: Reader, wishes: Mapping[AccountReport, Wish], reserved: int = 0) -> dict[AccountReport, Outcome]:
+def read(
+    reader: Reader, wishes: Mapping[AccountReport, Wish], reserved: int = 0
+) -> dict[AccountReport, Outcome]:
     """Reads lists and then children, as a run does."""
     return {**reader.read_lists(wishes), **reader.read_children(wishes, reserved)}
 
@@ -76,8 +94,17 @@ def test_lists_and_children_share_what_is_read(open_reader: Open) -> None:
     client = harvest()
     reader = open_reader(client)
     outcomes = read(reader, {CLIENTS: Wish(), INVOICES: Wish(), PAYMENTS: Wish()})
-    assert {pair: keys(outcome) for pair, outcome in outcomes.items()} == {CLIENTS: [5], INVOICES: [1, 2], PAYMENTS: [10, 20]}
-    assert sorted(client.paths) == ["clients", "invoices", "invoices/1/payments", "invoices/2/payments"]
+    assert {pair: keys(outcome) for pair, outcome in outcomes.items()} == {
+        CLIENTS: [5],
+        INVOICES: [1, 2],
+        PAYMENTS: [10, 20],
+    }
+    assert sorted(client.paths) == [
+        "clients",
+        "invoices",
+        "invoices/1/payments",
+        "invoices/2/payments",
+    ]
     assert outcomes[CLIENTS].state == {"updated_at": NEW}
     assert (outcomes[PAYMENTS].state or {})["marks"] == {"invoices": NEW}
     assert outcomes[PAYMENTS].parents == {1, 2}
@@ -92,7 +119,11 @@ def test_children_read_the_lists_they_hang_on_by_themselves(open_reader: Open) -
     reader = open_reader(client)
     assert reader.read_lists({PAYMENTS: Wish({"marks": {"invoices": NEW}})}) == {}
     assert client.asked == [("invoices", {"updated_since": "2026-07-01T09:55:00Z"})]
-    assert keys(reader.read_children({PAYMENTS: Wish({"marks": {"invoices": NEW}, "read": {"1": [1]}})})[PAYMENTS]) == [10, 20]
+    assert keys(
+        reader.read_children({PAYMENTS: Wish({"marks": {"invoices": NEW}, "read": {"1": [1]}})})[
+            PAYMENTS
+        ]
+    ) == [10, 20]
     assert client.paths == ["invoices", "invoices/2/payments", "invoices/1/payments"]
     assert keys(reader.read_lists({INVOICES: Wish()})[INVOICES]) == [1, 2]
     reader.read_lists({INVOICES: Wish({"updated_at": NEW})})
@@ -110,7 +141,11 @@ SINCE: dict[str, tuple[Choice, dict[str, Any], str | None, dict[str, Any] | None
 
 @pytest.mark.parametrize(("choice", "state", "since", "kept"), SINCE.values(), ids=SINCE)
 def test_what_of_a_list_is_asked_for_and_kept(
-    open_reader: Open, choice: Choice, state: dict[str, Any], since: str | None, kept: dict[str, Any] | None
+    open_reader: Open,
+    choice: Choice,
+    state: dict[str, Any],
+    since: str | None,
+    kept: dict[str, Any] | None,
 ) -> None:
     client = harvest()
     outcome = open_reader(client, choice).read_lists({CLIENTS: Wish(state)})[CLIENTS]
@@ -120,42 +155,65 @@ def test_what_of_a_list_is_asked_for_and_kept(
 
 def test_list_without_change_times_keeps_no_state(open_reader: Open) -> None:
     client = FakeClient({"roles": [{"id": 1, "updated_at": NEW}]})
-    assert open_reader(client).read_lists({AccountReport(7, "roles"): Wish()})[AccountReport(7, "roles")].state is None
+    assert (
+        open_reader(client)
+        .read_lists({AccountReport(7, "roles"): Wish()})[AccountReport(7, "roles")]
+        .state
+        is None
+    )
 
 
 def test_children_of_a_run_from_a_date_on_keep_no_state(open_reader: Open) -> None:
     """Nor are any read in turn."""
     client = harvest()
     wishes = {PAYMENTS: Wish({"read": {"1": [1]}}, frozenset({1}), (1,), (1,))}
-    outcome = read(open_reader(client, Choice(since=datetime(2026, 7, 1, tzinfo=UTC))), wishes)[PAYMENTS]
+    outcome = read(open_reader(client, Choice(since=datetime(2026, 7, 1, tzinfo=UTC))), wishes)[
+        PAYMENTS
+    ]
     assert (keys(outcome), outcome.state) == ([20], None)
 
 
 def test_error_of_a_list_stays_with_it_and_what_hangs_on_it(open_reader: Open) -> None:
     """Named by the list there; the others are read. A list is not tried again in the run."""
     client = harvest()
-    client.fail = lambda path, _params: UnavailableError("no answer", 503) if path == "invoices" else None
+    client.fail = lambda path, _params: (
+        UnavailableError("no answer", 503) if path == "invoices" else None
+    )
     heard: list[tuple[str, str]] = []
-    reader = open_reader(client, on_read=lambda pair, outcome: heard.append((pair.report, str(outcome.error or "read"))))
+    reader = open_reader(
+        client,
+        on_read=lambda pair, outcome: heard.append((pair.report, str(outcome.error or "read"))),
+    )
     outcomes = read(reader, {CLIENTS: Wish(), INVOICES: Wish(), PAYMENTS: Wish()})
     assert str(outcomes[INVOICES].error) == "no answer"
-    assert (type(outcomes[PAYMENTS].error), str(outcomes[PAYMENTS].error)) == (UnavailableError, "invoices: no answer")
+    assert (type(outcomes[PAYMENTS].error), str(outcomes[PAYMENTS].error)) == (
+        UnavailableError,
+        "invoices: no answer",
+    )
     assert client.paths.count("invoices") == 1
     assert keys(outcomes[CLIENTS]) == [5]
-    assert sorted(heard) == [("clients", "read"), ("invoice_payments", "invoices: no answer"), ("invoices", "no answer")]
+    assert sorted(heard) == [
+        ("clients", "read"),
+        ("invoice_payments", "invoices: no answer"),
+        ("invoices", "no answer"),
+    ]
 
 
 def test_refusal_says_who_may_read_a_report(open_reader: Open) -> None:
     client = harvest()
     client.fail = lambda _path, _params: REFUSED
     outcome = open_reader(client).read_lists({CLIENTS: Wish()})[CLIENTS]
-    assert str(outcome.error).startswith("Not authorized!; to read clients one must be an administrator")
+    assert str(outcome.error).startswith(
+        "Not authorized!; to read clients one must be an administrator"
+    )
     assert isinstance(outcome.error, NotAllowedError)
 
 
 @pytest.mark.parametrize("path", ["clients", "invoices/1/payments", "invoices/2/payments"])
 @pytest.mark.parametrize("error", [TokenRejectedError("401", 401), CancelledError("stop")])
-def test_dead_token_and_ctrl_c_end_everything(open_reader: Open, path: str, error: HarvestError) -> None:
+def test_dead_token_and_ctrl_c_end_everything(
+    open_reader: Open, path: str, error: HarvestError
+) -> None:
     client = harvest()
     client.fail = lambda asked, _params: error if asked == path else None  # type: ignore[assignment,return-value]
     reader = open_reader(client)
@@ -165,11 +223,19 @@ def test_dead_token_and_ctrl_c_end_everything(open_reader: Open, path: str, erro
 
 def test_probe_that_meets_a_dead_token_ends_everything(open_reader: Open) -> None:
     client = harvest()
-    client.fail = lambda path, _params: {"invoices/2/payments": REFUSED, "invoices/1/payments": TokenRejectedError("401")}.get(
-        path
-    )
+    client.fail = lambda path, _params: {
+        "invoices/2/payments": REFUSED,
+        "invoices/1/payments": TokenRejectedError("401"),
+    }.get(path)
     with pytest.raises(TokenRejectedError):
-        read(open_reader(client), {PAYMENTS: Wish({"marks": {"invoices": NEW}, "read": {str(instants.current_hour()): [1]}})})
+        read(
+            open_reader(client),
+            {
+                PAYMENTS: Wish(
+                    {"marks": {"invoices": NEW}, "read": {str(instants.current_hour()): [1]}}
+                )
+            },
+        )
 
 
 def test_requests_of_children_are_told_before(open_reader: Open) -> None:
@@ -186,7 +252,10 @@ def test_answers_outlive_an_interrupted_run(open_reader: Open, tmp_path: Path) -
     """The next one asks for the others only; a full refresh asks for all; what is loaded is dropped."""
     client = harvest()
     read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})  # killed before it loads
-    for choice, asked in ((Choice(), []), (Choice(mode=Mode.ALL), ["invoices/1/payments", "invoices/2/payments"])):
+    for choice, asked in (
+        (Choice(), []),
+        (Choice(mode=Mode.ALL), ["invoices/1/payments", "invoices/2/payments"]),
+    ):
         client.asked.clear()
         reader = open_reader(client, choice, tmp_path)
         outcome = read(reader, {PAYMENTS: Wish()})[PAYMENTS]
@@ -226,26 +295,41 @@ def test_odd_answer_is_not_gone_on_from(open_reader: Open, tmp_path: Path) -> No
     client = harvest()
     read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})
     reader = open_reader(client, folder=tmp_path)
-    reader.store.keep(part_of(ChildPlan(by_name("invoice_payments"), 7, {2: NEW}), 2), b"[7]", instants.current_hour())
+    reader.store.keep(
+        part_of(ChildPlan(by_name("invoice_payments"), 7, {2: NEW}), 2),
+        b"[7]",
+        instants.current_hour(),
+    )
     assert isinstance(read(reader, {PAYMENTS: Wish()})[PAYMENTS].error, OddAnswerError)
     reader.close()
     client.asked.clear()
-    assert keys(read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})[PAYMENTS]) == [10, 20]
+    assert keys(read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})[PAYMENTS]) == [
+        10,
+        20,
+    ]
     assert len(client.paths) == 3
 
 
 def test_free_requests_are_shared_by_the_reports(open_reader: Open) -> None:
     """What is sent already, asked for and reserved counts; those that are overdue are asked all the same."""
-    tables: dict[str, list[dict[str, Any]]] = {f"invoices/{each}/payments": [] for each in range(200)}
+    tables: dict[str, list[dict[str, Any]]] = {
+        f"invoices/{each}/payments": [] for each in range(200)
+    }
     tables |= {f"invoices/{each}/messages": [] for each in range(200)}
     messages = AccountReport(7, "invoice_messages")
     hour = instants.current_hour()
-    state = {"marks": {"invoices": NEW}, "read": {str(hour - 24): list(range(10, 200)), "1": list(range(5))}}
+    state = {
+        "marks": {"invoices": NEW},
+        "read": {str(hour - 24): list(range(10, 200)), "1": list(range(5))},
+    }
     sent = {}
     for reserved in (0, 60, 500):
         client = FakeClient({**tables, "invoices": []})
         read(open_reader(client), {PAYMENTS: Wish(state), messages: Wish(state)}, reserved)
-        sent[reserved] = {kind: len([path for path in client.paths if kind in path]) for kind in ("payments", "messages")}
+        sent[reserved] = {
+            kind: len([path for path in client.paths if kind in path])
+            for kind in ("payments", "messages")
+        }
     assert sent[500] == {"payments": 5, "messages": 5}
     assert sent[0]["messages"] == 5
     assert sent[0]["payments"] - sent[60]["payments"] == 60
@@ -270,7 +354,9 @@ STATE = {"updated_at": NEW}
 def test_running_timers_are_read_again(open_reader: Open) -> None:
     """Those that run now with one request, those that ran last time with one each, unless they came by themselves."""
     client = with_timers()
-    outcome = open_reader(client).read_lists({ENTRIES: Wish(STATE, ran_before=frozenset({1, 2, 3, 9}))})[ENTRIES]
+    outcome = open_reader(client).read_lists(
+        {ENTRIES: Wish(STATE, ran_before=frozenset({1, 2, 3, 9}))}
+    )[ENTRIES]
     assert keys(outcome) == [1, 2, 3]
     assert outcome.state == STATE
     assert client.paths == ["time_entries", "time_entries", "time_entries/2", "time_entries/9"]
@@ -280,16 +366,28 @@ def test_running_timers_are_read_again(open_reader: Open) -> None:
 def test_timer_that_is_refused_is_hidden(open_reader: Open) -> None:
     client = with_timers()
     client.fail = lambda path, _params: REFUSED if path == "time_entries/2" else None
-    outcome = open_reader(client).read_lists({ENTRIES: Wish(STATE, ran_before=frozenset({2}))})[ENTRIES]
+    outcome = open_reader(client).read_lists({ENTRIES: Wish(STATE, ran_before=frozenset({2}))})[
+        ENTRIES
+    ]
     assert keys(outcome) == [1, 3]
     assert outcome.hidden == {("time_entries", 2)}
-    client.fail = lambda path, _params: RefusedError("no", 400) if path == "time_entries/2" else None
-    assert open_reader(client).read_lists({ENTRIES: Wish(STATE, ran_before=frozenset({2}))})[ENTRIES].error
+    client.fail = lambda path, _params: (
+        RefusedError("no", 400) if path == "time_entries/2" else None
+    )
+    assert (
+        open_reader(client)
+        .read_lists({ENTRIES: Wish(STATE, ran_before=frozenset({2}))})[ENTRIES]
+        .error
+    )
 
 
 @pytest.mark.parametrize(
     ("choice", "state", "ran_before"),
-    [(Choice(), {}, frozenset({2})), (Choice(since=NOON), STATE, frozenset({2})), (Choice(), STATE, None)],
+    [
+        (Choice(), {}, frozenset({2})),
+        (Choice(since=NOON), STATE, frozenset({2})),
+        (Choice(), STATE, None),
+    ],
 )
 def test_timers_are_asked_for_where_changes_are_read(
     open_reader: Open, choice: Choice, state: dict[str, Any], ran_before: frozenset[int] | None
@@ -314,17 +412,25 @@ def test_somebody_who_may_not_list_users_reads_their_own(open_reader: Open) -> N
     assert keys(outcomes[ASSIGNED]) == [50]
     assert isinstance(outcomes[rates].error, NotAllowedError)
     found["id"] = "5"
-    assert "which user the token is of" in str(read(open_reader(client), {ASSIGNED: Wish()})[ASSIGNED].error)
+    assert "which user the token is of" in str(
+        read(open_reader(client), {ASSIGNED: Wish()})[ASSIGNED].error
+    )
 
 
 def test_users_of_a_changed_project_are_asked(open_reader: Open) -> None:
     """All assignments are read for it, once more than what changed."""
-    client = FakeClient({"users": [], "task_assignments": [], "projects": [{"id": 70, "updated_at": NEW}]})
-    client.tables["user_assignments"] = [{"id": 1, "updated_at": OLD, "user": {"id": 5}, "project": {"id": 70}}]
+    client = FakeClient(
+        {"users": [], "task_assignments": [], "projects": [{"id": 70, "updated_at": NEW}]}
+    )
+    client.tables["user_assignments"] = [
+        {"id": 1, "updated_at": OLD, "user": {"id": 5}, "project": {"id": 70}}
+    ]
     client.tables["users/5/project_assignments"] = [{"id": 50}]
     marks = dict.fromkeys(("users", "task_assignments", "projects", "user_assignments"), NEW)
     hour = str(instants.current_hour())
-    outcome = read(open_reader(client), {ASSIGNED: Wish({"marks": marks, "read": {hour: [5]}})})[ASSIGNED]
+    outcome = read(open_reader(client), {ASSIGNED: Wish({"marks": marks, "read": {hour: [5]}})})[
+        ASSIGNED
+    ]
     assert keys(outcome) == [50]
     assert client.paths.count("user_assignments") == 2
 
@@ -348,7 +454,9 @@ def test_report_followed_by_what_was_read_later(open_reader: Open) -> None:
     assert first.reading
     assert first.state
     client.tables["invoices/3/payments"] = [{"id": 30}]
-    later = reader.read_children({PAYMENTS: Wish(first.state, known_parents=frozenset({3}))})[PAYMENTS]
+    later = reader.read_children({PAYMENTS: Wish(first.state, known_parents=frozenset({3}))})[
+        PAYMENTS
+    ]
     both = first.followed_by(later)
     assert keys(both) == [10, 20, 30]
     assert both.parents == {1, 2, 3}

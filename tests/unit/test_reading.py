@@ -34,7 +34,9 @@ def entry(row_id: Any, clock: str | None = "09:00:00", **others: Any) -> dict[st
     return {"id": row_id, "updated_at": clock and f"2026-07-01T{clock}Z", **others}
 
 
-def answer(*rows: dict[str, Any], server_time: datetime | None = NOON, key: str = "time_entries") -> Answer:
+def answer(
+    *rows: dict[str, Any], server_time: datetime | None = NOON, key: str = "time_entries"
+) -> Answer:
     """Returns a page of a list."""
     data = {key: list(rows)}
     return Answer(json.dumps(data).encode(), data, server_time)
@@ -50,10 +52,17 @@ def read(store: PartStore, *answers: Answer) -> Reading:
 
 def rows_of(reading: Reading) -> list[tuple[Any, ...]]:
     """Returns id and hours of the records as they are loaded."""
-    return [(record["id"], record.get("hours")) for _, records in reading.iter_pages() for record in records]
+    return [
+        (record["id"], record.get("hours"))
+        for _, records in reading.iter_pages()
+        for record in records
+    ]
 
 
-@pytest.mark.parametrize("value", [None, "abc", "", 1.5, float("nan"), float("inf"), 2**63, -(2**70), True, [], {"id": 1}])
+@pytest.mark.parametrize(
+    "value",
+    [None, "abc", "", 1.5, float("nan"), float("inf"), 2**63, -(2**70), True, [], {"id": 1}],
+)
 def test_what_is_no_id_is_no_key(value: Any) -> None:
     with pytest.raises(RefusedError, match=r"clients without its key \(id\)"):
         record_key(by_name("clients"), {"id": value}, None)
@@ -66,20 +75,39 @@ def test_key_is_a_whole_number_however_it_is_written(value: Any) -> None:
 
 def test_reading_gives_back_exact_numbers_and_clean_texts(store: PartStore) -> None:
     """Each answer in its order; what is learned meanwhile stands beside it."""
-    reading = read(store, answer(entry(1, hours=0.1), entry(2, "11:00:00", notes="a\0b")), answer(entry(3, None)))
+    reading = read(
+        store,
+        answer(entry(1, hours=0.1), entry(2, "11:00:00", notes="a\0b")),
+        answer(entry(3, None)),
+    )
     pages = [records for _, records in reading.iter_pages()]
     assert [[record["id"] for record in records] for records in pages] == [[1, 2], [3]]
     assert pages[0][0]["hours"] == Decimal("0.1")
     assert pages[0][1]["notes"] == "a\N{REPLACEMENT CHARACTER}b"
     assert [record["id"] for record in reading.iter_light()] == [1, 2, 3]
-    assert (reading.pair, reading.rows, reading.keys) == (AccountReport(7, "time_entries"), 3, {(1,), (2,), (3,)})
-    assert (reading.since, reading.started, reading.seconds, reading.repeated) == (None, NOON, 2.5, {})
+    assert (reading.pair, reading.rows, reading.keys) == (
+        AccountReport(7, "time_entries"),
+        3,
+        {(1,), (2,), (3,)},
+    )
+    assert (reading.since, reading.started, reading.seconds, reading.repeated) == (
+        None,
+        NOON,
+        2.5,
+        {},
+    )
 
 
-NEWEST: dict[str, tuple[str | None, datetime | None, datetime | None]] = {  # change time, server's clock: newest
+NEWEST: dict[
+    str, tuple[str | None, datetime | None, datetime | None]
+] = {  # change time, server's clock: newest
     "before it began": ("2026-07-01T11:00:00Z", NOON, datetime(2026, 7, 1, 11, tzinfo=UTC)),
     "meanwhile": ("2026-07-01T12:30:00Z", NOON, NOON),
-    "the server tells no time": ("2026-07-01T12:30:00Z", None, datetime(2026, 7, 1, 12, 30, tzinfo=UTC)),
+    "the server tells no time": (
+        "2026-07-01T12:30:00Z",
+        None,
+        datetime(2026, 7, 1, 12, 30, tzinfo=UTC),
+    ),
     "no change time": (None, NOON, None),
     "before there was a Harvest": ("1969-12-31T23:59:59Z", NOON, None),
     "not to be read": ("soon", NOON, None),
@@ -101,7 +129,9 @@ def test_reading_that_began_before_its_first_answer(store: PartStore) -> None:
     assert draft.finish().newest == draft.started == datetime(2026, 7, 1, 8, tzinfo=UTC)
 
 
-TWICE: dict[str, tuple[tuple[str, str], ...]] = {  # change time and hours of an entry that comes so often
+TWICE: dict[
+    str, tuple[tuple[str, str], ...]
+] = {  # change time and hours of an entry that comes so often
     "newer last": (("09:00:00", "1.5"), ("10:00:00", "2.5")),
     "newer first": (("10:00:00", "2.5"), ("09:00:00", "1.5")),
     "equally new": (("10:00:00", "2.5"), ("10:00:00", "1.5")),
@@ -110,9 +140,13 @@ TWICE: dict[str, tuple[tuple[str, str], ...]] = {  # change time and hours of an
 
 
 @pytest.mark.parametrize("versions", TWICE.values(), ids=TWICE)
-def test_record_that_comes_twice_is_given_once_and_newest(store: PartStore, versions: tuple[tuple[str, str], ...]) -> None:
+def test_record_that_comes_twice_is_given_once_and_newest(
+    store: PartStore, versions: tuple[tuple[str, str], ...]
+) -> None:
     """Of equal change times the one in front."""
-    reading = read(store, *(answer(entry(1, clock, hours=float(hours)), entry(2)) for clock, hours in versions))
+    reading = read(
+        store, *(answer(entry(1, clock, hours=float(hours)), entry(2)) for clock, hours in versions)
+    )
     assert sorted(rows_of(reading)) == [(1, Decimal("2.5")), (2, None)]
     assert reading.repeated.keys() == {(1,), (2,)}
     assert reading.rows == 2 * len(versions)
@@ -130,11 +164,19 @@ def test_record_without_a_readable_change_time_comes_once(store: PartStore) -> N
 
 def test_what_is_read_beside_a_list_stands_in_front_of_it(store: PartStore) -> None:
     """A timer that runs: of equal change times it counts, it moves no bookmark, and the earlier reading stays as it is."""
-    earlier = read(store, answer(entry(1, hours=1.5), entry(2, "10:00:00", hours=1.5)), answer(entry(2, "10:00:00", hours=2)))
+    earlier = read(
+        store,
+        answer(entry(1, hours=1.5), entry(2, "10:00:00", hours=1.5)),
+        answer(entry(2, "10:00:00", hours=2)),
+    )
     draft = Draft(store, ENTRIES, 7)
     draft.add(answer(entry(1, hours=7.5), entry(2, hours=7.5), entry(3, "11:30:00", hours=7.5)))
     reading = draft.finish_in_front_of(earlier)
-    assert sorted(rows_of(reading)) == [(1, Decimal("7.5")), (2, Decimal("1.5")), (3, Decimal("7.5"))]
+    assert sorted(rows_of(reading)) == [
+        (1, Decimal("7.5")),
+        (2, Decimal("1.5")),
+        (3, Decimal("7.5")),
+    ]
     assert (reading.newest, reading.started, reading.rows) == (earlier.newest, NOON, 6)
     assert reading.keys == {(1,), (2,), (3,)}
     assert sorted(rows_of(earlier)) == [(1, Decimal("1.5")), (2, Decimal("1.5"))]
@@ -150,7 +192,9 @@ def test_children_know_their_parent(store: PartStore) -> None:
         draft.take(part)
     reading = draft.finish()
     assert reading.keys == {(5, 1), (5, 2), (6, 1), (6, 2)}
-    assert [(parent, [record["id"] for record in records]) for parent, records in reading.iter_pages()] == [
+    assert [
+        (parent, [record["id"] for record in records]) for parent, records in reading.iter_pages()
+    ] == [
         (5, [1, 2]),
         (6, [1, 2]),
     ]

@@ -25,11 +25,15 @@ def tables(**rows: list[Row]) -> MemoryTables:
     store = Store(is_made=True)
     for name, each in rows.items():
         key = by_name(name).key
-        store.tables[name] = {(ACCOUNT, *(row[part] for part in key)): {"account_id": ACCOUNT, **row} for row in each}
+        store.tables[name] = {
+            (ACCOUNT, *(row[part] for part in key)): {"account_id": ACCOUNT, **row} for row in each
+        }
     return MemoryTables(store)
 
 
-def removals(there: MemoryTables, *, chosen: tuple[str, ...] = tuple(NAMES), accept: bool = False) -> Removals:
+def removals(
+    there: MemoryTables, *, chosen: tuple[str, ...] = tuple(NAMES), accept: bool = False
+) -> Removals:
     """Returns removals of a run."""
     return Removals(there, {pair(name) for name in chosen}, accept=accept)  # type: ignore[arg-type]  # tables in memory
 
@@ -55,9 +59,9 @@ def test_what_hangs_on_a_row_goes_with_it_as_far_as_the_run_is_about_it(
     found = removals(PROJECT, chosen=chosen)
     found.add(pair("projects"), {(1,)})
     assert found.gone == {pair(name): keys for name, keys in gone.items()}
-    assert {each.report: {row["id"] for row in rows} for each, rows in found.last_known().items()} == {
-        name: {key[0] for key in keys} for name, keys in gone.items()
-    }
+    assert {
+        each.report: {row["id"] for row in rows} for each, rows in found.last_known().items()
+    } == {name: {key[0] for key in keys} for name, keys in gone.items()}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +74,9 @@ def test_what_hangs_on_a_row_goes_with_it_as_far_as_the_run_is_about_it(
         (20, 20, True, False),
     ],
 )
-def test_more_than_half_of_a_table_goes_only_when_a_person_says_so(rows: int, gone: int, *, accept: bool, doubted: bool) -> None:
+def test_more_than_half_of_a_table_goes_only_when_a_person_says_so(
+    rows: int, gone: int, *, accept: bool, doubted: bool
+) -> None:
     found = removals(tables(clients=[{"id": number} for number in range(rows)]), accept=accept)
     found.add(pair("clients"), {(number,) for number in range(gone)})
     assert bool(found.doubts) == doubted
@@ -103,7 +109,13 @@ def test_rows_are_noted_once_and_marked_ones_go_as_well() -> None:
 
 
 def test_lists_of_a_removed_row_are_kept_with_it() -> None:
-    there = tables(users=[{"id": 1, "roles": [{"account_id": ACCOUNT, "user_id": 1, "value": "Design"}]}, {"id": 2}, {"id": 3}])
+    there = tables(
+        users=[
+            {"id": 1, "roles": [{"account_id": ACCOUNT, "user_id": 1, "value": "Design"}]},
+            {"id": 2},
+            {"id": 3},
+        ]
+    )
     found = removals(there)
     found.add(pair("users"), {(1,)})
     (row,) = found.last_known()[pair("users")]
@@ -113,7 +125,11 @@ def test_lists_of_a_removed_row_are_kept_with_it() -> None:
 
 def test_marked_rows_hang_on_nothing() -> None:
     there: Any = tables(
-        invoice_payments=[{"id": 1, "invoice_id": 7}, {"id": 2, "invoice_id": 7, DELETED_AT: "then"}, {"id": 3, "invoice_id": 8}]
+        invoice_payments=[
+            {"id": 1, "invoice_id": 7},
+            {"id": 2, "invoice_id": 7, DELETED_AT: "then"},
+            {"id": 3, "invoice_id": 8},
+        ]
     )
     payments = by_name("invoice_payments")
     assert children_of(there, payments, ACCOUNT, [7]) == {(1,)}

@@ -36,34 +36,64 @@ def test_verdicts_are_said_in_the_words_of_the_summary(verified: Verified, said:
     [
         (Result(CLIENTS, outcome=Outcome(), verified=Verified(Verdict.YES)), "yes", None, True),
         (
-            Result(CLIENTS, outcome=Outcome(), verified=Verified(Verdict.YES), older=1, whose="only rows of Zoe"),
+            Result(
+                CLIENTS,
+                outcome=Outcome(),
+                verified=Verified(Verdict.YES),
+                older=1,
+                whose="only rows of Zoe",
+            ),
             "yes, only rows of Zoe, 1 older row not followed",
             None,
             True,
         ),
         (
-            Result(CLIENTS, outcome=Outcome(), verified=Verified(Verdict.READ_AGO, days=0), older=1234),
+            Result(
+                CLIENTS, outcome=Outcome(), verified=Verified(Verdict.READ_AGO, days=0), older=1234
+            ),
             "read 0 days ago, 1,234 older rows not followed",
             None,
             True,
         ),
-        (Result(CLIENTS, outcome=Outcome(error=RefusedError("refused")), verified=Verified(Verdict.YES)), "no", "refused", False),
+        (
+            Result(
+                CLIENTS,
+                outcome=Outcome(error=RefusedError("refused")),
+                verified=Verified(Verdict.YES),
+            ),
+            "no",
+            "refused",
+            False,
+        ),
     ],
 )
-def test_line_of_the_summary(result: Result, verified: str, error: str | None, *, loaded: bool) -> None:
+def test_line_of_the_summary(
+    result: Result, verified: str, error: str | None, *, loaded: bool
+) -> None:
     line = result.told(total=2, requests=3, bookmark="2026-01-01T00:00:00Z")
-    assert (line.verified, line.error, line.loaded, line.total, line.requests) == (verified, error, loaded, 2, 3)
+    assert (line.verified, line.error, line.loaded, line.total, line.requests) == (
+        verified,
+        error,
+        loaded,
+        2,
+        3,
+    )
 
 
 def test_a_failed_proof_says_nothing_but_why() -> None:
     result = Result(CLIENTS, outcome=Outcome(), whose="only rows of Zoe", older=3)
     result.fail("the table has 2 rows, Harvest 3")
     line = result.told(total=2, requests=1, bookmark=None)
-    assert (line.verified, line.error) == ("no: the table has 2 rows, Harvest 3", "the table has 2 rows, Harvest 3")
+    assert (line.verified, line.error) == (
+        "no: the table has 2 rows, Harvest 3",
+        "the table has 2 rows, Harvest 3",
+    )
 
 
 def test_rows_that_differ_are_those_loaded_or_gone_but_no_growing_timer() -> None:
-    result = Result(CLIENTS, tally=Tally(new=2, changed=3, grown=1) + Tally(new=1), removed=1, gone=4)
+    result = Result(
+        CLIENTS, tally=Tally(new=2, changed=3, grown=1) + Tally(new=1), removed=1, gone=4
+    )
     assert (result.loaded_rows, result.differing_rows()) == (6, 6 - 1 + 4)
 
 

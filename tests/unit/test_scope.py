@@ -27,14 +27,20 @@ IDS = {
     "of an account": (LIVE.of(7), {1, 2}),
     "changed since": (LIVE.where("updated_at", ">=", NOON), {2, 4}),
     "changed before": (EVERY_ROW.where("updated_at", "<", NOON), {1}),
-    "within": (EVERY_ROW.where("updated_at", ">=", NOON).where("updated_at", "<", NOON.replace(second=1)), {2}),
+    "within": (
+        EVERY_ROW.where("updated_at", ">=", NOON).where("updated_at", "<", NOON.replace(second=1)),
+        {2},
+    ),
     "up to a day": (EVERY_ROW.where("day", "<=", NOON.date()), {1, 2}),
     "a truth": (EVERY_ROW.where("running", "=", value=True), {2, 3}),
     "no truth": (EVERY_ROW.where("running", "=", value=False), {1}),
     "a number": (EVERY_ROW.where("h", "=", Decimal("1.50")), {1}),
     "no value": (EVERY_ROW.where("day", "=", None), {4}),
     "a value": (EVERY_ROW.where("day", "<>", None), {1, 2, 3}),
-    "another text, which a row without one does not have": (EVERY_ROW.where("s", "<>", "closed"), {1, 4}),
+    "another text, which a row without one does not have": (
+        EVERY_ROW.where("s", "<>", "closed"),
+        {1, 4},
+    ),
     "a text with signs": (EVERY_ROW.where("s", "=", "it's %s"), {4}),
     "some ids": (LIVE.where("id", "in", [1, 3, 9]), {1}),
     "no such ids": (LIVE.where("id", "not in", {1: "x", 9: "y"}), {2, 4}),
@@ -48,13 +54,18 @@ def test_scope_holds_the_rows_that_it_says(name: str) -> None:
         database.execute(f"create table t ({COLUMNS})")
         database.execute(f"insert into t values {', '.join(ROWS)}")
         condition, values = sql_of(scope, '"{}"'.format)
-        found = database.execute(f"select id from t where {condition.replace('%s', '?') or 'true'}", values).fetchall()
+        found = database.execute(
+            f"select id from t where {condition.replace('%s', '?') or 'true'}", values
+        ).fetchall()
     assert {row[0] for row in found} == wanted
 
 
 def test_nothing_but_whole_numbers_stands_in_the_text_of_a_condition() -> None:
     scope = EVERY_ROW.of(7).where("state", "=", "x' or 1 = 1 --").where("id", "in", [True, 2])
-    assert sql_of(scope, str.upper) == ("ACCOUNT_ID = 7 and STATE = %s and ID in (1, 2)", ["x' or 1 = 1 --"])
+    assert sql_of(scope, str.upper) == (
+        "ACCOUNT_ID = 7 and STATE = %s and ID in (1, 2)",
+        ["x' or 1 = 1 --"],
+    )
     with pytest.raises(ValueError, match="invalid literal"):
         sql_of(EVERY_ROW.where("id", "in", ["1); drop table t"]), str)
     assert sql_of(Scope(), str) == ("", [])

@@ -43,9 +43,17 @@ def test_written_instants_are_read_as_that_moment(instant: datetime, offset: tim
 def test_without_a_zone_it_is_utc(instant: datetime) -> None:
     """A date alone is its midnight; text, date and datetime say the same."""
     whole = instant.replace(microsecond=0)
-    assert parse_since("--since", whole.isoformat()) == whole.replace(tzinfo=UTC) == parse_since("start_date", whole)
+    assert (
+        parse_since("--since", whole.isoformat())
+        == whole.replace(tzinfo=UTC)
+        == parse_since("start_date", whole)
+    )
     midnight = datetime(whole.year, whole.month, whole.day, tzinfo=UTC)
-    assert parse_since("--since", whole.date().isoformat()) == midnight == parse_since("start_date", whole.date())
+    assert (
+        parse_since("--since", whole.date().isoformat())
+        == midnight
+        == parse_since("start_date", whole.date())
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,7 +80,12 @@ def test_account_ids_in_every_form(ids: list[int], *, blanks: bool) -> None:
     """A list, a text with commas, a list written as text; each id once, in its order."""
     once = tuple(dict.fromkeys(ids))
     joined = (" , " if blanks else ",").join(map(str, ids))
-    assert parse_account_ids(ids) == parse_account_ids(joined) == parse_account_ids(f"[{joined}]") == once
+    assert (
+        parse_account_ids(ids)
+        == parse_account_ids(joined)
+        == parse_account_ids(f"[{joined}]")
+        == once
+    )
     assert parse_account_ids(ids[0]) == (ids[0],)
 
 
@@ -83,7 +96,22 @@ def test_no_account_and_all_accounts() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["North", "12a", "-5", "0", "1.5", "1,,2", "1,all", ",", "\N{SUPERSCRIPT TWO}", [1, "x"], 1.5, True, "1;2"]
+    "value",
+    [
+        "North",
+        "12a",
+        "-5",
+        "0",
+        "1.5",
+        "1,,2",
+        "1,all",
+        ",",
+        "\N{SUPERSCRIPT TWO}",
+        [1, "x"],
+        1.5,
+        True,
+        "1;2",
+    ],
 )
 def test_malformed_account_ids_are_named(value: Any) -> None:
     """The message names the part that is wrong."""
@@ -129,17 +157,27 @@ def write(folder: Path, name: str, text: str) -> None:
     forget_dlt()
 
 
-def test_environment_counts_before_secrets_and_secrets_before_config(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_counts_before_secrets_and_secrets_before_config(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The order is that of dlt itself."""
     write(
         folder,
         "config.toml",
         "[sources.harvest]\nsweep_days = 3\noverlap_seconds = 60\nstart_date = 2024-05-06\naccount_id = [5, 6]\n",
     )
-    write(folder, "secrets.toml", '[sources.harvest]\naccess_token = "of the file"\noverlap_seconds = 70\n')
+    write(
+        folder,
+        "secrets.toml",
+        '[sources.harvest]\naccess_token = "of the file"\noverlap_seconds = 70\n',
+    )
     monkeypatch.setenv("SOURCES__HARVEST__ACCESS_TOKEN", "of the environment")
     settings = load_settings()
-    assert (settings.access_token, settings.overlap_seconds, settings.sweep_days) == ("of the environment", 70, 3)
+    assert (settings.access_token, settings.overlap_seconds, settings.sweep_days) == (
+        "of the environment",
+        70,
+        3,
+    )
     assert (settings.begins_at, settings.accounts) == (datetime(2024, 5, 6, tzinfo=UTC), (5, 6))
 
 
@@ -147,14 +185,29 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
     """What holds where nothing is set."""
     assert folder.is_dir()
     settings = load_settings()
-    assert (settings.api_url, settings.overlap_seconds, settings.assignments) == (API_URL, 300, "account")
-    assert (settings.deleted_rows, settings.sweep_days, settings.report_period, settings.redirect_port) == (
+    assert (settings.api_url, settings.overlap_seconds, settings.assignments) == (
+        API_URL,
+        300,
+        "account",
+    )
+    assert (
+        settings.deleted_rows,
+        settings.sweep_days,
+        settings.report_period,
+        settings.redirect_port,
+    ) == (
         "remove",
         7,
         "month",
         8484,
     )
-    assert [settings.start_date, settings.begins_at, settings.account_id, settings.accounts, settings.access_token] == [None] * 5
+    assert [
+        settings.start_date,
+        settings.begins_at,
+        settings.account_id,
+        settings.accounts,
+        settings.access_token,
+    ] == [None] * 5
 
 
 @pytest.mark.parametrize(
@@ -171,7 +224,9 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
         ({"start_date": "soon"}, "start_date 'soon' is not a date"),
     ],
 )
-def test_settings_made_in_code_are_checked_like_those_that_are_read(folder: Path, given: dict[str, Any], said: str) -> None:
+def test_settings_made_in_code_are_checked_like_those_that_are_read(
+    folder: Path, given: dict[str, Any], said: str
+) -> None:
     """Of the demo, of a program; there are no settings that nobody has checked."""
     assert folder.is_dir()
     for make in (HarvestSettings, load_settings):
@@ -181,9 +236,14 @@ def test_settings_made_in_code_are_checked_like_those_that_are_read(folder: Path
 
 def test_what_was_given_stays_as_it_was_beside_what_it_means() -> None:
     """Also where settings are checked twice."""
-    settings = HarvestSettings(account_id="5, 6", start_date="2024-05-06", api_url="https://API.example/v2").resolve()
+    settings = HarvestSettings(
+        account_id="5, 6", start_date="2024-05-06", api_url="https://API.example/v2"
+    ).resolve()
     assert (settings.account_id, settings.accounts) == ("5, 6", (5, 6))
-    assert (settings.start_date, settings.begins_at) == ("2024-05-06", datetime(2024, 5, 6, tzinfo=UTC))
+    assert (settings.start_date, settings.begins_at) == (
+        "2024-05-06",
+        datetime(2024, 5, 6, tzinfo=UTC),
+    )
     assert settings.api_url == "https://api.example/v2/"
 
 
@@ -195,7 +255,14 @@ SET = {
     "share_with_group": "true",
 }  # fmt: skip
 SECRET = ("access_token", "client_secret", "refresh_token", "notify_url")
-SOMEBODY_ELSES = ("", "SOURCES__", "HARVEST__", "HARVEST_PIPELINE__", "HARVEST_PIPELINE__SOURCES__", "OTHER__SOURCES__HARVEST__")
+SOMEBODY_ELSES = (
+    "",
+    "SOURCES__",
+    "HARVEST__",
+    "HARVEST_PIPELINE__",
+    "HARVEST_PIPELINE__SOURCES__",
+    "OTHER__SOURCES__HARVEST__",
+)
 
 
 def values(settings: HarvestSettings) -> dict[str, Any]:
@@ -208,7 +275,9 @@ def test_table_of_these_tests_has_every_setting() -> None:
 
 
 @pytest.mark.parametrize("front", SOMEBODY_ELSES)
-def test_names_without_the_whole_section_do_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch, front: str) -> None:
+def test_names_without_the_whole_section_do_not_count(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, front: str
+) -> None:
     """Neither in the environment nor in a toml file, for no setting: another program's API_URL would be sent the token."""
     unset = values(load_settings())
     for name, value in SET.items():
@@ -217,20 +286,29 @@ def test_names_without_the_whole_section_do_not_count(folder: Path, monkeypatch:
     for name in SET:
         monkeypatch.delenv(f"{front}{name.upper()}")
     section = ".".join(front.lower().split("__")[:-1])
-    lines = [*([f"[{section}]"] if section else []), *(f'{name} = "{value}"' for name, value in SET.items())]
+    lines = [
+        *([f"[{section}]"] if section else []),
+        *(f'{name} = "{value}"' for name, value in SET.items()),
+    ]
     for file in ("secrets.toml", "config.toml"):
         write(folder, file, "\n".join(lines))
         assert (values(load_settings()), load_notify_url(None)) == (unset, None)
 
 
 @pytest.mark.parametrize("front", ["", "HARVEST_PIPELINE__"])
-def test_names_with_the_whole_section_count_in_every_place(folder: Path, monkeypatch: pytest.MonkeyPatch, front: str) -> None:
+def test_names_with_the_whole_section_count_in_every_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, front: str
+) -> None:
     """With the pipeline's name in front or without, in the environment, and in the file that may hold each setting."""
     unset = values(load_settings())
     files = {"secrets.toml": SECRET, "config.toml": [name for name in SET if name not in SECRET]}
     for file, names in files.items():
         section = f"{front}sources__harvest".lower().replace("__", ".")
-        write(folder, file, "\n".join([f"[{section}]", *(f'{name} = "{SET[name]}"' for name in names)]))
+        write(
+            folder,
+            file,
+            "\n".join([f"[{section}]", *(f'{name} = "{SET[name]}"' for name in names)]),
+        )
     in_files = values(load_settings())
     assert {name: str(value) for name, value in in_files.items() if value == unset[name]} == {}
     for file in files:
@@ -242,12 +320,22 @@ def test_names_with_the_whole_section_count_in_every_place(folder: Path, monkeyp
     assert load_notify_url(None) == SET["notify_url"]
 
 
-def test_pipelines_own_section_counts_before_the_common_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipelines_own_section_counts_before_the_common_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The order is that of dlt, also where the two stand in different places."""
-    write(folder, "config.toml", "[harvest_pipeline.sources.harvest]\nsweep_days = 3\n[sources.harvest]\nsweep_days = 4\n")
+    write(
+        folder,
+        "config.toml",
+        "[harvest_pipeline.sources.harvest]\nsweep_days = 3\n[sources.harvest]\nsweep_days = 4\n",
+    )
     monkeypatch.setenv("SOURCES__HARVEST__SWEEP_DAYS", "5")
     assert load_settings().sweep_days == 3
-    assert load_settings(pipeline_name="other").sweep_days == load_settings(pipeline_name=None).sweep_days == 5
+    assert (
+        load_settings(pipeline_name="other").sweep_days
+        == load_settings(pipeline_name=None).sweep_days
+        == 5
+    )
 
 
 @pytest.mark.parametrize("name", SECRET)
@@ -266,7 +354,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", [*WRONG, "overlap text"])
-def test_wrong_settings_are_named_in_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_wrong_settings_are_named_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """The message has the setting's name, so that a person finds it."""
     assert folder.is_dir()
     wrong = {"overlap text": ("OVERLAP_SECONDS", "five")}.get(name, (name, WRONG.get(name, "")))
@@ -287,7 +377,9 @@ def test_what_the_caller_gives_counts_first(folder: Path, monkeypatch: pytest.Mo
 
 def test_secrets_do_not_show_when_settings_are_printed() -> None:
     """What is typed as a secret is hidden: an error message may hold a settings object."""
-    settings = HarvestSettings(access_token="SECRET-123", client_secret="SECRET-456", refresh_token="SECRET-789")
+    settings = HarvestSettings(
+        access_token="SECRET-123", client_secret="SECRET-456", refresh_token="SECRET-789"
+    )
     assert "SECRET" not in repr(settings)
     assert "SECRET" not in str(settings)
 
@@ -328,7 +420,11 @@ UNREAD: dict[str, tuple[str, str, str]] = {
         "[harvest_pipeline.sources.harvest]\nsweepdays = 1",
         "sweepdays in [harvest_pipeline.sources.harvest] of .dlt/config.toml: did you mean sweep_days?",
     ),
-    "a section for a value": ("config.toml", "[sources.harvest.account_id]\nx = 'SECRET-1'", "account_id is a section"),
+    "a section for a value": (
+        "config.toml",
+        "[sources.harvest.account_id]\nx = 'SECRET-1'",
+        "account_id is a section",
+    ),
     "variable": (
         "",
         "SOURCES__HARVEST__DELETED_ROW=SECRET-1",
@@ -349,8 +445,16 @@ UNREAD: dict[str, tuple[str, str, str]] = {
         "SOURCES_HARVEST_DELETED_ROWS=SECRET-1",
         "SOURCES_HARVEST_DELETED_ROWS in the environment: did you mean SOURCES__HARVEST__DELETED_ROWS?",
     ),
-    "one single underscore": ("", "SOURCES__HARVEST_DELETED_ROWS=SECRET-1", "did you mean SOURCES__HARVEST__DELETED_ROWS?"),
-    "variable in small letters": ("", "sources__harvest__deleted_rows=SECRET-1", "did you mean SOURCES__HARVEST__DELETED_ROWS?"),
+    "one single underscore": (
+        "",
+        "SOURCES__HARVEST_DELETED_ROWS=SECRET-1",
+        "did you mean SOURCES__HARVEST__DELETED_ROWS?",
+    ),
+    "variable in small letters": (
+        "",
+        "sources__harvest__deleted_rows=SECRET-1",
+        "did you mean SOURCES__HARVEST__DELETED_ROWS?",
+    ),
 }
 
 
@@ -364,7 +468,9 @@ def set_up(folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str) 
 
 
 @pytest.mark.parametrize("name", UNREAD)
-def test_settings_that_nobody_reads_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_settings_that_nobody_reads_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """One line with the place, the name and the nearest known one; never the value, which may be a secret."""
     file, text, said = UNREAD[name]
     set_up(folder, monkeypatch, file, text)
@@ -380,7 +486,10 @@ READ_BY_OTHERS: dict[str, tuple[str, str]] = {
         "config.toml",
         "[sources.harvest.extract]\nworkers = 2\n[sources.harvest.data_writer]\nfile_max_items = 9",
     ),
-    "of a resource": ("config.toml", "[sources.harvest.time_entries.data_writer]\nfile_max_items = 9"),
+    "of a resource": (
+        "config.toml",
+        "[sources.harvest.time_entries.data_writer]\nfile_max_items = 9",
+    ),
     "of another pipeline": ("config.toml", "[other.sources.harvest]\nqux = 1"),
     "of another source": ("config.toml", "[sources.github]\nqux = 1\n[harvest]\nqux = 2"),
     "dlt's own in the environment": ("", "SOURCES__HARVEST__DATA_WRITER__FILE_MAX_ITEMS=9"),
@@ -390,7 +499,9 @@ READ_BY_OTHERS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", READ_BY_OTHERS)
-def test_settings_that_dlt_or_others_read_stay(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_settings_that_dlt_or_others_read_stay(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """Sections below, other pipelines, other sources and other programs are none of ours."""
     set_up(folder, monkeypatch, *READ_BY_OTHERS[name])
     assert load_settings().deleted_rows == "remove"
@@ -416,22 +527,43 @@ def no_token() -> str:
 
 FOUND: dict[str, tuple[dict[str, str], str]] = {
     "no folder": ({}, "no folder .dlt here)"),
-    "in the clone": ({"../clone/.dlt/secrets.toml": "SECRET-1"}, "there is one in {above}/clone: start the command there"),
-    "no file": ({".dlt/config.toml": "", ".dlt/secrets.toml.example": "[sources.harvest]"}, "no such file)"),
+    "in the clone": (
+        {"../clone/.dlt/secrets.toml": "SECRET-1"},
+        "there is one in {above}/clone: start the command there",
+    ),
+    "no file": (
+        {".dlt/config.toml": "", ".dlt/secrets.toml.example": "[sources.harvest]"},
+        "no such file)",
+    ),
     "another name": ({".dlt/secret.toml": "SECRET-1"}, "no such file, but secret.toml)"),
-    "another ending": ({".dlt/secrets.toml.txt": "SECRET-1"}, "no such file, but secrets.toml.txt)"),
-    "another folder": ({"../.dlt/secrets.toml": "SECRET-1"}, "there is one in {above}: start the command there"),
+    "another ending": (
+        {".dlt/secrets.toml.txt": "SECRET-1"},
+        "no such file, but secrets.toml.txt)",
+    ),
+    "another folder": (
+        {"../.dlt/secrets.toml": "SECRET-1"},
+        "there is one in {above}: start the command there",
+    ),
     "another section": (
         {".dlt/secrets.toml": '[source.harvest]\naccess_token = "SECRET-1"'},
         "not there; the file has [source.harvest])",
     ),
-    "above all sections": ({".dlt/secrets.toml": 'access_token = "SECRET-1"'}, "not there; the file has access_token)"),
-    "only comments": ({".dlt/secrets.toml": "# SECRET-1"}, "not there; the file has no line that counts)"),
+    "above all sections": (
+        {".dlt/secrets.toml": 'access_token = "SECRET-1"'},
+        "not there; the file has access_token)",
+    ),
+    "only comments": (
+        {".dlt/secrets.toml": "# SECRET-1"},
+        "not there; the file has no line that counts)",
+    ),
     "other keys": (
         {".dlt/secrets.toml": "[sources.harvest]\naccount_id = 1\nsweep_days = 2"},
         "there is only account_id, sweep_days)",
     ),
-    "empty": ({".dlt/secrets.toml": '[sources.harvest]\naccess_token = ""'}, "of {folder}/.dlt/secrets.toml (it is empty)"),
+    "empty": (
+        {".dlt/secrets.toml": '[sources.harvest]\naccess_token = ""'},
+        "of {folder}/.dlt/secrets.toml (it is empty)",
+    ),
 }
 
 
@@ -450,7 +582,9 @@ def test_missing_token_says_where_it_was_looked_for_and_what_is_there(
     monkeypatch.setattr(unread, "PROJECT_FOLDER", tmp_path / "clone")
     forget_dlt()
     looked = no_token()
-    assert looked.startswith("looked for SOURCES__HARVEST__ACCESS_TOKEN in the environment (not set) and for access_token in ")
+    assert looked.startswith(
+        "looked for SOURCES__HARVEST__ACCESS_TOKEN in the environment (not set) and for access_token in "
+    )
     assert f"[sources.harvest] of {folder}/.dlt/secrets.toml (" in looked
     assert said.format(folder=folder, above=tmp_path) in looked
 
@@ -459,7 +593,10 @@ def test_missing_token_says_where_it_was_looked_for_and_what_is_there(
     ("variable", "said"),
     [
         ("SOURCES__HARVEST__ACCESS_TOKEN", "in the environment (it is empty)"),
-        ("HARVEST_ACCESS_TOKEN", "in the environment (not set; HARVEST_ACCESS_TOKEN does not count)"),
+        (
+            "HARVEST_ACCESS_TOKEN",
+            "in the environment (not set; HARVEST_ACCESS_TOKEN does not count)",
+        ),
         ("ACCESS_TOKEN", "in the environment (not set; ACCESS_TOKEN does not count)"),
         ("GITHUB_ACCESS_TOKEN", "in the environment (not set)"),
     ],
@@ -476,5 +613,8 @@ def test_missing_token_says_what_the_environment_has(
 def test_missing_client_says_where_it_was_looked_for(folder: Path) -> None:
     """As a missing token does."""
     write(folder, "secrets.toml", '[sources.harvest]\nclient_id = "an-id"')
-    with pytest.raises(SettingError, match=r"client_secret is not set: .*\nlooked for .* \(there is only client_id\)$"):
+    with pytest.raises(
+        SettingError,
+        match=r"client_secret is not set: .*\nlooked for .* \(there is only client_id\)$",
+    ):
         build_auth(load_settings())

@@ -31,7 +31,9 @@ UNDOCUMENTED = {
 }
 
 
-def shaper_of(name: str, known: Mapping[str, Mapping[str, Kind]] | None = None) -> tuple[Shaper, Notes]:
+def shaper_of(
+    name: str, known: Mapping[str, Mapping[str, Kind]] | None = None
+) -> tuple[Shaper, Notes]:
     """Returns a shaper of a report, and what it notes."""
     notes = Notes()
     return Shaper(by_name(name), lambda table: (known or {}).get(table, {}), notes), notes
@@ -76,7 +78,13 @@ def test_numbers_have_one_kind_in_every_order(report: Report, order: tuple[Any, 
     decimals = [column.name for column in report.columns if column.kind is Kind.DECIMAL]
     shaper, notes = shaper_of(report.name)
     for number in order:
-        row = shaper.shape(exact({"id": 5, "new": number, "deep": {"new": number}, **dict.fromkeys(decimals, number)}), 77, 9)
+        row = shaper.shape(
+            exact(
+                {"id": 5, "new": number, "deep": {"new": number}, **dict.fromkeys(decimals, number)}
+            ),
+            77,
+            9,
+        )
         for name in (*decimals, "new", "deep__new"):
             assert row.get(name) == (None if number is None else Decimal(str(number)))
     assert {kind for name, kind in shaper.root.added.items() if name != "id"} == {Kind.DECIMAL}
@@ -90,13 +98,23 @@ def test_undocumented_fields_arrive_and_are_named_once(name: str) -> None:
     record = exact({**like(name, 5), **UNDOCUMENTED})
     for _ in range(2):
         row = shaper.shape(record, 77, 9)
-        assert (row["a_text"], row["a_number"], row["a_flag"], row["an_object__deep__er"]) == ("x", Decimal("1.5"), True, 2)
+        assert (row["a_text"], row["a_number"], row["a_flag"], row["an_object__deep__er"]) == (
+            "x",
+            Decimal("1.5"),
+            True,
+            2,
+        )
     if name in ARROW:
         assert json.loads(row["a_list"]) == UNDOCUMENTED["a_list"]
     else:
         assert [element["n"] for element in row["a_list"]] == [1, Decimal("2.5")]
         assert {element["account_id"] for element in row["a_list"]} == {77}
-    expected = {f"{name}.a_text", f"{name}.a_number", f"{name}.a_flag", f"{name}.an_object__deep__er"}
+    expected = {
+        f"{name}.a_text",
+        f"{name}.a_number",
+        f"{name}.a_flag",
+        f"{name}.an_object__deep__er",
+    }
     listed = {f"{name}.a_list"} if name in ARROW else {f"{name}__a_list", f"{name}__a_list.n"}
     assert notes.new_fields - {f"{name}.id"} == expected | listed
 
@@ -120,7 +138,9 @@ def test_fields_of_earlier_runs_are_not_new(name: str) -> None:
         ("clients", "created_at", 1700000000, "1700000000"), ("expenses", "units", [1, 2], "[1, 2]"),
     ],
 )  # fmt: skip
-def test_value_of_another_type_is_kept_as_text(report: str, field: str, value: Any, text: str) -> None:
+def test_value_of_another_type_is_kept_as_text(
+    report: str, field: str, value: Any, text: str
+) -> None:
     """The row stays, the column is null, the value stands beside it and is noted once."""
     shaper, notes = shaper_of(report)
     row = shaper.shape(exact({**like(report, 5), field: value}), 77)
@@ -142,7 +162,10 @@ def test_list_elements_carry_account_and_parent() -> None:
     """R09: so do elements without a value of their own; a null list is an empty one."""
     shaper, _ = shaper_of("invoices")
     row = shaper.shape(exact({**like("invoices", 70), "payment_options": ["ach", None]}), 77)
-    assert [(each["account_id"], each["invoice_id"]) for each in row["line_items"] + row["payment_options"]] == [(77, 70)] * 4
+    assert [
+        (each["account_id"], each["invoice_id"])
+        for each in row["line_items"] + row["payment_options"]
+    ] == [(77, 70)] * 4
     assert [each.get("value") for each in row["payment_options"]] == ["ach", None]
     assert shaper.shape(exact({"id": 71, "line_items": None}), 77)["line_items"] == []
 
@@ -194,7 +217,9 @@ NEW_FIELDS: dict[str, tuple[str, Callable[[int], Row], int]] = {
 
 
 @pytest.mark.parametrize(("report", "record", "most"), NEW_FIELDS.values(), ids=NEW_FIELDS)
-def test_report_brings_at_most_200_new_columns_a_run(report: str, record: Callable[[int], Row], most: int) -> None:
+def test_report_brings_at_most_200_new_columns_a_run(
+    report: str, record: Callable[[int], Row], most: int
+) -> None:
     """Of all its accounts; wherever they stand; those of earlier runs do not count, and what was noted can be taken back."""
     notes = Notes()
     known = {report: {f"old_{n}": Kind.TEXT for n in range(300)}}
@@ -203,7 +228,9 @@ def test_report_brings_at_most_200_new_columns_a_run(report: str, record: Callab
         shaper.shape({"id": account, **dict.fromkeys(known[report], "x")}, account)
         for n in range(most // account):  # the second account has some of the fields of the first
             shaper.shape({"id": n, **record(n)}, account)
-    with pytest.raises(RefusedError, match=f"more than 200 fields of {report} that nobody documented"):
+    with pytest.raises(
+        RefusedError, match=f"more than 200 fields of {report} that nobody documented"
+    ):
         shaper.shape({"id": 1, **record(most)}, 2)
     notes.new_fields.add("users.stays")
     notes.forget(report)
@@ -232,12 +259,16 @@ def test_fields_that_hold_nothing_are_bounded_as_well(fields: Callable[[int], Ro
     assert shape.MOST_NEW_NAMES == 2000
     notes = Notes()
     known = {"invoices": {f"old_{n}": Kind.TEXT for n in range(3000)}}
-    shapers = [Shaper(by_name("invoices"), lambda table: known.get(table, {}), notes) for _ in range(2)]
+    shapers = [
+        Shaper(by_name("invoices"), lambda table: known.get(table, {}), notes) for _ in range(2)
+    ]
     for n in range(600):
         for shaper in shapers:
             row = shaper.shape({"id": n, **dict.fromkeys(known["invoices"]), **fields(n)}, 7)
             assert not [name for name in row if name.startswith("x")]
-    with pytest.raises(RefusedError, match="more than 2,000 fields of invoices that nobody documented"):
+    with pytest.raises(
+        RefusedError, match="more than 2,000 fields of invoices that nobody documented"
+    ):
         [shapers[n % 2].shape({"id": n, **fields(n)}, 7) for n in range(600, 2001)]
     assert notes.new_fields == set()
 
@@ -245,7 +276,9 @@ def test_fields_that_hold_nothing_are_bounded_as_well(fields: Callable[[int], Ro
 def test_odd_names_of_fields_are_columns_of_their_own() -> None:
     """No name at all, one of dlt's, and one longer than Postgres takes."""
     shaper, _ = shaper_of("clients")
-    row = shaper.shape({"id": 1, "": "a", "_dlt_id": "b", "n" * 5000: "c", "x": {"_dlt_id": "d", "": "e"}}, 7)
+    row = shaper.shape(
+        {"id": 1, "": "a", "_dlt_id": "b", "n" * 5000: "c", "x": {"_dlt_id": "d", "": "e"}}, 7
+    )
     assert {value: name for name, value in row.items() if isinstance(value, str) and len(name) < 40} == {
         "a": "unnamed", "b": "harvest_dlt_id", "d": "x___dlt_id", "e": "x__unnamed",
     }  # fmt: skip

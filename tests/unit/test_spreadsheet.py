@@ -27,7 +27,20 @@ CHANGED = {
     "a\r\n-b": "a\r\n'-b",
     "a\t@b": "a\t'@b",
 }
-KEPT = ["", "a", "a-b=c", "1+1", "'=1", "a, -b", "a\n\nb", "a;b", "2026-01-31", "Größe", "(hidden)", "a\t"]
+KEPT = [
+    "",
+    "a",
+    "a-b=c",
+    "1+1",
+    "'=1",
+    "a, -b",
+    "a\n\nb",
+    "a;b",
+    "2026-01-31",
+    "Größe",
+    "(hidden)",
+    "a\t",
+]
 
 
 @pytest.mark.parametrize("text", CHANGED)

@@ -67,11 +67,16 @@ def test_each_thing_that_everybody_may_write_is_refused_and_named(
     settings(tmp_path / ".dlt")
     refuse_strangers()
     (tmp_path / name).chmod(0o777)
-    with pytest.raises(SettingError, match=rf"not read from {name}, which may be written by everybody; chmod o-w it"):
+    with pytest.raises(
+        SettingError,
+        match=rf"not read from {name}, which may be written by everybody; chmod o-w it",
+    ):
         refuse_strangers()
     (tmp_path / name).chmod(0o770)
     refuse_strangers()
-    assert notes_on_groups() == [f"the group may write {name}: if that is not meant, chmod g-w {name}"]
+    assert notes_on_groups() == [
+        f"the group may write {name}: if that is not meant, chmod g-w {name}"
+    ]
 
 
 def test_link_counts_by_what_it_leads_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +89,9 @@ def test_link_counts_by_what_it_leads_to(tmp_path: Path, monkeypatch: pytest.Mon
         refuse_strangers()
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a folder away"
+)
 @pytest.mark.parametrize("name", [".dlt", ".dlt/secrets.toml", ".dlt/config.toml"])
 def test_each_thing_of_a_stranger_is_refused_and_a_link_of_his_too(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -92,7 +99,9 @@ def test_each_thing_of_a_stranger_is_refused_and_a_link_of_his_too(
     monkeypatch.chdir(tmp_path)
     settings(tmp_path / ".dlt")
     os.chown(tmp_path / name, STRANGER, STRANGER)
-    with pytest.raises(SettingError, match=rf"from {name}, which belongs to user {STRANGER}; chown it"):
+    with pytest.raises(
+        SettingError, match=rf"from {name}, which belongs to user {STRANGER}; chown it"
+    ):
         refuse_strangers()
     os.chown(tmp_path / name, ROOT, ROOT)
     (tmp_path / name).rename(tmp_path / "moved")

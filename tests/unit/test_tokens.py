@@ -108,7 +108,9 @@ def test_files_are_for_the_owner_only(config: Path) -> None:
 
 
 def test_nothing_secret_shows_when_printed() -> None:
-    tokens = Tokens(access_token="SECRET-1", refresh_token="SECRET-2", previous_refresh_token="SECRET-3")
+    tokens = Tokens(
+        access_token="SECRET-1", refresh_token="SECRET-2", previous_refresh_token="SECRET-3"
+    )
     client = OAuthClient("id", "SECRET-4", "https://id.example/", "agent")
     assert "SECRET" not in f"{tokens!r} {client!r} {sign_in_file(client, 'work')!r}"
 
@@ -122,7 +124,9 @@ def test_file_is_named_by_client_and_sign_in_and_hides_a_configured_token() -> N
     assert "SECRET" not in configured_file(client, "SECRET-TOKEN").path.name
 
 
-@pytest.mark.parametrize("name", ["", "..", "a..b", "a/b", "a\\b", "-x", "ü", "x" * 61, "a b", "a\n", "a\x1b[2J"])
+@pytest.mark.parametrize(
+    "name", ["", "..", "a..b", "a/b", "a\\b", "-x", "ü", "x" * 61, "a b", "a\n", "a\x1b[2J"]
+)
 def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
     with pytest.raises(SettingError, match="--name"):
         sign_in_file(OAuthClient("id", "secret", "https://id.example/", "agent"), name)
@@ -130,7 +134,10 @@ def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
 
 def test_a_folder_that_cannot_be_written_is_said_in_one_line(config: Path) -> None:
     config.write_text("a file where the folder should be")
-    with identity() as sandbox, pytest.raises(SettingError, match=r"cannot keep tokens in .*XDG_CONFIG_HOME"):
+    with (
+        identity() as sandbox,
+        pytest.raises(SettingError, match=r"cannot keep tokens in .*XDG_CONFIG_HOME"),
+    ):
         signed_in(sandbox)
 
 
@@ -143,7 +150,9 @@ def test_a_file_that_cannot_be_read_is_no_sign_in(content: bytes) -> None:
         assert stored_sign_ins(oauth_client(oauth_settings(sandbox), "")) == []
 
 
-@pytest.mark.parametrize(("verifier", "good"), [("the verifier", True), ("another one", False), ("", False)])
+@pytest.mark.parametrize(
+    ("verifier", "good"), [("the verifier", True), ("another one", False), ("", False)]
+)
 def test_a_code_asked_for_with_a_challenge_wants_its_verifier(verifier: str, good: bool) -> None:  # noqa: FBT001 - a case's
     """Whoever else gets hold of the code has no use for it."""
     with identity() as sandbox:
@@ -157,14 +166,19 @@ def test_a_code_asked_for_with_a_challenge_wants_its_verifier(verifier: str, goo
 
 def test_the_challenge_is_that_of_the_standard() -> None:
     """RFC 7636, appendix B."""
-    assert code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    assert (
+        code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
+        == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    )
 
 
 def test_sign_ins_of_other_clients_and_hosts_do_not_count() -> None:
     with identity() as sandbox, identity() as other:
         signed_in(sandbox, "work")
         signed_in(other, "home")
-        assert [each.name for each in stored_sign_ins(oauth_client(oauth_settings(sandbox), ""))] == ["work"]
+        assert [
+            each.name for each in stored_sign_ins(oauth_client(oauth_settings(sandbox), ""))
+        ] == ["work"]
 
 
 def test_a_forgotten_sign_in_leaves_no_token_behind() -> None:
@@ -175,7 +189,11 @@ def test_a_forgotten_sign_in_leaves_no_token_behind() -> None:
         assert forget("work", sandbox.oauth.client_id)
         assert not forget("work", None)
         gone = sandbox.oauth.issued[0]["refresh_token"]
-        assert [each.name for each in stored_sign_ins(oauth_client(oauth_settings(sandbox), ""))] == names_left(None) == ["home"]
+        assert (
+            [each.name for each in stored_sign_ins(oauth_client(oauth_settings(sandbox), ""))]
+            == names_left(None)
+            == ["home"]
+        )
         assert not [path for path in folder().iterdir() if gone in path.read_text()]
 
 
@@ -183,16 +201,31 @@ def test_forgetting_leaves_no_token_of_any_file_of_the_client() -> None:
     """Of refresh tokens that were configured once, of a sign-in that a kill cut short, in whatever state it left the files."""
     client = OAuthClient("my client", "secret", "https://id.example/", "agent")
     other = OAuthClient("other", "secret", "https://id.example/", "agent")
-    left = [sign_in_file(client, "work"), configured_file(other, "rt"), sign_in_file(other, "default")]
-    gone = [configured_file(client, "rt-1"), configured_file(client, "rt-2"), sign_in_file(client, "default")]
+    left = [
+        sign_in_file(client, "work"),
+        configured_file(other, "rt"),
+        sign_in_file(other, "default"),
+    ]
+    gone = [
+        configured_file(client, "rt-1"),
+        configured_file(client, "rt-2"),
+        sign_in_file(client, "default"),
+    ]
     for file in (*left, *gone):
         with file.locked():
             file.write(replace(file.blank, access_token="SECRET"))
     stem = gone[2].path.stem
-    killed = [f"new-8484-{stem}.answer", f"{stem}.json.part", f"{stem}.answer.part", f"new-8485-{stem}.json.part"]
+    killed = [
+        f"new-8484-{stem}.answer",
+        f"{stem}.json.part",
+        f"{stem}.answer.part",
+        f"new-8485-{stem}.json.part",
+    ]
     killed.append(f"{configured_file(client, 'rt-3').path.stem}.answer")
     for name in killed:
-        (folder() / name).write_text(json.dumps({"access_token": "SECRET", "used": None, "sent_at": 0.0}))
+        (folder() / name).write_text(
+            json.dumps({"access_token": "SECRET", "used": None, "sent_at": 0.0})
+        )
     assert forget("default", client.client_id)
     holding = {path for path in folder().iterdir() if "SECRET" in path.read_text()}
     assert holding == {file.path for file in left}
@@ -204,9 +237,13 @@ def test_forgetting_without_a_client_finds_the_answer_that_a_killed_login_left()
     stems = [f"new-8484-{sign_in_file(client, name).path.stem}" for name in ("default", "work")]
     for stem in stems:
         (folder()).mkdir(parents=True, exist_ok=True)
-        (folder() / f"{stem}.answer").write_text(json.dumps({"access_token": "SECRET", "used": None, "sent_at": 0.0}))
+        (folder() / f"{stem}.answer").write_text(
+            json.dumps({"access_token": "SECRET", "used": None, "sent_at": 0.0})
+        )
     assert forget("default", None)
-    assert [path.name for path in folder().iterdir() if path.stat().st_size] == [f"{stems[1]}.answer"]
+    assert [path.name for path in folder().iterdir() if path.stat().st_size] == [
+        f"{stems[1]}.answer"
+    ]
 
 
 def test_a_new_sign_in_begins_with_nothing_that_a_killed_one_left_and_ends_with_nothing() -> None:
@@ -268,7 +305,9 @@ def test_single_use_tokens_survive_twenty_runs_and_kills_at_the_worst_moment(
             answer = exchanged(fields)
             if doomed and not slow:
                 slow.append(True)
-                time.sleep(1.5)  # the next run begins before this answer is there, and has to wait for it
+                time.sleep(
+                    1.5
+                )  # the next run begins before this answer is there, and has to wait for it
             return answer
 
         monkeypatch.setattr(sandbox.oauth, "exchange", exchange_and_kill)
@@ -280,7 +319,9 @@ def test_single_use_tokens_survive_twenty_runs_and_kills_at_the_worst_moment(
             if not run % 2:
                 assert printed.strip() == sandbox.oauth.issued[-1]["access_token"]
         asked = [request.status for request in sandbox.requests if request.path.endswith("token")]
-        assert asked == [200] * (1 + 1 + 10)  # the sign-in, the first run, every killed one; the others found its answer
+        assert asked == [200] * (
+            1 + 1 + 10
+        )  # the sign-in, the first run, every killed one; the others found its answer
 
 
 def test_programs_that_renew_at_once_do_not_lose_a_single_use_token(config: Path) -> None:
@@ -291,7 +332,9 @@ def test_programs_that_renew_at_once_do_not_lose_a_single_use_token(config: Path
         running = [program(sandbox, config) for _ in range(6)]
         said = [process.communicate(timeout=60) for process in running]
         assert [process.returncode for process in running] == [0] * 6, said
-        assert {request.status for request in sandbox.requests if request.path.endswith("token")} == {200}
+        assert {
+            request.status for request in sandbox.requests if request.path.endswith("token")
+        } == {200}
         known = {answer["access_token"] for answer in sandbox.oauth.issued}
         assert {printed.strip() for printed, _ in said} <= known
 
@@ -321,14 +364,18 @@ def test_a_lock_that_is_never_released_ends_in_an_error(monkeypatch: pytest.Monk
             pass
 
 
-def test_a_program_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_program_that_cannot_be_started_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
     with identity() as sandbox, pytest.raises(RefusedError, match="does not start"):
         signed_in(sandbox)
 
 
 @contextmanager
-def odd_token_endpoint(*parts: bytes, then: Callable[[socket.socket, threading.Event], None]) -> Iterator[int]:
+def odd_token_endpoint(
+    *parts: bytes, then: Callable[[socket.socket, threading.Event], None]
+) -> Iterator[int]:
     """Answers each request for tokens with these bytes, then does what it is told; yields the port."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -365,7 +412,14 @@ def hang_up(_connection: socket.socket, _over: threading.Event) -> None:
     """Says no more."""
 
 
-WHOLE = json.dumps({"access_token": "at-new", "refresh_token": "rt-{new", "token_type": "bearer", "expires_in": 1209600}).encode()
+WHOLE = json.dumps(
+    {
+        "access_token": "at-new",
+        "refresh_token": "rt-{new",
+        "token_type": "bearer",
+        "expires_in": 1209600,
+    }
+).encode()
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n"
 ENDLESS = {
@@ -381,10 +435,16 @@ RECEIVED = {
 }
 
 
-def renewal_at(port: int, monkeypatch: pytest.MonkeyPatch, seconds: float) -> tuple[TokenFile, Auth]:
+def renewal_at(
+    port: int, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> tuple[TokenFile, Auth]:
     """Returns a sign-in whose token endpoint is at that port, and what renews it."""
-    monkeypatch.setattr("harvest_source.signin.tokens.OF_TOKENS", replace(OF_TOKENS, whole_seconds=seconds))
-    settings = HarvestSettings(client_id="id", client_secret="secret", id_url=f"http://127.0.0.1:{port}/")
+    monkeypatch.setattr(
+        "harvest_source.signin.tokens.OF_TOKENS", replace(OF_TOKENS, whole_seconds=seconds)
+    )
+    settings = HarvestSettings(
+        client_id="id", client_secret="secret", id_url=f"http://127.0.0.1:{port}/"
+    )
     file = sign_in_file(oauth_client(settings, ""), "default")
     with file.locked():
         file.write(replace(file.blank, access_token="at-old", refresh_token="rt-old"))
@@ -408,7 +468,9 @@ def test_a_token_endpoint_that_drips_frees_the_lock_in_time(
 
 @pytest.mark.parametrize(("parts", "then"), RECEIVED.values(), ids=RECEIVED)
 def test_tokens_that_have_come_are_kept_however_their_answer_ends(
-    monkeypatch: pytest.MonkeyPatch, parts: tuple[bytes, ...], then: Callable[[socket.socket, threading.Event], None]
+    monkeypatch: pytest.MonkeyPatch,
+    parts: tuple[bytes, ...],
+    then: Callable[[socket.socket, threading.Event], None],
 ) -> None:
     """The old refresh token is gone at Harvest by then."""
     with odd_token_endpoint(*parts, then=then) as port:
@@ -416,7 +478,11 @@ def test_tokens_that_have_come_are_kept_however_their_answer_ends(
         auth.renew("at-old")
     stored = file.read()
     assert stored
-    assert (stored.access_token, stored.refresh_token, stored.lifetime_seconds) == ("at-new", "rt-{new", 1209600.0)
+    assert (stored.access_token, stored.refresh_token, stored.lifetime_seconds) == (
+        "at-new",
+        "rt-{new",
+        1209600.0,
+    )
 
 
 def answered(**fields: object) -> tuple[bytes, bytes]:
@@ -424,12 +490,18 @@ def answered(**fields: object) -> tuple[bytes, bytes]:
     return LENGTH, json.dumps({**json.loads(WHOLE), **fields}).encode()
 
 
-@pytest.mark.parametrize("token", ["REAL-ROTATED-TOKEN\n", "A\u20ac", "A\ud800", "a b", ["x"], {"a": 1}, 7])
-def test_a_token_that_no_request_can_carry_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, token: object) -> None:
+@pytest.mark.parametrize(
+    "token", ["REAL-ROTATED-TOKEN\n", "A\u20ac", "A\ud800", "a b", ["x"], {"a": 1}, 7]
+)
+def test_a_token_that_no_request_can_carry_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, token: object
+) -> None:
     """Nothing of it is stored, and it is not asked for again."""
     with odd_token_endpoint(*answered(access_token=token), then=hang_up) as port:
         file, auth = renewal_at(port, monkeypatch, 20.0)
-        with pytest.raises(RefusedError, match=r"^Harvest's answer holds no access token that a request can carry"):
+        with pytest.raises(
+            RefusedError, match=r"^Harvest's answer holds no access token that a request can carry"
+        ):
             auth.renew("at-old")
     stored = file.read()
     assert stored
@@ -449,9 +521,14 @@ ODD_FIELDS: dict[str, tuple[dict[str, object], list[str], float | None]] = {
 }
 
 
-@pytest.mark.parametrize(("fields", "refresh_tokens", "lifetime"), ODD_FIELDS.values(), ids=ODD_FIELDS)
+@pytest.mark.parametrize(
+    ("fields", "refresh_tokens", "lifetime"), ODD_FIELDS.values(), ids=ODD_FIELDS
+)
 def test_what_is_odd_beside_a_good_token_counts_as_not_said(
-    monkeypatch: pytest.MonkeyPatch, fields: dict[str, object], refresh_tokens: list[str], lifetime: float | None
+    monkeypatch: pytest.MonkeyPatch,
+    fields: dict[str, object],
+    refresh_tokens: list[str],
+    lifetime: float | None,
 ) -> None:
     with odd_token_endpoint(*answered(**fields), then=hang_up) as port:
         file, auth = renewal_at(port, monkeypatch, 20.0)
@@ -491,16 +568,30 @@ def test_an_odd_answer_of_an_older_version_is_taken_over() -> None:
     file = sign_in_file(OAuthClient("id", "secret", "https://id.example/", "agent"), "default")
     with file.locked():
         file.write(replace(file.blank, access_token="at-old", refresh_token="rt-old"))
-    odd = {"access_token": "at-new", "refresh_token": ["x"], "expires_in": 10**309, "used": "rt-old", "sent_at": 0.0}
+    odd = {
+        "access_token": "at-new",
+        "refresh_token": ["x"],
+        "expires_in": 10**309,
+        "used": "rt-old",
+        "sent_at": 0.0,
+    }
     file.path.with_suffix(".answer").write_text(json.dumps(odd))
     with file.locked():
         stored = file.read()
     assert stored
-    assert (stored.access_token, stored.refresh_tokens, stored.expires_at) == ("at-new", ["rt-old"], None)
+    assert (stored.access_token, stored.refresh_tokens, stored.expires_at) == (
+        "at-new",
+        ["rt-old"],
+        None,
+    )
 
 
-def test_an_endless_answer_without_tokens_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    with odd_token_endpoint(LENGTH.replace(b"100000", b"100000000"), b"{" * 200_000, then=drip(b" ")) as port:
+def test_an_endless_answer_without_tokens_is_not_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with odd_token_endpoint(
+        LENGTH.replace(b"100000", b"100000000"), b"{" * 200_000, then=drip(b" ")
+    ) as port:
         _, auth = renewal_at(port, monkeypatch, 20.0)
         monkeypatch.setattr("harvest_source.signin.auth.OF_TOKENS", replace(OF_TOKENS, times=1))
         with pytest.raises(UnavailableError, match="answered 200"):
@@ -547,8 +638,12 @@ def test_an_order_cut_short_is_never_sent(tmp_path: Path) -> None:
         (400, b'{"error": "invalid_grant"}', exchange.REFUSED),
     ],
 )
-def test_what_passes_at_the_token_endpoint_is_what_passes_at_the_api(status: int, body: bytes, outcome: str) -> None:
+def test_what_passes_at_the_token_endpoint_is_what_passes_at_the_api(
+    status: int, body: bytes, outcome: str
+) -> None:
     response = requests.Response()
     response.status_code, response.raw = status, io.BytesIO(body)
-    described = exchange.describe(response, order_of(OAuthClient("i", "s", "https://id.example/", "a"), 0.0)["passing"])
+    described = exchange.describe(
+        response, order_of(OAuthClient("i", "s", "https://id.example/", "a"), 0.0)["passing"]
+    )
     assert described["outcome"] == outcome

@@ -29,13 +29,23 @@ from harvest_source.reading.values import (
 
 WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
-@given(whole=st.integers(-(10**14) + 1, 10**14 - 1), millionths=st.integers(0, 999_999), places=st.integers(0, 6))
+@given(
+    whole=st.integers(-(10**14) + 1, 10**14 - 1),
+    millionths=st.integers(0, 999_999),
+    places=st.integers(0, 6),
+)
 def test_up_to_six_decimals_are_exact(whole: int, millionths: int, places: int) -> None:
     """Whatever is written with up to 14 digits before the point and six after it comes out as the same number."""
     text = f"{whole}.{str(millionths).zfill(6)[:places]}" if places else str(whole)
@@ -74,14 +84,25 @@ def test_ids_keep_64_bits(value: int) -> None:
 
 NO_FIT: dict[Kind, tuple[Any, ...]] = {
     Kind.ID: (True, 2**63, -(2**63) - 1, Decimal("1.5"), "x", "", [], {}),
-    Kind.DECIMAL: (True, "eight", "", Decimal("NaN"), Decimal("Infinity"), Decimal(10) ** 14, [], {}),
+    Kind.DECIMAL: (
+        True,
+        "eight",
+        "",
+        Decimal("NaN"),
+        Decimal("Infinity"),
+        Decimal(10) ** 14,
+        [],
+        {},
+    ),
     Kind.BOOL: (1, 0, "yes", "", []),
     Kind.DATE: ("2025-02-30", "03/04/2025", "Tue", 20250304, "2025-03-04T15:00:00Z", []),
     Kind.TIMESTAMP: ("Tue", "2025-13-01T00:00:00Z", 1700000000, []),
 }
 
 
-@pytest.mark.parametrize(("kind", "value"), [(kind, value) for kind, values in NO_FIT.items() for value in values])
+@pytest.mark.parametrize(
+    ("kind", "value"), [(kind, value) for kind, values in NO_FIT.items() for value in values]
+)
 def test_values_of_another_kind_do_not_fit(kind: Kind, value: Any) -> None:
     """Nothing is guessed: the caller keeps such a value elsewhere."""
     with pytest.raises(Unfit):
@@ -108,7 +129,10 @@ def test_days_and_instants() -> None:
     assert to_timestamp("2025-03-04T12:00:00") == noon
 
 
-@given(instant=st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2999, 12, 31), timezones=st.timezones()))  # noqa: DTZ001
+FIRST, LAST = datetime(1900, 1, 1), datetime(2999, 12, 31)  # noqa: DTZ001 - the zone is drawn as well
+
+
+@given(instant=st.datetimes(min_value=FIRST, max_value=LAST, timezones=st.timezones()))
 def test_instants_of_any_zone_are_the_same_moment(instant: datetime) -> None:
     """Written with their offset, kept in UTC."""
     whole = instant.replace(microsecond=0)

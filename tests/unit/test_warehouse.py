@@ -27,9 +27,21 @@ CLIENTS: list[dict[str, Any]] = [
 ]
 
 
-def invoice(number: int, amount: int | None, due: int | None, state: str, **lists: list[int]) -> dict[str, Any]:
-    elements = {name: [{"account_id": 1, "invoice_id": number, "id": each} for each in ids] for name, ids in lists.items()}
-    return {"account_id": 1, "id": number, "amount": amount, "due_amount": due, "state": state, **elements}
+def invoice(
+    number: int, amount: int | None, due: int | None, state: str, **lists: list[int]
+) -> dict[str, Any]:
+    elements = {
+        name: [{"account_id": 1, "invoice_id": number, "id": each} for each in ids]
+        for name, ids in lists.items()
+    }
+    return {
+        "account_id": 1,
+        "id": number,
+        "amount": amount,
+        "due_amount": due,
+        "state": state,
+        **elements,
+    }
 
 
 INVOICES = [
@@ -55,11 +67,17 @@ ROWS = {"clients": CLIENTS, "invoices": INVOICES, "invoice_payments": PAYMENTS}
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> dlt.Pipeline:
     folder: Path = tmp_path_factory.mktemp("warehouse")
-    pipeline = dlt.pipeline("p", pipelines_dir=str(folder), destination=dlt.destinations.duckdb(str(folder / "w.duckdb")))
+    pipeline = dlt.pipeline(
+        "p",
+        pipelines_dir=str(folder),
+        destination=dlt.destinations.duckdb(str(folder / "w.duckdb")),
+    )
 
     @dlt.source(name=SECTION, root_key=True)
     def source() -> Any:
-        hints = {name: resource_hints(by_name(name), keep_deleted=True, merges=False) for name in ROWS}
+        hints = {
+            name: resource_hints(by_name(name), keep_deleted=True, merges=False) for name in ROWS
+        }
         return [dlt.resource(rows, **hints[name]) for name, rows in ROWS.items()]
 
     pipeline.run(source())
@@ -102,12 +120,17 @@ def test_rows_are_told_by_key_and_version(warehouse: Warehouse) -> None:
         (1, "invoice_payments"): {(1,): None, (2,): None, (3,): None, (6,): DOUBLED},
         (1, "tasks"): {},
     }
-    assert warehouse.doubled_children([payments, by_name("invoice_messages")]) == {(1, "invoice_payments"): [9]}
+    assert warehouse.doubled_children([payments, by_name("invoice_messages")]) == {
+        (1, "invoice_payments"): [9]
+    }
 
 
 def test_whole_rows_are_given_with_their_lists(warehouse: Warehouse) -> None:
     invoices = by_name("invoices")
-    assert [row["name"] for row in warehouse.rows_by_id("clients", 1, "id", [12, 10, 99])] == ["A", "C"]
+    assert [row["name"] for row in warehouse.rows_by_id("clients", 1, "id", [12, 10, 99])] == [
+        "A",
+        "C",
+    ]
     assert [len(warehouse.rows("clients", account)) for account in (None, 1, 2, 3)] == [4, 3, 1, 0]
     assert warehouse.rows("tasks") == []
     assert warehouse.rows_by_id("tasks", 1, "id", [1]) == []
@@ -126,7 +149,9 @@ def test_sums_are_compared(warehouse: Warehouse) -> None:
     assert warehouse.sum("tasks", "rate", "rate", 1, LIVE) == 0
     paid = ("invoice_payments", "amount", "invoice_id")
     assert warehouse.ids_off_sum("invoices", "amount - due_amount", paid, 1) == [2, 3, 5]
-    assert warehouse.ids_off_sum("invoices", "amount - due_amount", paid, 1, LIVE.where("state", "<>", "closed")) == [2, 3]
+    assert warehouse.ids_off_sum(
+        "invoices", "amount - due_amount", paid, 1, LIVE.where("state", "<>", "closed")
+    ) == [2, 3]
     assert warehouse.ids_off_sum("invoices", "amount - due_amount", paid, 2) == []
     assert warehouse.ids_off_sum("invoices", "amount", ("tasks", "rate", "invoice_id"), 1) == []
 
@@ -135,7 +160,9 @@ def test_table_that_is_gone_has_no_rows(loaded: dlt.Pipeline) -> None:
     """It leaves what is known; the others are asked for one by one."""
     report = replace(by_name("invoice_payments"), name="gone")
     with Warehouse(loaded) as warehouse:
-        warehouse.execute(f"create table {warehouse.name_of('gone')} as select * from {warehouse.name_of('clients')}")
+        warehouse.execute(
+            f"create table {warehouse.name_of('gone')} as select * from {warehouse.name_of('clients')}"
+        )
         assert warehouse.columns("gone") == set()
         schema = loaded.default_schema.clone()
         schema.tables["gone"] = {**schema.tables["clients"], "name": "gone"}

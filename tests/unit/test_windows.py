@@ -47,7 +47,10 @@ def test_windows_hold_few_rows_unless_one_day_has_more(days: Counter[date]) -> N
 @given(days=COUNTS)
 def test_windows_are_no_more_than_needed(days: Counter[date]) -> None:
     """Two neighbours would not fit into one: each window costs a request."""
-    sums = [sum(rows for day, rows in days.items() if holds(window, day)) for window in plan_windows(days)]
+    sums = [
+        sum(rows for day, rows in days.items() if holds(window, day))
+        for window in plan_windows(days)
+    ]
     assert all(before + after > WINDOW_ROWS for before, after in pairwise(sums))
 
 
@@ -76,32 +79,63 @@ def test_rows_without_a_day_are_in_no_window() -> None:
 def test_a_window_is_asked_for_by_from_and_to() -> None:
     """Both inclusive, as the API takes them; an open end is not sent."""
     assert Window().params() == {}
-    assert Window(date(2025, 1, 2), date(2025, 3, 4)).params() == {"from": "2025-01-02", "to": "2025-03-04"}
+    assert Window(date(2025, 1, 2), date(2025, 3, 4)).params() == {
+        "from": "2025-01-02",
+        "to": "2025-03-04",
+    }
     assert Window(end=date(2025, 3, 4)).params() == {"to": "2025-03-04"}
 
 
 FIRST, SECOND, THIRD = date(2025, 1, 1), date(2025, 1, 2), date(2025, 1, 3)
 CUTS: dict[str, tuple[Window, list[date | None], list[Window]]] = {
-    "in the middle of its rows": (Window(), [FIRST, SECOND, SECOND, THIRD], [Window(end=SECOND), Window(THIRD)]),
-    "before its last day": (Window(), [FIRST, THIRD, THIRD, THIRD], [Window(end=SECOND), Window(THIRD)]),
-    "around its only day": (Window(), [SECOND, None], [Window(end=FIRST), Window(SECOND, SECOND), Window(THIRD)]),
-    "after its first day": (Window(FIRST, SECOND), [FIRST], [Window(FIRST, FIRST), Window(SECOND, SECOND)]),
+    "in the middle of its rows": (
+        Window(),
+        [FIRST, SECOND, SECOND, THIRD],
+        [Window(end=SECOND), Window(THIRD)],
+    ),
+    "before its last day": (
+        Window(),
+        [FIRST, THIRD, THIRD, THIRD],
+        [Window(end=SECOND), Window(THIRD)],
+    ),
+    "around its only day": (
+        Window(),
+        [SECOND, None],
+        [Window(end=FIRST), Window(SECOND, SECOND), Window(THIRD)],
+    ),
+    "after its first day": (
+        Window(FIRST, SECOND),
+        [FIRST],
+        [Window(FIRST, FIRST), Window(SECOND, SECOND)],
+    ),
     "one day": (Window(FIRST, FIRST), [FIRST, FIRST], [Window(FIRST, FIRST)]),
     "rows of other days": (Window(FIRST, FIRST), [THIRD, None], [Window(FIRST, FIRST)]),
 }
 
 
 @pytest.mark.parametrize(("window", "days", "parts"), CUTS.values(), ids=CUTS)
-def test_window_whose_rows_do_not_fit_is_cut(window: Window, days: list[date | None], parts: list[Window]) -> None:
+def test_window_whose_rows_do_not_fit_is_cut(
+    window: Window, days: list[date | None], parts: list[Window]
+) -> None:
     """Into parts with fewer rows, by those that came; where there is no such part, it stays itself."""
     assert cut(window, days) == parts
 
 
-DIFFERING: dict[str, tuple[dict[date, int], dict[date, int], list[Window]]] = {  # rows of the table, of Harvest: windows
+DIFFERING: dict[
+    str, tuple[dict[date, int], dict[date, int], list[Window]]
+] = {  # rows of the table, of Harvest: windows
     "equal": ({FIRST: 5, THIRD: 5}, {FIRST: 5, THIRD: 5}, []),
     "few rows": ({FIRST: 5}, {FIRST: 5, SECOND: 1}, [Window(FIRST, THIRD)]),
-    "one more": ({FIRST: 5, SECOND: 5, THIRD: 5}, {FIRST: 5, SECOND: 5, THIRD: 6}, [Window(THIRD, THIRD)]),
-    "one less": ({FIRST: 5, SECOND: 5, THIRD: 5}, {FIRST: 5, SECOND: 4, THIRD: 5}, [Window(FIRST, SECOND)]),
+    "one more": (
+        {FIRST: 5, SECOND: 5, THIRD: 5},
+        {FIRST: 5, SECOND: 5, THIRD: 6},
+        [Window(THIRD, THIRD)],
+    ),
+    "one less": (
+        {FIRST: 5, SECOND: 5, THIRD: 5},
+        {FIRST: 5, SECOND: 4, THIRD: 5},
+        [Window(FIRST, SECOND)],
+    ),
     "two that make up for each other": ({FIRST: 9, THIRD: 9}, {FIRST: 8, THIRD: 10}, []),
     "one day with many rows": ({SECOND: 50}, {SECOND: 51}, [Window(FIRST, THIRD)]),
     "nothing here": ({}, {FIRST: 3}, [Window(FIRST, THIRD)]),
@@ -110,7 +144,10 @@ DIFFERING: dict[str, tuple[dict[date, int], dict[date, int], list[Window]]] = { 
 
 @pytest.mark.parametrize(("here", "there", "windows"), DIFFERING.values(), ids=DIFFERING)
 def test_windows_are_halved_until_one_differs_and_fits(
-    monkeypatch: pytest.MonkeyPatch, here: dict[date, int], there: dict[date, int], windows: list[Window]
+    monkeypatch: pytest.MonkeyPatch,
+    here: dict[date, int],
+    there: dict[date, int],
+    windows: list[Window],
 ) -> None:
     """By counts alone: only these are read."""
     monkeypatch.setattr(compare, "WINDOW_ROWS", 10)

@@ -25,7 +25,10 @@ ESTIMATES: tuple[Field, ...] = (
     ACCOUNT_ID,
     identity("estimate"),
     *CLIENT,
-    secret("client_key", "Part of the estimate's public address: opens it without login, treat as a secret."),
+    secret(
+        "client_key",
+        "Part of the estimate's public address: opens it without login, treat as a secret.",
+    ),
     *DOCUMENT_TEXTS,
     text("state", "`draft`, `sent`, `accepted` or `declined`."),
     *DOCUMENT_AMOUNTS,
@@ -35,14 +38,21 @@ ESTIMATES: tuple[Field, ...] = (
     instant("declined_at", "When it was declined, UTC; null: not declined."),
     *CREATOR,
     *STAMPS,
-    NestedList("line_items", LINE_ITEM, "Lines of the estimate, the full current list; unlike invoice lines without a project."),
+    NestedList(
+        "line_items",
+        LINE_ITEM,
+        "Lines of the estimate, the full current list; unlike invoice lines without a project.",
+    ),
 )
 
 ESTIMATE_MESSAGES: tuple[Field, ...] = (
     ACCOUNT_ID,
     ESTIMATE_ID,
     identity("estimate message"),
-    text("event_type", "`send`, `accept`, `decline`, `re-open`, `view` or `invoice`; null: an e-mail was sent."),
+    text(
+        "event_type",
+        "`send`, `accept`, `decline`, `re-open`, `view` or `invoice`; null: an e-mail was sent.",
+    ),
     *MESSAGE,
     *STAMPS,
     RECIPIENTS,

@@ -30,9 +30,14 @@ INVOICES: tuple[Field, ...] = (
     ACCOUNT_ID,
     identity("invoice"),
     *CLIENT,
-    secret("client_key", "Part of the invoice's public address: opens it without login, treat as a secret."),
+    secret(
+        "client_key",
+        "Part of the invoice's public address: opens it without login, treat as a secret.",
+    ),
     *DOCUMENT_TEXTS,
-    text("state", "`draft`, `open`, `paid` or `closed`; late is no state: open with due_date passed."),
+    text(
+        "state", "`draft`, `open`, `paid` or `closed`; late is no state: open with due_date passed."
+    ),
     *DOCUMENT_AMOUNTS,
     decimal("due_amount", "What is still to be paid of amount; payments occur on drafts too."),
     date("period_start", "First day of the time and expenses billed; null if none were imported."),
@@ -41,15 +46,22 @@ INVOICES: tuple[Field, ...] = (
     date("due_date", "Day the payment is due; may be null."),
     text("payment_term", "`upon receipt`, `net 15`, `net 30`, `net 45`, `net 60` or `custom`."),
     instant("sent_at", "When it was sent, UTC; null: not sent."),
-    instant("paid_at", "When it was paid, UTC; midnight where only a day was entered, use paid_date."),
+    instant(
+        "paid_at", "When it was paid, UTC; midnight where only a day was entered, use paid_date."
+    ),
     date("paid_date", "Day it was paid; null: not paid."),
     instant("closed_at", "When it was closed (written off), UTC; null: not closed."),
-    whole("recurring_invoice_id", "Id of the recurring invoice that produced it; null: none. No table to join."),
+    whole(
+        "recurring_invoice_id",
+        "Id of the recurring invoice that produced it; null: none. No table to join.",
+    ),
     whole("estimate__id", "Id of the estimate it was made from; null: none."),
     whole("retainer__id", "Id of the retainer it belongs to; null: none. No table to join."),
     *CREATOR,
     *STAMPS,
-    NestedList("line_items", (*LINE_ITEM, *PROJECT), "Lines of the invoice, the full current list."),
+    NestedList(
+        "line_items", (*LINE_ITEM, *PROJECT), "Lines of the invoice, the full current list."
+    ),
     values(
         "payment_options",
         "Ways the client may pay online; none in older answers.",
@@ -61,10 +73,16 @@ INVOICE_MESSAGES: tuple[Field, ...] = (
     ACCOUNT_ID,
     INVOICE_ID,
     identity("invoice message"),
-    text("event_type", "`send`, `close`, `draft`, `re-open` or `view`: a change of state; null: an e-mail was sent."),
+    text(
+        "event_type",
+        "`send`, `close`, `draft`, `re-open` or `view`: a change of state; null: an e-mail was sent.",
+    ),
     *MESSAGE,
     flag("attach_pdf", "True if the invoice was attached as PDF."),
-    flag("include_link_to_client_invoice", "True if the e-mail links to the public invoice; deprecated by Harvest."),
+    flag(
+        "include_link_to_client_invoice",
+        "True if the e-mail links to the public invoice; deprecated by Harvest.",
+    ),
     flag("thank_you", "True for a thank-you message."),
     flag("reminder", "True for a reminder."),
     date("send_reminder_on", "Day a reminder is to be sent; null: none planned."),
@@ -77,7 +95,9 @@ INVOICE_PAYMENTS: tuple[Field, ...] = (
     INVOICE_ID,
     identity("invoice payment"),
     decimal("amount", "Money paid, in the invoice's currency; may be negative."),
-    instant("paid_at", "When it was paid, UTC; midnight where only a day was entered, use paid_date."),
+    instant(
+        "paid_at", "When it was paid, UTC; midnight where only a day was entered, use paid_date."
+    ),
     date("paid_date", "Day it was paid."),
     text("recorded_by", "Name of the user who recorded the payment."),
     text("recorded_by_email", "E-mail address of the user who recorded the payment."),

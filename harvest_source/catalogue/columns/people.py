@@ -23,25 +23,55 @@ USERS: tuple[Field, ...] = (
     text("last_name", "Last name."),
     text("email", "E-mail address, the login."),
     text("telephone", "Telephone number; often empty."),
-    text("timezone", "Time zone in Harvest's own words, such as `Eastern Time (US & Canada)`; not an IANA name."),
+    text(
+        "timezone",
+        "Time zone in Harvest's own words, such as `Eastern Time (US & Canada)`; not an IANA name.",
+    ),
     whole("weekly_capacity", "Capacity a week, in seconds (126000 = 35 hours)."),
     flag("has_access_to_all_future_projects", "True if the user is put on every new project."),
     flag("is_contractor", "True for a contractor."),
     flag("is_active", "False if the user is archived."),
-    decimal("default_hourly_rate", "Current billable rate per hour; null: none, or the caller may not see rates."),
-    decimal("cost_rate", "Current cost per hour; null: none, or the caller may not see costs. History: cost_rates."),
+    decimal(
+        "default_hourly_rate",
+        "Current billable rate per hour; null: none, or the caller may not see rates.",
+    ),
+    decimal(
+        "cost_rate",
+        "Current cost per hour; null: none, or the caller may not see costs. History: cost_rates.",
+    ),
     text("avatar_url", "Address of the picture; changes without meaning."),
-    flag("calendar_integration_enabled", "True if a calendar is connected; sent by Harvest without being documented."),
-    text("calendar_integration_source", "Which calendar is connected; null: none. Not documented by Harvest."),
-    flag("can_create_projects", "True if the user may create projects; not documented by Harvest, see access_roles."),
-    flag("saml_exempt", "True if the user may sign in without single sign-on; not documented by Harvest."),
-    text("permissions_profile", "Name of the user's set of permissions; not documented by Harvest."),
+    flag(
+        "calendar_integration_enabled",
+        "True if a calendar is connected; sent by Harvest without being documented.",
+    ),
+    text(
+        "calendar_integration_source",
+        "Which calendar is connected; null: none. Not documented by Harvest.",
+    ),
+    flag(
+        "can_create_projects",
+        "True if the user may create projects; not documented by Harvest, see access_roles.",
+    ),
+    flag(
+        "saml_exempt",
+        "True if the user may sign in without single sign-on; not documented by Harvest.",
+    ),
+    text(
+        "permissions_profile", "Name of the user's set of permissions; not documented by Harvest."
+    ),
     *STAMPS,
-    values("roles", "Job titles of the user; unrelated to permissions.", text("value", "Name of the role, not its id.")),
+    values(
+        "roles",
+        "Job titles of the user; unrelated to permissions.",
+        text("value", "Name of the role, not its id."),
+    ),
     values(
         "access_roles",
         "Permissions of the user in Harvest.",
-        text("value", "One of `administrator`, `manager` or `member`; managers may have further ones."),
+        text(
+            "value",
+            "One of `administrator`, `manager` or `member`; managers may have further ones.",
+        ),
     ),
     values(
         "permissions_claims",
@@ -81,7 +111,10 @@ COST_RATES: tuple[Field, ...] = (
 TEAMMATES: tuple[Field, ...] = (
     ACCOUNT_ID,
     whole("user_id", "Id of the manager; not in Harvest's answer, taken from the request."),
-    whole("id", "Id of the user assigned to the manager; the same user can stand under several managers."),
+    whole(
+        "id",
+        "Id of the user assigned to the manager; the same user can stand under several managers.",
+    ),
     text("first_name", "First name of the teammate."),
     text("last_name", "Last name of the teammate."),
     text("email", "E-mail address of the teammate."),

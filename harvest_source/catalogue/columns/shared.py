@@ -55,26 +55,44 @@ def named(prefix: str, of: str) -> tuple[Column, ...]:
     return under(
         prefix,
         whole("id", f"Id of the {of}; join on it."),
-        text("name", f"Name of the {of} when this row was last read; a later rename need not show here."),
+        text(
+            "name",
+            f"Name of the {of} when this row was last read; a later rename need not show here.",
+        ),
     )
 
 
 ACCOUNT_ID = whole("account_id", "Harvest account that the row belongs to; part of every key.")
 CREATED_AT = instant("created_at", "When the record was created, UTC.")
-UPDATED_AT = instant("updated_at", "When the record was last changed, UTC; moved by Harvest, not by the load.")
+UPDATED_AT = instant(
+    "updated_at", "When the record was last changed, UTC; moved by Harvest, not by the load."
+)
 STAMPS = (CREATED_AT, UPDATED_AT)
 
-USER_ID = whole("user_id", "Id of the user that the row was read for; not in Harvest's answer, taken from the request.")
-INVOICE_ID = whole("invoice_id", "Id of the invoice that the row hangs on; not in Harvest's answer, taken from the request.")
-ESTIMATE_ID = whole("estimate_id", "Id of the estimate that the row hangs on; not in Harvest's answer, taken from the request.")
+USER_ID = whole(
+    "user_id",
+    "Id of the user that the row was read for; not in Harvest's answer, taken from the request.",
+)
+INVOICE_ID = whole(
+    "invoice_id",
+    "Id of the invoice that the row hangs on; not in Harvest's answer, taken from the request.",
+)
+ESTIMATE_ID = whole(
+    "estimate_id",
+    "Id of the estimate that the row hangs on; not in Harvest's answer, taken from the request.",
+)
 
 USER = named("user", "user")
 CLIENT = named("client", "client")
 TASK = named("task", "task")
-PROJECT = (*named("project", "project"), text("project__code", "Code of the project; null or empty where it has none."))
+PROJECT = (
+    *named("project", "project"),
+    text("project__code", "Code of the project; null or empty where it has none."),
+)
 CREATOR = named("creator", "user who created it")
 CLIENT_CURRENCY = text(
-    "client__currency", "Client's currency, ISO 4217 code; sent by Harvest without being documented everywhere."
+    "client__currency",
+    "Client's currency, ISO 4217 code; sent by Harvest without being documented everywhere.",
 )
 INVOICE = under(
     "invoice",
@@ -86,35 +104,61 @@ INVOICE = under(
 USER_ASSIGNMENT_VALUES = (
     flag("is_active", "False once the user is taken off the project."),
     flag("is_project_manager", "True if the user manages the project."),
-    flag("use_default_rates", "True: the user's own billable rate counts; false: hourly_rate of this assignment."),
-    decimal("hourly_rate", "Billable rate per hour; counts only where the project bills by People. Null: none set."),
-    decimal("budget", "Hours budgeted for the user; counts only where the project budgets by person. Null: none set."),
+    flag(
+        "use_default_rates",
+        "True: the user's own billable rate counts; false: hourly_rate of this assignment.",
+    ),
+    decimal(
+        "hourly_rate",
+        "Billable rate per hour; counts only where the project bills by People. Null: none set.",
+    ),
+    decimal(
+        "budget",
+        "Hours budgeted for the user; counts only where the project budgets by person. Null: none set.",
+    ),
 )
 TASK_ASSIGNMENT_VALUES = (
     flag("is_active", "False once the task is taken off the project."),
     flag("billable", "True if time on this task of the project is billable."),
-    decimal("hourly_rate", "Billable rate per hour; counts only where the project bills by Tasks. Null: none set."),
-    decimal("budget", "Budget of the task: hours (budget_by task) or money (task_fees). Null: none set."),
+    decimal(
+        "hourly_rate",
+        "Billable rate per hour; counts only where the project bills by Tasks. Null: none set.",
+    ),
+    decimal(
+        "budget", "Budget of the task: hours (budget_by task) or money (task_fees). Null: none set."
+    ),
 )
 USER_ASSIGNMENT_COPY = under(
     "user_assignment",
-    whole("id", "Id of the assignment of user to project; null where Harvest sends none. Joins user_assignments."),
+    whole(
+        "id",
+        "Id of the assignment of user to project; null where Harvest sends none. Joins user_assignments.",
+    ),
     *USER_ASSIGNMENT_VALUES,
     instant("created_at", "When the assignment was created, UTC."),
     instant("updated_at", "When the assignment was last changed, UTC, as of this row's last read."),
 )
 TASK_ASSIGNMENT_COPY = under(
     "task_assignment",
-    whole("id", "Id of the assignment of task to project; null where Harvest sends none. Joins task_assignments."),
+    whole(
+        "id",
+        "Id of the assignment of task to project; null where Harvest sends none. Joins task_assignments.",
+    ),
     *TASK_ASSIGNMENT_VALUES,
     instant("created_at", "When the assignment was created, UTC."),
     instant("updated_at", "When the assignment was last changed, UTC, as of this row's last read."),
 )
 
 APPROVAL = (
-    flag("is_locked", "True if the row can no longer be edited: approved, invoiced or archived; see locked_reason."),
+    flag(
+        "is_locked",
+        "True if the row can no longer be edited: approved, invoiced or archived; see locked_reason.",
+    ),
     text("locked_reason", "Why it is locked, in Harvest's words; null while it is not."),
-    text("approval_status", "`unsubmitted`, `submitted` or `approved`; new in 2025, null in older answers."),
+    text(
+        "approval_status",
+        "`unsubmitted`, `submitted` or `approved`; new in 2025, null in older answers.",
+    ),
     flag("is_closed", "True once approved; deprecated by Harvest in favour of approval_status."),
 )
 
@@ -127,7 +171,10 @@ DOCUMENT_AMOUNTS = (
     decimal("tax2_amount", "Money of the second tax, already in amount."),
     decimal("discount", "Discount in percent, not money; null: none."),
     decimal("discount_amount", "Money of the discount, already taken off amount."),
-    text("currency", "ISO 4217 code of every amount in the row; never add amounts of different currencies."),
+    text(
+        "currency",
+        "ISO 4217 code of every amount in the row; never add amounts of different currencies.",
+    ),
 )
 DOCUMENT_TEXTS = (
     text("number", "Number printed on the document; a text, not always numeric."),
@@ -136,11 +183,16 @@ DOCUMENT_TEXTS = (
     text("notes", "Notes printed on the document; may be null."),
 )
 LINE_ITEM = (
-    whole("id", "Harvest's id of the line; an edit of the document replaces all its lines together."),
+    whole(
+        "id", "Harvest's id of the line; an edit of the document replaces all its lines together."
+    ),
     text("kind", "Name of the item category, not its id."),
     text("description", "Text of the line; may be null or empty."),
     decimal("quantity", "Hours or units."),
-    decimal("unit_price", "Price of one unit, in the document's currency; three and more decimals occur."),
+    decimal(
+        "unit_price",
+        "Price of one unit, in the document's currency; three and more decimals occur.",
+    ),
     decimal("amount", "Quantity times unit_price, before document tax and discount."),
     flag("taxed", "True if the first tax applies to the line."),
     flag("taxed2", "True if the second tax applies to the line."),
@@ -156,6 +208,9 @@ MESSAGE = (
 )
 RECIPIENTS = NestedList(
     "recipients",
-    (text("name", "Name of the recipient; may be null."), text("email", "E-mail address of the recipient.")),
+    (
+        text("name", "Name of the recipient; may be null."),
+        text("email", "E-mail address of the recipient."),
+    ),
     "People the message went to; none for a mere change of state.",
 )

@@ -25,7 +25,10 @@ from harvest_source.catalogue.columns.shared import (
 )
 from harvest_source.catalogue.columns.types import Field, under
 
-IS_BILLED = flag("is_billed", "True once it is marked as invoiced; says nothing about payment, nor whether it is billable.")
+IS_BILLED = flag(
+    "is_billed",
+    "True once it is marked as invoiced; says nothing about payment, nor whether it is billable.",
+)
 
 TIME_ENTRIES: tuple[Field, ...] = (
     ACCOUNT_ID,
@@ -36,28 +39,54 @@ TIME_ENTRIES: tuple[Field, ...] = (
     CLIENT_CURRENCY,
     *PROJECT,
     *TASK,
-    decimal("hours", "Hours as tracked, decimal (1.5 = 90 minutes); includes the running timer as of the last read."),
+    decimal(
+        "hours",
+        "Hours as tracked, decimal (1.5 = 90 minutes); includes the running timer as of the last read.",
+    ),
     decimal("hours_without_timer", "Hours stored before the timer was last started."),
-    decimal("rounded_hours", "Hours rounded by the account's setting: what Harvest's reports and invoices use."),
+    decimal(
+        "rounded_hours",
+        "Hours rounded by the account's setting: what Harvest's reports and invoices use.",
+    ),
     text("notes", "What was done; may be null."),
     *APPROVAL,
-    flag("billable", "True if the time may be charged to the client; whether it has been is is_billed."),
+    flag(
+        "billable",
+        "True if the time may be charged to the client; whether it has been is is_billed.",
+    ),
     IS_BILLED,
     *INVOICE,
     flag("budgeted", "True if the hours count against the project's budget."),
-    decimal("billable_rate", "Rate per hour fixed on the entry; null for time that is not billable or without permission."),
-    decimal("cost_rate", "Cost per hour fixed on the entry; null: none, or the caller may not see costs."),
+    decimal(
+        "billable_rate",
+        "Rate per hour fixed on the entry; null for time that is not billable or without permission.",
+    ),
+    decimal(
+        "cost_rate",
+        "Cost per hour fixed on the entry; null: none, or the caller may not see costs.",
+    ),
     flag("is_running", "True while the timer runs; hours then grow without updated_at moving."),
     instant("timer_started_at", "When the running timer was started, UTC; null unless it runs."),
-    text("started_time", "Start, local time of day as `3:00pm` or `15:00` by the company's clock; null for durations."),
-    text("ended_time", "End, local time of day as `3:00pm` or `15:00` by the company's clock; null for durations."),
+    text(
+        "started_time",
+        "Start, local time of day as `3:00pm` or `15:00` by the company's clock; null for durations.",
+    ),
+    text(
+        "ended_time",
+        "End, local time of day as `3:00pm` or `15:00` by the company's clock; null for durations.",
+    ),
     *USER_ASSIGNMENT_COPY,
     *TASK_ASSIGNMENT_COPY,
     *under(
         "external_reference",
-        text("id", "Id in the foreign system, a text; several time entries can share it. Null: not linked."),
+        text(
+            "id",
+            "Id in the foreign system, a text; several time entries can share it. Null: not linked.",
+        ),
         text("group_id", "Group, such as a project, in the foreign system; a text."),
-        text("account_id", "Account in the foreign system; a text, unrelated to the Harvest account."),
+        text(
+            "account_id", "Account in the foreign system; a text, unrelated to the Harvest account."
+        ),
         text("permalink", "Address of the foreign record."),
         text("service", "Name of the foreign system."),
         text("service_icon_url", "Address of the foreign system's icon."),
@@ -74,18 +103,26 @@ EXPENSES: tuple[Field, ...] = (
     CLIENT_CURRENCY,
     *PROJECT,
     *named("expense_category", "expense category"),
-    decimal("expense_category__unit_price", "Price of one unit of the category, such as a kilometre; null: no unit price."),
+    decimal(
+        "expense_category__unit_price",
+        "Price of one unit of the category, such as a kilometre; null: no unit price.",
+    ),
     text("expense_category__unit_name", "Unit of the category, such as mile; null: no unit."),
     decimal("units", "Number of units; documented as whole, delivered with decimals."),
     decimal("total_cost", "Money spent, all units together."),
     text("notes", "What it was for; may be null."),
     *APPROVAL,
-    flag("billable", "True if the expense may be charged to the client; whether it has been is is_billed."),
+    flag(
+        "billable",
+        "True if the expense may be charged to the client; whether it has been is is_billed.",
+    ),
     IS_BILLED,
     *INVOICE,
     *under(
         "receipt",
-        text("url", "Address of the receipt, opens only with a login at Harvest; null: no receipt."),
+        text(
+            "url", "Address of the receipt, opens only with a login at Harvest; null: no receipt."
+        ),
         text("file_name", "File name of the receipt."),
         whole("file_size", "Size of the receipt, in bytes."),
         text("content_type", "Media type of the receipt, such as image/png."),

@@ -28,7 +28,9 @@ class Column:
     name: str
     kind: Kind
     description: str
-    secret: bool = False  # it opens something without a login: it is not shown, nor kept of a deleted row
+    secret: bool = (
+        False  # it opens something without a login: it is not shown, nor kept of a deleted row
+    )
 
 
 @dataclass(frozen=True)
