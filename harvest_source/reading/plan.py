@@ -5,9 +5,11 @@ They are those that changed, those that other lists name, and those unread for l
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from harvest_source.api.parsing import clean_text
@@ -70,7 +72,9 @@ class ChildPlan:
 
     report: Report
     account_id: int
-    parents: Mapping[int, str]  # id: version (its updated_at); "" where not known
+    parents: Mapping[
+        int, str
+    ]  # id: version (its updated_at, and what other lists say of it); "" where not known
     overdue: tuple[int, ...] = ()  # unread for long: they may not wait
     waiting: tuple[int, ...] = ()  # may wait for a later run, the longest unread first
     marks: Mapping[str, str] = field(default_factory=dict)
@@ -140,7 +144,7 @@ def plan_children(
     plan = ChildPlan(
         report,
         account_id,
-        dict(_changed_parents(report.parent, state, lists, rules, before)),
+        dict(_changed_parents(report, report.parent, state, lists, rules, before)),
         marks=marks,
         read={hour: list(ids) for hour, ids in state.get("read", {}).items()},
         followed={
@@ -184,6 +188,7 @@ def projects_changed(
 
 
 def _changed_parents(
+    report: Report,
     parent: Parent,
     state: State,
     lists: Mapping[str, Changes],
@@ -192,12 +197,36 @@ def _changed_parents(
 ) -> Iterator[tuple[int, str]]:
     """Yields parents that changed, or were never asked, with their versions."""
     name = parent.report
+    named = _named_by_scouts(report, lists)
     for record in lists[name].records():
         parent_id = _id_of(name, record)
         if parent.may_have_children(record) and (
             parent_id not in before or _is_new(name, record, state, lists, rules)
         ):
-            yield parent_id, str(clean_text(record.get("updated_at")) or "")
+            version = str(clean_text(record.get("updated_at")) or "")
+            yield parent_id, version + named[parent_id] if version else ""
+
+
+def _named_by_scouts(report: Report, lists: Mapping[str, Changes]) -> Mapping[int, str]:
+    """Returns what other lists add to the versions of parents: another text where a row that names one came, changed or went.
+
+    A row that names a project counts for all parents, since who works on it may have changed meanwhile as well.
+    """
+    rows: dict[Any, list[str]] = {}
+    for scout in report.scouts:
+        for record in lists[scout.report].records():
+            named = None if scout.of_project else _nested(record, *scout.names)
+            rows.setdefault(named, []).append(
+                f"{scout.report} {record.get('id')} {record.get('updated_at')}"
+            )
+    digests = {
+        named: f" {sha256(repr(sorted(each)).encode()).hexdigest()[:16]}"
+        for named, each in rows.items()
+    }
+    common = digests.pop(None, "")
+    return defaultdict(
+        lambda: common, {named: digest + common for named, digest in digests.items()}
+    )
 
 
 def _is_new(
@@ -339,13 +368,17 @@ def answered(plan: ChildPlan, kept: Mapping[str, Kept]) -> dict[int, int]:
 
 
 def without_following(plan: ChildPlan, parent_ids: Collection[int]) -> ChildPlan:
-    """Returns a plan after which the next run looks once more where some parents, which just changed, change again."""
+    """Returns a plan after which the next run looks once more where some parents, and what names them, change again.
+
+    Their children were read before the lists of this run, so a row that changed again in the second of its last change shows
+    no other change time.
+    """
     name = plan.parent.report
     left = {
         at: [each for each in ids if each not in parent_ids]
         for at, ids in plan.followed.get(name, {}).items()
     }
-    return replace(plan, followed={**plan.followed, name: left})
+    return replace(plan, followed={name: left})
 
 
 def carried_out(

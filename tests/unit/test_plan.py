@@ -347,7 +347,47 @@ def test_answers_of_an_interrupted_run_count_for_their_version() -> None:
     }
     assert answered(plan, kept) == {1: 5}
     assert answered(plan, {}) == {}
-    assert without_following(plan, {1}).followed == {"invoices": {"t": [2]}, "other": {"t": [1]}}
+    assert without_following(plan, {1}).followed == {"invoices": {"t": [2]}}
+
+
+MOVES = {
+    "nothing": (lambda rows: rows, {1, 2, 3}),
+    "a row that names one changed": (
+        lambda rows: [row(10, "11:00:00", user={"id": 1}), *rows[1:]],
+        {2, 3},
+    ),
+    "a row that names one went": (lambda rows: rows[1:], {2, 3}),
+    "a row that names one came": (
+        lambda rows: [*rows, row(12, "08:00:00", user={"id": 2})],
+        {1, 3},
+    ),
+    "a project changed": (lambda rows: [*rows[:-1], row(5, "11:00:00")], set()),
+}
+
+
+@pytest.mark.parametrize(("move", "answers_count"), MOVES.values(), ids=MOVES)
+def test_kept_answers_do_not_count_where_another_list_names_a_change(
+    move: Any, answers_count: set[int]
+) -> None:
+    """What a killed run read of a user is older than a change of what is assigned to them; users themselves show no change."""
+
+    def plan_of(rows: list[dict[str, Any]]) -> ChildPlan:
+        members, projects = (
+            [each for each in rows if each["id"] > 9],
+            [each for each in rows if each["id"] < 9],
+        )
+        lists = {
+            "users": seen(*(row(each) for each in (1, 2, 3)), since=None),
+            "user_assignments": seen(*members, since=None),
+            "task_assignments": seen(since=None),
+            "projects": seen(*projects, since=None),
+        }
+        return plan_children(ASSIGNED, 7, Wish(), lists, RULES)
+
+    rows = [row(10, user={"id": 1}), row(11, user={"id": 2}), row(5)]
+    before, now = plan_of(rows), plan_of(move(rows))
+    kept = {f"users {each}": Kept(version, 5) for each, version in before.parents.items()}
+    assert answered(now, kept).keys() == answers_count
 
 
 def test_part_of_a_parent_says_what_is_asked() -> None:
