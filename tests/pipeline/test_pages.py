@@ -40,7 +40,7 @@ def test_library_works_as_its_page_shows(monkeypatch: pytest.MonkeyPatch) -> Non
         fed = [row["id"] for row in known["invoices"][:2]]
         wanted = [row["id"] for each in fed for row in harvest.tables[f"invoices/{each}/payments"]]
         assert sorted(row["id"] for row in known["payments"]) == sorted(wanted)
-    with duckdb.connect("harvest_pipeline.duckdb", read_only=True) as database:
+    with duckdb.connect("active_clients.duckdb", read_only=True) as database:
         assert database.execute(
             "select bool_and(is_active) from harvest.active_clients"
         ).fetchone() == (True,)
