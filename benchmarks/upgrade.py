@@ -206,14 +206,16 @@ def try_all(
             folder.mkdir()
             with Sandbox(accounts, token=TOKEN) as sandbox:
                 env = settings_for(sandbox.api_url, sandbox.id_url)
-                pipelines.make_destination = pipelines.duckdb_file
+                make: pipelines.Make = pipelines.duckdb_file
                 if server:
                     address = server.make_database(f"{folder.parent.name.lower()}_{number}")
                     env["DESTINATION__POSTGRES__CREDENTIALS"] = address
-                    pipelines.make_destination = partial(database_at, address)
+                    make = partial(database_at, address)
                 place = Place(folder, destination, sandbox, env)
                 try:
-                    yield name, trial(place, old, new, random.Random(number)), True  # noqa: S311 - made-up changes
+                    with pipelines.loading_into(make):
+                        seen = trial(place, old, new, random.Random(number))  # noqa: S311 - made-up changes
+                    yield name, seen, True
                 except AssertionError as error:
                     yield name, str(error), False
 

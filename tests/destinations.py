@@ -13,7 +13,7 @@ import dlt
 import pytest
 from large_tools import need
 from mariadb_server import MariaDB, program, running_mariadb
-from pipelines import duckdb_file
+from pipelines import Make, duckdb_file
 from postgres_server import Postgres, programs, running_postgres
 
 HOW_TO_GET_POSTGRES = (
@@ -22,8 +22,6 @@ HOW_TO_GET_POSTGRES = (
 databases = itertools.count()
 
 Test = TypeVar("Test", bound=Callable[..., Any])
-Make = Callable[[Path, str], Any]
-"""Gives the dlt destination of a folder and a pipeline's name."""
 
 
 @contextmanager

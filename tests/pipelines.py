@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,25 @@ def duckdb_file(folder: Path, name: str) -> Any:
     return dlt.destinations.duckdb(str(folder / f"{name}.duckdb"))
 
 
-make_destination: Callable[[Path, str], Any] = duckdb_file
-"""Gives the destination of a folder and a pipeline's name; tests of other destinations replace it."""
+Make = Callable[[Path, str], Any]
+"""Gives the destination of a folder and a pipeline's name."""
+
+_makes: list[Make] = [duckdb_file]  # the last one counts; threads of a test see it as well
+
+
+@contextmanager
+def loading_into(make: Make) -> Iterator[None]:
+    """Has every pipeline of a test load into another destination; the fixture `load_into` is the way for most."""
+    _makes.append(make)
+    try:
+        yield
+    finally:
+        _makes.remove(make)
+
+
+def make_destination(folder: Path, name: str = "harvest_pipeline") -> Any:
+    """Returns the destination into which the test loads."""
+    return _makes[-1](folder, name)
 
 
 def make_pipeline(folder: Path, name: str = "harvest_pipeline") -> dlt.Pipeline:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
-import pipelines
 import pytest
 from command_line import Done, Type, without_announcement
 from destinations import make_of, started_mariadb, started_postgres
 from mariadb_server import MariaDB
-from pipelines import forget_dlt
+from pipelines import Make, forget_dlt, loading_into
 from postgres_server import Postgres
 from support import TOKEN, Harvest
 
@@ -32,10 +32,17 @@ def mariadb() -> Iterator[MariaDB]:
 
 
 @pytest.fixture
-def destination(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def load_into() -> Iterator[Callable[[Make], None]]:
+    """Gives what has the rest of a test load into another destination; the last one that is given counts."""
+    with ExitStack() as stack:
+        yield lambda make: stack.enter_context(loading_into(make))
+
+
+@pytest.fixture
+def destination(request: pytest.FixtureRequest, load_into: Callable[[Make], None]) -> str:
     """Has a test load into the destination that its parameter names; returns the name."""
     name: str = request.param
-    monkeypatch.setattr(pipelines, "make_destination", make_of(name, request))
+    load_into(make_of(name, request))
     return name
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-import pipelines
 import pytest
 from bigquery_server import PROJECT, BigQuery, running_bigquery
 from compare import assert_equal
 from faults_support import errors_of, tiny
 from google.cloud.bigquery import Table
 from large_tools import need
-from pipelines import make_pipeline, rows
+from pipelines import Make, make_pipeline, rows
 from support import make_source, serving, sync_once
 
 from harvest_sandbox import Account, Sandbox
@@ -56,12 +55,12 @@ MOST_QUERIES = (
 
 
 @pytest.fixture
-def bigquery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BigQuery]:
+def bigquery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load_into: Callable[[Make], None]
+) -> Iterator[BigQuery]:
     """Gives a running emulator, into which the test's pipelines load; without one the test is skipped, and fails under CI."""
     with running_bigquery(need(os.environ.get("BIGQUERY_EMULATOR"), HOW_TO_GET_IT)) as server:
-        monkeypatch.setattr(
-            pipelines, "make_destination", lambda _folder, _name: server.destination()
-        )
+        load_into(lambda _folder, _name: server.destination())
         monkeypatch.setenv(
             "NORMALIZE__DATA_WRITER__DISABLE_COMPRESSION", "true"
         )  # the emulator reads no gzip

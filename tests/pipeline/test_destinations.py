@@ -6,20 +6,20 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import dlt
 import duckdb
-import pipelines
 import pytest
 from command_line import SCRIPT, Type, command, environment
 from compare import account_rows, assert_equal, flat
 from destinations import on
 from dlt.destinations.impl.sqlalchemy.type_mapper import SqlalchemyTypeMapper
 from faults_support import edit_all, errors_of, tiny
-from pipelines import make_pipeline, rows
+from pipelines import Make, make_pipeline, rows
 from postgres_server import Postgres
 from sqlalchemy import Date
 from support import serving, sync_once
@@ -230,12 +230,12 @@ class Days(SqlalchemyTypeMapper):
 
 
 def test_destination_that_gives_back_other_values_is_refused_before_anything_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, load_into: Callable[[Make], None]
 ) -> None:
     """The self-test of a first run finds it, and takes its tables away again."""
     file = tmp_path / "warehouse.db"
     lossy = dlt.destinations.sqlalchemy(f"sqlite:///{file}", type_mapper=Days)
-    monkeypatch.setattr(pipelines, "make_destination", lambda _folder, _name: lossy)
+    load_into(lambda _folder, _name: lossy)
     with serving(tiny()) as sandbox:
         with pytest.raises(
             SettingError, match=r"does not give back what a load writes.*a timestamp"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import dlt
-import pipelines
 import psycopg2
 import pytest
 from compare import assert_equal
@@ -17,7 +16,7 @@ from destinations import long, on
 from dlt.common.storages import load_package
 from dlt.load.load import Load
 from faults_support import Ears, errors_of
-from pipelines import duckdb_file, make_pipeline
+from pipelines import Make, duckdb_file, make_destination, make_pipeline
 from postgres_server import Postgres
 from second_harvest import HandMade, by_hand, like
 from support import make_source, sync_once
@@ -54,7 +53,7 @@ def _fail(*_: Any, **__: Any) -> None:
 @pytest.fixture
 def put_back(
     request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
+    load_into: Callable[[Make], None],
     tmp_path: Path,
     destination: str,
 ) -> Callable[[], None]:
@@ -73,9 +72,7 @@ def put_back(
 
     def database() -> None:
         server: Postgres = request.getfixturevalue("postgres")
-        name = (
-            pipelines.make_destination(tmp_path, "").config_params["credentials"].rpartition("/")[2]
-        )
+        name = make_destination(tmp_path).config_params["credentials"].rpartition("/")[2]
         if next(calls):
             connection = psycopg2.connect(server.address("postgres"))
             connection.autocommit = True
@@ -84,11 +81,7 @@ def put_back(
             connection.close()
         else:
             address = server.address(f"{name}_backup")
-            monkeypatch.setattr(
-                pipelines,
-                "make_destination",
-                lambda _folder, _name: dlt.destinations.postgres(address),
-            )
+            load_into(lambda _folder, _name: dlt.destinations.postgres(address))
 
     return files if destination in what else database
 
@@ -107,6 +100,11 @@ def change(harvest: HandMade, day: int) -> None:
     harvest.tables[f"invoices/{invoice}/payments"].append(
         like("invoice_payments", day, amount=day, updated_at=harvest.now)
     )
+
+
+def file_named(name: str) -> Make:
+    """Returns what gives a database file of that name."""
+    return lambda folder, _name: duckdb_file(folder, name)
 
 
 def small() -> HandMade:
@@ -138,17 +136,13 @@ def test_backup_put_back_is_brought_up_to_date(
 
 @pytest.mark.long
 def test_two_databases_in_turn_from_one_folder_are_both_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, load_into: Callable[[Make], None]
 ) -> None:
     """Each database's own state counts: what was loaded into one was not loaded into the other."""
     with small() as harvest:
         for day, name in enumerate(("one", "two", "two", "one"), 10):
             change(harvest, day)
-            monkeypatch.setattr(
-                pipelines,
-                "make_destination",
-                lambda folder, _name, name=name: duckdb_file(folder, name),
-            )
+            load_into(file_named(name))
             assert errors_of(sync_once(tmp_path, harvest, *NAMES)) == {}
             equal(tmp_path, harvest)
 
@@ -178,11 +172,11 @@ def test_bookmarks_move_on_after_a_load_made_while_the_clock_was_ahead(
 @pytest.mark.long
 @on("duckdb", "postgres", long("filesystem"))
 def test_load_finished_late_does_not_undo_a_newer_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, load_into: Callable[[Make], None]
 ) -> None:
     """Machine A's rows wait in its folder, B loads newer ones: A drops what it has and reads it again."""
-    make = pipelines.make_destination
-    monkeypatch.setattr(pipelines, "make_destination", lambda _folder, name: make(tmp_path, name))
+    into = make_destination(tmp_path)
+    load_into(lambda _folder, _name: into)
     a, b = tmp_path / "a", tmp_path / "b"
     with small() as harvest:
         assert errors_of(sync_once(a, harvest, *NAMES)) == {}

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import dlt
-import pipelines
 import psycopg2
 import pytest
 from command_line import Type, command, environment, started, without_announcement
@@ -21,7 +20,7 @@ from compare import assert_equal
 from destinations import on, started_postgres
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from faults_support import edit_all, errors_of, tiny
-from pipelines import rows
+from pipelines import Make, rows
 from postgres_server import PASSWORD, Postgres
 from support import serving, sync_once
 
@@ -35,13 +34,11 @@ SERVERS_OWN_WORDS = "WARNING:  terminating connection"  # Postgres' client libra
 
 
 @pytest.fixture
-def own_postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Postgres, str]]:
+def own_postgres(load_into: Callable[[Make], None]) -> Iterator[tuple[Postgres, str]]:
     """Gives a server that a test may stop, and the address of a database in it, into which the test loads."""
     with started_postgres() as server:
         address = server.make_database("own")
-        monkeypatch.setattr(
-            pipelines, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address)
-        )
+        load_into(lambda _folder, _name: dlt.destinations.postgres(address))
         yield server, address
 
 
@@ -290,6 +287,7 @@ def test_text_is_stored_as_it_is_or_the_encoding_is_refused(
     postgres: Postgres,
     type_command: Type,
     monkeypatch: pytest.MonkeyPatch,
+    load_into: Callable[[Make], None],
     encoding: str,
 ) -> None:
     """By `check` and by `run` alike, before anything is read; what the environment says of encodings changes nothing."""
@@ -299,9 +297,7 @@ def test_text_is_stored_as_it_is_or_the_encoding_is_refused(
     )
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
-    monkeypatch.setattr(
-        pipelines, "make_destination", lambda _folder, _name: dlt.destinations.postgres(address)
-    )
+    load_into(lambda _folder, _name: dlt.destinations.postgres(address))
     account = tiny()
     account.update("clients", next(iter(account.rows["clients"])), name="Zoë Øre 日本 €")
     with serving(account) as sandbox:
