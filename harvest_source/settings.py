@@ -6,11 +6,13 @@ file needs stand in that file; those of requests, in `patience.py`. Constants th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.configuration.specs.base_configuration import extract_inner_hint
 from dlt.common.typing import TSecretStrValue
 
 from harvest_source.about import USER_AGENT
@@ -39,6 +41,11 @@ FREE_REQUESTS = (
     100  # so many requests a run may send without ever waiting for the limit (API, rate limits)
 )
 
+TYPES: Mapping[Any, tuple[type, str]] = {
+    str: (str, "text"),
+    int: (int, "a whole number"),
+    bool: (bool, "True or False"),
+}
 LONGEST_SHOWN = 15  # characters of a wrong value that are shown
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -61,6 +68,7 @@ class NotifySettings(BaseConfiguration):
         Raises:
             SettingError: it is none of a webhook.
         """
+        _require_types(self)
         if self.notify_url:
             parse_notify_url("notify_url", self.notify_url)
 
@@ -102,6 +110,7 @@ class HarvestSettings(NotifySettings, FileSettings):
         Raises:
             SettingError: one is wrong.
         """
+        _require_types(self)
         self.api_url = parse_url("api_url", self.api_url)
         self.id_url = parse_url("id_url", self.id_url)
         _choice("assignments", self.assignments, ("account", "project"))
@@ -184,6 +193,18 @@ def load_share_with_group() -> bool:
         SettingError: it is neither true nor false, or a `.dlt` file cannot be read.
     """
     return fill(FileSettings(), SECTION, PIPELINE_NAME).share_with_group
+
+
+def _require_types(settings: BaseConfiguration) -> None:
+    """Raises where a value given in code has another type than its setting; it is not repeated, since it may be a secret."""
+    for name, hint in settings.get_resolvable_fields().items():
+        wanted = TYPES.get(extract_inner_hint(hint))
+        value = getattr(settings, name)
+        if wanted is None or value is None:
+            continue
+        kind, words = wanted
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise SettingError(f"{name} must be {words}; {type(value).__name__} is given")
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ several reports need is read once.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -122,6 +123,7 @@ class Reader:
     def __post_init__(self) -> None:
         self._lists: dict[AccountReport, Reading] = {}
         self._list_errors: dict[AccountReport, ApiError] = {}
+        self._reading_list: dict[AccountReport, threading.Lock] = {}
         self._store: PartStore | None = None
         self.lists = MappingProxyType(
             self._lists
@@ -186,18 +188,22 @@ class Reader:
         return since_of(self.report(pair.report), state, list_name, self.settings.overlap_seconds)
 
     def _read_list(self, pair: AccountReport, since: datetime | None) -> None:
-        """Reads a list into the memory of this reader, unless it is there; keeps an error of the list instead of raising it."""
-        if pair in self._list_errors or (
-            pair in self._lists and _reaches(self._lists[pair].since, since)
-        ):
-            return
-        try:
-            with stays_with_report():
-                self._lists[pair] = read_list(self.query(pair, since))
-        except AccessLostError:
-            raise
-        except ApiError as error:
-            self._list_errors[pair] = error
+        """Reads a list into the memory of this reader, unless it is there; keeps an error of the list instead of raising it.
+
+        A second thread that needs the same list waits for it, as dlt's may under `parallelize()`.
+        """
+        with self._reading_list.setdefault(pair, threading.Lock()):
+            if pair in self._list_errors or (
+                pair in self._lists and _reaches(self._lists[pair].since, since)
+            ):
+                return
+            try:
+                with stays_with_report():
+                    self._lists[pair] = read_list(self.query(pair, since))
+            except AccessLostError:
+                raise
+            except ApiError as error:
+                self._list_errors[pair] = error
 
     def _finish_list(self, pair: AccountReport, wish: Wish) -> Outcome:
         if pair in self._list_errors:

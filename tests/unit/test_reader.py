@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,6 +114,25 @@ def test_lists_and_children_share_what_is_read(open_reader: Open) -> None:
     assert set(reader.lists) == {CLIENTS, INVOICES}
     with pytest.raises(TypeError):
         reader.lists[CLIENTS] = None  # type: ignore[index]
+
+
+def test_two_threads_that_need_a_list_read_it_once(open_reader: Open) -> None:
+    """As dlt's do under `parallelize()`: the second one waits for the first one's reading."""
+    client = harvest()
+    both = threading.Barrier(2)
+
+    def wait_for_the_other(_number: int) -> None:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # only a second request comes
+
+    client.before = wait_for_the_other
+    reader = open_reader(client)
+    with ThreadPoolExecutor(2) as pool:
+        lists = pool.submit(reader.read_lists, {INVOICES: Wish()})
+        planned = pool.submit(reader.plan, PAYMENTS, Wish())
+    assert keys(lists.result()[INVOICES]) == [1, 2]
+    assert set(planned.result().plan.parents) == {1, 2}
+    assert client.paths == ["invoices"]
 
 
 def test_children_read_the_lists_they_hang_on_by_themselves(open_reader: Open) -> None:
