@@ -7,6 +7,7 @@ one per resource name, which would lose the rows of a second account.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -24,7 +25,7 @@ from dlt.extract import DltResource
 from dlt.extract.exceptions import CurrentSourceSchemaNotAvailable
 
 from harvest_source.api.accounts import Account
-from harvest_source.api.net import stays_with_report
+from harvest_source.api.net import LOGGER, stays_with_report
 from harvest_source.catalogue.columns.types import Kind
 from harvest_source.catalogue.hints import (
     DELETED_AT,
@@ -39,7 +40,7 @@ from harvest_source.catalogue.hints import (
 from harvest_source.catalogue.reports import NAMES, AccountReport, Report, report_as_set
 from harvest_source.connection import Connection
 from harvest_source.dlt_corners import OF_DLT, has_seen_rows
-from harvest_source.errors import SettingError
+from harvest_source.errors import NotAllowedError, SettingError
 from harvest_source.reading.children import Asking
 from harvest_source.reading.plan import ChildPlan, Wish, state_of
 from harvest_source.reading.reader import Reader
@@ -58,6 +59,7 @@ class Extraction:
     connection: Connection
     notes: Notes = field(default_factory=Notes)
     planned: dict[AccountReport, Planned] = field(default_factory=dict)
+    told_hidden: set[AccountReport] = field(default_factory=set)
     _accounts: list[Account] | None = None
 
     def __post_init__(self) -> None:
@@ -72,6 +74,20 @@ class Extraction:
             if self._accounts is None:
                 self._accounts = self.connection.accounts()
             return self._accounts
+
+    def tell_hidden(self, pair: AccountReport, parent: str, error: NotAllowedError) -> None:
+        """Says, once for a report and account, that children of some parents are refused; plain dlt has no summary that would."""
+        with self._lock:
+            is_told = pair in self.told_hidden
+            self.told_hidden.add(pair)
+        if not is_told:
+            logging.getLogger(LOGGER).warning(
+                "%s of account %s: those of %s are not read (%s); it may be the same with others, which are not named",
+                pair.report,
+                pair.account_id,
+                parent,
+                error,
+            )
 
 
 class Extractions:
@@ -129,17 +145,36 @@ def table_resource(
         iter_items: yields what is loaded, and keeps the marks of its accounts.
     """
     if report.parent or not report.takes_updated_since:
-        return described(dlt.resource(lambda: iter_items(), **hints), report)  # noqa: PLW0108 - dlt wants a function
+
+        def items() -> Iterator[Any]:
+            yield from iter_items()  # dlt runs a generator function in parallel, and nothing else
+
+        return described(dlt.resource(items, **hints), report)
     cursor: Any = dlt.sources.incremental(
         UPDATED_AT, lag=settings.overlap_seconds, on_cursor_value_missing="include"
     )
 
     def rows(updated_at: Any = cursor) -> Iterator[Any]:
+        _require_as_made(updated_at, cursor, report)
         updated_at.advance(None)  # Harvest was asked for the right rows: dlt lets them pass
         yield from iter_items()
         _move_mark(updated_at, report)
 
     return described(dlt.resource(rows, incremental=cursor, **hints), report)
+
+
+def _require_as_made(given: Any, made: Any, report: Report) -> None:
+    """Raises where a user gave a list an incremental of their own: it would choose nothing, since Harvest is asked by marks."""
+    wishes = given.initial_value, given.end_value, given.last_value_func
+    if (
+        given.cursor_path != made.cursor_path
+        or wishes != (None, None, made.last_value_func)
+        or given.lag not in {None, made.lag}
+    ):
+        raise SettingError(
+            f"{report.name}: an incremental of your own cannot be followed; choose the range with harvest_source(since=...), "
+            "and the lag with overlap_seconds"
+        )
 
 
 def _iter_list(extraction: Extraction, report: Report) -> Iterator[Any]:
@@ -163,17 +198,26 @@ def _iter_list(extraction: Extraction, report: Report) -> Iterator[Any]:
 
 
 def _child_resources(extractions: Extractions, report: Report) -> list[DltResource]:
+    def parents() -> Iterator[Row]:
+        yield from _iter_parents(extractions.current(), report)
+
     def children(parent: Any) -> Iterator[Callable[[], Any]]:
         asking = _Asking(extractions.current(), report)
-        for each in parent if isinstance(parent, list) else [parent]:
+        for each in _parents_in(parent):
             yield partial(asking.ask, each)
 
     name = f"{report.name}_parents"
-    parents = dlt.resource(
-        lambda: _iter_parents(extractions.current(), report), name=name, selected=False
-    )
-    rows = dlt.transformer(children, data_from=parents, **_hints(extractions.connection, report))
-    return [parents, described(rows, report)]
+    asked = dlt.resource(parents, name=name, selected=False)
+    rows = dlt.transformer(children, data_from=asked, **_hints(extractions.connection, report))
+    return [asked, described(rows, report)]
+
+
+def _parents_in(item: Any) -> Iterable[Any]:
+    """Returns the parents that an item of any resource holds: a page of rows, an Arrow table, or one parent."""
+    if isinstance(item, (pa.Table, pa.RecordBatch)):
+        rows: list[Any] = item.to_pylist()
+        return rows
+    return item if isinstance(item, (list, tuple)) else [item]
 
 
 def _iter_parents(extraction: Extraction, report: Report) -> Iterator[Row]:
@@ -250,6 +294,10 @@ class _Asking:
         asking.ask(parent_id)
         if planned is None or len(asking.refused) == len(planned.versions):
             asking.require_answer()
+        if refusal := asking.refused.get(parent_id):
+            self._extraction.tell_hidden(
+                asking.plan.pair, f"{asking.plan.parent.singular} {parent_id}", refusal
+            )
         reading = asking.reading([parent_id])
         with self._shaping:
             rows = [row for batch in iter_rows(self._shaper, reading) for row in batch]
@@ -265,9 +313,9 @@ class _Asking:
     def _identify(self, parent: Any) -> tuple[int, int]:
         row = parent if isinstance(parent, Mapping) else {"id": parent}
         account_id = row.get("account_id")
-        if not str(row.get("id")).isdigit():
+        if not (_is_id(row.get("id")) and (account_id is None or _is_id(account_id))):
             raise SettingError(
-                f"{self._report.name}: a parent is an id, or a row with id; this is {{}}",
+                f"{self._report.name}: a parent is an id, or a row with id and account_id; this is {{}}",
                 quoted=(repr(parent)[:80],),
             )
         if account_id is None:
@@ -278,6 +326,11 @@ class _Asking:
                 )
             account_id = accounts[0].id
         return int(row["id"]), int(account_id)
+
+
+def _is_id(value: Any) -> bool:
+    text = str(value)
+    return text.isascii() and text.isdigit()
 
 
 def _hints(connection: Connection, report: Report) -> dict[str, Any]:
@@ -434,6 +487,9 @@ class HarvestSource(dlt.sources.DltSource):
         )
         copy.connection = self.connection
         return copy
+
+    def __deepcopy__(self, _memo: Any) -> HarvestSource:
+        return self.clone()  # the way to Harvest is shared: its connections and locks have no copy
 
     def with_resources(self, *resource_names: str) -> HarvestSource:
         """Returns a copy with only the named resources selected."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from harvest_source.errors import AccessLostError, SettingError
 from harvest_source.loading.listener import Listener
 
 TOKEN = "SECRET-123"
+SINCE = "2026-07-01T00:00:00Z"
 LISTS = [report.name for report in REPORTS if report.parent is None and report.takes_updated_since]
 
 
@@ -231,26 +234,102 @@ def test_parents_are_one_item_each_with_what_tells_a_change(harvest: HandMade) -
     ]
 
 
-@pytest.mark.parametrize("form", ["rows", "a page of rows", "rows without an account"])
+FORMS: dict[str, Callable[[list[dict[str, Any]]], list[Any]]] = {
+    "rows": lambda fed: fed,
+    "rows without an account": lambda fed: [{"id": each["id"]} for each in fed],
+    "a page of rows": lambda fed: [fed],
+    "a tuple of rows": lambda fed: [tuple(fed)],
+    "an Arrow table": lambda fed: [pa.Table.from_pylist(fed)],
+    "an Arrow batch": lambda fed: [pa.RecordBatch.from_pylist(fed)],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_children_of_exactly_the_parents_that_a_user_feeds(harvest: HandMade, form: str) -> None:
     """Two invoices fed: two requests, their payments, and nothing of the marks is moved."""
     chosen = [row["id"] for row in harvest.tables["invoices"]][1:3]
-    fed: list[Any] = [
-        {"id": each} if form == "rows without an account" else {"id": each, "account_id": 77}
-        for each in chosen
-    ]
-    mine = dlt.resource([fed] if form == "a page of rows" else fed, name="mine")
-    pipeline().run(source_of(harvest).with_resources("invoices"))
-    harvest.requests.clear()
-    pipeline().run(mine | source_of(harvest).resources["invoice_payments"])
-    assert sorted(paths(harvest)) == [f"invoices/{each}/payments" for each in sorted(chosen)]
     wanted = sorted(
         row["id"] for each in chosen for row in harvest.tables[f"invoices/{each}/payments"]
     )
+    fed = FORMS[form]([{"id": each, "account_id": 77} for each in chosen])
+    payments = dlt.resource(fed, name="mine") | source_of(harvest).resources["invoice_payments"]
+    if form != "rows":
+        assert ids(list(payments)) == wanted
+        assert sorted(paths(harvest)) == [f"invoices/{each}/payments" for each in sorted(chosen)]
+        return
+    pipeline().run(source_of(harvest).with_resources("invoices"))
+    harvest.requests.clear()
+    pipeline().run(payments)
+    assert sorted(paths(harvest)) == [f"invoices/{each}/payments" for each in sorted(chosen)]
     assert [
         each for (each,) in rows(Path.cwd(), "select id from invoice_payments order by id")
     ] == wanted
     assert not kept("invoice_payments").get("accounts")
+
+
+def test_invoices_feed_their_payments_through_a_pipe(harvest: HandMade) -> None:
+    source = source_of(harvest)
+    piped = list(source.resources["invoices"] | source.resources["invoice_payments"])
+    assert len(piped) == payments_of(harvest) > 0
+
+
+def test_resources_in_parallel_ask_for_a_list_once(harvest: HandMade) -> None:
+    """Both need the invoices, each in a thread of its own."""
+    source = source_of(harvest).with_resources("invoices", "invoice_payments", "invoice_messages")
+    for name in ("invoices", "invoice_payments_parents", "invoice_messages_parents"):
+        source.resources[name].parallelize()
+    assert len(list(source)) > len(harvest.tables["invoices"])
+    assert paths(harvest).count("invoices") == 1
+
+
+def test_refused_parents_are_said_once(harvest: HandMade, caplog: pytest.LogCaptureFixture) -> None:
+    """Their children are missing, and plain dlt has no summary that says so."""
+    refused = {f"invoices/{row['id']}/payments" for row in harvest.tables["invoices"][:2]}
+    harvest.spoil = lambda asked: (403, b"{}") if asked.path in refused else None
+    found = list(source_of(harvest).with_resources("invoice_payments"))
+    assert len(found) == payments_of(harvest) - sum(len(harvest.tables[each]) for each in refused)
+    (told,) = [each.getMessage() for each in caplog.records if each.name == "harvest_source"]
+    assert re.match(
+        r"invoice_payments of account 77: those of invoice \d+ are not read \(.*403.*\); it may be",
+        told,
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"cursor_path": "created_at"},
+        {"cursor_path": "updated_at", "initial_value": SINCE},
+        {"cursor_path": "updated_at", "initial_value": SINCE, "end_value": "2026-08-01T00:00:00Z"},
+        {"cursor_path": "updated_at", "last_value_func": min},
+        {"cursor_path": "updated_at", "lag": 5},
+    ],
+)
+@pytest.mark.parametrize("name", ["clients", "time_entries"])
+def test_incremental_of_ones_own_is_refused_instead_of_not_followed(
+    harvest: HandMade, name: str, given: dict[str, Any]
+) -> None:
+    """It would choose nothing: what is asked of Harvest follows the marks, or `since`."""
+    source = source_of(harvest).with_resources(name)
+    source.resources[name].apply_hints(incremental=dlt.sources.incremental(**given))
+    with pytest.raises(
+        ResourceExtractionError, match=rf"{name}: an incremental of your own .*since="
+    ):
+        list(source)
+    assert harvest.requests == []
+
+
+def test_incremental_that_chooses_nothing_is_let_be(harvest: HandMade) -> None:
+    source = source_of(harvest).with_resources("clients")
+    source.resources["clients"].apply_hints(incremental=dlt.sources.incremental("updated_at"))
+    assert ids(list(source)) == ids(harvest.tables["clients"])
+
+
+def test_copies_of_a_source_read_as_it_does(harvest: HandMade) -> None:
+    source = source_of(harvest).with_resources("clients")
+    for copied in (copy.copy(source), copy.deepcopy(source), source.clone()):
+        assert list(copied.selected_resources) == ["clients"]
+        assert ids(list(copied)) == ids(harvest.tables["clients"])
 
 
 def test_several_accounts_keep_their_marks_apart(tmp_path: Path) -> None:
@@ -318,7 +397,7 @@ def test_rows_that_went_into_a_table_of_ones_own_are_loaded_by_sync(harvest: Han
     )
 
 
-@pytest.mark.parametrize("parent", [{"number": "1"}, None, "x"])
+@pytest.mark.parametrize("parent", [{"number": "1"}, None, "x", {"id": 1, "account_id": "North"}])
 def test_a_parent_without_an_id_is_named(harvest: HandMade, parent: Any) -> None:
     with pytest.raises(
         ResourceExtractionError, match="invoice_payments: a parent is an id, or a row with id"

@@ -131,7 +131,9 @@ def test_two_threads_that_need_a_list_read_it_once(open_reader: Open) -> None:
         lists = pool.submit(reader.read_lists, {INVOICES: Wish()})
         planned = pool.submit(reader.plan, PAYMENTS, Wish())
     assert keys(lists.result()[INVOICES]) == [1, 2]
-    assert set(planned.result().plan.parents) == {1, 2}
+    plan = planned.result().plan
+    assert plan is not None
+    assert set(plan.parents) == {1, 2}
     assert client.paths == ["invoices"]
 
 
