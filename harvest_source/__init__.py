@@ -13,7 +13,6 @@ from dlt.common.pipeline import PipelineContext
 from dlt.common.typing import TSecretStrValue
 
 from harvest_source.api.net import LOGGER
-from harvest_source.catalogue.reports import NAMES, report_as_set
 from harvest_source.connection import connect
 from harvest_source.loading import sync
 from harvest_source.reading.reader import Choice
@@ -97,9 +96,7 @@ def harvest_source(  # noqa: PLR0913 - each is a setting, given by name
     connection = connect(settings, account_id, choice)
     if connection.note:
         logging.getLogger(LOGGER).warning(connection.note)
-    return build_resources(
-        connection, [report_as_set(name, settings.assignments) for name in NAMES]
-    )
+    return build_resources(connection)
 
 
 def _active_pipeline() -> str | None:

@@ -37,7 +37,8 @@ from harvest_source.catalogue.hints import (
     resource_hints,
     table_hints,
 )
-from harvest_source.catalogue.reports import NAMES, AccountReport, Report, report_as_set
+from harvest_source.catalogue.lookup import reports_as_set
+from harvest_source.catalogue.report import AccountReport, Report, Row
 from harvest_source.connection import Connection
 from harvest_source.dlt_corners import OF_DLT, has_seen_rows
 from harvest_source.errors import NotAllowedError, SettingError
@@ -45,7 +46,7 @@ from harvest_source.reading.children import Asking
 from harvest_source.reading.plan import ChildPlan, Wish, state_of
 from harvest_source.reading.reader import Reader
 from harvest_source.reading.reading import Reading
-from harvest_source.reading.shape import Notes, Row, Shaper
+from harvest_source.reading.shape import Notes, Shaper
 from harvest_source.settings import SECTION, HarvestSettings
 
 BATCH_ROWS = 2000
@@ -109,11 +110,11 @@ class Extractions:
             return self._latest
 
 
-def build_resources(connection: Connection, reports: list[Report]) -> Resources:
-    """Returns the resources of some reports; parents of children are unselected resources of their own."""
+def build_resources(connection: Connection) -> Resources:
+    """Returns the resources of all reports; parents of children are unselected resources of their own."""
     extractions = Extractions(connection)
     resources: list[DltResource] = []
-    for report in reports:
+    for report in reports_as_set(connection.settings.assignments).values():
         resources += (
             _child_resources(extractions, report)
             if report.parent
@@ -498,7 +499,6 @@ class HarvestSource(dlt.sources.DltSource):
 
 def source_of(connection: Connection) -> HarvestSource:
     """Returns the source of a way to Harvest that is there already; `harvest_source` makes one from settings."""
-    reports = [report_as_set(name, connection.settings.assignments) for name in NAMES]
-    source = HarvestSource.from_data(Schema(SECTION), SECTION, build_resources(connection, reports))
+    source = HarvestSource.from_data(Schema(SECTION), SECTION, build_resources(connection))
     source.root_key = True
     return source

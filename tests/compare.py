@@ -17,7 +17,8 @@ from pipelines import make_pipeline
 from support import TOKEN
 
 from harvest_sandbox import Sandbox
-from harvest_source.catalogue.reports import REPORTS, Report, parent_id_column
+from harvest_source.catalogue.report import Report, parent_id_column
+from harvest_source.catalogue.reports import REPORTS
 
 Json = dict[str, Any]
 

@@ -22,7 +22,9 @@ from pipelines import make_pipeline
 from support import stop_timers, sync_once
 
 from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
-from harvest_source.catalogue.reports import NAMES, REPORTS, Report, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import Report
+from harvest_source.catalogue.reports import NAMES, REPORTS
 from harvest_source.loading import Summary
 from harvest_source.loading.listener import Listener
 from harvest_source.reading.plan import lists_needed

@@ -25,7 +25,9 @@ from harvest_sandbox import Sandbox
 from harvest_sandbox.requests import Headers, Request
 from harvest_source.api.connections import Connections
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import NAMES, AccountReport, Report, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport, Report, Row
+from harvest_source.catalogue.reports import NAMES
 from harvest_source.connection import Connection
 from harvest_source.destinations.scope import LIVE, Condition, Scope
 from harvest_source.destinations.warehouse import DOUBLED
@@ -38,7 +40,7 @@ from harvest_source.loading.options import SyncOptions
 from harvest_source.loading.result import Tally
 from harvest_source.loading.run import Run
 from harvest_source.reading.reader import Reader
-from harvest_source.reading.shape import Notes, Row, Shaper
+from harvest_source.reading.shape import Notes, Shaper
 from harvest_source.resources import iter_rows
 
 HERE = "http://127.0.0.1:9/"

@@ -8,7 +8,7 @@ from typing import Any
 from harvest_source.api.client import TRIES, HarvestClient
 from harvest_source.api.net import stays_with_report
 from harvest_source.api.parsing import clean_text
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.lookup import by_name
 from harvest_source.errors import (
     AccessLostError,
     AccountNotFoundError,

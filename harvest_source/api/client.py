@@ -100,7 +100,7 @@ class _Bearer(AuthBase):
         return request
 
 
-def _tells_nobody(*_: object) -> None:
+def tells_nobody(*_: object) -> None:
     """Hears what nobody wants to know."""
 
 
@@ -121,8 +121,8 @@ class HarvestClient:
         self.budgets = budgets or Budgets(self.clock)
         self.outages = Outages(self.clock)
         self.traffic = Traffic()
-        self.on_request: Callable[[int | None, str], None] = _tells_nobody
-        self.on_slow: Callable[[str], None] = _tells_nobody
+        self.on_request: Callable[[int | None, str], None] = tells_nobody
+        self.on_slow: Callable[[str], None] = tells_nobody
         self.slow_lists: set[str] = set()
         self._auth = auth
         self._homes = frozenset(origin(url) for url in (settings.api_url, settings.id_url))
@@ -165,7 +165,7 @@ class HarvestClient:
             try:
                 yield
             finally:
-                self.on_request, self.on_slow = _tells_nobody, _tells_nobody
+                self.on_request, self.on_slow = tells_nobody, tells_nobody
 
     @property
     def _session(self) -> Session:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from harvest_source.catalogue.columns.shared import ACCOUNT_ID
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
-from harvest_source.catalogue.reports import REPORTS, Paging, Report, parent_id_column
+from harvest_source.catalogue.report import Paging, Report, parent_id_column
+from harvest_source.catalogue.reports import REPORTS
 
 SQL_TYPES = {
     Kind.ID: "bigint",

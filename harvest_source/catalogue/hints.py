@@ -16,7 +16,7 @@ from dlt.destinations.impl.bigquery.bigquery_adapter import (
 )
 
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
-from harvest_source.catalogue.reports import Report, parent_id_column
+from harvest_source.catalogue.report import Report, parent_id_column
 from harvest_source.dlt_corners import LIST_INDEX, LOAD_ID, PARENT_ID, ROOT_ID, ROW_ID
 
 DELETED_AT = "deleted_at"

@@ -1,15 +1,13 @@
 """The one list of all reports: what the commands, the source, the documents and the tests are built from.
 
 Says where a report's rows are, how they are paged and keyed and what its load cannot notice; the columns stand in
-`columns/`, by topic. Sends nothing and knows nothing of dlt.
+`columns/`, by topic, and the look-ups in `lookup.py`. Sends nothing and knows nothing of dlt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from enum import Enum
-from typing import Any, NamedTuple, TypedDict, Unpack
+from dataclasses import replace
+from typing import TypedDict, Unpack
 
 from harvest_source.catalogue.access import (
     ADMINISTRATORS,
@@ -27,125 +25,9 @@ from harvest_source.catalogue.access import (
     Access,
 )
 from harvest_source.catalogue.columns import company, estimates, invoices, people, projects, time
-from harvest_source.catalogue.columns.types import Column, Field, NestedList
+from harvest_source.catalogue.columns.types import Field
 from harvest_source.catalogue.facts import Holding, Owner, Running, Scout, Settling, Sum
-
-
-class Paging(Enum):
-    """How an endpoint hands out its rows (Harvest API, pagination)."""
-
-    CURSOR = "cursor"  # keyset on id: rows do not shift while it is read
-    PAGE = "page"  # by number over an editable date: rows may shift while it is read
-    NONE = "none"  # one bare object
-
-
-Key = tuple[Any, ...]
-"""What tells a row of a report from the others of its account, or, with the account in front, from all."""
-
-
-class AccountReport(NamedTuple):
-    """One report of one account: what is read, loaded and compared."""
-
-    account_id: int
-    report: str
-
-
-@dataclass(frozen=True)
-class Parent:
-    """Whose id stands in a child's path, and in which column it is kept."""
-
-    report: str  # the parent's report
-    column: (
-        str | None
-    )  # the column of the child that keeps the parent's id; None: the record itself holds it
-    moves_parent: bool  # whether a change of the child is known to move the parent's `updated_at`
-    only: Holding | None = None  # which parents have children, where not all may have some
-
-    @property
-    def singular(self) -> str:
-        """Returns what one of the parents is called."""
-        return self.report.removesuffix("s")
-
-    def may_have_children(self, record: Mapping[str, Any]) -> bool:
-        """Returns whether a parent is worth a request."""
-        held = record.get(self.only.list) if self.only else None
-        return self.only is None or (isinstance(held, list) and self.only.value in held)
-
-
-@dataclass(frozen=True)
-class Report:
-    """One report: an endpoint and the table it fills."""
-
-    name: str  # of the report, the resource and the table
-    domo: str | None  # its name in Domo's connector; None beyond Domo
-    path: str  # below the API address; a child's path has {parent_id}
-    rows_key: str | None  # under which a page holds its rows; None: the answer is the row
-    paging: Paging
-    takes_updated_since: bool
-    key: tuple[str, ...]  # beside account_id
-    fields: tuple[Field, ...]
-    row: str  # what one row is
-    cannot_notice: str = ""  # what its load cannot see by itself
-    parent: Parent | None = None
-    date_column: str | None = None  # the date that from/to select, where the list takes them
-    from_start_date: bool = False  # whether the setting start_date holds for it
-    arrow: bool = False  # loaded as Arrow tables: flat and large
-    module: str | None = None  # the company flag that switches it on
-    access: Access = ADMINISTRATORS  # who may read what of it
-    project_path: str | None = (
-        None  # the same rows for one project, by request (setting assignments = "project")
-    )
-    answer_has: tuple[str, ...] = ()  # of one bare object: by which it is told from another answer
-    by_id: bool = False  # whether one row can be asked for, at `<path>/<id>`
-    scouts: tuple[Scout, ...] = ()
-    owners: tuple[Owner, ...] = ()  # beside the parent
-    running: Running | None = None
-    sum_at_harvest: Sum | None = None
-    settling: Settling | None = None
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """Returns the columns of the report's own table."""
-        return tuple(field for field in self.fields if isinstance(field, Column))
-
-    @property
-    def lists(self) -> tuple[NestedList, ...]:
-        """Returns the lists inside a row, which become child tables."""
-        return tuple(field for field in self.fields if isinstance(field, NestedList))
-
-    @property
-    def holds(self) -> tuple[str, ...]:
-        """Returns the fields by which the API's answer is told from another."""
-        return (self.rows_key,) if self.rows_key else self.answer_has
-
-    @property
-    def all_owners(self) -> tuple[Owner, ...]:
-        """Returns the rows that take rows of this report along when Harvest deletes them: the parent, and others."""
-        parent = (
-            [Owner(self.parent.report, self.parent.column)]
-            if self.parent and self.parent.column
-            else []
-        )
-        return (*parent, *self.owners)
-
-    @property
-    def whole_key(self) -> tuple[str, ...]:
-        """Returns the columns that tell a row from all others of the table: the account comes first."""
-        return ("account_id", *self.key)
-
-    def key_of(self, row: Mapping[str, Any]) -> Key:
-        """Returns the key of a row beside its account."""
-        return tuple(row[name] for name in self.key)
-
-    def whole_key_of(self, row: Mapping[str, Any]) -> Key:
-        """Returns the key of a row with its account in front."""
-        return tuple(row[name] for name in self.whole_key)
-
-    @property
-    def linked_by(self) -> str | None:
-        """Returns the column of its own that keeps the parent's id, which is not part of the record."""
-        return self.parent.column if self.parent else None
-
+from harvest_source.catalogue.report import Paging, Parent, Report
 
 _DELETIONS = "Deletions, since a row deleted at Harvest is simply gone."
 _OF_PROJECT = Owner("projects", "project__id")
@@ -473,65 +355,3 @@ REPORTS: tuple[Report, ...] = (
 )
 
 NAMES: tuple[str, ...] = tuple(report.name for report in REPORTS)
-
-_BY_NAME = {report.name: report for report in REPORTS}
-
-
-def by_name(name: str) -> Report:
-    """Returns the report of that name.
-
-    Raises:
-        KeyError: There is no such report.
-    """
-    return _BY_NAME[name]
-
-
-def _depth(name: str) -> int:
-    return max((1 + _depth(owner.report) for owner in by_name(name).all_owners), default=0)
-
-
-def _owned_by(name: str) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (report.name, owner.column)
-        for report in REPORTS
-        for owner in report.all_owners
-        if owner.report == name
-    )
-
-
-def _columns(fields: Iterable[Field]) -> Iterator[Column]:
-    """Yields the columns of a table and of the lists inside it."""
-    for field in fields:
-        yield from (field,) if isinstance(field, Column) else field.columns
-
-
-CASCADES: dict[str, tuple[tuple[str, str], ...]] = {
-    name: _owned_by(name) for name in sorted(NAMES, key=_depth) if _owned_by(name)
-}
-"""What Harvest deletes along with a row of a table: the tables that lose rows, and their columns with the row's id.
-
-A table stands after those whose rows take its own along."""
-
-SECRET_COLUMNS = frozenset(
-    column.name for report in REPORTS for column in _columns(report.fields) if column.secret
-)
-"""They open public pages without a login: a value is neither printed nor kept of a deleted row."""
-
-
-def report_as_set(name: str, assignments: str) -> Report:
-    """Returns a report as the setting `assignments` has it: `project` makes those of assignments children of projects."""
-    report = by_name(name)
-    if report.project_path and assignments == "project":
-        scout = Scout(report.name, ("project", "id"))
-        return replace(
-            report,
-            path=report.project_path,
-            parent=Parent("projects", None, moves_parent=False),
-            scouts=(scout,),
-        )
-    return report
-
-
-def parent_id_column(report: Report) -> str:
-    """Returns the column in which a report's child tables keep its id: `invoice_id` in `invoices__line_items`."""
-    return f"{report.name.removesuffix('s')}_id"

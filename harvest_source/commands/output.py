@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harvest_source.api.net import LOGGER
-from harvest_source.catalogue.reports import SECRET_COLUMNS
+from harvest_source.catalogue.lookup import SECRET_COLUMNS
 from harvest_source.errors import HarvestError
 from harvest_source.loading.summary import Summary
 from harvest_source.secrecy import without_secrets

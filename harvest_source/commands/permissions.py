@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from harvest_source.api.accounts import FEW_TRIES, Account
 from harvest_source.api.client import HarvestClient, Params
 from harvest_source.catalogue.access import Extent
-from harvest_source.catalogue.reports import REPORTS, Paging, Report
+from harvest_source.catalogue.report import Paging, Report
+from harvest_source.catalogue.reports import REPORTS
 from harvest_source.errors import (
     AccessLostError,
     ApiError,

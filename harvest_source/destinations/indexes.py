@@ -8,7 +8,8 @@ import dlt
 from dlt.common.schema import Schema
 
 from harvest_source.catalogue.hints import list_tables
-from harvest_source.catalogue.reports import Report, by_name, parent_id_column
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import Report, parent_id_column
 from harvest_source.destinations.clients import client_to_ask
 from harvest_source.dlt_corners import ROOT_ID
 

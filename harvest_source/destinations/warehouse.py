@@ -16,7 +16,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.about import page
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import AccountReport, Report, parent_id_column
+from harvest_source.catalogue.report import AccountReport, Report, Row, parent_id_column
 from harvest_source.destinations import of
 from harvest_source.destinations.declared import as_declared, column_names
 from harvest_source.destinations.duckdb import Patience, is_one_file, opened
@@ -33,8 +33,6 @@ from harvest_source.errors import SettingError
 from harvest_source.settings import SECTION
 
 LIBRARY_PAGE = "docs/library.md"
-
-Row = dict[str, Any]
 
 KEYS_PER_QUERY = 2000  # as many as a batch of rows: on BigQuery each query reads the whole table
 DOUBLED = datetime.min.replace(tzinfo=UTC)  # the change time of a key that stands twice

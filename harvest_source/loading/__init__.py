@@ -10,7 +10,8 @@ from pathlib import Path
 
 import dlt
 
-from harvest_source.catalogue.reports import NAMES, AccountReport
+from harvest_source.catalogue.report import AccountReport
+from harvest_source.catalogue.reports import NAMES
 from harvest_source.destinations.defaults import dlt_defaults
 from harvest_source.destinations.set_up import setting_errors
 from harvest_source.errors import SettingError

@@ -9,7 +9,7 @@ import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from harvest_source.api.net import LOGGER
-from harvest_source.catalogue.reports import AccountReport
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.destinations.abilities import can_merge
 from harvest_source.destinations.failures import is_interrupted, is_passing, reason
 from harvest_source.errors import AccessLostError, ApiError, HarvestError, RefusedError, causes

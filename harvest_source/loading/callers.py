@@ -12,7 +12,7 @@ from typing import Any
 
 from harvest_source.api.accounts import Account
 from harvest_source.catalogue.access import Extent
-from harvest_source.catalogue.reports import Report
+from harvest_source.catalogue.report import Report
 from harvest_source.loading.summary import ReportResult
 
 ADMINISTRATOR = "administrator"

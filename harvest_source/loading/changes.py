@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import AccountReport, Report, by_name, parent_id_column
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport, Report, Row, parent_id_column
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.dlt_corners import OF_DLT
 from harvest_source.loading.own_columns import OwnColumns
 from harvest_source.loading.result import Tally
-from harvest_source.reading.shape import Row
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import AccountReport, Key, Paging, Report, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport, Key, Paging, Report, Row
 from harvest_source.destinations.scope import LIVE, Scope
-from harvest_source.destinations.warehouse import Row, Warehouse
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.lists import Lists
 from harvest_source.reading.by_windows import read_windows
 from harvest_source.reading.lists import read_list

@@ -13,12 +13,12 @@ import pyarrow as pa
 from dlt.extract import DltResource
 
 from harvest_source.catalogue.hints import DELETED_AT, arrow_schema, resource_hints
-from harvest_source.catalogue.reports import AccountReport, Key, Report
+from harvest_source.catalogue.report import AccountReport, Key, Report, Row
 from harvest_source.loading.changes import ChangeFilter
 from harvest_source.loading.history import build_source
 from harvest_source.loading.rewriting import RestOfTable
 from harvest_source.reading.reading import Reading
-from harvest_source.reading.shape import Notes, Row, Shaper
+from harvest_source.reading.shape import Notes, Shaper
 from harvest_source.resources import (
     accounts_state,
     described,

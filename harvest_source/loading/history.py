@@ -10,8 +10,8 @@ import dlt
 from dlt.common.schema.typing import TTableSchemaColumns
 
 from harvest_source.api.accounts import Account
-from harvest_source.catalogue.reports import AccountReport
-from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
+from harvest_source.catalogue.report import AccountReport, Row
+from harvest_source.destinations.warehouse import Warehouse, without_dlt
 from harvest_source.loading.summary import ReportResult
 from harvest_source.settings import SECTION
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harvest_source.catalogue.reports import AccountReport, by_name, parent_id_column
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport, parent_id_column
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.compare import Comparison
 from harvest_source.loading.lists import Lists

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from harvest_source.catalogue.reports import AccountReport
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.destinations.warehouse import Warehouse
 
 Elements = Mapping[str, Mapping[str, int]]

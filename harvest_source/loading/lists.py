@@ -10,7 +10,7 @@ from datetime import datetime
 from harvest_source.api.answers import next_link, total_of
 from harvest_source.api.client import THREADS
 from harvest_source.api.net import stays_with_report
-from harvest_source.catalogue.reports import AccountReport, Report
+from harvest_source.catalogue.report import AccountReport, Report
 from harvest_source.errors import AccessLostError, ApiError
 from harvest_source.reading.lists import read_list
 from harvest_source.reading.query import ListQuery

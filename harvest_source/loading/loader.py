@@ -11,7 +11,7 @@ from typing import Any
 import dlt
 
 from harvest_source.api.accounts import Account
-from harvest_source.catalogue.reports import AccountReport, Report
+from harvest_source.catalogue.report import AccountReport, Report
 from harvest_source.destinations.abilities import can_merge
 from harvest_source.destinations.duckdb import Patience, kept_open
 from harvest_source.destinations.indexes import add_indexes

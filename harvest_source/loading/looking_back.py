@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from harvest_source.catalogue.reports import AccountReport
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.instants import current_hour
 from harvest_source.loading.compare import Comparison, Finding
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 
-from harvest_source.catalogue.reports import Report, parent_id_column
+from harvest_source.catalogue.report import Report, Row, parent_id_column
 from harvest_source.destinations.scope import EVERY_ROW, sql_of
-from harvest_source.destinations.warehouse import KEYS_PER_QUERY, Row, Warehouse
+from harvest_source.destinations.warehouse import KEYS_PER_QUERY, Warehouse
 from harvest_source.dlt_corners import LIST_INDEX
 
 COPY = "own_values_of_"  # with a table's name behind it: where values wait

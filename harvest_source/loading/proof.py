@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from harvest_source.api.accounts import Account
 from harvest_source.api.net import stays_with_report
-from harvest_source.catalogue.reports import CASCADES, AccountReport, Key, Report, by_name
+from harvest_source.catalogue.lookup import CASCADES, by_name
+from harvest_source.catalogue.report import AccountReport, Key, Report
 from harvest_source.destinations.failures import is_foreign
 from harvest_source.destinations.scope import LIVE, MARKED
 from harvest_source.destinations.warehouse import Warehouse

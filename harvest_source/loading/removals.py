@@ -17,15 +17,9 @@ from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.extract import DltResource
 
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import (
-    CASCADES,
-    SECRET_COLUMNS,
-    AccountReport,
-    Key,
-    Report,
-    by_name,
-)
-from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
+from harvest_source.catalogue.lookup import CASCADES, SECRET_COLUMNS, by_name
+from harvest_source.catalogue.report import AccountReport, Key, Report, Row
+from harvest_source.destinations.warehouse import Warehouse, without_dlt
 from harvest_source.reading.values import to_json
 
 TABLE = "deleted_rows"

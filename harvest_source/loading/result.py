@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from harvest_source.catalogue.reports import AccountReport, Key
+from harvest_source.catalogue.report import AccountReport, Key
 from harvest_source.errors import HarvestError, in_own_words
 from harvest_source.loading.summary import ReportResult
 from harvest_source.reading.reader import Outcome

@@ -10,8 +10,9 @@ import dlt
 import pyarrow as pa
 
 from harvest_source.catalogue.hints import list_tables
-from harvest_source.catalogue.reports import AccountReport, Key, Report, by_name
-from harvest_source.destinations.warehouse import Row, Warehouse, without_dlt
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport, Key, Report, Row
+from harvest_source.destinations.warehouse import Warehouse, without_dlt
 from harvest_source.loading.history import last_runs
 from harvest_source.resources import BATCH_ROWS, known_arrow_schema
 

@@ -18,7 +18,9 @@ import dlt
 
 from harvest_source.api.accounts import Account, look_up_all
 from harvest_source.api.net import stays_with_report
-from harvest_source.catalogue.reports import NAMES, AccountReport, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport
+from harvest_source.catalogue.reports import NAMES
 from harvest_source.connection import Connection
 from harvest_source.destinations.abilities import check_abilities, settle_destination
 from harvest_source.destinations.duckdb import Patience, left_only_with_rows

@@ -6,7 +6,7 @@ from typing import Any
 
 import dlt
 
-from harvest_source.catalogue.reports import AccountReport
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.settings import SECTION
 
 LIST_ELEMENTS = "list_elements"  # account id: child table: number of elements

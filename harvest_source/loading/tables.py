@@ -21,7 +21,9 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltSource
 
 from harvest_source.catalogue.hints import dlt_columns
-from harvest_source.catalogue.reports import NAMES, AccountReport, Report, by_name, parent_id_column
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport, Report, parent_id_column
+from harvest_source.catalogue.reports import NAMES
 from harvest_source.dlt_corners import LIST_INDEX, OF_DLT, PARENT_ID, ROOT_ID, ROW_ID
 from harvest_source.errors import SettingError
 from harvest_source.loading.history import build_source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from harvest_source.catalogue.reports import Report
+from harvest_source.catalogue.report import Report
 from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
 

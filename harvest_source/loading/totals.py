@@ -19,7 +19,9 @@ from typing import Any
 
 from harvest_source.api.client import Params
 from harvest_source.api.parsing import parse_exact
-from harvest_source.catalogue.reports import REPORTS, AccountReport, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport
+from harvest_source.catalogue.reports import REPORTS
 from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import HarvestError, RefusedError

@@ -19,11 +19,11 @@ import pyarrow as pa
 
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
 from harvest_source.catalogue.hints import ARROW_TYPES, DELETED_AT, resource_hints
-from harvest_source.catalogue.reports import Paging, Report, parent_id_column
+from harvest_source.catalogue.report import Paging, Report, Row, parent_id_column
 from harvest_source.destinations import of
 from harvest_source.destinations.abilities import can_merge
 from harvest_source.destinations.failures import is_gone, reason
-from harvest_source.destinations.warehouse import Row, Warehouse
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import HarvestError, SettingError
 from harvest_source.loading.delivery import replacing
 from harvest_source.loading.history import build_source

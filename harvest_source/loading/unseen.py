@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from harvest_source.catalogue.reports import AccountReport, Key, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport, Key
 from harvest_source.errors import NotAllowedError, NotFoundError
 from harvest_source.reading.reader import Reader
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from harvest_source.api.client import THREADS, HarvestClient
-from harvest_source.catalogue.reports import Report
+from harvest_source.catalogue.report import Report
 from harvest_source.errors import NotFoundError, RefusedError
 from harvest_source.instants import current_hour
 from harvest_source.reading.parts import Part, PartStore

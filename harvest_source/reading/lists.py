@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from harvest_source.api.answers import total_of
-from harvest_source.catalogue.reports import Paging
+from harvest_source.catalogue.report import Paging
 from harvest_source.errors import RefusedError, TooLargeError, TooSlowError
 from harvest_source.reading.by_windows import read_anew, read_from_the_newest
 from harvest_source.reading.query import ListQuery

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harvest_source.catalogue.reports import AccountReport
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.errors import HarvestError
 
 KEPT_HOURS = 24  # older answers of an interrupted run are asked for again

@@ -13,7 +13,8 @@ from hashlib import sha256
 from typing import Any
 
 from harvest_source.api.parsing import clean_text
-from harvest_source.catalogue.reports import AccountReport, Parent, Report, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport, Parent, Report
 from harvest_source.instants import format_instant, instant_in
 from harvest_source.reading.parts import Kept, Part
 from harvest_source.reading.reading import Record, record_key

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from harvest_source.api.answers import Answer, total_of
 from harvest_source.api.client import TRIES, HarvestClient, Params
-from harvest_source.catalogue.reports import Report
+from harvest_source.catalogue.report import Report
 from harvest_source.instants import format_instant
 from harvest_source.reading.parts import PartStore
 from harvest_source.reading.reading import Draft

@@ -16,10 +16,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from harvest_source.api.client import HarvestClient
+from harvest_source.api.client import HarvestClient, tells_nobody
 from harvest_source.api.net import stays_with_report
 from harvest_source.catalogue.access import Extent
-from harvest_source.catalogue.reports import AccountReport, Report, by_name, report_as_set
+from harvest_source.catalogue.lookup import by_name, reports_as_set
+from harvest_source.catalogue.report import AccountReport, Report
 from harvest_source.errors import (
     AccessLostError,
     ApiError,
@@ -105,10 +106,6 @@ class Choice:
         return self.mode is not Mode.CHANGES
 
 
-def _hears_nothing(*_: object) -> None:
-    """Is told what nobody wants to know."""
-
-
 @dataclass
 class Reader:
     """Reads reports; see the module."""
@@ -117,10 +114,11 @@ class Reader:
     settings: HarvestSettings
     choice: Choice = field(default_factory=Choice)
     folder: Path | None = None  # where answers outlive an interrupted run
-    on_planned: Callable[[int], None] = _hears_nothing  # told how many requests the children take
-    on_read: Callable[[AccountReport, Outcome], None] = _hears_nothing
+    on_planned: Callable[[int], None] = tells_nobody  # told how many requests the children take
+    on_read: Callable[[AccountReport, Outcome], None] = tells_nobody
 
     def __post_init__(self) -> None:
+        self._reports = reports_as_set(self.settings.assignments)
         self._lists: dict[AccountReport, Reading] = {}
         self._list_errors: dict[AccountReport, ApiError] = {}
         self._reading_list: dict[AccountReport, threading.Lock] = {}
@@ -144,11 +142,11 @@ class Reader:
 
     def report(self, name: str) -> Report:
         """Returns a report as the settings have it: assignments are children of projects where so chosen."""
-        return report_as_set(name, self.settings.assignments)
+        return self._reports[name]
 
     def query(self, pair: AccountReport, since: datetime | None = None) -> ListQuery:
         """Returns a list as this run asks for it: what changed since an instant, from `start_date` on where that holds."""
-        report = by_name(pair.report)
+        report = by_name(pair.report)  # the list of the account, also where a run reads by projects
         params = list_params(report, since, self.settings.begins_at)
         return ListQuery(self.client, self.store, report, pair.account_id, since, params)
 

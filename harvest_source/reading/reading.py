@@ -11,7 +11,7 @@ from typing import Any
 from harvest_source.api.answers import Answer, rows_of
 from harvest_source.api.bodies import MIB
 from harvest_source.api.parsing import clean_text, needs_cleaning, parse_exact, parse_quick
-from harvest_source.catalogue.reports import AccountReport, Key, Report
+from harvest_source.catalogue.report import AccountReport, Key, Report
 from harvest_source.errors import RefusedError
 from harvest_source.instants import instant_in
 from harvest_source.reading.parts import Part, PartStore

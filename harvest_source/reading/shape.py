@@ -14,12 +14,10 @@ from typing import Any
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
-from harvest_source.catalogue.reports import Report, parent_id_column
+from harvest_source.catalogue.report import Report, Row, parent_id_column
 from harvest_source.dlt_corners import OF_DLT
 from harvest_source.errors import RefusedError
 from harvest_source.reading.values import CONVERTERS, Rounded, Unfit, kind_of_undocumented, to_json
-
-Row = dict[str, Any]
 
 MISFIT_SUFFIX = "__text"
 MOST_NEW_COLUMNS = 200  # of a report and run, lists that get a table of their own among them

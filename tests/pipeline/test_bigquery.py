@@ -20,7 +20,8 @@ from support import make_source, serving, sync_once
 from harvest_sandbox import Account, Sandbox
 from harvest_source.catalogue.columns.types import Column, Kind
 from harvest_source.catalogue.hints import table_hints
-from harvest_source.catalogue.reports import NAMES, REPORTS, Report, parent_id_column
+from harvest_source.catalogue.report import Report, parent_id_column
+from harvest_source.catalogue.reports import NAMES, REPORTS
 from harvest_source.commands.destination import try_destination
 from harvest_source.commands.show import query
 from harvest_source.commands.workplace import Workplace

@@ -31,7 +31,9 @@ from support import TOKEN, make_source, serving, sync_once
 
 from harvest_sandbox import Caller, Fault
 from harvest_source.api import client
-from harvest_source.catalogue.reports import NAMES, REPORTS, Report, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import Report
+from harvest_source.catalogue.reports import NAMES, REPORTS
 from harvest_source.errors import AccountNotFoundError, TokenRejectedError
 from harvest_source.loading import sync
 from harvest_source.patience import OF_HARVEST

@@ -14,7 +14,7 @@ from second_harvest import HandMade, Json, by_hand, like
 from support import serving, stop_timers, sync_once
 
 from harvest_sandbox import Sandbox, Size, build_account
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.lookup import by_name
 from harvest_source.settings import parse_since
 
 OLD = {"created_at": "2025-02-03T04:05:06Z", "updated_at": "2025-03-04T05:06:07Z"}

@@ -19,7 +19,7 @@ from loopback import Answering, Loopback
 from support import TOKEN, serving, stop_timers
 
 from harvest_sandbox import Account, Fault, Size, build_account
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.lookup import by_name
 from harvest_source.commands import notify
 from harvest_source.commands import run as run_command
 from harvest_source.errors import CancelledError

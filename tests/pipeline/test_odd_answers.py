@@ -16,7 +16,7 @@ from pipelines import rows
 from support import serving, sync_once
 
 from harvest_sandbox import Fault, Sandbox
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.lookup import by_name
 from harvest_source.loading.compare import Comparison
 from harvest_source.reading import lists, reader
 from harvest_source.reading.shape import Shaper

@@ -25,7 +25,8 @@ from postgres_server import PASSWORD, Postgres
 from support import serving, sync_once
 
 from harvest_sandbox import Fault, Request, Sandbox
-from harvest_source.catalogue.reports import REPORTS, parent_id_column
+from harvest_source.catalogue.report import parent_id_column
+from harvest_source.catalogue.reports import REPORTS
 from harvest_source.errors import LoadFailedError
 
 PATIENCE_SECONDS = 60.0

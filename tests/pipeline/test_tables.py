@@ -16,7 +16,7 @@ from support import make_source, serving, sync_once
 
 from harvest_sandbox import Account, Fault, Sandbox
 from harvest_source.catalogue import reports as catalogue
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.lookup import by_name
 from harvest_source.errors import SettingError
 from harvest_source.loading import Summary, sync
 

@@ -21,7 +21,9 @@ from harvest_source.api import client
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.limits import Budgets, Limit
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import NAMES, Report, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import Report
+from harvest_source.catalogue.reports import NAMES
 from harvest_source.connection import Connection
 from harvest_source.errors import HarvestError
 from harvest_source.loading import Summary, compare, run

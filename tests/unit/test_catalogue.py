@@ -13,14 +13,9 @@ import pytest
 
 from harvest_source.catalogue.columns.types import Column, Field, Kind, NestedList
 from harvest_source.catalogue.docs import SQL_TYPES, tables_part
-from harvest_source.catalogue.reports import (
-    NAMES,
-    REPORTS,
-    Paging,
-    Report,
-    by_name,
-    parent_id_column,
-)
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import Paging, Report, parent_id_column
+from harvest_source.catalogue.reports import NAMES, REPORTS
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 DATE = re.compile(r"\d{4}-\d\d-\d\d")

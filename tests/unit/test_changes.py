@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.lookup import by_name
 from harvest_source.loading.changes import split
 from harvest_source.loading.result import Tally
 

@@ -10,7 +10,8 @@ import pytest
 from fake_client import FakeClient
 
 from harvest_source.api.client import HarvestClient
-from harvest_source.catalogue.reports import AccountReport, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.errors import (
     ApiError,
     CancelledError,

@@ -14,7 +14,7 @@ import pytest
 from pipelines import forget_dlt
 
 import harvest_source.commands.output
-from harvest_source.catalogue.reports import AccountReport
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.destinations.duckdb import refuse_file
 from harvest_source.destinations.failures import explained
 from harvest_source.destinations.set_up import setting_errors

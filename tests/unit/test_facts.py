@@ -7,15 +7,9 @@ from pathlib import Path
 import pytest
 
 from harvest_source.catalogue.access import Extent
-from harvest_source.catalogue.reports import (
-    CASCADES,
-    NAMES,
-    REPORTS,
-    SECRET_COLUMNS,
-    AccountReport,
-    Report,
-    by_name,
-)
+from harvest_source.catalogue.lookup import CASCADES, SECRET_COLUMNS, by_name
+from harvest_source.catalogue.report import AccountReport, Report
+from harvest_source.catalogue.reports import NAMES, REPORTS
 from harvest_source.commands.cli import show
 from harvest_source.commands.output import HIDDEN, hide_secrets
 from harvest_source.loading.removals import deleted_rows_resource

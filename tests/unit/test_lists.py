@@ -12,7 +12,8 @@ import pytest
 from fake_client import NOON, FakeClient, Row
 
 from harvest_source.api.client import HarvestClient
-from harvest_source.catalogue.reports import AccountReport, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.errors import RefusedError, TooLargeError, TooSlowError, UnavailableError
 from harvest_source.reading import by_windows, windows
 from harvest_source.reading.by_windows import read_windows

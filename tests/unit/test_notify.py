@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from harvest_source.api.accounts import choose_accounts
 from harvest_source.api.answers import check
 from harvest_source.api.client import HarvestClient
-from harvest_source.catalogue.reports import NAMES, AccountReport, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport
+from harvest_source.catalogue.reports import NAMES
 from harvest_source.commands import notify
 from harvest_source.commands.notify import LINE_LENGTH, LINES, Alerts
 from harvest_source.commands.workplace import Workplace

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harvest_source.catalogue.reports import AccountReport
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.reading.parts import Part, PartStore, StoreError
 
 ALWAYS = range(10**9)

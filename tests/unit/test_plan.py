@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from harvest_source.catalogue.reports import AccountReport, by_name, report_as_set
+from harvest_source.catalogue.lookup import by_name, reports_as_set
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.reading.parts import Kept, Part
 from harvest_source.reading.plan import (
     Changes,
@@ -173,7 +174,7 @@ def test_lists_that_a_report_needs() -> None:
     """A list needs itself; assignments by project need the account-wide list as well, which tells where something changed."""
     assert lists_needed(by_name("clients")) == ("clients",)
     assert lists_needed(by_name("task_assignments")) == ("task_assignments",)
-    assert lists_needed(report_as_set("task_assignments", "project")) == (
+    assert lists_needed(reports_as_set("project")["task_assignments"]) == (
         "projects",
         "task_assignments",
     )
@@ -231,7 +232,7 @@ def test_who_comes_first() -> None:
 
 def test_children_of_projects_are_not_read_again_in_turn() -> None:
     """Their list tells every change; those that stand twice are asked all the same."""
-    report = report_as_set("task_assignments", "project")
+    report = reports_as_set("project")["task_assignments"]
     lists = {name: seen() for name in lists_needed(report)}
     plan = plan_children(
         report, 7, Wish({"read": {"1": [5]}}, suspects=(3,), doubled=(4,)), lists, RULES

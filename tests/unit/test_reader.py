@@ -17,7 +17,8 @@ from fake_client import NOON, FakeClient
 
 from harvest_source import instants
 from harvest_source.api.client import HarvestClient
-from harvest_source.catalogue.reports import AccountReport, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.errors import (
     CancelledError,
     HarvestError,

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from harvest_source.api.answers import Answer
-from harvest_source.catalogue.reports import AccountReport, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.errors import RefusedError
 from harvest_source.reading import reading as readings
 from harvest_source.reading.parts import Part, PartStore

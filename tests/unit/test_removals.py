@@ -8,7 +8,9 @@ import pytest
 from memory import MemoryTables, Store
 
 from harvest_source.catalogue.hints import DELETED_AT
-from harvest_source.catalogue.reports import NAMES, AccountReport, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport
+from harvest_source.catalogue.reports import NAMES
 from harvest_source.loading.removals import Removals, children_of, keys_under
 
 ACCOUNT = 1001

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harvest_source.catalogue.reports import AccountReport
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.errors import RefusedError
 from harvest_source.loading.result import Result, Tally, Verdict, Verified
 from harvest_source.loading.verified import VERIFIED_VALUES

@@ -15,10 +15,12 @@ from second_harvest import like
 
 from harvest_source.api.parsing import parse_exact
 from harvest_source.catalogue.columns.types import Kind
-from harvest_source.catalogue.reports import NAMES, REPORTS, Report, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import Report, Row
+from harvest_source.catalogue.reports import NAMES, REPORTS
 from harvest_source.errors import RefusedError
 from harvest_source.reading import shape
-from harvest_source.reading.shape import MISFIT_SUFFIX, Notes, Row, Shaper
+from harvest_source.reading.shape import MISFIT_SUFFIX, Notes, Shaper
 
 ARROW = [report.name for report in REPORTS if report.arrow]
 NUMBERS = [8, 7.5, None, 100.0]

@@ -12,7 +12,7 @@ from hostile import MIB, Hostile, bomb, client_of, http, page
 from second_harvest import Asked
 
 from harvest_source.api import page_bounds
-from harvest_source.catalogue.reports import by_name
+from harvest_source.catalogue.lookup import by_name
 from harvest_source.errors import RefusedError, TooLargeError, UnavailableError
 from harvest_source.reading import by_windows, lists, reading, windows
 from harvest_source.reading.parts import PartStore

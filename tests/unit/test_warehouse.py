@@ -13,7 +13,8 @@ import dlt
 import pytest
 
 from harvest_source.catalogue.hints import resource_hints
-from harvest_source.catalogue.reports import AccountReport, by_name
+from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.report import AccountReport
 from harvest_source.destinations.scope import LIVE, MARKED
 from harvest_source.destinations.warehouse import DOUBLED, Warehouse, without_dlt
 from harvest_source.settings import SECTION
