@@ -6,12 +6,15 @@ knows no command.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import dlt
 
+from harvest_source.api.client import HarvestClient
 from harvest_source.catalogue.report import AccountReport
 from harvest_source.catalogue.reports import NAMES
+from harvest_source.connection import Connection
 from harvest_source.destinations.defaults import dlt_defaults
 from harvest_source.destinations.set_up import setting_errors
 from harvest_source.errors import SettingError
@@ -19,7 +22,7 @@ from harvest_source.loading.listener import Listener
 from harvest_source.loading.options import SyncOptions
 from harvest_source.loading.run import run_alone
 from harvest_source.loading.summary import ReportResult, Summary
-from harvest_source.reading.reader import Outcome
+from harvest_source.reading.reader import Outcome, Reader
 from harvest_source.resources import HarvestSource
 from harvest_source.settings import SECTION
 
@@ -64,27 +67,42 @@ def sync(
     options = SyncOptions(
         drop_pending=drop_pending, accept_deletions=accept_deletions, repairs=repairs, totals=totals
     )
-    connection = source.connection
-    client = connection.client
     if source.name != SECTION:
         raise SettingError(
             f"sync knows the source by its own name, {SECTION}; this one is called {{}}",
             quoted=(source.name,),
         )
-    client.begin()
+    connection = source.connection
+    connection.client.begin()
     names = [name for name in NAMES if name in source.selected_resources]
     destination = pipeline.destination.destination_name
+    with (
+        closing(_reader(pipeline, connection, listener)) as reader,
+        setting_errors(destination),
+        dlt_defaults(pipeline),
+        connection.client,
+        _telling(connection.client, listener),
+    ):
+        return run_alone(pipeline, connection, reader, names, options, listener)
+
+
+def _reader(pipeline: dlt.Pipeline, connection: Connection, listener: Listener) -> Reader:
+    """Returns what reads the reports of a run, and tells the listener of it."""
 
     def tell_read(pair: AccountReport, outcome: Outcome) -> None:
         rows, error = outcome.reading.rows if outcome.reading else 0, outcome.error
         listener.read(pair.report, rows, str(error) if error else None)
 
-    reader = connection.reader(
+    return connection.reader(
         Path(pipeline.working_dir) / ANSWERS_FOLDER,
         on_planned=lambda requests: listener.planned(requests, requests * GENERAL_PACE_SECONDS),
         on_read=tell_read,
     )
-    telling = client.told_to(
+
+
+def _telling(client: HarvestClient, listener: Listener) -> AbstractContextManager[None]:
+    """Has a listener told of what happens on the way to Harvest."""
+    return client.told_to(
         on_request=lambda _account_id, label: listener.request(label),
         on_slow=lambda name: listener.note(
             f"{name}: Harvest does not answer in time, so it is asked for in smaller parts"
@@ -92,8 +110,3 @@ def sync(
         on_wait=listener.waiting,
         on_outage=listener.outage,
     )
-    try:
-        with setting_errors(destination), dlt_defaults(pipeline), client, telling:
-            return run_alone(pipeline, connection, reader, names, options, listener)
-    finally:
-        reader.close()

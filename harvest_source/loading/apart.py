@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -35,16 +36,7 @@ def load_apart(
     Raises:
         PipelineStepFailed: the destination or this machine is to blame, or all reports fail for a reason that is not an answer's.
     """
-
-    def attempt(chosen: list[Delivery]) -> Mapping[AccountReport, Tally] | PipelineStepFailed:
-        try:
-            return load(chosen)
-        except PipelineStepFailed as failure:
-            if not _is_of_rows(failure, pipeline):
-                raise
-            pipeline.abort_packages()
-            return failure
-
+    attempt = partial(_attempt, pipeline, load)
     failures: dict[AccountReport, PipelineStepFailed] = {}
     whole = attempt(deliveries)
     if not isinstance(whole, PipelineStepFailed):
@@ -67,6 +59,21 @@ def load_apart(
             f"its rows could not be loaded ({failed.step}): {{}}", quoted=(reason(failed),)
         )
         yield pair, errors[pair] or refused
+
+
+def _attempt(
+    pipeline: dlt.Pipeline,
+    load: Callable[[list[Delivery]], Mapping[AccountReport, Tally]],
+    chosen: list[Delivery],
+) -> Mapping[AccountReport, Tally] | PipelineStepFailed:
+    """Returns what a load found, or its failure where the rows are to blame; then nothing of it is pending."""
+    try:
+        return load(chosen)
+    except PipelineStepFailed as failure:
+        if not _is_of_rows(failure, pipeline):
+            raise
+        pipeline.abort_packages()
+        return failure
 
 
 def _is_of_rows(failure: PipelineStepFailed, pipeline: dlt.Pipeline) -> bool:

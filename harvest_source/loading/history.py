@@ -106,28 +106,28 @@ def load_report_resource(
     def load_report() -> Iterator[list[dict[str, Any]]]:
         for name, by_account in kept.items():
             dlt.current.source_state().setdefault(name, {}).update(by_account)
-        yield [
-            {
-                "run_id": run_id,
-                "account_id": result.account_id,
-                "report": result.report,
-                "started_at": started_at,
-                "finished_at": finished_at,
-                "rows_new": result.new,
-                "rows_changed": result.changed,
-                "rows_deleted": result.deleted,
-                "rows_here": result.total,
-                "rows_at_harvest": result.harvest_count,
-                "requests": result.requests,
-                "seconds": result.seconds,
-                "verified": result.verified,
-                "bookmark": result.bookmark,
-                "error": result.error,
-            }
-            for result in results
-        ]
+        of_run = {"run_id": run_id, "started_at": started_at, "finished_at": finished_at}
+        yield [{**of_run, **_line_of(result)} for result in results]
 
     return load_report
+
+
+def _line_of(result: ReportResult) -> dict[str, Any]:
+    """Returns what the line of a report says beside the run."""
+    return {
+        "account_id": result.account_id,
+        "report": result.report,
+        "rows_new": result.new,
+        "rows_changed": result.changed,
+        "rows_deleted": result.deleted,
+        "rows_here": result.total,
+        "rows_at_harvest": result.harvest_count,
+        "requests": result.requests,
+        "seconds": result.seconds,
+        "verified": result.verified,
+        "bookmark": result.bookmark,
+        "error": result.error,
+    }
 
 
 def accounts_resource(accounts: list[Account], present: list[Row] | None) -> Any:

@@ -125,23 +125,8 @@ class Run:
         self._take_over(self.loader.states())
         self._forget_lost(accounts)
         self._pass_over_failed(accounts)
-
-        lists, children = self._to_read()
-        wishes = self._wishes([*lists, *children])
-        self._read_lists(wishes)
-        with self._children_being_read(wishes, self._reserved_requests(lists)):
-            self._load_read(lists)
-        self._load_read(children)
-
-        proof = self._proof(accounts)
-        self.listener.step("comparing with Harvest")
-        proof.choose()
-        self._repair(proof.compare())
-        self._repair(proof.look_back())
-        if proof.have_parents_changed():
-            self._read_late_parents(proof.children())
-        proof.confirm()
-
+        self._read_and_load()
+        proof = self._compare(accounts)
         self.loader.finish()
         self._judge()
         requests = self.reader.client.traffic.by_label.copy()
@@ -151,6 +136,27 @@ class Run:
         if self.options.repairs:
             self._write_history(accounts, proof)
         return self.summary
+
+    def _read_and_load(self) -> None:
+        """Reads and loads all that is chosen: lists are loaded while children are read."""
+        lists, children = self._to_read()
+        wishes = self._wishes([*lists, *children])
+        self._read_lists(wishes)
+        with self._children_being_read(wishes, self._reserved_requests(lists)):
+            self._load_read(lists)
+        self._load_read(children)
+
+    def _compare(self, accounts: list[Account]) -> Proof:
+        """Compares what was loaded with Harvest and repairs what differs; returns what was found."""
+        proof = self._proof(accounts)
+        self.listener.step("comparing with Harvest")
+        proof.choose()
+        self._repair(proof.compare())
+        self._repair(proof.look_back())
+        if proof.have_parents_changed():
+            self._read_late_parents(proof.children())
+        proof.confirm()
+        return proof
 
     def _begin(self, accounts: list[Account]) -> None:
         """Makes a result for all that is read; a report whose module is off is complete, since there is nothing to load."""
