@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 
+import click
+
 from harvest_source.commands.exposure import notes_on_secrets
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
@@ -25,6 +27,7 @@ from harvest_source.strangers import notes_on_groups
 
 DEMO_TODAY = date(2026, 11, 20)  # the demo's data ends here, so that it is the same every day
 DEMO_TOKEN = "demo-token"  # noqa: S105 - of the built-in sandbox, worth nothing elsewhere
+SETTINGS = "harvest_source.settings"  # under which click keeps them while a command is carried out
 
 
 @contextmanager
@@ -89,12 +92,21 @@ def notes_on_settings(place: Workplace) -> list[str]:
     )
 
 
+def settings_of_command() -> HarvestSettings:
+    """Returns the settings of the command that is carried out; they are read the first time. Raises as `load_settings`."""
+    kept = click.get_current_context().meta
+    if SETTINGS not in kept:
+        kept[SETTINGS] = load_settings()
+    settings: HarvestSettings = kept[SETTINGS]
+    return settings
+
+
 def tell_other_hosts() -> None:
     """Says in one line who is asked, and sent the token, where settings name another host than Harvest's."""
     with suppress(
         SettingError
     ):  # a command that reads the settings says so itself; others ask nobody
-        hosts = other_hosts(load_settings())
+        hosts = other_hosts(settings_of_command())
         if hosts:
             message(f"note: instead of Harvest, requests go to {', '.join(hosts)}")
 
@@ -107,7 +119,7 @@ def open_settings(place: Workplace) -> Iterator[HarvestSettings]:
         SettingError: a setting is malformed.
     """
     if not place.demo:
-        yield load_settings()
+        yield settings_of_command()
         return
     from harvest_sandbox import SIZES, Sandbox, build_account  # noqa: PLC0415 - only the demo needs the sandbox
 

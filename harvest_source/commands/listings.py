@@ -5,6 +5,7 @@ from __future__ import annotations
 from harvest_source.about import COMMAND
 from harvest_source.api.accounts import look_up
 from harvest_source.catalogue.reports import REPORTS
+from harvest_source.commands.access import settings_of_command
 from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.permissions import permissions
 from harvest_source.commands.reading import reading
@@ -13,7 +14,7 @@ from harvest_source.connection import connect
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import HarvestError
 from harvest_source.loading.history import last_runs
-from harvest_source.settings import load_settings, parse_account_ids
+from harvest_source.settings import parse_account_ids
 
 
 def reports(*, as_json: bool) -> int:
@@ -50,7 +51,7 @@ def reports(*, as_json: bool) -> int:
 def _readable() -> dict[str, str]:
     """Returns what the credentials may read of each report; nothing where there are none, or they do not work."""
     try:
-        settings = load_settings()
+        settings = settings_of_command()
         if not (settings.access_token or settings.refresh_token or settings.client_id):
             return {}
         connection = connect(settings)

@@ -17,6 +17,7 @@ import click
 from harvest_source.about import COMMAND, EXAMPLE, page
 from harvest_source.api.accounts import FEW_TRIES, reachable
 from harvest_source.api.client import HarvestClient
+from harvest_source.commands.access import settings_of_command
 from harvest_source.commands.checking import check
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
@@ -30,7 +31,6 @@ from harvest_source.errors import (
 from harvest_source.settings import (
     DEVELOPERS_URL,
     HarvestSettings,
-    load_settings,
     parse_account_ids,
 )
 from harvest_source.signin.auth import OAuthToken, build_auth, sign_in_with_code, stored_sign_in
@@ -61,7 +61,7 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
     """
     if place.demo:
         raise SettingError(f"the demo needs no sign-in: {COMMAND} --demo")
-    settings = load_settings()
+    settings = settings_of_command()
     redirect = redirect_uri(settings.redirect_port)
     client = oauth_client(
         settings,
@@ -163,7 +163,7 @@ def logout(*, name: str) -> int:
     Raises:
         SettingError: a setting is malformed, or the folder cannot be written.
     """
-    settings = load_settings()
+    settings = settings_of_command()
     client_id = trimmed(settings.client_id) or None
     removed = forget(name, client_id)
     message(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from command_line import Type
 from faults_support import tiny
 from support import TOKEN, serving
 
+from harvest_source import settings
 from harvest_source.commands.cli import cli
 from harvest_source.settings import API_URL, ID_URL
 
@@ -26,6 +29,22 @@ def test_every_command_says_once_that_another_host_is_asked_and_the_demo_does_no
         if quiet:
             shown = type_command(name, *SHORT.get(name, []), "--demo", harvest=sandbox)
             assert (shown.announced, BEGINNING in shown.err) == (False, False)
+
+
+def test_settings_are_read_once_by_a_command(
+    type_command: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What says where requests go, and what sends them, go by the same."""
+    refuse_unread, reads = settings.refuse_unread, []
+
+    def counted(*given: Any) -> None:
+        reads.append(given)
+        refuse_unread(*given)
+
+    monkeypatch.setattr(settings, "refuse_unread", counted)
+    with serving(tiny()) as sandbox:
+        assert type_command("accounts", harvest=sandbox).code == 0
+    assert len(reads) == 1
 
 
 @pytest.mark.parametrize(
