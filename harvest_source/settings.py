@@ -46,6 +46,7 @@ TYPES: Mapping[Any, tuple[type, str]] = {
     int: (int, "a whole number"),
     bool: (bool, "True or False"),
 }
+LARGEST = 10**9  # of a setting that is a number; as seconds, thirty years: a date stays a date
 LONGEST_SHOWN = 15  # characters of a wrong value that are shown
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -119,6 +120,10 @@ class HarvestSettings(NotifySettings, FileSettings):
         for name in ("overlap_seconds", "sweep_days"):
             if getattr(self, name) < 0:
                 raise SettingError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+            if getattr(self, name) > LARGEST:
+                raise SettingError(f"{name} must be at most {LARGEST}")
+        if not (self.contact.isprintable() and _is_latin(self.contact)):
+            raise SettingError("contact must be a link or an e-mail address, on one line")
         self.begins_at = (
             None if self.start_date is None else parse_since("start_date", self.start_date)
         )
@@ -205,6 +210,15 @@ def _require_types(settings: BaseConfiguration) -> None:
         kind, words = wanted
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise SettingError(f"{name} must be {words}; {type(value).__name__} is given")
+
+
+def _is_latin(text: str) -> bool:
+    """Returns whether a text can stand in a header of a request."""
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -72,6 +72,8 @@ def sync(
             f"sync knows the source by its own name, {SECTION}; this one is called {{}}",
             quoted=(source.name,),
         )
+    if pipeline.destination is None:
+        raise SettingError("the pipeline has no destination: name one in dlt.pipeline")
     connection = source.connection
     connection.client.begin()
     names = [name for name in NAMES if name in source.selected_resources]

@@ -9,9 +9,9 @@ from command_line import Type
 from faults_support import tiny
 from support import TOKEN, serving
 
-from harvest_source import settings
 from harvest_source.commands.cli import cli
 from harvest_source.settings import API_URL, ID_URL
+from harvest_source.unread import refuse_unread
 
 SHORT = {"run": ["--reports", "none"], "verify": ["--reports", "none"], "show": ["select 1"]}
 BEGINNING = "note: instead of Harvest, requests go to "
@@ -35,13 +35,13 @@ def test_settings_are_read_once_by_a_command(
     type_command: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What says where requests go, and what sends them, go by the same."""
-    refuse_unread, reads = settings.refuse_unread, []
+    reads = []
 
     def counted(*given: Any) -> None:
         reads.append(given)
         refuse_unread(*given)
 
-    monkeypatch.setattr(settings, "refuse_unread", counted)
+    monkeypatch.setattr("harvest_source.settings.refuse_unread", counted)
     with serving(tiny()) as sandbox:
         assert type_command("accounts", harvest=sandbox).code == 0
     assert len(reads) == 1

@@ -413,6 +413,12 @@ def test_sync_knows_the_source_by_its_own_name(harvest: HandMade) -> None:
         sync(pipeline(), source_of(harvest).clone("other"))
 
 
+def test_sync_says_that_a_pipeline_has_no_destination(harvest: HandMade) -> None:
+    with pytest.raises(SettingError, match="the pipeline has no destination"):
+        sync(dlt.pipeline("nowhere", pipelines_dir="state"), source_of(harvest))
+    assert harvest.requests == []
+
+
 def test_an_empty_list_of_accounts_is_none_of_them(harvest: HandMade) -> None:
     with pytest.raises(SettingError, match="account_id"):
         source_of(harvest, account_id=[])
