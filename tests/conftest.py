@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipelines import forget_dlt
+from pipelines import forget_dlt_if_used
 
 FOLDERS_OF_RUNS = {"pipeline", "properties"}  # their tests load: they work in a folder of their own
 SETTINGS = (
@@ -66,6 +66,6 @@ def _clean_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         folder: Path = request.getfixturevalue("tmp_path")
         monkeypatch.chdir(folder)
         monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "no-sign-ins"))
-    forget_dlt()
+    forget_dlt_if_used()
     yield
-    forget_dlt()
+    forget_dlt_if_used()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,34 @@ from dlt.common.pipeline import PipelineContext
 from harvest_source.destinations.defaults import apply_dlt_defaults, apply_load_workers
 
 
+_fresh: list[Any] = []  # what dlt knew after it was made to forget
+
+
 def forget_dlt() -> None:
     """Has dlt read its settings anew, and no longer know a pipeline."""
     if Container()[PipelineContext].is_active():
         dlt.pipeline().deactivate()
     Container()[PluggableRunContext].reload(str(Path.cwd()))
+    _fresh[:] = _what_dlt_knows()
+
+
+def forget_dlt_if_used() -> None:
+    """Does the same where dlt knows anything else than then: reading settings takes longer than most tests of a module."""
+    if _what_dlt_knows() != _fresh:
+        forget_dlt()
+
+
+def _what_dlt_knows() -> list[Any]:
+    plugged = Container()[PluggableRunContext]
+    providers = plugged.providers.providers
+    return [
+        Path.cwd(),
+        plugged.context,
+        vars(plugged.context).get("_runtime_config"),
+        *providers,
+        *(deepcopy(vars(provider).get("_config_doc")) for provider in providers),
+        Container()[PipelineContext].is_active(),
+    ]
 
 
 def duckdb_file(folder: Path, name: str) -> Any:

@@ -265,8 +265,9 @@ def test_fields_that_hold_nothing_are_bounded_as_well(fields: Callable[[int], Ro
         Shaper(by_name("invoices"), lambda table: known.get(table, {}), notes) for _ in range(2)
     ]
     for n in range(600):
+        earlier = dict.fromkeys(known["invoices"]) if n % 200 == 0 else {}
         for shaper in shapers:
-            row = shaper.shape({"id": n, **dict.fromkeys(known["invoices"]), **fields(n)}, 7)
+            row = shaper.shape({"id": n, **earlier, **fields(n)}, 7)
             assert not [name for name in row if name.startswith("x")]
     with pytest.raises(
         RefusedError, match="more than 2,000 fields of invoices that nobody documented"
