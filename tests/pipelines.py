@@ -15,7 +15,6 @@ from dlt.common.pipeline import PipelineContext
 
 from harvest_source.destinations.defaults import apply_dlt_defaults, apply_load_workers
 
-
 _fresh: list[Any] = []  # what dlt knew after it was made to forget
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 from command_line import SCRIPT, bare_environment, hear_ctrl_c
 from loopback import free_port
 
 from harvest_sandbox import Account, Sandbox, Size, build_account
 from harvest_source.settings import HarvestSettings
+from harvest_source.signin import exchange
 
 TINY = Size(projects=4, users=4, invoices=4, estimates=2, time_entries=60, expenses=6, clients=3)
 CLIENT_SECRET = "client-secret-that-nobody-sees"
@@ -43,6 +46,22 @@ def oauth_settings(sandbox: Sandbox, **changes: Any) -> HarvestSettings:
     return HarvestSettings(
         **{**application, "api_url": sandbox.api_url, "id_url": sandbox.id_url, **changes}
     )
+
+
+def asked_here(patch: pytest.MonkeyPatch) -> None:
+    """Has tokens asked for within this process, in the same words: a process of its own takes longer than what is asked."""
+
+    def run_here(order: str, answer_path: Path) -> dict[str, Any]:
+        with exchange.sending_lock(answer_path):
+            return exchange.exchange(json.loads(order), answer_path)
+
+    for name, value in (
+        ("OAUTHLIB_INSECURE_TRANSPORT", "1"),
+        ("OAUTHLIB_RELAX_TOKEN_SCOPE", "1"),
+        ("no_proxy", "*"),
+    ):  # as the process sets them for itself
+        patch.setenv(name, value)
+    patch.setattr("harvest_source.signin.tokens.run_apart", run_here)
 
 
 def secrets_of(sandbox: Sandbox) -> set[str]:

@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 from clocks import FastClock, SteppedClock
-from signing import CLIENT_SECRET, identity, oauth_settings, secrets_of, tiny, token_requests
+from signing import (
+    CLIENT_SECRET,
+    asked_here,
+    identity,
+    oauth_settings,
+    secrets_of,
+    tiny,
+    token_requests,
+)
 
 from harvest_sandbox import Fault, Sandbox
 from harvest_sandbox.answers import Answer
@@ -81,6 +89,7 @@ class Place:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """A sandbox with single-use refresh tokens and a sign-in; both sides go by one clock."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    asked_here(monkeypatch)  # the process that asks otherwise is tried in test_tokens.py
     clock = SteppedClock(NOW)
     with identity(tiny(), clock=clock.wall) as sandbox:
         sandbox.oauth.rotating = True

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import requests
 from command_line import SCRIPT
-from signing import environment, identity, oauth_settings, token_requests
+from signing import asked_here, environment, identity, oauth_settings, token_requests
 
 from harvest_sandbox import Sandbox
 from harvest_source.errors import RefusedError, SettingError, UnavailableError
@@ -64,6 +64,12 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration folder of the test's own."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return tmp_path / "config"
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens are asked for within this process, where a test is not about the process apart."""
+    asked_here(monkeypatch)
 
 
 def signed_in(sandbox: Sandbox, name: str = "default") -> TokenFile:
@@ -142,6 +148,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_line(config: Path) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"access_token": "x", "unknown": 1}'])
+@pytest.mark.usefixtures("in_process")
 def test_a_file_that_cannot_be_read_is_no_sign_in(content: bytes) -> None:
     with identity() as sandbox:
         file = signed_in(sandbox)
@@ -153,6 +160,7 @@ def test_a_file_that_cannot_be_read_is_no_sign_in(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("verifier", "good"), [("the verifier", True), ("another one", False), ("", False)]
 )
+@pytest.mark.usefixtures("in_process")
 def test_a_code_asked_for_with_a_challenge_wants_its_verifier(verifier: str, good: bool) -> None:  # noqa: FBT001 - a case's
     """Whoever else gets hold of the code has no use for it."""
     with identity() as sandbox:
@@ -172,6 +180,7 @@ def test_the_challenge_is_that_of_the_standard() -> None:
     )
 
 
+@pytest.mark.usefixtures("in_process")
 def test_sign_ins_of_other_clients_and_hosts_do_not_count() -> None:
     with identity() as sandbox, identity() as other:
         signed_in(sandbox, "work")
@@ -181,6 +190,7 @@ def test_sign_ins_of_other_clients_and_hosts_do_not_count() -> None:
         ] == ["work"]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_forgotten_sign_in_leaves_no_token_behind() -> None:
     with identity() as sandbox:
         signed_in(sandbox, "work")
@@ -352,6 +362,7 @@ def test_objects_that_find_the_same_token_refused_ask_once() -> None:
         assert token_requests(sandbox) == 2
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_lock_that_is_never_released_ends_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harvest_source.signin.tokens.LOCK_SECONDS", 0.05)
     with identity() as sandbox:
@@ -493,6 +504,7 @@ def answered(**fields: object) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize(
     "token", ["REAL-ROTATED-TOKEN\n", "A\u20ac", "A\ud800", "a b", ["x"], {"a": 1}, 7]
 )
+@pytest.mark.usefixtures("in_process")
 def test_a_token_that_no_request_can_carry_is_refused_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, token: object
 ) -> None:
@@ -524,6 +536,7 @@ ODD_FIELDS: dict[str, tuple[dict[str, object], list[str], float | None]] = {
 @pytest.mark.parametrize(
     ("fields", "refresh_tokens", "lifetime"), ODD_FIELDS.values(), ids=ODD_FIELDS
 )
+@pytest.mark.usefixtures("in_process")
 def test_what_is_odd_beside_a_good_token_counts_as_not_said(
     monkeypatch: pytest.MonkeyPatch,
     fields: dict[str, object],
@@ -586,6 +599,7 @@ def test_an_odd_answer_of_an_older_version_is_taken_over() -> None:
     )
 
 
+@pytest.mark.usefixtures("in_process")
 def test_an_endless_answer_without_tokens_is_not_read_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
