@@ -7,6 +7,7 @@ take as long as one whole load. `Interrupted` stands for a kill: it is raised wh
 from __future__ import annotations
 
 import io
+import json
 import operator
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -16,9 +17,11 @@ from decimal import Decimal
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Self, cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
+from requests.structures import CaseInsensitiveDict
+from support import TOKEN
 from urllib3 import HTTPResponse
 
 from harvest_sandbox import Sandbox
@@ -68,6 +71,22 @@ class NearSandbox(Sandbox):
         """Returns an address that nobody listens on."""
         return HERE
 
+    def rows_of(self, account_id: int, path: str) -> Any:
+        """Returns what it answers to whoever asks for a list without the product: all of it, in one page."""
+        headers = Headers(
+            {
+                "Authorization": f"Bearer {TOKEN}",
+                "Harvest-Account-Id": str(account_id),
+                "User-Agent": "the tests",
+            }
+        )
+        asked = Request(
+            "GET", f"/v2/{path}", {"per_page": "2000"}, headers, self.clock(), "per_page=2000"
+        )
+        answer = self.answer(asked)
+        assert answer.status == requests.codes.ok, answer.body
+        return json.loads(answer.body)
+
 
 class NearConnections(Connections):
     """Hands requests to a sandbox, as its handler does with those that come over the socket."""
@@ -114,6 +133,29 @@ class NearConnections(Connections):
 
     def close(self) -> None:
         """Has nothing to close."""
+
+
+class NearSession:
+    """Stands for a session of requests, which takes longer over a request than the sandbox over its answer."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self.headers: dict[str, str] = {}
+
+    def get(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str],
+        headers: Mapping[str, str],
+        auth: Callable[[requests.PreparedRequest], requests.PreparedRequest],
+        **_: Any,
+    ) -> requests.Response:
+        """Returns the answer to a request."""
+        request = requests.PreparedRequest()
+        request.url = f"{url}?{urlencode(params)}" if params else url
+        request.headers = CaseInsensitiveDict({**self.headers, **headers})
+        return self._connections.send(auth(request))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from clocks import FastClock
 from compare import Json, comparable, flat
-from memory import Interrupted, NearConnections, NearSandbox, Store, run_in_memory
+from memory import Interrupted, NearConnections, NearSandbox, NearSession, Store, run_in_memory
 from support import TOKEN, make_settings, stop_timers
 
 from harvest_sandbox import Account, Fault, Size, build_account
@@ -67,6 +67,12 @@ LISTS = (
 HISTORIES = 25  # of one test
 STEPS = 10
 HALF = 0.5
+
+
+@pytest.fixture(autouse=True)
+def _near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request leaves this process."""
+    monkeypatch.setattr(client, "Session", NearSession)
 
 
 class World:
@@ -299,7 +305,7 @@ class World:
         return found
 
     def _get(self, account: Account, path: str) -> Any:
-        return self.connection().client.get(account.id, path, (), {"per_page": "2000"}).data
+        return self.sandbox.rows_of(account.id, path)
 
     def rows_of(self, account: Account, report: Report) -> list[Json]:
         """Returns the rows of a table, but for those that are kept and marked as gone."""
