@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import threading
@@ -12,13 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from clocks import FastClock
-from command_line import ROOT, environment, program
-from pipelines import make_pipeline
+from command_line import ROOT, environment
+from pipelines import forget_dlt, make_pipeline
 from support import stop_timers, sync_once
 
 from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
@@ -211,13 +214,58 @@ def permission_of(name: str) -> str:
 # a run of its own
 
 
+class Forked:
+    """A process that was forked for one run, with the names of `Popen`."""
+
+    def __init__(self, server: subprocess.Popen[str], order: dict[str, Any]) -> None:
+        assert server.stdin
+        assert server.stdout
+        server.stdin.write(json.dumps(order) + "\n")
+        server.stdin.flush()
+        self._said = server.stdout
+        self._pid = int(self._said.readline())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Returns the exit code once it has ended, or the negative number of the signal that ended it."""
+        if self.returncode is None and select.select([self._said], [], [], 0)[0]:
+            self.returncode = int(self._said.readline())
+        return self.returncode
+
+    def wait(self, timeout: float) -> int | None:
+        """Waits for its end."""
+        if self.returncode is None:
+            select.select([self._said], [], [], timeout)
+        return self.poll()
+
+    def kill(self) -> None:
+        """Kills it."""
+        if self.poll() is None:
+            os.kill(self._pid, signal.SIGKILL)
+
+
+@cache
+def _forks() -> subprocess.Popen[str]:
+    """Starts the process that forks one for each run, with all that is imported by then; it ends with the tests."""
+    return subprocess.Popen(
+        [sys.executable, __file__],
+        env={**environment(), "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
 @contextmanager
-def fast_run(folder: Path, sandbox: Sandbox, *names: str) -> Iterator[subprocess.Popen[str]]:
+def fast_run(folder: Path, sandbox: Sandbox, *names: str) -> Iterator[Forked]:
     """Starts a process that runs once, on a clock that never waits for the limit."""
-    env = {**environment(), "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
-    order = json.dumps({"folder": str(folder), "url": sandbox.id_url, "names": names})
-    with program(folder, __file__, order, env=env) as process:
+    process = Forked(_forks(), {"folder": str(folder), "url": sandbox.id_url, "names": names})
+    try:
         yield process
+    finally:
+        process.kill()
+        process.wait(60)
 
 
 class Elsewhere:
@@ -228,11 +276,33 @@ class Elsewhere:
         self.api_url = f"{id_url}v2/"
 
 
-def main(order: dict[str, Any]) -> int:
+def run(order: dict[str, Any]) -> int:
     """Runs once as `fast_run` orders."""
+    os.chdir(order["folder"])
+    forget_dlt()
     elsewhere: Any = Elsewhere(order["url"])
     return sync_once(Path(order["folder"]), elsewhere, *order["names"]).exit_code
 
 
+def fork_runs() -> None:
+    """Forks a process for each order on standard input; tells its id, and how it ended once it has."""
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                os.dup2(2, 1)
+                code = run(json.loads(line))
+            finally:
+                os._exit(code)
+        _tell(child)
+        _tell(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def _tell(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))
+    fork_runs()

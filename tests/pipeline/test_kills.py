@@ -23,7 +23,7 @@ from destinations import on
 from dlt.common.destination.client import LoadJob
 from dlt.common.storages.load_package import PackageStorage
 from dlt.load.load import Load
-from faults_support import Ears, edit_all, errors_of, fast_run, tables_of, tiny
+from faults_support import Ears, Forked, edit_all, errors_of, fast_run, tables_of, tiny
 from pipelines import make_pipeline, rows
 from support import make_source, serving, sync_once
 
@@ -38,16 +38,17 @@ HISTORY_TWICE = "select count(*) - count(distinct (run_id, account_id, report)) 
 NAMES = ("clients", "time_entries", "invoices", "invoice_messages", "invoice_payments")
 
 
-def wait_until(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
+Process = subprocess.Popen[str] | Forked
+
+
+def wait_until(process: Process, happened: Callable[[], bool]) -> None:
     """Waits until something happened, or the process ended."""
     until = time.monotonic() + PATIENCE_SECONDS
     while not happened() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.002)
 
 
-def kill_at(
-    process: subprocess.Popen[str], sandbox: Sandbox, requests: int, seconds: float = 0.0
-) -> None:
+def kill_at(process: Process, sandbox: Sandbox, requests: int, seconds: float = 0.0) -> None:
     """Kills a process some time after the sandbox had so many requests."""
     wait_until(process, lambda: len(sandbox.requests) >= requests)
     until = time.monotonic() + seconds
