@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -101,6 +102,44 @@ def _remembering(resolve: Callable[..., Any]) -> Callable[..., Any]:
         return found[asked]
 
     return configuration
+
+
+@contextmanager
+def schemas_read_once(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """Has dlt read a schema from its working folder only where the file or the schema changed, for the length of a `with`.
+
+    dlt reads and checks it anew whenever it or one of its clients is asked for it: 65 times in a quiet run of all reports.
+    """
+    storage: Any = pipeline.schemas
+    load, unchanged = storage.load_schema, dict[str, tuple[Any, ...]]()
+
+    def marks(name: str) -> tuple[Any, ...]:
+        live, file = storage.live_schemas.get(name), storage._file_name_in_store(name, "json")  # noqa: SLF001
+        try:
+            found = Path(storage.storage.make_full_path(file)).stat()
+        except FileNotFoundError:
+            return ()
+        return (
+            id(live),
+            live and live.stored_version_hash,
+            found.st_mtime_ns,
+            found.st_size,
+            found.st_ino,
+        )
+
+    def load_schema(name: str) -> Any:
+        before = marks(name)
+        if before and before == unchanged.get(name):
+            return storage.live_schemas[name]
+        schema = storage.set_live_schema(load(name))
+        unchanged[name] = marks(name)
+        return schema
+
+    storage.__dict__["load_schema"] = load_schema
+    try:
+        yield
+    finally:
+        del storage.__dict__["load_schema"]
 
 
 def state_version(pipeline: dlt.Pipeline) -> int:

@@ -29,7 +29,7 @@ from harvest_source.destinations.places import run_made_for_owner
 from harvest_source.destinations.postgres import only_machine
 from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
-from harvest_source.dlt_corners import destinations_resolved_once
+from harvest_source.dlt_corners import destinations_resolved_once, schemas_read_once
 from harvest_source.errors import AccessLostError, ApiError
 from harvest_source.loading import timers
 from harvest_source.loading.alone import alone
@@ -69,6 +69,7 @@ def run_alone(
         run_made_for_owner(pipeline, share_with_group=reader.settings.share_with_group),
         alone(pipeline),
         destinations_resolved_once(pipeline),
+        schemas_read_once(pipeline),
         only_machine(pipeline) as check_alone,
         left_only_with_rows(pipeline),
     ):
