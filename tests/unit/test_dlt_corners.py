@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+from pipelines import make_pipeline
 
 import harvest_source
+from harvest_source.dlt_corners import destinations_resolved_once, schemas_read_once
 
 PACKAGE = Path(harvest_source.__file__).parent
 CORNERS = PACKAGE / "dlt_corners.py"
@@ -70,3 +78,76 @@ def test_the_search_finds_each_kind_of_corner() -> None:
     assert len(list(corners_in(CORNERS.read_text(encoding="utf-8")))) > len(
         list(corners_in(source))
     )
+
+
+def counted(calls: Counter[str], name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function that counts how often it is called."""
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        calls[name] += 1
+        return function(*arguments, **named)
+
+    return call
+
+
+def rows_of(pipeline: dlt.Pipeline, dataset: str) -> list[Any]:
+    """Returns the rows of a table in a dataset."""
+    with pipeline.sql_client() as client:
+        rows = client.execute_sql(f"select id from {dataset}.things order by id")
+    return list(rows or ())
+
+
+def test_a_destination_is_resolved_once_for_each_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the `with` dlt resolves anew: settings may have changed between two runs of one pipeline."""
+    pipeline, calls = make_pipeline(tmp_path), Counter[str]()
+    destination = pipeline.destination
+    resolve = counted(calls, "resolve", type(destination).configuration)
+    monkeypatch.setattr(type(destination), "configuration", resolve)
+    with destinations_resolved_once(pipeline):
+        pipeline.run([{"id": 1}], table_name="things")
+        once = calls["resolve"]
+        pipeline.run([{"id": 2}], table_name="things")
+        assert rows_of(pipeline, "harvest") == [(1,), (2,)]
+        assert calls["resolve"] == once
+        pipeline.run([{"id": 3}], table_name="things", dataset_name="elsewhere")
+        assert calls["resolve"] > once
+        assert (rows_of(pipeline, "harvest"), rows_of(pipeline, "elsewhere")) == (
+            [(1,), (2,)],
+            [(3,)],
+        )
+    again = calls["resolve"]
+    assert rows_of(pipeline, "elsewhere") == [(3,)]
+    assert calls["resolve"] > again
+
+
+def test_a_schema_is_read_again_where_its_file_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, calls = make_pipeline(tmp_path), Counter[str]()
+    pipeline.run([{"id": 1}], table_name="things")
+    storage: Any = pipeline.schemas
+    load = counted(calls, "load", type(storage).load_schema)
+    monkeypatch.setattr(type(storage), "load_schema", load)
+    with schemas_read_once(pipeline):
+        first = pipeline.default_schema
+        assert pipeline.default_schema is first
+        assert calls["load"] == 1
+        first.update_table(
+            {"name": "others", "columns": {"id": {"name": "id", "data_type": "bigint"}}}
+        )
+        assert "others" in pipeline.default_schema.tables
+        storage.commit_live_schema(first.name)
+        assert "others" in pipeline.default_schema.tables
+        read = calls["load"]
+        (file,) = (tmp_path / "state").glob("*/schemas/*.json")
+        other = dlt.Schema.from_dict(json.loads(file.read_text()))
+        other.update_table(
+            {"name": "new", "columns": {"id": {"name": "id", "data_type": "bigint"}}}
+        )
+        file.write_text(json.dumps(other.to_dict()))
+        assert "new" in pipeline.default_schema.tables
+        assert calls["load"] == read + 1
+    assert pipeline.default_schema.name == first.name
+    assert calls["load"] > read + 1
