@@ -123,9 +123,8 @@ def main() -> int:
     options = parser.parse_args()
     size = SIZES[options.size]
     size = replace(size, time_entries=options.entries or size.time_entries)
-    changed = (
-        git("stash", "create").decode().strip()
-    )  # a commit of what is not committed yet, which nothing points at
+    # a commit of what is not committed yet, which nothing points at
+    changed = git("stash", "create").decode().strip()
     with tempfile.TemporaryDirectory() as place:
         codes = [
             code_of(options.commit, Path(place) / "old"),

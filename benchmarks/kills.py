@@ -131,9 +131,8 @@ def main() -> int:
         for entry in [
             entry for entry in account.rows["time_entries"].values() if entry["is_running"]
         ]:
-            account.update(
-                "time_entries", entry["id"], is_running=False, timer_started_at=None
-            )  # its hours would grow
+            # its hours would grow
+            account.update("time_entries", entry["id"], is_running=False, timer_started_at=None)
         which = RUNS_OF_EACH[number % 2]
         struck, problem = try_once(account, chance, second=which == RUNS_OF_EACH[1])
         counts[which, "kills"] += 1

@@ -41,9 +41,8 @@ def as_sent(url: str) -> str:
     return str(request.url)
 
 
-@lru_cache(
-    maxsize=256
-)  # a page's links are judged twice, and the API's own address with each of them
+# a page's links are judged twice, and the API's own address with each of them
+@lru_cache(maxsize=256)
 def origin(url: str) -> Origin:
     """Returns where a request to an address goes.
 

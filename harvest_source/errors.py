@@ -32,9 +32,8 @@ from harvest_source.exit_codes import INCOMPLETE, USAGE
 from harvest_source.secrecy import without_secrets
 
 QUOTE = "{}"
-LAST_QUOTE = re.compile(
-    r"(?<=\)): \{\}$|: \{\}(?=\))"
-)  # behind or within brackets nothing is missing where it is left out
+# behind or within brackets nothing is missing where it is left out
+LAST_QUOTE = re.compile(r"(?<=\)): \{\}$|: \{\}(?=\))")
 
 
 def first_line(error: BaseException) -> str:
@@ -166,8 +165,7 @@ def one_line(error: Exception) -> str:
     """Returns what an error tells a person; one that nobody foresaw says so."""
     if isinstance(error, HarvestError):
         return str(error)
-    if isinstance(
-        error, MissingDependencyException
-    ):  # dlt looks for Sentry's package wherever a setting is first read
+    # dlt looks for Sentry's package wherever a setting is first read
+    if isinstance(error, MissingDependencyException):
         return f"dlt needs a package for {error.caller}: pip install {' '.join(error.dependencies)}"
     return f"unexpected {type(error).__name__}: {first_line(error)[:200]} (--verbose tells where)"

@@ -28,9 +28,8 @@ class Tries:
 # that takes longer for it is asked for a smaller one
 OF_HARVEST = Tries(times=7, connect_seconds=10, read_seconds=25, whole_seconds=120)
 OF_TOKENS = Tries(times=3, connect_seconds=10, read_seconds=25, whole_seconds=60)
-OF_WEBHOOK = Tries(
-    times=3, connect_seconds=3, read_seconds=5, whole_seconds=10
-)  # the last for all tries together
+# the last for all tries together
+OF_WEBHOOK = Tries(times=3, connect_seconds=3, read_seconds=5, whole_seconds=10)
 
 
 def unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:

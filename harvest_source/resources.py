@@ -275,9 +275,8 @@ class _Asking:
         self._extraction = extraction
         self._report = report
         tables = _current_tables()
-        self._shaper = Shaper(
-            report, lambda table: _kinds(tables.get(table)), extraction.notes
-        )  # other threads have no schema
+        # other threads have no schema
+        self._shaper = Shaper(report, lambda table: _kinds(tables.get(table)), extraction.notes)
         self._shaping = threading.Lock()  # columns that nobody documented are met there
 
     def ask(self, parent: Any) -> Any:
@@ -434,10 +433,11 @@ def _has_table(report: Report) -> bool:
 def _table_without_rows(report: Report, hints: dict[str, Any]) -> Any:
     """Returns an item without a row, from which dlt makes a table, in a file of which the destination takes an empty one."""
     with suppress(ContextDefaultCannotBeCreated):
+        # Postgres fails at Parquet
         if (
             Container()[DestinationCapabilitiesContext].preferred_loader_file_format
             == INSERT_VALUES
-        ):  # Postgres fails at Parquet
+        ):
             own = {
                 **hints,
                 "file_format": INSERT_VALUES,

@@ -11,7 +11,8 @@ from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.configuration.specs.base_configuration import is_secret_hint
 
 HIDDEN = "***"
-SHORT = 6  # characters: a secret as short as that is cut out as a whole word only, or half of the text would go
+# characters: a secret as short as that is cut out as a whole word only, or half of the text would go
+SHORT = 6
 DLT_LOGGER = "dlt"
 _kept: set[str] = set()
 

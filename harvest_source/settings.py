@@ -34,12 +34,13 @@ CONTACT = "https://harvest-pipeline.example"
 
 PER_PAGE = 2000  # the most a page may hold (API, pagination); more answers 422
 SMALL_PAGE = PER_PAGE // 4  # of a list that is not answered in time, or whose pages are too large
-OVERLAP_SECONDS = 300  # timestamps have whole seconds and ties: a run asks again from a little before the bookmark
+# timestamps have whole seconds and ties: a run asks again from a little before the bookmark
+OVERLAP_SECONDS = 300
 SWEEP_DAYS = 7  # within so many days every child row is read again
-SWEEP_REST_HOURS = 12  # a child that was read so recently is not swept again: a second run on one day costs nothing
-FREE_REQUESTS = (
-    100  # so many requests a run may send without ever waiting for the limit (API, rate limits)
-)
+# a child that was read so recently is not swept again: a second run on one day costs nothing
+SWEEP_REST_HOURS = 12
+# so many requests a run may send without ever waiting for the limit (API, rate limits)
+FREE_REQUESTS = 100
 
 TYPES: Mapping[Any, tuple[type, str]] = {
     str: (str, "text"),
@@ -297,9 +298,8 @@ def parse_since(name: str, value: object) -> datetime:
 
 def _read_instant(name: str, text: str) -> datetime:
     try:
-        if len(text) >= len(
-            "2025-01-31"
-        ):  # a date without its signs may be a bare number, which nobody means
+        # a date without its signs may be a bare number, which nobody means
+        if len(text) >= len("2025-01-31"):
             return parse_instant(text)
     except ValueError:
         pass

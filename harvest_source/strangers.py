@@ -96,9 +96,8 @@ def notes_on_groups() -> list[str]:
 
 def _faults() -> Iterator[tuple[Path, bool, Fault]]:
     """Yields the faults of what dlt reads settings from, and whether each lies in a shared place."""
-    if not hasattr(
-        os, "geteuid"
-    ):  # Windows has other rights, and its temporary folder is the user's own
+    # Windows has other rights, and its temporary folder is the user's own
+    if not hasattr(os, "geteuid"):
         return
     caller = Caller(os.geteuid(), Path(__file__).stat().st_uid)
     context = RunContext(None)

@@ -21,7 +21,8 @@ from harvest_source.configuration import sections_of
 from harvest_source.errors import SettingError
 from harvest_source.settings_files import explained_files, shown_path
 
-GLOBAL = "global:"  # with which dlt marks what stands in the user's own folder and not in that of the run
+# with which dlt marks what stands in the user's own folder and not in that of the run
+GLOBAL = "global:"
 PROJECT_FOLDER = Path(__file__).parents[1]
 
 Said = tuple[str, tuple[str, ...]]

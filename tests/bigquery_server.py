@@ -25,9 +25,8 @@ from loopback import free_port
 SECONDS = 2400  # the longest life of a server: whatever still waits for it then, fails soon after
 START_SECONDS = 60
 ANSWER_SECONDS = 60  # for one answer; a query that takes longer is asked for again
-PATIENCE_SECONDS = (
-    5  # for a server that is gone; Google's client would ask it for ten minutes and more
-)
+# for a server that is gone; Google's client would ask it for ten minutes and more
+PATIENCE_SECONDS = 5
 PROJECT = "local"
 # the parts of DuckDB that the emulator uses, as files of its environment: it would fetch them from the network
 EXTENSIONS = """

@@ -20,9 +20,8 @@ from harvest_sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "harvest_pipeline.py"
-KEPT = frozenset(
-    {"PATH", "HOME", "LANG", "SYSTEMROOT", "COVERAGE_PROCESS_CONFIG"}
-)  # the last: `make coverage` measures programs
+# the last: `make coverage` measures programs
+KEPT = frozenset({"PATH", "HOME", "LANG", "SYSTEMROOT", "COVERAGE_PROCESS_CONFIG"})
 
 
 def environment(sandbox: Sandbox | None = None, **settings: str) -> dict[str, str]:

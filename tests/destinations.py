@@ -83,8 +83,7 @@ def make_of(name: str, request: pytest.FixtureRequest) -> Make:
     if name == "postgres":
         return postgres_database(request.getfixturevalue("postgres"))
     if name == "mariadb":
-        address = request.getfixturevalue("mariadb").make_database(
-            "harvest"
-        )  # the dataset, so that names stand without it
+        # the dataset, so that names stand without it
+        address = request.getfixturevalue("mariadb").make_database("harvest")
         return lambda _folder, _name: dlt.destinations.sqlalchemy(address)
     return {"duckdb": duckdb_file, "filesystem": parquet_files, "sqlite": sqlite_file}[name]

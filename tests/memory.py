@@ -162,9 +162,8 @@ class NearSession:
 class Store:
     """What a destination holds: tables, dlt's state, and a package that is not loaded to its end."""
 
-    tables: dict[str, dict[Key, Row]] = field(
-        default_factory=lambda: defaultdict(dict)
-    )  # rows by account id and key
+    # rows by account id and key
+    tables: dict[str, dict[Key, Row]] = field(default_factory=lambda: defaultdict(dict))
     states: dict[AccountReport, dict[str, Any]] = field(default_factory=dict)
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: list[Written] = field(default_factory=list)

@@ -73,9 +73,8 @@ class HandMade(Loopback):
     rows_per_page: int = 5
     counts: bool = True  # whether answers have total_entries, which the API does not promise
     strict: bool = False  # whether updated_since leaves out rows of that very second
-    spoil: Callable[[Asked], tuple[int, bytes] | None] = lambda _asked: (
-        None
-    )  # status and body instead of the answer
+    # status and body instead of the answer
+    spoil: Callable[[Asked], tuple[int, bytes] | None] = lambda _asked: None
     headers: dict[str, str] = field(default_factory=dict)  # of every answer, beside the usual ones
     requests: list[Asked] = field(default_factory=list)
 
@@ -320,9 +319,8 @@ def by_hand(users: int = 6, invoices: int = 24, entries: int = 120) -> HandMade:
             "tax": number_at(n),
         }
         paid = [number_at(n + place) for place in range(n % 3)]
-        due = sum(
-            (-Decimal(str(each or 0)) for each in paid), Decimal(str(number["amount"] or 0))
-        )  # so that payments add up
+        # so that payments add up
+        due = sum((-Decimal(str(each or 0)) for each in paid), Decimal(str(number["amount"] or 0)))
         tables["invoices"].append(
             like(
                 "invoices",

@@ -52,7 +52,8 @@ def build_account(
     )
     context = Context(account, size, seed, today)
     collecting = gc.isenabled()
-    gc.disable()  # nothing of what is made here is garbage, and looking for it takes longer than the building
+    # nothing of what is made here is garbage, and looking for it takes longer than the building
+    gc.disable()
     try:
         _fill(context)
     finally:

@@ -20,9 +20,8 @@ from harvest_source.errors import NotAllowedError, NotFoundError, RefusedError
 from harvest_source.patience import PASSING_STATUSES
 
 SLOW_STATUSES = frozenset({408, 504, 524})  # somebody on the way waited for the answer in vain
-MAX_PAUSE_SECONDS = (
-    900.0  # the longest wait the API's limits can call for (reports: 100 per 15 minutes)
-)
+# the longest wait the API's limits can call for (reports: 100 per 15 minutes)
+MAX_PAUSE_SECONDS = 900.0
 MESSAGE_LENGTH = 200
 REASON_BYTES = 10_000  # of an error's body that is no JSON: enough for a message
 LONGEST_LINK = 10_000  # characters; a cursor has a hundred or so
@@ -43,9 +42,8 @@ class PassingFault(Exception):  # noqa: N818 - it is no error until it lasts
         super().__init__(message)
         self.status = status
         self.too_slow = too_slow or status in SLOW_STATUSES
-        self.pause_seconds = (
-            pause_seconds  # what a 429 asks everybody to wait; None for other faults
-        )
+        # what a 429 asks everybody to wait; None for other faults
+        self.pause_seconds = pause_seconds
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,8 @@ class Answer:
     """A good answer: JSON of the expected shape."""
 
     body: bytes
-    data: dict[
-        str, Any
-    ]  # numbers with a fraction are floats here: for ids and links, not for amounts
+    # numbers with a fraction are floats here: for ids and links, not for amounts
+    data: dict[str, Any]
     server_time: datetime | None  # the server's clock when it answered
 
 

@@ -30,9 +30,8 @@ def read_body(response: requests.Response) -> bytes:
         requests.RequestException: the connection failed.
     """
     with response:
-        if (
-            response.status_code < requests.codes.ok
-        ):  # a provisional answer has no body: what follows is not read as one
+        # a provisional answer has no body: what follows is not read as one
+        if response.status_code < requests.codes.ok:
             response.raw.close()
             return b""
         _settle_packing(response)

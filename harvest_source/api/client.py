@@ -47,9 +47,8 @@ Params = dict[str, str]
 class Traffic:
     """What went over the wire so far; safe to update from any thread."""
 
-    by_label: Counter[tuple[int | None, str]] = field(
-        default_factory=Counter
-    )  # (account, report): requests
+    # (account, report): requests
+    by_label: Counter[tuple[int | None, str]] = field(default_factory=Counter)
     waits: int = 0  # pauses that a 429 asked for
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -344,9 +343,8 @@ class HarvestClient:
     def _wait_seconds(self, state: RetryCallState) -> float:
         fault = state.outcome.exception() if state.outcome else None
         if isinstance(fault, PassingFault) and fault.pause_seconds:
-            return (
-                0.0  # the common pause of the budget holds it back, and every other request with it
-            )
+            # the common pause of the budget holds it back, and every other request with it
+            return 0.0
         return float(wait_exponential_jitter(initial=1, max=LONGEST_WAIT_SECONDS, jitter=1)(state))
 
     def _pause_all(self, state: RetryCallState, budget: Budget) -> None:

@@ -110,9 +110,8 @@ class _TimedConnection:
     def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> HTTPResponse:
         """Returns the answer that is about to come: the standard library calls what it finds under this name."""
         answer = HTTPResponse(sock, *args, **kwargs)
-        answer.fp = io.BufferedReader(
-            _TimedBytes(answer.fp.detach(), sock, self._until, self.now)
-        )  # nothing was read yet
+        # nothing was read yet
+        answer.fp = io.BufferedReader(_TimedBytes(answer.fp.detach(), sock, self._until, self.now))
         return answer
 
 

@@ -44,9 +44,8 @@ class Budget:
     on_wait: OnWait = lambda _seconds, _why: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _in_flight: int = 0
-    _back_at: deque[float] = field(
-        default_factory=deque
-    )  # when each used permit comes back, oldest first
+    # when each used permit comes back, oldest first
+    _back_at: deque[float] = field(default_factory=deque)
     _paused_until: float = 0.0
 
     @contextmanager

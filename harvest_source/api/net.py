@@ -41,9 +41,8 @@ def stays_with_report(
 
 
 def _explained(error: Exception) -> OddAnswerError:
-    if isinstance(
-        error, UnreadableError
-    ):  # of the second, exact reading: it takes fewer levels than the quick one
+    # of the second, exact reading: it takes fewer levels than the quick one
+    if isinstance(error, UnreadableError):
         return OddAnswerError(str(error))
     told = next((words for kind, words in TOLD.items() if isinstance(error, kind)), None)
     what = f"unexpected {type(error).__name__}: {{}} (an odd answer, or a fault of this program: --verbose tells where)"

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from harvest_source.clock import Clock
 
 FAULT_SECONDS = 5.0  # faults that last so long are named; shorter ones pass by themselves
-SILENCE_SECONDS = 10.0  # without even a fault: an address that is looked up, a connection that is not refused, take their time
+# without even a fault: an address that is looked up, a connection that is not refused, take their time
+SILENCE_SECONDS = 10.0
 LOOK_SECONDS = 1.0  # between two looks, so that silence is noticed, too
 
 OnOutage = Callable[[str], None]
@@ -24,9 +25,8 @@ class Outages:
         self._lock = threading.Lock()
         self._tell: OnOutage = lambda _why: None
         self._in_flight = 0
-        self._since: float | None = (
-            None  # when a request was sent that no answer came after, of any request
-        )
+        # when a request was sent that no answer came after, of any request
+        self._since: float | None = None
         self._cause: str | None = None
         self._told = False
 

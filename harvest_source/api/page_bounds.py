@@ -10,9 +10,8 @@ from harvest_source.api.bodies import LARGEST_BYTES, MIB
 from harvest_source.errors import RefusedError
 
 MOST_PAGES = 100_000  # of a list that does not say how many rows it has
-MOST_BYTES_TOGETHER = (
-    LARGEST_BYTES  # of pages that are held in memory: one parent's children, a report's rows
-)
+# of pages that are held in memory: one parent's children, a report's rows
+MOST_BYTES_TOGETHER = LARGEST_BYTES
 
 
 class PageBound:
@@ -50,9 +49,8 @@ class PageBound:
         total, told = total_of(data), data.get("per_page")
         if total is None:
             return MOST_PAGES
-        came = (
-            rows or self._rows_asked
-        )  # a server that repeats what it was asked for may deliver fewer
+        # a server that repeats what it was asked for may deliver fewer
+        came = rows or self._rows_asked
         rows_a_page = min(told, came) if type(told) is int and told >= 1 else came
         return min(2 * max(1, -(-total // rows_a_page)), MOST_PAGES)
 

@@ -9,14 +9,12 @@ from typing import Any
 
 import orjson
 
-LONGEST_NUMBER = (
-    1000  # digits of a whole number; Python refuses more than some thousand, and no column has them
-)
+# digits of a whole number; Python refuses more than some thousand, and no column has them
+LONGEST_NUMBER = 1000
 
 
-HALF_SURROGATE = re.compile(
-    rb"\xed[\xa0-\xbf]"
-)  # as UTF-8 must not have it, and Python's reader of JSON takes it
+# as UTF-8 must not have it, and Python's reader of JSON takes it
+HALF_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 
 
 class UnreadableError(ValueError):
@@ -36,9 +34,8 @@ def parse_quick(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return _parse_any(
-            body, float
-        )  # reads half surrogate pairs, NaN and huge numbers, which orjson refuses
+        # reads half surrogate pairs, NaN and huge numbers, which orjson refuses
+        return _parse_any(body, float)
 
 
 def parse_exact(body: bytes) -> Any:

@@ -26,10 +26,10 @@ class Access:
     allows: str = ""  # what such a role allows, in words
     manager_sees: str = ""  # in words, where it is not all
     member_sees: str = ""
-    not_said_of: str = (
-        ""  # of whom Harvest says nothing, so that what stands here is taken to be so
-    )
-    claim: str = ""  # what claims call it: answers without a role were seen to have claims such as `timers:read:own`
+    # of whom Harvest says nothing, so that what stands here is taken to be so
+    not_said_of: str = ""
+    # what claims call it: answers without a role were seen to have claims such as `timers:read:own`
+    claim: str = ""
 
     def __str__(self) -> str:
         """Returns who may read all of it, and what others see."""

@@ -101,9 +101,8 @@ def added_hints(added: Added) -> Any:
         for place, each in columns.items()
         if place and each
     }
-    return dlt.mark.make_hints(
-        columns=columns.get("") or None, nested_hints=nested or None
-    )  # none at all would take all away
+    # none at all would take all away
+    return dlt.mark.make_hints(columns=columns.get("") or None, nested_hints=nested or None)
 
 
 def dlt_columns(*, of_list: bool) -> dict[str, TColumnSchema]:

@@ -40,9 +40,8 @@ class Parent:
     """Whose id stands in a child's path, and in which column it is kept."""
 
     report: str  # the parent's report
-    column: (
-        str | None
-    )  # the column of the child that keeps the parent's id; None: the record itself holds it
+    # the column of the child that keeps the parent's id; None: the record itself holds it
+    column: str | None
     moves_parent: bool  # whether a change of the child is known to move the parent's `updated_at`
     only: Holding | None = None  # which parents have children, where not all may have some
 
@@ -77,9 +76,8 @@ class Report:
     arrow: bool = False  # loaded as Arrow tables: flat and large
     module: str | None = None  # the company flag that switches it on
     access: Access = ADMINISTRATORS  # who may read what of it
-    project_path: str | None = (
-        None  # the same rows for one project, by request (setting assignments = "project")
-    )
+    # the same rows for one project, by request (setting assignments = "project")
+    project_path: str | None = None
     answer_has: tuple[str, ...] = ()  # of one bare object: by which it is told from another answer
     by_id: bool = False  # whether one row can be asked for, at `<path>/<id>`
     scouts: tuple[Scout, ...] = ()

@@ -290,9 +290,8 @@ REPORTS: tuple[Report, ...] = (
         cannot_notice="Deletions, and quiet payments, whose changes leave the invoice's updated_at alone.",
         module="invoice_feature",
         access=INVOICING,
-        settling=Settling(
-            "amount", "amount - due_amount", but_state="closed"
-        ),  # of one written off nothing is due
+        # of one written off nothing is due
+        settling=Settling("amount", "amount - due_amount", but_state="closed"),
     ),
     _listed(
         "estimates",

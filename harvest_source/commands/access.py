@@ -103,9 +103,8 @@ def settings_of_command() -> HarvestSettings:
 
 def tell_other_hosts() -> None:
     """Says in one line who is asked, and sent the token, where settings name another host than Harvest's."""
-    with suppress(
-        SettingError
-    ):  # a command that reads the settings says so itself; others ask nobody
+    # a command that reads the settings says so itself; others ask nobody
+    with suppress(SettingError):
         hosts = other_hosts(settings_of_command())
         if hosts:
             message(f"note: instead of Harvest, requests go to {', '.join(hosts)}")

@@ -124,9 +124,8 @@ def build_text(head: list[str], items: list[str], last: str) -> str:
 
 def post(url: str, text: str) -> str | None:
     """Posts a text within a bounded time; returns why that failed, without the address, or `None`."""
-    logging.getLogger("urllib3.connectionpool").addFilter(
-        _is_of_others
-    )  # at DEBUG it writes the path, which is a secret
+    # at DEBUG it writes the path, which is a secret
+    logging.getLogger("urllib3.connectionpool").addFilter(_is_of_others)
     reasons: list[str | None] = []
     thread = threading.Thread(
         target=lambda: reasons.append(_try(url, text)), name=THREAD, daemon=True

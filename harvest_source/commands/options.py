@@ -47,9 +47,8 @@ COMMON = [
         "--verbose", is_flag=True, help="Write more to standard error, including tracebacks."
     ),
 ]
-OF_PATHS = re.compile(
-    r"[/\\]|\.\."
-)  # a dataset is a folder's name too: of the working state, and where files are loaded
+# a dataset is a folder's name too: of the working state, and where files are loaded
+OF_PATHS = re.compile(r"[/\\]|\.\.")
 
 
 def _check_name(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:

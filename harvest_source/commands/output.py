@@ -92,9 +92,8 @@ def visible(text: str) -> str:
 def make_outputs_writable() -> None:
     """Has `?` stand for signs that an output's encoding lacks, and a closed output go nowhere, where Python would fail."""
     nowhere = Path(os.devnull)
-    sys.stdout = sys.stdout or nowhere.open(
-        "w", encoding="utf-8"
-    )  # `None` where it is closed (`>&-`)
+    # `None` where it is closed (`>&-`)
+    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
     sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -18,9 +18,8 @@ from harvest_source.errors import SettingError, first_line
 READS = (exp.Query, exp.Values, exp.Pivot, exp.Describe, exp.Summarize, exp.Show)
 WRITES = (exp.DML, exp.Into)  # also within a query: `with gone as (delete …)`, `select … into`
 
-logging.getLogger("sqlglot").setLevel(
-    logging.ERROR
-)  # it warns of what it cannot take apart, which is refused here
+# it warns of what it cannot take apart, which is refused here
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
 def check_reads_only(sql: str, dialect: str | None) -> None:

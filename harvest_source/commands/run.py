@@ -54,9 +54,8 @@ def run(place: Workplace, options: RunOptions) -> int:
             chosen_since(options), Mode.REPLACE if options.full_refresh else Mode.CHANGES
         )
         code = execute(place, names, choice, options, alerts)
-    if (
-        place.demo and not options.json and len(names) == len(NAMES)
-    ):  # the answers need the tables of all reports
+    # the answers need the tables of all reports
+    if place.demo and not options.json and len(names) == len(NAMES):
         print_answers(place)
     return code
 

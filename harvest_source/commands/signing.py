@@ -92,12 +92,10 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
         message(f"signed in{' as ' + user if user else ''}; the tokens are kept in {folder()}")
         _tell_what_counts_first(settings)
         _tell_what_runs_need(settings, name, account_id)
-        account = (
-            place.account if settings.account_id is None and account_id is None else None
-        )  # as a run without --account
-        check(
-            replace(place, account=account), name=name, as_json=False
-        )  # the listener stays for a second tab meanwhile
+        # as a run without --account
+        account = place.account if settings.account_id is None and account_id is None else None
+        # the listener stays for a second tab meanwhile
+        check(replace(place, account=account), name=name, as_json=False)
     return 0
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from harvest_source.commands.output import csv_of, plain, write
 
-MARK = "\ufeff"  # without a byte order mark Excel takes every file for one in the system's old encoding
+# without a byte order mark Excel takes every file for one in the system's old encoding
+MARK = "\ufeff"
 EXACT = (
     int,
     float,
@@ -25,7 +26,8 @@ EXACT = (
 UNSEEN = (
     r"(?:[^\S\t\r\n]|[\x00-\x08\x0e-\x1f\x7f-\x9f\"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff])*"
 )
-STARTS = r"[=+\-@\uff1d\uff0b\uff0d\uff20\u2212]"  # also as wide as a Chinese letter, and the minus of typesetters
+# also as wide as a Chinese letter, and the minus of typesetters
+STARTS = r"[=+\-@\uff1d\uff0b\uff0d\uff20\u2212]"
 FORMULA_BEGINS = re.compile(rf"^(?=[\t\r\n]|{UNSEEN}{STARTS})|(?<=[;\t\r\n])(?={UNSEEN}{STARTS})")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harvest_source.destinations.facts import Facts
 
-ANOTHER_WAY_TO_READ = "Cannot create BigQuery Storage client"  # needs one more right, and is slower where answers are small
+# needs one more right, and is slower where answers are small
+ANOTHER_WAY_TO_READ = "Cannot create BigQuery Storage client"
 
 FACTS = Facts(is_tested=True, computes_columns=False, warnings=(ANOTHER_WAY_TO_READ,))

@@ -22,9 +22,8 @@ from harvest_source.destinations.tls import with_sslmode
 from harvest_source.errors import SettingError
 from harvest_source.secrecy import keep_secret
 
-LIBPQ_DRIVERS = frozenset(
-    {"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"}
-)  # SQLAlchemy's names
+# SQLAlchemy's names
+LIBPQ_DRIVERS = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 
 # seconds and tries of a connection on which nothing is sent: firewalls forget it, and the system asks after hours only
 KEEP_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
@@ -71,9 +70,10 @@ def settle_credentials(pipeline: dlt.Pipeline) -> None:
         return
     _refuse_misread(destination.destination_name, credentials)
     _refuse_without_effect(pipeline, destination.destination_name, config)
+    # as its owner made it
     is_engine = type(destination.config_params.get("credentials")).__module__.startswith(
         "sqlalchemy."
-    )  # as its owner made it
+    )
     if is_opened_by_libpq(credentials) and not is_engine:
         query = with_sslmode(credentials.host or "", credentials.query or {}, os.environ)
         destination.config_params["credentials"] = credentials = _with_query(credentials, query)

@@ -54,7 +54,8 @@ def _set(defaults: dict[str, object]) -> None:
     for name, value in unset.items():
         dlt.config[name] = value
     if LOG_LEVEL in unset:
-        dlt.current.run_context().initialize_runtime()  # dlt has begun to log before, at its own level
+        # dlt has begun to log before, at its own level
+        dlt.current.run_context().initialize_runtime()
 
 
 def _silence() -> None:

@@ -20,18 +20,17 @@ from harvest_source.destinations.clients import client_to_ask
 from harvest_source.destinations.facts import Facts, kind_of
 from harvest_source.errors import SettingError, causes, first_line
 
-KIND = DIALECT = (
-    "duckdb"  # dlt's name of the kind of destination, and sqlglot's of what its queries are written in
-)
+# dlt's name of the kind of destination, and sqlglot's of what its queries are written in
+KIND = DIALECT = "duckdb"
 READ_ONLY = "begin transaction read only"
-LOCKED = "set lock_configuration = true"  # else a function of DuckDB writes logs into files (seen with 2.0.1)
+# else a function of DuckDB writes logs into files (seen with 2.0.1)
+LOCKED = "set lock_configuration = true"
 IN_USE = "Conflicting lock is held"
 LONGEST_WAIT_SECONDS = 30.0
 LOOK_SECONDS = 0.5  # between two tries to open the file
 OF_QUERIES = "'"  # dlt writes paths into DuckDB's queries as they are (seen with 1.31)
-OF_FILES = (
-    "?" if os.name == "nt" else "?\\"
-)  # DuckDB takes them for options and for folders (seen with 2.0.1)
+# DuckDB takes them for options and for folders (seen with 2.0.1)
+OF_FILES = "?" if os.name == "nt" else "?\\"
 ELSEWHERE = "rename the folder, or start in another one"
 
 
@@ -109,9 +108,8 @@ def refuse_file(pipeline: dlt.Pipeline) -> None:
             "there is no folder {} for the database file: make it, or set another",
             quoted=(missing,),
         )
-    catalog = file.name.lstrip(".").split(".")[
-        0
-    ]  # as DuckDB names what it finds in a file (seen with 2.0.1)
+    # as DuckDB names what it finds in a file (seen with 2.0.1)
+    catalog = file.name.lstrip(".").split(".")[0]
     client = client_to_ask(pipeline).sql_client
     for dataset in (client.dataset_name, client.staging_dataset_name):
         if catalog.lower() == dataset.lower():

@@ -18,30 +18,25 @@ OF_DLT = "dlt.destinations."  # where the classes are of destinations that dlt b
 class Facts:
     """What is true of one kind of destination; as it stands here, of one that nobody has looked at."""
 
-    load_workers: int = 4  # a server takes several files at once: with one after another, most of the time is waiting
+    # a server takes several files at once: with one after another, most of the time is waiting
+    load_workers: int = 4
     is_tested: bool = False  # by this product, so that it need not be tried before a first load
-    computes_columns: bool = (
-        True  # whether a column may be computed by the database, which takes no value then
-    )
+    # whether a column may be computed by the database, which takes no value then
+    computes_columns: bool = True
     warnings: tuple[str, ...] = ()  # how warnings of its driver begin that mean nothing to a person
-    read_only: tuple[
-        str, ...
-    ] = ()  # statements after which the database itself refuses to write, on this connection
-    settle: Callable[[dlt.Pipeline], None] = lambda _: (
-        None
-    )  # makes it ready to be opened; its credentials are settled before
-    check: Callable[[dlt.Pipeline], None] = lambda _: (
-        None
-    )  # raises `SettingError` where a load could not work
+    # statements after which the database itself refuses to write, on this connection
+    read_only: tuple[str, ...] = ()
+    # makes it ready to be opened; its credentials are settled before
+    settle: Callable[[dlt.Pipeline], None] = lambda _: None
+    # raises `SettingError` where a load could not work
+    check: Callable[[dlt.Pipeline], None] = lambda _: None
     place: Callable[[dlt.Pipeline], Path | None] = lambda _: (
         None
     )  # the file or folder on this machine with the tables, if it is one
-    told: Callable[[SqlClientBase[Any]], str] = lambda _: (
-        ""
-    )  # what `check` finds on an open connection; raises `SettingError`
-    write_one: Callable[[dlt.Pipeline, str], None] = lambda _, _table: (
-        None
-    )  # writes a row as loads do, into a table with an id
+    # what `check` finds on an open connection; raises `SettingError`
+    told: Callable[[SqlClientBase[Any]], str] = lambda _: ""
+    # writes a row as loads do, into a table with an id
+    write_one: Callable[[dlt.Pipeline, str], None] = lambda _, _table: None
 
 
 def kind_of(destination: Destination[Any, Any] | None) -> str:

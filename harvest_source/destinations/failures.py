@@ -110,9 +110,8 @@ def _interruptions(failure: BaseException) -> Iterator[BaseException]:
 
 def reason(failure: BaseException) -> str:
     """Returns the first line of the innermost cause, which is the database's own, and what to do where that is known."""
-    *_, innermost = (
-        cause for cause in causes(failure) if not isinstance(cause, StopIteration)
-    )  # of a loop, no reason
+    # of a loop, no reason
+    *_, innermost = (cause for cause in causes(failure) if not isinstance(cause, StopIteration))
     said = first_line(innermost)[:300]
     if IN_USE in said:
         return f"{said.partition(' See also')[0]} Wait until that program has ended."

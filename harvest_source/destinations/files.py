@@ -17,6 +17,5 @@ def folder_of(pipeline: dlt.Pipeline) -> Path | None:
     return Path(config.make_local_path(config.bucket_url)) if config.is_local_filesystem else None
 
 
-FACTS = Facts(
-    load_workers=1, is_tested=True, place=folder_of
-)  # one after another: twenty at once, dlt's default, cost memory
+# one after another: twenty at once, dlt's default, cost memory
+FACTS = Facts(load_workers=1, is_tested=True, place=folder_of)

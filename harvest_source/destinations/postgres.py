@@ -19,16 +19,16 @@ from harvest_source.errors import LoadFailedError, SettingError, first_line
 
 KIND = "postgres"  # dlt's name of the kind of destination
 READ_ONLY = "set session characteristics as transaction read only"
-ENCODING = "UTF8"  # in which both drivers send; the server would take them for its own encoding without being told
+# in which both drivers send; the server would take them for its own encoding without being told
+ENCODING = "UTF8"
 STORES_ALL_TEXT = (
     ENCODING,
     "SQL_ASCII",
 )  # the second takes bytes as they come, and gives them back
 WRITTEN = 1  # id of the row that `check` writes
 WORKERS = "load.workers"
-LEAST_CONNECTIONS = (
-    2  # of a load by one worker: dlt's two drivers; each further worker takes as many
-)
+# of a load by one worker: dlt's two drivers; each further worker takes as many
+LEAST_CONNECTIONS = 2
 # a connection on which nothing is sent for hours must not be taken for dead, and one that is dead must not keep its lock
 QUIET_CONNECTION = """
     select set_config(name, value, false) from pg_settings join (values

@@ -16,7 +16,8 @@ class Condition(NamedTuple):
 
     column: str
     operator: Operator
-    value: Any  # `None` with `=` or `<>`: there is no value, or there is one; whole numbers in a list with `in` and `not in`
+    # `None` with `=` or `<>`: there is no value, or there is one; whole numbers in a list with `in` and `not in`
+    value: Any
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ DRIVER_ERRORS = frozenset(
 # a server without TLS, of which libpq was told to require it
 NO_TLS = "does not support ssl"
 
-DUCKDB_INTERRUPTED = (
-    "Query interrupted"  # a RuntimeError without a cause, as it is written (seen with DuckDB 2.0.1)
-)
+# a RuntimeError without a cause, as it is written (seen with DuckDB 2.0.1)
+DUCKDB_INTERRUPTED = "Query interrupted"
 
 # wrong credentials, or a name or an option in them that does not exist
 CREDENTIALS_REFUSED = (

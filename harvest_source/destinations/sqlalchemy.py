@@ -37,12 +37,10 @@ def sqlite_file(pipeline: dlt.Pipeline) -> Path | None:
     if not str(credentials.drivername).startswith("sqlite") or not credentials.database:
         return None
     file = Path(credentials.database).absolute()
-    own = file.with_name(
-        f"{file.stem}__{pipeline.dataset_name}{file.suffix}"
-    )  # dlt gives each dataset a file beside it
+    # dlt gives each dataset a file beside it
+    own = file.with_name(f"{file.stem}__{pipeline.dataset_name}{file.suffix}")
     return own if own.exists() else file
 
 
-FACTS = Facts(
-    load_workers=1, warnings=WARNINGS, settle=make_texts_exact, place=sqlite_file
-)  # SQLite takes one writer
+# SQLite takes one writer
+FACTS = Facts(load_workers=1, warnings=WARNINGS, settle=make_texts_exact, place=sqlite_file)

@@ -9,9 +9,8 @@ from typing import Any
 
 from harvest_source.errors import SettingError
 
-REQUIRED = {
-    "sslmode": "require"
-}  # libpq's own default, `prefer`, sends the password in clear to a server that says no to TLS
+# libpq's own default, `prefer`, sends the password in clear to a server that says no to TLS
+REQUIRED = {"sslmode": "require"}
 CHECKED = {
     "verify-full": "the server's certificate and name are checked",
     "verify-ca": "the server's certificate is checked, its name is not",
@@ -33,9 +32,8 @@ def with_sslmode(
         SettingError: a service file might say a mode, and no mode is said where it counts before the file.
     """
     has_mode = "sslmode" in query or "ssl" in query or bool(environment.get("PGSSLMODE"))
-    checks_all = (
-        query.get("sslrootcert") or environment.get("PGSSLROOTCERT")
-    ) == "system"  # then libpq takes verify-full only
+    # then libpq takes verify-full only
+    checks_all = (query.get("sslrootcert") or environment.get("PGSSLROOTCERT")) == "system"
     if has_mode or checks_all:
         return dict(query)
     if query.get("service") or environment.get("PGSERVICE"):

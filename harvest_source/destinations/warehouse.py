@@ -90,9 +90,8 @@ class Warehouse:
         self._computes_columns = of(pipeline).computes_columns
         self._schema = pipeline.schemas.get(pipeline.default_schema_name or SECTION)
         tables = self._schema.data_tables() if self._schema else ()
-        self._there = {
-            str(table["name"]) for table in tables
-        }  # those that the pipeline made, but for those found to be gone
+        # those that the pipeline made, but for those found to be gone
+        self._there = {str(table["name"]) for table in tables}
         self._counted = set(counted) & self._there
         self._counts: Counter[tuple[str, int, Scope]] | None = None
 

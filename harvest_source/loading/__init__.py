@@ -29,9 +29,8 @@ from harvest_source.settings import SECTION
 __all__ = ["ReportResult", "Summary", "sync"]
 
 GENERAL_PACE_SECONDS = 0.15  # one request per 0.15 s is what the limit allows in the long run
-ANSWERS_FOLDER = (
-    "harvest"  # in the pipeline's working folder: answers that outlive a run that is interrupted
-)
+# in the pipeline's working folder: answers that outlive a run that is interrupted
+ANSWERS_FOLDER = "harvest"
 
 
 def sync(

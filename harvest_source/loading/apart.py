@@ -86,15 +86,13 @@ def _is_of_rows(failure: PipelineStepFailed, pipeline: dlt.Pipeline) -> bool:
         or any(not isinstance(each, ApiError) for each in own)
     ):
         return False
-    if any(
-        isinstance(cause, OSError) for cause in found
-    ):  # the machine's, or the way to the destination
+    # the machine's, or the way to the destination
+    if any(isinstance(cause, OSError) for cause in found):
         return False
     if any(isinstance(each, AccessLostError) for each in own):
         return False
-    return failure.step in {"extract", "normalize"} or can_merge(
-        pipeline
-    )  # of files, those that are replaced are gone already
+    # of files, those that are replaced are gone already
+    return failure.step in {"extract", "normalize"} or can_merge(pipeline)
 
 
 def _own_error(failure: PipelineStepFailed) -> ApiError | None:

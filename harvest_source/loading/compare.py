@@ -99,9 +99,8 @@ class Comparison:
 
     lists: Lists
     warehouse: Warehouse
-    gone: Mapping[AccountReport, AbstractSet[Key]] = field(
-        default_factory=dict
-    )  # rows of the tables that are known to be gone
+    # rows of the tables that are known to be gone
+    gone: Mapping[AccountReport, AbstractSet[Key]] = field(default_factory=dict)
     _versions: dict[AccountReport, dict[Key, datetime | None]] = field(default_factory=dict)
 
     def is_short(self, pair: AccountReport) -> bool:

@@ -38,9 +38,8 @@ class Delivery:
 
     pair: AccountReport
     reading: Reading | None = None  # whose rows are loaded, as far as the destination lacks them
-    state: Mapping[str, Any] | None = (
-        None  # what dlt's state keeps from then on; None: it stays as it is
-    )
+    # what dlt's state keeps from then on; None: it stays as it is
+    state: Mapping[str, Any] | None = None
     removed: tuple[Row, ...] = ()  # rows gone at Harvest, as they were last known
 
 
@@ -51,9 +50,8 @@ class Package:
     settings: HarvestSettings
     deliveries: Mapping[AccountReport, Delivery] = field(default_factory=dict)
     changes: ChangeFilter | None = None  # drops rows that the destination has as they are
-    rest_of: RestOfTable | None = (
-        None  # where the destination cannot merge: a changed table is then written anew
-    )
+    # where the destination cannot merge: a changed table is then written anew
+    rest_of: RestOfTable | None = None
     notes: Notes = field(default_factory=Notes)
 
     def hints(self, report: Report) -> dict[str, Any]:
@@ -92,9 +90,8 @@ def _iter_table(package: Package, report: Report) -> Iterator[Any]:
         if delivery.pair.report != report.name:
             continue
         for item, rows in _iter_delivery(package, report, delivery):
-            if (
-                package.rest_of and rows
-            ):  # elsewhere nobody asks for the keys, of which there may be a million
+            # elsewhere nobody asks for the keys, of which there may be a million
+            if package.rest_of and rows:
                 if not written:
                     yield replacing(report)
                 written.update(report.whole_key_of(row) for row in rows)

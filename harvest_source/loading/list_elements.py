@@ -44,9 +44,8 @@ def elements_to_keep(
     now = warehouse.count_elements({pair.report for pair in pairs})
     if now is None:
         return numbers
-    emptied = {
-        (table, int(account_id)) for account_id, each in kept.items() for table in each
-    }  # no row is counted there
+    # no row is counted there
+    emptied = {(table, int(account_id)) for account_id, each in kept.items() for table in each}
     for table, account_id in now.keys() | emptied:
         if AccountReport(account_id, _report_of(table)) in pairs:
             numbers.setdefault(str(account_id), {})[table] = now[table, account_id]

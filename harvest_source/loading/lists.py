@@ -23,9 +23,8 @@ class Asked:
     """What one answer tells of a list."""
 
     total: int | None  # Harvest's count of its rows, `None` where it gives none
-    reading: Reading | None = (
-        None  # the rows, where they were asked for and the answer holds them all
-    )
+    # the rows, where they were asked for and the answer holds them all
+    reading: Reading | None = None
 
 
 @dataclass

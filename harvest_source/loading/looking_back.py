@@ -15,7 +15,8 @@ from harvest_source.instants import current_hour
 from harvest_source.loading.compare import Comparison, Finding
 
 LATE = timedelta(days=1)  # so late a row may come and be found by the next run
-LOOK_HOURS = 20  # so long after the last look comes the next: a daily run takes one each day, be it early or late
+# so long after the last look comes the next: a daily run takes one each day, be it early or late
+LOOK_HOURS = 20
 WHOLE_ROWS = 10_000  # a list of up to so many rows is read whole, with five requests
 MOST_REQUESTS = 7  # for one list, but where something is found
 INSTANTS = 6  # since so many a longer one is counted
@@ -75,9 +76,8 @@ def _last_day(comparison: Comparison, pair: AccountReport, since: datetime) -> F
     if finding.equal:
         return None
     if finding.gone or not comparison.holds(asked.reading):
-        return _told(
-            comparison.read_all(pair)
-        )  # the count was equal: what makes up for it lies elsewhere
+        # the count was equal: what makes up for it lies elsewhere
+        return _told(comparison.read_all(pair))
     return Finding(comparison.here(pair), reading=finding.reading)
 
 

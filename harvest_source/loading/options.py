@@ -10,9 +10,8 @@ class SyncOptions:
     """How a run goes about what it finds."""
 
     drop_pending: bool = False  # drops a pending load of an earlier run instead of finishing it
-    accept_deletions: bool = (
-        False  # removes rows gone at Harvest even where they are more than half of a table
-    )
+    # removes rows gone at Harvest even where they are more than half of a table
+    accept_deletions: bool = False
     repairs: bool = True  # loads what differs; without it the summary only tells
     totals: bool = False  # compares sums per year and month with Harvest's own reports, too
 

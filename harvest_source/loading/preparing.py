@@ -44,12 +44,10 @@ def prepare(pipeline: dlt.Pipeline, listener: Listener, *, drop_pending: bool) -
     """
     knew = bool(states_of(pipeline))
     tidy(pipeline)
-    replaced = not can_merge(pipeline) and has_begun_to_load(
-        pipeline
-    )  # nobody else has the rows of other accounts
-    if not replaced and was_killed_in_a_job(
-        pipeline
-    ):  # run again, its rows would stand twice in the staging table
+    # nobody else has the rows of other accounts
+    replaced = not can_merge(pipeline) and has_begun_to_load(pipeline)
+    # run again, its rows would stand twice in the staging table
+    if not replaced and was_killed_in_a_job(pipeline):
         pipeline.abort_packages()
         listener.note(
             "an earlier run was killed in the middle of a load: that load is taken back and read again"
@@ -114,9 +112,8 @@ def _finish(pipeline: dlt.Pipeline) -> str | None:
     except PipelineStepFailed as failure:
         if is_passing(failure):
             raise
-        if (
-            failure.step == "normalize" or not pipeline.has_pending_data
-        ):  # dlt drops what a destination calls wrong
+        # dlt drops what a destination calls wrong
+        if failure.step == "normalize" or not pipeline.has_pending_data:
             return reason(failure)
         raise LoadFailedError(
             "the destination refused a pending load of an earlier run once more: {}; if it stays so, run with --drop-pending: "

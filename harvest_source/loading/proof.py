@@ -38,15 +38,13 @@ class Proof:
     callers: Callers  # whose rows the tables may hold
     looked: Mapping[AccountReport, int]  # hour of the last look at a whole list
     accept_deletions: bool = False
-    doubts: dict[int, str] = field(
-        default_factory=dict
-    )  # account id: why none of its rows is removed
+    # account id: why none of its rows is removed
+    doubts: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._lists = Lists(self.reader)
-        self._compared: list[
-            AccountReport
-        ] = []  # parents first, since what hangs on them goes with them
+        # parents first, since what hangs on them goes with them
+        self._compared: list[AccountReport] = []
         self._sees_all = {
             account.id for account in self.accounts if ADMINISTRATOR in account.access_roles
         }

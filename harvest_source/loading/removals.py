@@ -23,9 +23,8 @@ from harvest_source.destinations.warehouse import Warehouse, without_dlt
 from harvest_source.reading.values import to_json
 
 TABLE = "deleted_rows"
-DOUBTFUL_ROWS = (
-    20  # from so many rows on, more than half of a table does not go without being asked
-)
+# from so many rows on, more than half of a table does not go without being asked
+DOUBTFUL_ROWS = 20
 
 COLUMNS: TTableSchemaColumns = {
     "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
@@ -55,12 +54,10 @@ class Removals:
     chosen: set[AccountReport]  # what this run is about: only these rows are taken out
     accept: bool = False
     gone: dict[AccountReport, set[Key]] = field(default_factory=dict)
-    marked: dict[AccountReport, set[Key]] = field(
-        default_factory=dict
-    )  # gone since long, and kept until now
-    doubts: dict[int, str] = field(
-        default_factory=dict
-    )  # account id: why none of its rows may be removed
+    # gone since long, and kept until now
+    marked: dict[AccountReport, set[Key]] = field(default_factory=dict)
+    # account id: why none of its rows may be removed
+    doubts: dict[int, str] = field(default_factory=dict)
 
     def add(self, pair: AccountReport, keys: AbstractSet[Key]) -> None:
         """Notes keys that are gone at Harvest, and what Harvest deleted along with them.

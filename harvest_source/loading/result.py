@@ -61,17 +61,15 @@ class Result:
     """What a run learns of one report of one account: one record, written by the run and by its proof and nobody else."""
 
     pair: AccountReport
-    state: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # what dlt's state kept of it before the run
+    # what dlt's state kept of it before the run
+    state: Mapping[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None  # of the reading; None: it was not read
     tally: Tally = field(default_factory=Tally)
     removed: int = 0  # rows gone at Harvest, taken out or marked
     repaired: int = 0  # rows loaded or removed since the comparison
     gone: int = 0  # rows of the table that Harvest no longer has
-    unseen: frozenset[Key] = (
-        frozenset()
-    )  # rows of the table that Harvest has and does not show to the caller
+    # rows of the table that Harvest has and does not show to the caller
+    unseen: frozenset[Key] = frozenset()
     at_harvest: int | None = None  # Harvest's own count
     whose: str = ""  # of whom the rows are, where the token does not show all
     older: int = 0  # rows from before start_date, which nobody follows

@@ -99,13 +99,11 @@ class Run:
     options: SyncOptions
     listener: Listener
     summary: Summary = field(default_factory=Summary)
-    results: dict[AccountReport, Result] = field(
-        default_factory=dict
-    )  # of every account and report that is read
+    # of every account and report that is read
+    results: dict[AccountReport, Result] = field(default_factory=dict)
     has_begun: bool = False  # to load
-    _other_elements: set[AccountReport] = field(
-        default_factory=set
-    )  # whose lists are not as the last run left them
+    # whose lists are not as the last run left them
+    _other_elements: set[AccountReport] = field(default_factory=set)
     _times: RunTimes = field(default_factory=lambda: RunTimes(uuid.uuid4().hex, datetime.now(UTC)))
 
     def execute(self) -> Summary:
@@ -201,9 +199,8 @@ class Run:
             self.listener.note(
                 f"{pair.report} of account {pair.account_id} lost rows since the last run: it is read from the beginning{when}"
             )
-        for pair in sorted(
-            pair for pair in others if self.results[pair].state
-        ):  # of a table made anew it is said already
+        # of a table made anew it is said already
+        for pair in sorted(pair for pair in others if self.results[pair].state):
             self.listener.note(
                 f"{pair.report} of account {pair.account_id} has other list elements than after the last run: "
                 "it is read from the beginning"

@@ -17,18 +17,16 @@ class ReportResult:
     new: int = 0  # keys that were not there
     changed: int = 0  # rows of which a column of the API differs
     deleted: int = 0  # rows gone at Harvest
-    repaired: int = (
-        0  # rows that differed when tables were compared, and were loaded or removed then
-    )
+    # rows that differed when tables were compared, and were loaded or removed then
+    repaired: int = 0
     total: int | None = None  # rows of the account in the table afterwards
     requests: int = 0
     seconds: float = 0.0
     verified: str = ""
     error: str | None = None  # why the report is not complete
     reason: str | None = None  # the same without what it quotes of others, for alerts
-    loaded: bool = (
-        True  # whether what Harvest answered is in the table; False: it could not be read
-    )
+    # whether what Harvest answered is in the table; False: it could not be read
+    loaded: bool = True
     bookmark: str | None = None
     harvest_count: int | None = None  # rows at Harvest by its own count
 

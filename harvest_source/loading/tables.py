@@ -104,9 +104,8 @@ def complete_tables(
     with pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientBase):
             return False
-        told = pipeline.schemas.get(SECTION) or _stored_schema(
-            client
-        )  # the second where dlt's state was taken away there
+        # the second where dlt's state was taken away there
+        told = pipeline.schemas.get(SECTION) or _stored_schema(client)
     known = _known_of(told)
     pipeline.schemas.save_schema(_with_declared(told, source))
     with _client_of(pipeline) as client:

@@ -112,7 +112,8 @@ class Totals:
         for total in TOTALS:
             outcome = self.outcomes.get(AccountReport(self.account_id, total.table))
             if not outcome or not outcome.reading or self.reader.settings.begins_at:
-                continue  # the setting start_date limits by change time, which no report of Harvest can
+                # the setting start_date limits by change time, which no report of Harvest can
+                continue
             for year in self._years(total):
                 if self._difference(total, date(year, 1, 1), date(year, 12, 31)) is not None:
                     yield from self._months(total, year)

@@ -130,9 +130,8 @@ def _trial_pipeline(pipeline: dlt.Pipeline, folder: str) -> Iterator[dlt.Pipelin
     try:
         yield trial
     finally:
-        with suppress(
-            Exception
-        ):  # what was made is taken away as far as the destination lets us; the trial's own error counts
+        # what was made is taken away as far as the destination lets us; the trial's own error counts
+        with suppress(Exception):
             _remove(trial)
         pipeline.activate()
 

@@ -9,7 +9,8 @@ from harvest_source.catalogue.report import AccountReport, Key
 from harvest_source.errors import NotAllowedError, NotFoundError
 from harvest_source.reading.reader import Reader
 
-ASKED = 20  # rows of a report that are asked for one by one; where one of them is hidden, those beyond are taken for hidden
+# rows of a report that are asked for one by one; where one of them is hidden, those beyond are taken for hidden
+ASKED = 20
 
 
 def unseen_among(

@@ -54,9 +54,8 @@ def read_anew(query: ListQuery, first: Reading) -> Reading:
         total = query.total()
         if total is None or len(draft.keys) >= total:
             return draft.finish()
-        for answer in (
-            query.answers()
-        ):  # what is in no window: rows without a date, and rows that moved meanwhile
+        # what is in no window: rows without a date, and rows that moved meanwhile
+        for answer in query.answers():
             draft.add(answer)
     raise adding.too_fast()
 

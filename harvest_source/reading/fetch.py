@@ -27,9 +27,8 @@ class Fetcher:
     def run(self, tasks: Iterable[Callable[[], T]], done: Callable[[T], None]) -> None:
         """Runs tasks in threads and hands on what they return, as it comes; where one fails, no other is waited for."""
         waiting = list(tasks)
-        if (
-            len(waiting) == 1
-        ):  # in this thread: where it fails there is nothing to cancel, and the client lives on
+        # in this thread: where it fails there is nothing to cancel, and the client lives on
+        if len(waiting) == 1:
             done(waiting[0]())
             return
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="harvest")

@@ -14,11 +14,11 @@ from harvest_source.reading.query import ListQuery
 from harvest_source.reading.reading import Reading
 from harvest_source.settings import SMALL_PAGE
 
-WHOLE_TRIES = 4  # before less is asked for: with the tries of smaller parts a dead list costs less than four minutes
+# before less is asked for: with the tries of smaller parts a dead list costs less than four minutes
+WHOLE_TRIES = 4
 SMALL_TRIES = 3
-MOST_PAGES_WITHOUT_NEW_ROW = (
-    100  # in a row: a list that shifts may repeat a page or two, and the last may be empty
-)
+# in a row: a list that shifts may repeat a page or two, and the last may be empty
+MOST_PAGES_WITHOUT_NEW_ROW = 100
 
 
 def read_list(query: ListQuery) -> Reading:

@@ -89,9 +89,8 @@ class PartStore:
             ).fetchall():
                 raise sqlite3.DatabaseError("a file of an earlier form")
             self._db.execute("pragma journal_mode = wal")
-            self._db.execute(
-                "pragma synchronous = normal"
-            )  # a kill loses nothing, a power cut the last answers at most
+            # a kill loses nothing, a power cut the last answers at most
+            self._db.execute("pragma synchronous = normal")
             self._db.executescript(_TABLE)
         except sqlite3.Error:
             self._db.close()

@@ -33,28 +33,26 @@ class Wish:
     """What is wanted of one report and account."""
 
     state: State = field(default_factory=dict)  # empty before the first load
-    known_parents: frozenset[int] = (
-        frozenset()
-    )  # of children: parents that stand in the table of their report
-    suspects: tuple[
-        int, ...
-    ] = ()  # parents whose children do not add up in the table: they come first
-    doubled: tuple[
-        int, ...
-    ] = ()  # parents of children that stand twice in the table: they do not wait
-    ran_before: frozenset[int] | None = (
-        None  # entries whose timer ran when they were last read; None: timers are not asked for
-    )
+    # of children: parents that stand in the table of their report
+    known_parents: frozenset[int] = frozenset()
+    # parents whose children do not add up in the table: they come first
+    suspects: tuple[int, ...] = ()
+    # parents of children that stand twice in the table: they do not wait
+    doubled: tuple[int, ...] = ()
+    # entries whose timer ran when they were last read; None: timers are not asked for
+    ran_before: frozenset[int] | None = None
 
 
 @dataclass(frozen=True)
 class Rules:
     """What holds for all plans of a run."""
 
-    overlap_seconds: int  # a row that changed so long before its list was read will not come again with another change
+    # a row that changed so long before its list was read will not come again with another change
+    overlap_seconds: int
     sweep_days: int  # within so many days every parent is asked again
     now_hour: int  # since 1970
-    only_changed: bool = False  # a run from a date on: what hangs on every change since is asked for, and nothing else
+    # a run from a date on: what hangs on every change since is asked for, and nothing else
+    only_changed: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,8 @@ class ChildPlan:
 
     report: Report
     account_id: int
-    parents: Mapping[
-        int, str
-    ]  # id: version (its updated_at, and what other lists say of it); "" where not known
+    # id: version (its updated_at, and what other lists say of it); "" where not known
+    parents: Mapping[int, str]
     overdue: tuple[int, ...] = ()  # unread for long: they may not wait
     waiting: tuple[int, ...] = ()  # may wait for a later run, the longest unread first
     marks: Mapping[str, str] = field(default_factory=dict)
@@ -83,9 +80,8 @@ class ChildPlan:
     followed: Mapping[str, Mapping[str, list[int]]] = field(default_factory=dict)
     whole: bool = False  # all parents are asked, as if for the first time
     known: frozenset[int] = frozenset()
-    hidden: frozenset[int] = (
-        frozenset()
-    )  # parents that Harvest has and does not show to the caller (403)
+    # parents that Harvest has and does not show to the caller (403)
+    hidden: frozenset[int] = frozenset()
 
     @property
     def pair(self) -> AccountReport:
@@ -308,9 +304,8 @@ def _with_due(plan: ChildPlan, wish: Wish, rules: Rules) -> ChildPlan:
     overdue: list[int] = []
     waiting = [*sorted(plan.hidden), *wish.suspects]
     for hour in sorted(plan.read, key=int) if plan.report.project_path is None else ():
-        age_hours = rules.now_hour - int(
-            hour
-        )  # below 0: a clock was ahead, so nobody knows when it was
+        # below 0: a clock was ahead, so nobody knows when it was
+        age_hours = rules.now_hour - int(hour)
         if age_hours < 0 or age_hours >= rules.sweep_days * 24:
             overdue += plan.read[hour]
         elif age_hours >= SWEEP_REST_HOURS:

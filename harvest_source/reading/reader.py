@@ -69,9 +69,8 @@ class Outcome:
     error: HarvestError | None = None
     plan: ChildPlan | None = None
     parents: frozenset[int] = frozenset()  # whose children were read, or that are gone themselves
-    hidden: frozenset[tuple[str, int]] = (
-        frozenset()
-    )  # (list, id) of rows that Harvest has and refused when asked for them alone
+    # (list, id) of rows that Harvest has and refused when asked for them alone
+    hidden: frozenset[tuple[str, int]] = frozenset()
 
     def followed_by(self, later: Outcome) -> Outcome:
         """Returns what became of a report of children of which some parents were read later in the same run."""
@@ -123,9 +122,8 @@ class Reader:
         self._list_errors: dict[AccountReport, ApiError] = {}
         self._reading_list: dict[AccountReport, threading.Lock] = {}
         self._store: PartStore | None = None
-        self.lists = MappingProxyType(
-            self._lists
-        )  # the complete readings of lists made in this run
+        # the complete readings of lists made in this run
+        self.lists = MappingProxyType(self._lists)
 
     @property
     def store(self) -> PartStore:
@@ -270,9 +268,8 @@ class Reader:
     def start(self, plans: Iterable[ChildPlan], reserved_requests: int = 0) -> list[Asking]:
         """Returns plans as they are asked now: with what an interrupted run kept, and with parents unread for long."""
         now_hour = current_hour()
-        hours = (
-            range(0) if self.choice.reads_all else range(now_hour - KEPT_HOURS, now_hour + 1)
-        )  # no clock was ahead
+        # no clock was ahead
+        hours = range(0) if self.choice.reads_all else range(now_hour - KEPT_HOURS, now_hour + 1)
         resumed = []
         for plan in plans:
             read_hours = answered(plan, self.store.kept(plan.pair, hours))
@@ -343,9 +340,8 @@ class Reader:
         except HarvestError as error:
             outcome = Outcome(error=self._explained(pair.report, error))
             if isinstance(error, OddAnswerError):
-                self.store.drop(
-                    pair
-                )  # the next run asks anew, instead of continuing from what cannot be read
+                # the next run asks anew, instead of continuing from what cannot be read
+                self.store.drop(pair)
         if outcome.reading or outcome.error:
             self.on_read(pair, outcome)
         return outcome

@@ -30,14 +30,12 @@ class Reading:
     account_id: int
     since: datetime | None  # what was asked for; None: everything
     store: PartStore = field(repr=False)
-    parts: tuple[
-        Part, ...
-    ]  # in the order in which their records count, of records that are equally new
+    # in the order in which their records count, of records that are equally new
+    parts: tuple[Part, ...]
     keys: AbstractSet[Key]
     rows: int  # that came, those that came twice counted twice
-    newest: (
-        datetime | None
-    )  # the largest updated_at, not later than the server's clock when the reading began
+    # the largest updated_at, not later than the server's clock when the reading began
+    newest: datetime | None
     started: datetime | None  # the server's clock
     seconds: float
     repeated: Mapping[Key, str]  # keys that came more than once: their newest updated_at
@@ -225,9 +223,8 @@ def record_key(report: Report, record: Record, parent_id: int | None) -> Key:
 
 
 def _key_part(report: Report, name: str, value: Any) -> int:
-    if (
-        type(value) is int and 0 <= value < WIDEST_ID
-    ):  # as in every row ever seen, of which there may be a million
+    # as in every row ever seen, of which there may be a million
+    if type(value) is int and 0 <= value < WIDEST_ID:
         return value
     try:
         return to_id(str(value) if isinstance(value, float) else value)

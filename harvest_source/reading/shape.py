@@ -21,18 +21,15 @@ from harvest_source.reading.values import CONVERTERS, Rounded, Unfit, kind_of_un
 
 MISFIT_SUFFIX = "__text"
 MOST_NEW_COLUMNS = 200  # of a report and run, lists that get a table of their own among them
-MOST_NEW_NAMES = (
-    2000  # of a report and run, those of fields that hold null or an empty object among them
-)
-OWN_COLUMNS = frozenset(
-    {"account_id", "deleted_at"}
-)  # of this product: a field of that name at Harvest gets a suffix
+# of a report and run, those of fields that hold null or an empty object among them
+MOST_NEW_NAMES = 2000
+# of this product: a field of that name at Harvest gets a suffix
+OWN_COLUMNS = frozenset({"account_id", "deleted_at"})
 OWN_SUFFIX = "__harvest"
 UNNAMED = "unnamed"  # a field whose name is empty
 HARVEST = "harvest"  # a word in front of a field that is called like a column of dlt
-LONGEST_NAME = (
-    50  # of a column, so that it is called the same in every destination; Postgres takes 63
-)
+# of a column, so that it is called the same in every destination; Postgres takes 63
+LONGEST_NAME = 50
 AS_IT_IS: dict[Kind, type] = {Kind.TEXT: str, Kind.BOOL: bool}
 _naming = NamingConvention()
 
@@ -47,9 +44,8 @@ class Notes:
     _made: defaultdict[str, set[str]] = field(
         default_factory=lambda: defaultdict(set)
     )  # report: columns and lists new in this run
-    _met: defaultdict[str, set[str]] = field(
-        default_factory=lambda: defaultdict(set)
-    )  # report: names new in this run
+    # report: names new in this run
+    _met: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def count_new(self, report: str, place: str) -> None:
         """Counts a new column, or a list that gets a table of its own.
@@ -97,17 +93,15 @@ class TableShape:
         """
         self.table = table
         self.report = table.partition("__")[0]
-        self.added: dict[
-            str, Kind
-        ] = {}  # undocumented columns met in this run, those of earlier runs too
+        # undocumented columns met in this run, those of earlier runs too
+        self.added: dict[str, Kind] = {}
         self._notes = notes
         self._known = dict(known)
         self._converters: dict[str, Callable[[Any], Any]] = {
             column.name: CONVERTERS[column.kind] for column in columns
         }
-        self.as_it_is = {
-            column.name: AS_IT_IS.get(column.kind) for column in columns
-        }  # column: type that needs no look
+        # column: type that needs no look
+        self.as_it_is = {column.name: AS_IT_IS.get(column.kind) for column in columns}
 
     def has(self, column: str) -> bool:
         """Returns whether this is a plain column, documented or met before."""
@@ -120,9 +114,8 @@ class TableShape:
     def convert(self, row: Row, column: str, value: Any) -> None:
         """Sets `row[column]` to the value in the column's kind."""
         if value is None:
-            if (
-                column in self._converters
-            ):  # a null that nobody documented says nothing: it may be an absent object
+            # a null that nobody documented says nothing: it may be an absent object
+            if column in self._converters:
                 row.setdefault(column, None)
             return
         converter = self._converters.get(column) or self._add(column, value)

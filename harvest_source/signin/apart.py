@@ -44,9 +44,8 @@ def run_apart(order: str, answer_path: Path) -> dict[str, Any]:
         ) as process:
             if process.stdout is None or process.stdout.readline() != "ready\n":
                 raise RefusedError("the process that asks Harvest for tokens does not start")
-            said, _ = process.communicate(
-                order
-            )  # it ends by itself; never killed, since it may be storing tokens
+            # it ends by itself; never killed, since it may be storing tokens
+            said, _ = process.communicate(order)
         result: dict[str, Any] = json.loads(said)
     except ValueError as error:
         raise UnavailableError(

@@ -36,13 +36,13 @@ from harvest_source.signin.tokens import (
 from harvest_source.unread import where_looked
 
 LOGIN = f"{COMMAND} login"
-EARLY = (
-    0.1  # tokens are renewed when so much of their lifetime is left: two days of 14, and 0.2 s of 2
-)
+# tokens are renewed when so much of their lifetime is left: two days of 14, and 0.2 s of 2
+EARLY = 0.1
 LONGEST_EARLY_SECONDS = 3600.0
 WAIT_GROWS = 4  # 1 s after the first try, 4 s after the second
 PATIENCE_SECONDS = 30.0  # after a renewal that failed while the old token still holds
-OUTAGE_SECONDS = 300.0  # after one that failed with no token left: else each request of a run would wait for it anew
+# after one that failed with no token left: else each request of a run would wait for it anew
+OUTAGE_SECONDS = 300.0
 ON_THE_WAY = {
     "certificate-not-trusted": network.NOT_TRUSTED.format(why=""),
     exchange.ODD_ANSWER: "Harvest's answer holds no access token that a request can carry; nothing of it is stored",
@@ -140,9 +140,8 @@ class OAuthToken:
             TokenRejectedError, UnavailableError, CancelledError: as `token`.
         """
         with self._lock:
-            if (
-                self._tokens is None or self._tokens.access_token == rejected
-            ):  # else another thread was first
+            # else another thread was first
+            if self._tokens is None or self._tokens.access_token == rejected:
                 self._tokens = self._renewed_without_one(rejected)
             return True
 

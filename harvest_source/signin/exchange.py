@@ -151,9 +151,8 @@ def ask(order: dict[str, Any]) -> dict[str, Any]:
         "timeout": tuple(order["timeout"]),
         "client_secret": order["client_secret"],
     }
-    with OAuth2Session(
-        order["client_id"], redirect_uri=order.get("redirect_uri")
-    ) as session:  # it reads no .netrc
+    # it reads no .netrc
+    with OAuth2Session(order["client_id"], redirect_uri=order.get("redirect_uri")) as session:
         session.max_redirects = 0  # the secret goes to the configured address only
         for scheme in ("https://", "http://"):
             session.mount(scheme, _ToTheTokensAdapter())
@@ -196,9 +195,8 @@ def exchange(order: dict[str, Any], answer_path: Path) -> dict[str, Any]:
     """Asks for tokens, stores them, and returns what became of it: `outcome`, `status`, `error`; never a token."""
     room = answer_path.with_name(answer_path.name + ".room")
     try:
-        write_private(
-            room, bytes(LONGEST_BYTES)
-        )  # on a full disk nothing is asked: the answer could not be kept
+        # on a full disk nothing is asked: the answer could not be kept
+        write_private(room, bytes(LONGEST_BYTES))
         return _exchange(order, answer_path, room)
     except OSError:
         return {"outcome": REFUSED, "status": None, "error": NO_ROOM}
@@ -299,12 +297,10 @@ def main() -> None:
             return
         if order["token_url"].startswith("http://"):  # the settings let through only this machine
             os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
-            os.environ["no_proxy"] = (
-                "*"  # this machine is reached without a proxy; requests looks at the small letters first
-            )
-        os.environ.setdefault(
-            "OAUTHLIB_RELAX_TOKEN_SCOPE", "1"
-        )  # the person chooses the scope at Harvest, not we
+            # this machine is reached without a proxy; requests looks at the small letters first
+            os.environ["no_proxy"] = "*"
+        # the person chooses the scope at Harvest, not we
+        os.environ.setdefault("OAUTHLIB_RELAX_TOKEN_SCOPE", "1")
         result = exchange(order, answer_path)
     sys.stdout.write(json.dumps(result))
 

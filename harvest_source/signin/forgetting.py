@@ -43,9 +43,8 @@ def _files() -> list[TokenFile]:
 
 def _is_meant(file: TokenFile, name: str, client_id: str | None) -> bool:
     stored = file.read()
-    if (
-        stored is None
-    ):  # an answer that nobody took over, or a file that cannot be read: its name says whose it is
+    # an answer that nobody took over, or a file that cannot be read: its name says whose it is
+    if stored is None:
         return _is_named(file, name, client_id)
     return client_id in {None, stored.client_id} and (_is_configured(file) or stored.name == name)
 

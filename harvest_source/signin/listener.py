@@ -134,7 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Location", target)
         if cookie:
             name = self.server.sign_in.starts.cookie_name
-            kept = f"Max-Age={COOKIE_SECONDS}; Path=/; HttpOnly; SameSite=Lax"  # not Secure: this is http
+            # not Secure: this is http
+            kept = f"Max-Age={COOKIE_SECONDS}; Path=/; HttpOnly; SameSite=Lax"
             self.send_header("Set-Cookie", f"{name}={cookie}; {kept}")
         self.end_headers()
 

@@ -80,9 +80,8 @@ class SignIn:
         self.redirect_uri = redirect_uri(port)
         self._port = port
         self.state = secrets.token_urlsafe(32)
-        self.verifier = secrets.token_urlsafe(
-            48
-        )  # only this process and the request for tokens know it
+        # only this process and the request for tokens know it
+        self.verifier = secrets.token_urlsafe(48)
         self.authorize_url = authorize_url(
             id_url, client_id, self.redirect_uri, self.state, code_challenge(self.verifier)
         )
@@ -91,9 +90,8 @@ class SignIn:
         self._lock = threading.Lock()
         self._redirect: Redirect | None = None
         self._by_browser = False
-        self._cookie = (
-            ""  # of the browser that brought the answer, where a start page was asked for
-        )
+        # of the browser that brought the answer, where a start page was asked for
+        self._cookie = ""
         self._arrived = threading.Event()
         self._page: Page | None = None
         self._decided = threading.Event()

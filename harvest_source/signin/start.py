@@ -18,9 +18,8 @@ class Starts:
     def __init__(self, port: int) -> None:
         self.cookie_name = f"harvest-pipeline-{port}"  # cookies are shared by all ports of a host
         self._lock = threading.Lock()
-        self._cookies: dict[
-            str, str
-        ] = {}  # key -> the cookie of whoever came first; empty: nobody yet, or two came
+        # key -> the cookie of whoever came first; empty: nobody yet, or two came
+        self._cookies: dict[str, str] = {}
         self._left: set[str] = set()  # keys that nobody has used
 
     @property

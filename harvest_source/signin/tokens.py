@@ -84,15 +84,13 @@ class Tokens:
     id_url: str = ""
     access_token: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
-    previous_refresh_token: str = field(
-        default="", repr=False
-    )  # some services let the last one work on for a while
+    # some services let the last one work on for a while
+    previous_refresh_token: str = field(default="", repr=False)
     expires_at: float | None = None  # seconds since 1970; None: Harvest did not say
     lifetime_seconds: float | None = None
     account_id: int | None = None  # the account that was chosen at sign-in
-    accounts: dict[str, str] = field(
-        default_factory=dict
-    )  # id -> name of those that were reached at sign-in
+    # id -> name of those that were reached at sign-in
+    accounts: dict[str, str] = field(default_factory=dict)
     user: str = ""
 
     @property
@@ -324,9 +322,8 @@ class TokenFile:
             if result["error"] == exchange.NO_ROOM:
                 raise OSError(errno.ENOSPC, "no room, or not allowed to write")
             self._adopt()
-        if (
-            result["error"] == exchange.TOO_SLOW
-        ):  # not asked again: the lock has been held long enough
+        # not asked again: the lock has been held long enough
+        if result["error"] == exchange.TOO_SLOW:
             raise UnavailableError(TOO_SLOW)
         return result
 
@@ -339,9 +336,8 @@ class TokenFile:
                 return
             try:
                 answer = json.loads(content)
-                before = (
-                    self.read() if answer["used"] else None
-                ) or self.blank  # a new sign-in begins anew
+                # a new sign-in begins anew
+                before = (self.read() if answer["used"] else None) or self.blank
                 tokens = json.dumps(asdict(before.renewed(answer))).encode()
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 self._answer_path.unlink()  # else it would stop every later run

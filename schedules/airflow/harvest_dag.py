@@ -88,9 +88,8 @@ def run(account_id: int) -> Summary:
     destination = Variable.get("harvest_destination", default="postgres")
     dataset = Variable.get("harvest_dataset", default=DATASET_NAME)
     refuse_strangers()
-    to_the_log = redirect_stderr(
-        sys.stdout
-    )  # what stands on standard error, Airflow takes for errors
+    # what stands on standard error, Airflow takes for errors
+    to_the_log = redirect_stderr(sys.stdout)
     with TemporaryDirectory(prefix="harvest-") as folder, setting_errors(destination), to_the_log:
         pipeline = dlt.pipeline(
             PIPELINE_NAME, destination=destination, dataset_name=dataset, pipelines_dir=folder
@@ -105,7 +104,8 @@ with (
         doc_md=__doc__,
         schedule="0 6 * * *",  # UTC
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
-        catchup=False,  # one run brings everything that changed: days that were missed need none of their own
+        # one run brings everything that changed: days that were missed need none of their own
+        catchup=False,
         max_active_runs=1,
         default_args={"pool": POOL, "retries": 2, "retry_delay": timedelta(minutes=30)},
     ),

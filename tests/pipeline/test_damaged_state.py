@@ -115,7 +115,8 @@ def test_load_that_waits_and_cannot_be_read_is_read_again(
     with by_hand(users=2, invoices=1, entries=1) as harvest:
         assert type_command(*FEW, harvest=harvest).code == 0
         new = change(harvest, 10)
-        harvest.now = "2026-07-11T08:00:00Z"  # a day later: the overlap of the bookmark does not reach the first change
+        # a day later: the overlap of the bookmark does not reach the first change
+        harvest.now = "2026-07-11T08:00:00Z"
         harvest.change("clients", harvest.tables["clients"][1]["id"], address="newest")
         leave_waiting(type_command, harvest, Path(name).parts[0])
         (file,) = (tmp_path / STATE).glob(name)

@@ -90,9 +90,8 @@ def test_first_and_later_runs_equal_the_account(tmp_path: Path, destination: str
         assert_equal(tmp_path, sandbox)
         assert counts_and_sums(tmp_path) == expected_counts_and_sums(sandbox)
 
-        shutil.rmtree(
-            tmp_path / "state"
-        )  # another machine, the next day: only the destination is there
+        # another machine, the next day: only the destination is there
+        shutil.rmtree(tmp_path / "state")
         shutil.rmtree(tmp_path / "spool", ignore_errors=True)
         account.insert("time_entries", hours=1.25)
         sandbox.clear()

@@ -69,9 +69,8 @@ def test_passing_faults_at_every_endpoint_leave_no_trace(
         assert {where: fault.hits for where, fault in faults.items() if fault.hits != 3} == {}
         assert_equal(tmp_path, sandbox)
     throttled = sum(fault.hits for (_, kind), fault in faults.items() if kind.startswith("429"))
-    assert (
-        throttled - 1 <= summary.waits <= throttled
-    )  # a look at the company may end before a wait
+    # a look at the company may end before a wait
+    assert throttled - 1 <= summary.waits <= throttled
 
 
 SOME_LISTS = ("clients", "time_entries", "expenses", "user_assignments", "task_assignments")
@@ -173,9 +172,8 @@ def test_retry_after_is_obeyed(tmp_path: Path, seconds: str) -> None:
         sandbox.faults.append(fault)
         summary = sync_once(tmp_path, sandbox, "roles", clock=clock)
     assert summary.waits == 2
-    low, high = (
-        (13.5, 14.5) if seconds == "7" else (40.0, 62.0)
-    )  # a date that is 30 s away, less what this machine takes
+    # a date that is 30 s away, less what this machine takes
+    low, high = (13.5, 14.5) if seconds == "7" else (40.0, 62.0)
     assert low <= clock.longest <= high
 
 
@@ -245,9 +243,8 @@ def test_lasting_fault_stays_its_reports_own(tmp_path: Path) -> None:
         assert errors_of(sync_once(tmp_path, sandbox)) == {}
         for group in GROUPS:
             failing = dict(zip(group, itertools.cycle(LASTING), strict=False))
-            assert (
-                failing.get("teammates") != "422"
-            )  # which is how Harvest says there that a user manages nobody
+            # which is how Harvest says there that a user manages nobody
+            assert failing.get("teammates") != "422"
             edit_all(account, f"edit {group[0]}")
             before, marks = tables_of(tmp_path), bookmarks(tmp_path)
             sandbox.faults[:] = [LASTING[kind](by_name(each)) for each, kind in failing.items()]
@@ -488,9 +485,8 @@ def test_manager_loads_what_a_manager_may_read(tmp_path: Path) -> None:
     refused = {name for name, each in results.items() if each["error"]}
     assert {"clients", "invoices", "invoice_messages", "estimates", "cost_rates"} <= refused
     assert {"time_entries", "expenses", "company"} <= results.keys() - refused
-    (line,) = (
-        line for line in done.stderr.splitlines() if "not loaded: " in line
-    )  # one reason, one line
+    # one reason, one line
+    (line,) = (line for line in done.stderr.splitlines() if "not loaded: " in line)
     assert set(line.removeprefix("not loaded: ").partition(" (account ")[0].split(", ")) == refused
     assert permission_of("clients") in results["clients"]["error"]
 

@@ -219,9 +219,8 @@ def test_bulk_change_is_followed_up_once(tmp_path: Path) -> None:
         path = f"invoices/{harvest.tables['invoices'][2]['id']}/payments"
         harvest.change("invoices", harvest.tables["invoices"][2]["id"])
         assert asked_by_a_run() == {path}
-        harvest.tables[path].append(
-            like("invoice_payments", 5, amount=10, updated_at=harvest.now)
-        )  # in that second
+        # in that second
+        harvest.tables[path].append(like("invoice_payments", 5, amount=10, updated_at=harvest.now))
         assert asked_by_a_run() == {path}
         equal(tmp_path, harvest, *names)
 

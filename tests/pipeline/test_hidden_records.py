@@ -202,9 +202,8 @@ def test_report_of_which_every_parent_is_refused_is_refused(tmp_path: Path) -> N
             harvest.requests.clear()
             (error,) = errors_of(sync_once(tmp_path, harvest, *names)).values()
             assert "one must be an administrator" in error
-            assert (
-                len([asked for asked in harvest.requests if refused(asked)]) < 45
-            )  # those under way at once come on top
+            # those under way at once come on top
+            assert len([asked for asked in harvest.requests if refused(asked)]) < 45
             harvest.spoil = lambda _asked: None
             assert errors_of(sync_once(tmp_path, harvest, *names)) == {}
             harvest.now = LATER

@@ -162,9 +162,8 @@ def test_bookmarks_move_on_after_a_load_made_while_the_clock_was_ahead(
         harvest.requests.clear()
         _, notes = sync_and_hear(tmp_path, harvest, *NAMES)
         assert notes == []
-        first = next(
-            each.query for each in harvest.requests if each.path == "time_entries"
-        )  # later ones compare
+        # later ones compare
+        first = next(each.query for each in harvest.requests if each.path == "time_entries")
         assert first["updated_since"] >= "2026-07-10"
         equal(tmp_path, harvest)
 

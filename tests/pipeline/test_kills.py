@@ -150,7 +150,8 @@ def test_thirty_kills_at_random_moments_end_equal_and_a_first_load_goes_on_from_
             assert errors_of(sync_once(tmp_path, sandbox, *names)) == {}
             asked.update(each.path for each in sandbox.requests if each.path.count("/") > 3)
             assert_equal(tmp_path, sandbox, *names)
-            if not text:  # later, children of parents that have just changed are looked at once more by each run that completes
+            # later, children of parents that have just changed are looked at once more by each run that completes
+            if not text:
                 twice = asked.total() - len(asked)
                 assert twice <= len(asked) // 2, f"{twice} of {len(asked)} asked again"
         assert rows(tmp_path, HISTORY_TWICE) == [(0,)]
@@ -435,9 +436,8 @@ def test_full_disk_loses_nothing(tmp_path: Path, megabytes: float) -> None:
             env=env,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         )
-        assert done.returncode in ({0, 1} if megabytes > 1 else {1, 2}), (
-            done.stderr
-        )  # the write-ahead log may be enough
+        # the write-ahead log may be enough
+        assert done.returncode in ({0, 1} if megabytes > 1 else {1, 2}), done.stderr
         if done.returncode == 0:
             assert_equal(tmp_path, sandbox, *LOADED)
         assert "Traceback" not in done.stderr

@@ -60,9 +60,8 @@ class Webhook(Loopback):
     """A webhook on this machine; keeps the texts that it took."""
 
     answers = _Answering
-    statuses: list[int] = field(
-        default_factory=list
-    )  # of the next answers, the last one for ever; else 200
+    # of the next answers, the last one for ever; else 200
+    statuses: list[int] = field(default_factory=list)
     slow: bool = False  # answers when the test ends
     texts: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # paths of all requests

@@ -175,9 +175,8 @@ def test_report_with_more_than_200_new_fields_is_not_loaded_and_not_tried_again(
     assert errors_of(summary) == {report: told.format(report) for report in wide}
     assert summary.new_fields == []
     for report in wide:
-        assert (
-            asked.count(f"/v2/{report}") <= 2
-        )  # time entries are asked for running timers as well
+        # time entries are asked for running timers as well
+        assert asked.count(f"/v2/{report}") <= 2
         assert rows(tmp_path, f"select count(*) from {report}") == [(0,)]
 
 

@@ -31,7 +31,8 @@ from harvest_source.errors import LoadFailedError
 
 PATIENCE_SECONDS = 60.0
 FEW_CRASHES = 5  # a run of two reports meets more of them
-SERVERS_OWN_WORDS = "WARNING:  terminating connection"  # Postgres' client library prints them where they reach it in time
+# Postgres' client library prints them where they reach it in time
+SERVERS_OWN_WORDS = "WARNING:  terminating connection"
 
 
 @pytest.fixture

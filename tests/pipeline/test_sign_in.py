@@ -77,9 +77,8 @@ def test_whole_sign_in_then_every_command_works(sandbox: Sandbox, tmp_path: Path
             ["code"],
             [sandbox.oauth.client_id],
         )
-        assert fields["code_challenge_method"] == [
-            "S256"
-        ]  # the sandbox then gives tokens for the right verifier only
+        # the sandbox then gives tokens for the right verifier only
+        assert fields["code_challenge_method"] == ["S256"]
         page = visit(consent(sandbox, address))
         assert login.finish() == 0, login.output
     asked = next(request for request in sandbox.requests if request.fields.get("code"))
@@ -165,9 +164,8 @@ def test_answer_of_another_sign_in_is_ignored(sandbox: Sandbox, tmp_path: Path) 
 
 def test_only_the_first_answer_counts(sandbox: Sandbox, tmp_path: Path) -> None:
     """A second tab, or the way back and forth, gets a page of its own and changes nothing."""
-    sandbox.faults.append(
-        Fault("/api/v2/accounts", kind="timeout")
-    )  # holds the end back until both have come
+    # holds the end back until both have come
+    sandbox.faults.append(Fault("/api/v2/accounts", kind="timeout"))
     with Login(tmp_path, sandbox) as login:
         address = login.address
         first, second = consent(sandbox, address), consent(sandbox, address)
@@ -287,9 +285,8 @@ def test_configured_account_counts_before_the_one_chosen_at_sign_in(
         visit(consent(two_accounts, login.address))
         assert login.finish() == 0, login.output
     assert said in login.output
-    assert (
-        f"{first} {two_accounts.accounts[0].name}" in login.output
-    )  # what is checked is what a run loads
+    # what is checked is what a run loads
+    assert f"{first} {two_accounts.accounts[0].name}" in login.output
     assert f"{second} {two_accounts.accounts[1].name}" not in login.output
     for name, value in login.env.items():
         monkeypatch.setenv(name, value)

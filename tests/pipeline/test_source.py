@@ -123,9 +123,8 @@ def test_limits_maps_filters_and_transformers_see_rows_of_the_api_only(harvest: 
     """What users hang behind a resource is given each row once."""
     clients = ids(harvest.tables["clients"])
     invoices = ids(harvest.tables["invoices"])
-    assert (
-        ids(list(source_of(harvest).resources["invoices"].add_limit(1))) == invoices
-    )  # an item is a page of rows
+    # an item is a page of rows
+    assert ids(list(source_of(harvest).resources["invoices"].add_limit(1))) == invoices
     entries = list(source_of(harvest).resources["time_entries"].add_limit(1))
     assert sorted(entries[0].column("id").to_pylist()) == ids(harvest.tables["time_entries"])
     seen: list[int] = []

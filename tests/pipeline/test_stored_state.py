@@ -101,9 +101,8 @@ def test_run_goes_on_from_a_stored_state(
         name: parse_since("asked", first[name] or "1970-01-01") for name in expected
     } == expected
     asked = {path for path in first if path.endswith("/payments")}
-    looked_at = (
-        "followed" in state["resources"]["invoice_payments"]["accounts"]["77"]
-    )  # the newest may change in its very second
+    # the newest may change in its very second
+    looked_at = "followed" in state["resources"]["invoice_payments"]["accounts"]["77"]
     assert asked == {
         f"invoices/{each}/payments" for each in ({invoice} if looked_at else {invoice, newest})
     }

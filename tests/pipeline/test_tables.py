@@ -287,6 +287,5 @@ def test_rows_that_are_kept_stay_where_a_column_was_taken_away(tmp_path: Path) -
         ]
         versions = rows(tmp_path, "select count(*) from _dlt_version")
         sync_once(tmp_path, sandbox, "clients", "time_entries", deleted_rows="keep")
-        assert (
-            rows(tmp_path, "select count(*) from _dlt_version") == versions
-        )  # nothing to make: no schema is told again
+        # nothing to make: no schema is told again
+        assert rows(tmp_path, "select count(*) from _dlt_version") == versions

@@ -98,9 +98,8 @@ class World:
             "assignments": self.random.choice(("account", "account", "project")),
             "deleted_rows": self.random.choice(("remove", "remove", "keep")),
         }
-        self.client = (
-            self.make_client() if self.random.random() < HALF else None
-        )  # one for all runs, as one source object has
+        # one for all runs, as one source object has
+        self.client = self.make_client() if self.random.random() < HALF else None
         self.log: list[str] = []
         self.steps: tuple[Callable[[], str], ...] = (
             *(
@@ -353,9 +352,8 @@ def assert_history_ends_equal(seed: int) -> None:
         for _ in range(STEPS):
             world.step()
         world.sandbox.faults.clear()
-        world.store.kept.pop(
-            LOOKED, None
-        )  # a day later: a late row beside a deletion is found by the look at the whole list
+        # a day later: a late row beside a deletion is found by the look at the whole list
+        world.store.kept.pop(LOOKED, None)
         for _ in range(2):  # the first run finds what is gone, the second what that left behind
             summary = world.run(sweep_days=0, accept_deletions=True)
         assert [result.error for result in summary.results if result.error] == [], (seed, world.log)

@@ -167,9 +167,8 @@ def test_parent_that_is_refused_is_passed_over(store: PartStore) -> None:
     assert sorted(each for ids in state["read"].values() for each in ids) == [1, 2, 3]
 
 
-REPORTS: dict[
-    str, tuple[set[int], bool, list[int]]
-] = {  # refused, whether the report is, who is asked
+# refused, whether the report is, who is asked
+REPORTS: dict[str, tuple[set[int], bool, list[int]]] = {
     "a parent that was read last is read": ({1, 2}, False, [1, 2, 5]),
     "one read before is read": ({1, 2, 5}, False, [1, 2, 5, 3]),
     "all that were read before are refused": ({1, 2, 3, 4, 5, 6}, True, [1, 2, 5, 3, 4]),

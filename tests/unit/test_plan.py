@@ -135,9 +135,8 @@ MEMBERS = [
     row(3, user=None, project={"id": 70}),
     row(4, project=70),
 ]
-SCOUTED: dict[
-    str, tuple[str, dict[str, Any], set[int], set[int]]
-] = {  # list, row, projects, parents
+# list, row, projects, parents
+SCOUTED: dict[str, tuple[str, dict[str, Any], set[int], set[int]]] = {
     "a user's assignment": ("user_assignments", row(5, **USER_2), set(), {2}),
     "one that did not change": ("user_assignments", row(5, "07:00:00", **USER_2), set(), set()),
     "a task of a project": ("task_assignments", row(5, project={"id": 70}), {70}, {2}),
@@ -306,9 +305,8 @@ def test_state_is_what_dlt_keeps() -> None:
     assert read_parents({}) == frozenset()
 
 
-NOTED: dict[
-    str, tuple[dict[int, int], set[int], set[int], dict[str, list[int]]]
-] = {  # read, gone, hidden: what is kept
+# read, gone, hidden: what is kept
+NOTED: dict[str, tuple[dict[int, int], set[int], set[int], dict[str, list[int]]]] = {
     "read again": ({1: 30}, set(), set(), {"10": [2], "30": [1]}),
     "gone": ({}, {1}, set(), {"10": [2]}),
     "gone, but still in its table": ({}, {2}, set(), {"10": [1], "99": [2]}),

@@ -155,7 +155,8 @@ def test_children_read_the_lists_they_hang_on_by_themselves(open_reader: Open) -
     assert client.paths.count("invoices") == 2
 
 
-SINCE: dict[str, tuple[Choice, dict[str, Any], str | None, dict[str, Any] | None]] = {  # asked from, state kept
+# asked from, state kept
+SINCE: dict[str, tuple[Choice, dict[str, Any], str | None, dict[str, Any] | None]] = {
     "first": (Choice(), {}, None, {"updated_at": NEW}),
     "a little before the bookmark": (Choice(), {"updated_at": NEW}, "2026-07-01T09:55:00Z", {"updated_at": NEW}),
     "anew": (Choice(mode=Mode.ALL), {"updated_at": NEW}, None, {"updated_at": NEW}),

@@ -99,9 +99,8 @@ def test_reading_gives_back_exact_numbers_and_clean_texts(store: PartStore) -> N
     )
 
 
-NEWEST: dict[
-    str, tuple[str | None, datetime | None, datetime | None]
-] = {  # change time, server's clock: newest
+# change time, server's clock: newest
+NEWEST: dict[str, tuple[str | None, datetime | None, datetime | None]] = {
     "before it began": ("2026-07-01T11:00:00Z", NOON, datetime(2026, 7, 1, 11, tzinfo=UTC)),
     "meanwhile": ("2026-07-01T12:30:00Z", NOON, NOON),
     "the server tells no time": (
@@ -130,9 +129,8 @@ def test_reading_that_began_before_its_first_answer(store: PartStore) -> None:
     assert draft.finish().newest == draft.started == datetime(2026, 7, 1, 8, tzinfo=UTC)
 
 
-TWICE: dict[
-    str, tuple[tuple[str, str], ...]
-] = {  # change time and hours of an entry that comes so often
+# change time and hours of an entry that comes so often
+TWICE: dict[str, tuple[tuple[str, str], ...]] = {
     "newer last": (("09:00:00", "1.5"), ("10:00:00", "2.5")),
     "newer first": (("10:00:00", "2.5"), ("09:00:00", "1.5")),
     "equally new": (("10:00:00", "2.5"), ("10:00:00", "1.5")),

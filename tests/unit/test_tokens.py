@@ -315,9 +315,8 @@ def test_single_use_tokens_survive_twenty_runs_and_kills_at_the_worst_moment(
             answer = exchanged(fields)
             if doomed and not slow:
                 slow.append(True)
-                time.sleep(
-                    1.5
-                )  # the next run begins before this answer is there, and has to wait for it
+                # the next run begins before this answer is there, and has to wait for it
+                time.sleep(1.5)
             return answer
 
         monkeypatch.setattr(sandbox.oauth, "exchange", exchange_and_kill)
@@ -329,9 +328,8 @@ def test_single_use_tokens_survive_twenty_runs_and_kills_at_the_worst_moment(
             if not run % 2:
                 assert printed.strip() == sandbox.oauth.issued[-1]["access_token"]
         asked = [request.status for request in sandbox.requests if request.path.endswith("token")]
-        assert asked == [200] * (
-            1 + 1 + 10
-        )  # the sign-in, the first run, every killed one; the others found its answer
+        # the sign-in, the first run, every killed one; the others found its answer
+        assert asked == [200] * (1 + 1 + 10)
 
 
 def test_programs_that_renew_at_once_do_not_lose_a_single_use_token(config: Path) -> None:

@@ -121,9 +121,8 @@ def test_window_whose_rows_do_not_fit_is_cut(
     assert cut(window, days) == parts
 
 
-DIFFERING: dict[
-    str, tuple[dict[date, int], dict[date, int], list[Window]]
-] = {  # rows of the table, of Harvest: windows
+# rows of the table, of Harvest: windows
+DIFFERING: dict[str, tuple[dict[date, int], dict[date, int], list[Window]]] = {
     "equal": ({FIRST: 5, THIRD: 5}, {FIRST: 5, THIRD: 5}, []),
     "few rows": ({FIRST: 5}, {FIRST: 5, SECOND: 1}, [Window(FIRST, THIRD)]),
     "one more": (

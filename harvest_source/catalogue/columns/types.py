@@ -28,9 +28,8 @@ class Column:
     name: str
     kind: Kind
     description: str
-    secret: bool = (
-        False  # it opens something without a login: it is not shown, nor kept of a deleted row
-    )
+    # it opens something without a login: it is not shown, nor kept of a deleted row
+    secret: bool = False
 
 
 @dataclass(frozen=True)
