@@ -180,6 +180,7 @@ OURS = {
     "DEVELOPERS_URL",
     "ENCODING",
     "GOES_ON",
+    "LARGEST",
     "LARGEST_MIB",
     "LEAST_CONNECTIONS + 1",
     "LIST_OF_ACCOUNTS",
@@ -191,6 +192,7 @@ OURS = {
     "OF_TOKENS.times",
     "ON_THE_WAY[result['error']]",
     "SECRETS_FILE",
+    "SECTION",
     "TOO_SLOW",
     "_dlt_version()",
     "account.id",
@@ -227,7 +229,6 @@ OURS = {
     "report",
     "report.name",
     "run",
-    "SECTION",
     "said",
     "seconds",
     "sections[-1]",
@@ -248,12 +249,14 @@ OURS = {
     "times",
     "told",
     "type(error).__name__",
+    "type(value).__name__",
     "wanted",
     "what",
     "what_stays",
     "what_to_do",
     "why",
     "without_new + 1",
+    "words",
 }
 
 
