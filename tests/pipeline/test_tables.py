@@ -15,7 +15,7 @@ from pipelines import make_pipeline, rows
 from support import make_source, serving, sync_once
 
 from harvest_sandbox import Account, Fault, Sandbox
-from harvest_source.catalogue import reports as catalogue
+from harvest_source.catalogue import lookup
 from harvest_source.catalogue.lookup import by_name
 from harvest_source.errors import SettingError
 from harvest_source.loading import Summary, sync
@@ -215,7 +215,7 @@ def declare_without(patch: pytest.MonkeyPatch, name: str, left_out: set[str]) ->
     """Has the product be an older version, which does not know some fields of a report."""
     report = by_name(name)
     fields = tuple(field for field in report.fields if field.name not in left_out)
-    patch.setitem(vars(catalogue)["_BY_NAME"], name, replace(report, fields=fields))
+    patch.setitem(vars(lookup)["_BY_NAME"], name, replace(report, fields=fields))
 
 
 @pytest.mark.long
