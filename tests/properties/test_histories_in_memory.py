@@ -281,6 +281,10 @@ class World:
         finally:
             self.near.left = self.store.writes_left = None
             self.sandbox.faults.clear()
+            if (
+                self.client
+            ):  # a kill takes the threads along; those of the old client may still tell it to stop
+                self.client = self.make_client()
         return how
 
     def _no_lie(self, summary: Summary) -> None:
