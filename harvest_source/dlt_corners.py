@@ -8,7 +8,7 @@ lets `sync` find the way to Harvest in a source.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +82,12 @@ def destinations_resolved_once(pipeline: dlt.Pipeline) -> Iterator[None]:
     a third of all that a quiet run computes. The clients then share credentials, and with those a DuckDB connection, as
     they do within each of dlt's loads.
     """
-    places = [place for place in (pipeline.destination, pipeline.staging) if place]
-    for place in places:
-        place.__dict__["configuration"] = _remembering(place.configuration)
-    try:
+    with ExitStack() as stack:
+        for place in (pipeline.destination, pipeline.staging):
+            if place:
+                remembering = _remembering(place.configuration)
+                stack.enter_context(_instead(place, "configuration", remembering))
         yield
-    finally:
-        for place in places:
-            del place.__dict__["configuration"]
 
 
 def _remembering(resolve: Callable[..., Any]) -> Callable[..., Any]:
@@ -135,11 +133,18 @@ def schemas_read_once(pipeline: dlt.Pipeline) -> Iterator[None]:
         unchanged[name] = marks(name)
         return schema
 
-    storage.__dict__["load_schema"] = load_schema
+    with _instead(storage, "load_schema", load_schema):
+        yield
+
+
+@contextmanager
+def _instead(owner: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Has an object of dlt's call a function instead of its own method, for the length of a `with`."""
+    owner.__dict__[name] = function
     try:
         yield
     finally:
-        del storage.__dict__["load_schema"]
+        del owner.__dict__[name]
 
 
 def state_version(pipeline: dlt.Pipeline) -> int:
