@@ -10,54 +10,35 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from measuring import CHANGED, ROOT, TOKEN, Figures, code_of, git, measure, run_of, settings_for
+from measuring import (
+    CHANGED,
+    Figures,
+    code_of,
+    git,
+    measure,
+    run_of,
+    sandbox_apart,
+    settings_for,
+    take_requests,
+)
 
-sys.path.insert(0, str(ROOT))
-
-from harvest_sandbox import SIZES, Account, Sandbox, Size, build_account
+from harvest_sandbox import SIZES, Sandbox, Size
 
 RUNS = ("first run", "quiet run", "1 % changes")
 
 
-def change(account: Account) -> None:
+def change(sandbox: Sandbox) -> None:
     """Edits one row in a hundred of each report, at least one."""
+    (account,) = sandbox.accounts
     for report, field in {**CHANGED, "invoice_payments": "notes"}.items():
         for key in list(account.rows[report])[::100]:
             values: dict[str, Any] = {field: f"changed at {account.now():%X}"}
             account.update(report, key, **values)
-
-
-def serve(size: Size, pipe: Connection) -> None:
-    """Serves one account: sends the two addresses, then answers each word with the requests that came since the last one."""
-    account = build_account(size, seed=1)
-    with Sandbox(account, token=TOKEN) as sandbox:
-        pipe.send((sandbox.api_url, sandbox.id_url))
-        while (word := pipe.recv()) != "end":
-            pipe.send(len(sandbox.requests))
-            sandbox.clear()
-            if word == "change":
-                change(account)
-
-
-@contextmanager
-def sandbox_apart(size: Size) -> Iterator[Connection]:
-    """Gives the pipe to a sandbox in a process of its own, whose work is not measured."""
-    spawned = get_context("spawn")
-    pipe, end = spawned.Pipe()
-    process = spawned.Process(target=serve, args=(size, end), daemon=True)
-    process.start()
-    yield pipe
-    pipe.send("end")
-    process.join()
 
 
 def one_pair(codes: list[Path], folder: Path, size: Size) -> list[list[tuple[int, Figures]]]:
@@ -70,17 +51,16 @@ def one_pair(codes: list[Path], folder: Path, size: Size) -> list[list[tuple[int
     """
     found = []
     with sandbox_apart(size) as sandbox:
-        env = settings_for(*sandbox.recv())
+        env = settings_for(sandbox.api_url, sandbox.id_url)
         for run in RUNS:
-            sandbox.send("change" if run == RUNS[-1] else "count")
-            sandbox.recv()
+            if run == RUNS[-1]:
+                sandbox.ask(change)
             both = []
             for code in codes:
                 place = folder / code.name
                 place.mkdir(exist_ok=True)
                 figures = measure(run_of(code, "--quiet"), place, env)
-                sandbox.send("count")
-                both.append((sandbox.recv(), figures))
+                both.append((sandbox.ask(take_requests), figures))
             found.append(both)
     return found
 

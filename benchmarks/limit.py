@@ -1,8 +1,8 @@
 """A whole first load at Harvest's real limit, 100 requests per 15 seconds: no 429, and hardly more than the ideal time.
 
 Run: python benchmarks/limit.py [--window sliding|fixed|both]. Takes two minutes of real time each. Ends with 1 where a 429 was
-met, or where the requests took more than 1.1 times the ideal time, floor((requests - 1) / 100) x 15 s and one round trip
-a window.
+met, where the requests took more than 1.05 times the ideal time, floor((requests - 1) / 100) x 15 s, or where there were more
+than one for each page and for each parent of children, and 30.
 """
 
 from __future__ import annotations
@@ -12,21 +12,33 @@ import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
+import time
+from math import ceil
 from typing import Literal
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-MOST = 1.1
-TOKEN = "t"  # noqa: S105 - the sandbox's
-ROUND_TRIP_SECONDS = 0.1
+from measuring import ROOT, TOKEN
+
+from harvest_sandbox import SIZES, Account, Limit, Sandbox, build_account
+from harvest_sandbox.lists import LISTS, PER_PAGE
+
+MOST_TIME, MOST_MORE = 1.05, 30
+WINDOW_REQUESTS, WINDOW_SECONDS = 100, 15
 WINDOWS: tuple[Literal["sliding", "fixed"], ...] = ("sliding", "fixed")
+
+
+def fewest_requests(account: Account) -> int:
+    """Returns one for each page, and for each parent of children; the company is one as well."""
+    rows = account.rows
+    pages = sum(
+        ceil(max(len(rows[spec.report]), 1) / PER_PAGE) for spec in LISTS if "/" not in spec.path
+    )
+    managers = sum("manager" in user["access_roles"] for user in rows["users"].values())
+    of_users = 3 * len(rows["users"]) + managers  # both rates, assignments; teammates
+    return 1 + pages + 2 * len(rows["invoices"]) + len(rows["estimates"]) + of_users
 
 
 def measure(window: Literal["sliding", "fixed"]) -> bool:
     """Prints the figures of one kind of window; returns whether they are good."""
-    from harvest_sandbox import SIZES, Limit, Sandbox, build_account  # noqa: PLC0415 - after the path is set
-
     account = build_account(SIZES["default"], seed=2)
     with (
         Sandbox(account, token=TOKEN, limit=Limit(window)) as sandbox,
@@ -35,16 +47,19 @@ def measure(window: Literal["sliding", "fixed"]) -> bool:
         settings = {"API_URL": sandbox.api_url, "ID_URL": sandbox.id_url, "ACCESS_TOKEN": TOKEN}
         env = os.environ | {f"SOURCES__HARVEST__{name}": value for name, value in settings.items()}
         command = [sys.executable, str(ROOT / "harvest_pipeline.py"), "--quiet"]
+        began = time.monotonic()
         subprocess.run(command, cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
+        whole_seconds = time.monotonic() - began
         times = [request.at for request in sandbox.requests]
         refused = sum(request.status == 429 for request in sandbox.requests)  # noqa: PLR2004 - too many requests
-    windows = (len(times) - 1) // 100
-    ideal, taken = windows * (15 + ROUND_TRIP_SECONDS), max(times) - min(times)
-    figures = (
-        f"{len(times)} requests in {taken:.1f} s, ideal {ideal:.1f} s, ratio {taken / ideal:.3f}"
+    ideal = (len(times) - 1) // WINDOW_REQUESTS * WINDOW_SECONDS
+    taken, more = max(times) - min(times), len(times) - fewest_requests(account)
+    print(
+        f"{window}: {len(times)} requests ({more} more than pages and parents) in {taken:.1f} s, ideal {ideal} s, "
+        f"ratio {taken / ideal:.3f} (at most {MOST_TIME}), {refused} times 429; the whole run {whole_seconds:.1f} s",
+        flush=True,
     )
-    print(f"{window}: {figures}, {refused} times 429", flush=True)
-    return refused == 0 and taken <= MOST * ideal
+    return refused == 0 and taken <= MOST_TIME * ideal and more <= MOST_MORE
 
 
 def main() -> int:

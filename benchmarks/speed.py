@@ -1,132 +1,181 @@
-"""Loads time entries end to end, by this product and by a plain dlt pipeline, and compares time and memory.
+"""Loads time entries with this product and with a plain dlt pipeline (dicts, merge, defaults), and compares what they need.
 
-Run: python benchmarks/speed.py [--entries N]. Ends with 1 where this product needs more than a fifth of the time or a
-quarter of the peak memory. The sandbox's start-up is not counted; no limit is waited for on either side.
+Run: python benchmarks/speed.py [--markdown]. Every account is loaded into DuckDB and Postgres, first as a whole, then after
+500 changes, after none and after one deletion; the largest by this product alone. No limit is waited for, and the sandbox has
+a process of its own, whose memory does not count. What is compared is loaded in turns, and medians count. A load whose table
+does not equal the account has no time. Ends with 1 where one does not, or where a target of `speed_page.py` is missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from measuring import ROOT, TOKEN, Figures, measure
+from measuring import SandboxApart, sandbox_apart
+from postgres_server import Postgres, programs, running_postgres
+from speed_page import (
+    CHANGED,
+    DELETED,
+    FIRST,
+    QUIET,
+    SLOW,
+    Figures,
+    Key,
+    Trial,
+    missed,
+    printed,
+    write,
+)
+from speed_rows import write_rows
+from speed_trials import DUCKDB, PLAIN, POSTGRES, PRODUCT, Place, Way
 
-sys.path.insert(0, str(ROOT))
-MOST_TIME, MOST_MEMORY = 1 / 5, 1 / 4
+from harvest_sandbox import Delay, Sandbox, Size
+from harvest_sandbox.filters import dated_keys
+from harvest_sandbox.rows import getter
 
-
-def ours(api_url: str, id_url: str, destination: str = "duckdb") -> None:
-    """Loads as the command line does, with limits that never hold it back."""
-    import dlt  # noqa: PLC0415 - each process imports only what it measures
-
-    from harvest_source.api.limits import Budgets, Limit  # noqa: PLC0415
-    from harvest_source.clock import Clock  # noqa: PLC0415
-    from harvest_source.connection import connect  # noqa: PLC0415
-    from harvest_source.loading import sync  # noqa: PLC0415
-    from harvest_source.resources import source_of  # noqa: PLC0415
-    from harvest_source.settings import HarvestSettings  # noqa: PLC0415
-
-    settings = HarvestSettings(access_token=TOKEN, api_url=api_url, id_url=id_url)
-    clock = Clock()
-    connection = connect(
-        settings, "all", clock=clock, budgets=Budgets(clock, Limit(10**6, 15), Limit(10**6, 900))
-    )
-    source = source_of(connection).with_resources("time_entries")
-    summary = sync(
-        dlt.pipeline(
-            "ours", destination=destination, dataset_name="harvest", pipelines_dir="state"
-        ),
-        source,
-    )
-    assert summary.exit_code == 0, summary
+CHANGES = 500
+TEN_YEARS = 3650  # days: as many of a million entries on each of them as of 100,000 in a year
+SLOW_DELAY = Delay(seconds_per_1000_rows=0.5)  # 1 s for a page of 2,000 rows
 
 
-def plain(api_url: str, _id_url: str) -> None:
-    """Loads with dlt alone: dicts, merge by id, defaults."""
-    import dlt  # noqa: PLC0415
-    from dlt.sources.helpers import requests  # noqa: PLC0415
+@dataclass(frozen=True)
+class Account:
+    """An account that is loaded in each round."""
 
-    account = requests.get(
-        _id_url + "api/v2/accounts",
-        headers={"Authorization": f"Bearer {TOKEN}", "User-Agent": "b (b@c.d)"},
-    )
-    account_id = next(
-        each["id"] for each in account.json()["accounts"] if each["product"] == "harvest"
-    )
-    headers = {
-        "Authorization": f"Bearer {TOKEN}",
-        "Harvest-Account-Id": str(account_id),
-        "User-Agent": "b (b@c.d)",
-    }
+    entries: int
+    sandbox: SandboxApart
+    ways: tuple[Way, ...]
+    what: str = FIRST
+    goes_on: bool = True  # after the first load
 
-    @dlt.resource(name="time_entries", write_disposition="merge", primary_key="id")
-    def time_entries() -> Any:
-        url = api_url + "time_entries?per_page=2000"
-        while url:
-            page = requests.get(url, headers=headers).json()
-            yield page["time_entries"]
-            url = page["links"]["next"]
+    def loads(self, folder: Path, server: Postgres | None, number: int) -> Iterator[Trial]:
+        """Yields each load of a round as soon as it is done."""
+        entries = folder / "entries.json"
+        expected = self.sandbox.ask(write_rows, entries)
+        places = {}
+        for way in self.ways[:: -1 if number % 2 else 1]:
+            name = f"round{number}_{self.entries}_{self.what}_{'_'.join(way)}".replace(" ", "_")
+            place = Place(way, folder / name, self.sandbox, server if way[1] == POSTGRES else None)
+            yield Trial(Key(self.entries, self.what, way), place.load(expected))
+            if way.loader == PRODUCT and way.deleted_rows == "remove":
+                places[way] = place
+        if not self.goes_on:
+            return
+        self.sandbox.ask(change, f"changed in round {number}")
+        expected = self.sandbox.ask(write_rows, entries)
+        for what in (CHANGED, QUIET, DELETED):
+            if what == DELETED:
+                self.sandbox.ask(delete_one)
+                expected = self.sandbox.ask(write_rows, entries)
+            for way, place in places.items():
+                yield Trial(Key(self.entries, what, way), place.load(expected))
 
-    dlt.pipeline("plain", destination="duckdb", dataset_name="harvest", pipelines_dir="state").run(
-        time_entries()
-    )
+
+def begin(sandbox: Sandbox, delay: Delay) -> None:
+    """Makes an account ready: timers, whose hours would grow, are stopped."""
+    (account,) = sandbox.accounts
+    rows = account.rows["time_entries"]
+    is_running = getter(rows, "is_running")
+    for key in [key for key in rows if is_running(key)]:
+        account.update("time_entries", key, is_running=False, timer_started_at=None)
+    sandbox.delay = delay
+    sort(sandbox)
 
 
-LOADERS: dict[str, Callable[..., None]] = {"ours": ours, "plain": plain}
+def change(sandbox: Sandbox, text: str) -> None:
+    """Changes 500 time entries, spread over all of them."""
+    (account,) = sandbox.accounts
+    ids = list(account.rows["time_entries"])
+    for entry_id in ids[:: max(1, len(ids) // CHANGES)][:CHANGES]:
+        account.update("time_entries", entry_id, notes=text)
+    sort(sandbox)
 
 
-def measure_load(folder: str, *order: str) -> Figures:
-    """Returns what one load needs.
+def delete_one(sandbox: Sandbox) -> None:
+    """Deletes one time entry in the middle, without a sign."""
+    (account,) = sandbox.accounts
+    ids = list(account.rows["time_entries"])
+    account.delete("time_entries", ids[len(ids) // 3])
+    sort(sandbox)
 
-    Args:
-        folder: where it works.
-        order: name of the loader and its arguments.
-    """
-    return measure([sys.executable, __file__, "--load", *order], Path(folder))
+
+def sort(sandbox: Sandbox) -> None:
+    """Sorts the entries by date before anybody asks: Harvest's database has an index."""
+    (account,) = sandbox.accounts
+    with account.lock:
+        dated_keys(account, "time_entries", "spent_date")
+
+
+def accounts(options: argparse.Namespace, stack: ExitStack) -> Iterator[Account]:
+    """Yields the accounts, each served by a process of its own until a stack is closed."""
+
+    def serve(entries: int, delay: Delay, days: int = Size.days) -> SandboxApart:
+        size = Size(
+            clients=40, projects=60, users=15, invoices=3, estimates=2, expenses=10, time_entries=entries, days=days
+        )  # fmt: skip
+        sandbox = stack.enter_context(sandbox_apart(size))
+        sandbox.ask(begin, delay)
+        return sandbox
+
+    delay = Delay(options.delay_seconds, options.delay_seconds_per_1000_rows)
+    destinations = options.destinations.split(",")
+    both = [Way(loader, each) for each in destinations for loader in (PRODUCT, PLAIN)]
+    without_proof = Way(PRODUCT, destinations[0], "ignore")
+    alone = Way(PRODUCT, destinations[0])
+    for entries in map(int, options.entries.split(",")):
+        yield Account(entries, serve(entries, delay), (*both, without_proof))
+    if options.alone:
+        yield Account(options.alone, serve(options.alone, delay, TEN_YEARS), (alone,))
+    if options.slow:
+        slow = serve(options.slow, SLOW_DELAY)
+        yield Account(options.slow, slow, (alone,), SLOW, goes_on=False)
+
+
+def measured(options: argparse.Namespace) -> Figures:
+    """Returns what the loads of all rounds took."""
+    figures: Figures = defaultdict(list)
+    with ExitStack() as stack:
+        server = None
+        if POSTGRES in options.destinations:
+            installed = programs()
+            if installed is None:
+                raise SystemExit("no Postgres server is installed: apt-get install postgresql")
+            server = stack.enter_context(running_postgres(installed))
+        served = [*accounts(options, stack)]
+        for number in range(options.pairs):
+            for account in served:
+                with tempfile.TemporaryDirectory() as folder:
+                    for trial in account.loads(Path(folder), server, number):
+                        figures[trial.key].append(trial.load)
+                        print(trial, file=sys.stderr, flush=True)
+    return figures
 
 
 def main() -> int:
-    """Prints the figures and the two ratios."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--load", nargs="+", help=argparse.SUPPRESS)
+    """Prints the tables, and writes them into docs/performance.md where that is wanted."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=5, help="how often all is loaded")
+    parser.add_argument("--entries", default="5000,100000", help="of accounts that both load")
+    parser.add_argument("--alone", type=int, default=1_000_000, metavar="N", help="0 for none")
+    parser.add_argument(
+        "--slow", type=int, default=50_000, metavar="N", help="with 1 s a page; 0 for none"
+    )
+    parser.add_argument("--destinations", default=f"{DUCKDB},{POSTGRES}")
+    parser.add_argument("--delay-seconds", type=float, default=0, metavar="S")
+    parser.add_argument("--delay-seconds-per-1000-rows", type=float, default=0, metavar="S")
+    parser.add_argument("--markdown", action="store_true", help="write docs/performance.md")
     options = parser.parse_args()
-    if options.load:
-        LOADERS[options.load[0]](*options.load[1:])
-        return 0
-    command = [
-        sys.executable,
-        "-m",
-        "harvest_sandbox",
-        "--entries",
-        str(options.entries),
-        "--port",
-        "0",
-        "--token",
-        TOKEN,
-    ]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as sandbox:
-        assert sandbox.stdout
-        urls = [sandbox.stdout.readline().split()[1] for _ in range(2)]
-        figures = {}
-        for name in LOADERS:
-            with tempfile.TemporaryDirectory() as folder:
-                figures[name] = measure_load(folder, name, *urls)
-        sandbox.terminate()
-    for name, (seconds, _, megabytes) in figures.items():
-        print(f"{name}: {options.entries} time entries in {seconds:.1f} s, peak {megabytes:.0f} MB")
-    time_ratio, memory_ratio = (
-        figures["ours"][place] / figures["plain"][place] for place in (0, 2)
-    )
-    print(
-        f"ratio of time {time_ratio:.3f} (at most {MOST_TIME:.3f}), of memory {memory_ratio:.3f} (at most {MOST_MEMORY:.3f})"
-    )
-    return int(time_ratio > MOST_TIME or memory_ratio > MOST_MEMORY)
+    figures = measured(options)
+    print(printed(figures))
+    if options.markdown:
+        write(figures)
+    return int(missed(figures))
 
 
 if __name__ == "__main__":

@@ -176,7 +176,7 @@ def go_on(place: Place, old: Path, new: Path, chance: random.Random) -> str:
 def resume(place: Place, old: Path, new: Path, chance: random.Random, *, during: str) -> str:
     """Kills the old code, while it reads children or while it loads; this code brings all. Returns and raises as `go_on`."""
     children = sum(len(account.rows["invoices"]) * 2 for account in place.sandbox.accounts)
-    place.kill(old, children, 0 if during == "reading" else 4 * chance.random())
+    place.kill(old, children, 0 if during == "reading" else 1.5 * chance.random())
     before = len(place.sandbox.requests)
     for account in place.sandbox.accounts:
         edit(account, chance, deletes=True)

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from datetime import date
 
 from harvest_sandbox.build import build_account
+from harvest_sandbox.delay import Delay
 from harvest_sandbox.limits import Limit
 from harvest_sandbox.server import Sandbox
 from harvest_sandbox.sizes import SIZES, Size
@@ -35,12 +36,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--token", default="demo-token")
     parser.add_argument("--limit", choices=["sliding", "fixed"])
+    parser.add_argument(
+        "--delay-seconds", type=float, default=0, metavar="S", help="every answer takes so long"
+    )
+    parser.add_argument(
+        "--delay-seconds-per-1000-rows",
+        type=float,
+        default=0,
+        metavar="S",
+        help="and so much longer the more rows it holds",
+    )
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serves until interrupted; the two addresses and the accounts are printed first."""
-    options = parse(arguments)
+def make_sandbox(options: argparse.Namespace) -> Sandbox:
+    """Returns the sandbox that a command line asks for; nothing listens yet."""
     changed = {
         field.name: getattr(options, field.name)
         for field in fields(Size)
@@ -48,10 +58,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     size = replace(SIZES[options.size], **changed)
     accounts = [build_account(size, seed=seed, today=options.today) for seed in options.seed or [1]]
-    limit = Limit(options.limit) if options.limit else None
-    with Sandbox(accounts, token=options.token, limit=limit, port=options.port) as sandbox:
+    return Sandbox(
+        accounts,
+        token=options.token,
+        limit=Limit(options.limit) if options.limit else None,
+        port=options.port,
+        delay=Delay(options.delay_seconds, options.delay_seconds_per_1000_rows),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serves until interrupted; the two addresses and the accounts are printed first."""
+    with make_sandbox(parse(arguments)) as sandbox:
         lines = [f"api_url {sandbox.api_url}", f"id_url {sandbox.id_url}"]
-        lines += [f"account {account.id} {account.name}" for account in accounts]
+        lines += [f"account {account.id} {account.name}" for account in sandbox.accounts]
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
         try:

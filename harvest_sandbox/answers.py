@@ -13,12 +13,13 @@ HTML = "text/html; charset=utf-8"
 
 @dataclass
 class Answer:
-    """Status, body and headers."""
+    """Status, body and headers, and how many rows of a list the body holds."""
 
     status: int
     body: bytes
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
+    rows: int = 0
 
 
 class Refused(Exception):  # noqa: N818 - an answer on its way out, not a failure of this program
@@ -34,9 +35,9 @@ class Refused(Exception):  # noqa: N818 - an answer on its way out, not a failur
         self.answer = answer
 
 
-def ok(value: Any) -> Answer:
-    """Returns a value as a successful answer."""
-    return Answer(200, encode(value))
+def ok(value: Any, rows: int = 0) -> Answer:
+    """Returns a value as a successful answer; `rows` of it are those of a list."""
+    return Answer(200, encode(value), rows=rows)
 
 
 def no_user_agent() -> Refused:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from harvest_sandbox.blanks import PARENTS
 from harvest_sandbox.clock import stamp
-from harvest_sandbox.links import link_user_assignment, price_entry
-from harvest_sandbox.money import plain, rounded, running_hours, totals
+from harvest_sandbox.links import is_budgeted, link_user_assignment, price_entry
+from harvest_sandbox.money import cents, exact, plain, rounded, running_hours, totals
 from harvest_sandbox.rates import RATES, fit_rates
 from harvest_sandbox.rows import Row, getter
 from harvest_sandbox.tables import Tables
@@ -185,6 +184,9 @@ def _change_entry(account: Tables, row: Row, before: Row, changed: set[str]) -> 
     _fit_entry(account, row, changed)
     if {"project_id", "user_id", "project", "user"} & changed:
         link_user_assignment(account, row)
+    if {"project_id", "project", "billable"} & changed and "budgeted" not in changed:
+        project = account.rows["projects"][row["project"]["id"]]
+        row["budgeted"] = is_budgeted(account, project, billable=row["billable"])
 
 
 def _move_project(account: Tables, row: Row, before: Row) -> None:
@@ -219,21 +221,24 @@ def _fit_entry(account: Tables, row: Row, changed: set[str]) -> None:
     elif "hours" in changed and "hours_without_timer" not in changed:
         row["hours_without_timer"] = row["hours"]
     if "hours" in changed and "rounded_hours" not in changed:
-        row["rounded_hours"] = plain(rounded(float(row["hours"])))
+        row["rounded_hours"] = plain(rounded(row["hours"]))
 
 
 def _fit_totals(account: Tables, report: str, row: Row, changed: set[str]) -> None:
     if changed & _TOTAL_INPUTS and "amount" not in changed:
         row.update(totals(row))
     if report == "invoices" and "due_amount" not in changed:
-        row["due_amount"] = plain(round(row["amount"] - _paid(account, row["id"]), 2))
+        row["due_amount"] = _due(account, row)
 
 
-def _paid(account: Tables, invoice_id: int) -> float:
+def _due(account: Tables, invoice: Row) -> int | float:
+    """Returns what is left of an invoice's amount after its payments."""
     payments = account.rows["invoice_payments"]
-    return math.fsum(
-        payments[key]["amount"] for key in account.children_of("invoice_payments", invoice_id)
+    paid = (
+        exact(payments[key]["amount"])
+        for key in account.children_of("invoice_payments", invoice["id"])
     )
+    return plain(cents(exact(invoice["amount"]) - sum(paid)))
 
 
 def _settle(account: Tables, invoice_id: int, *, quiet: bool) -> None:
@@ -241,8 +246,7 @@ def _settle(account: Tables, invoice_id: int, *, quiet: bool) -> None:
     invoice = account.rows["invoices"].get(invoice_id)
     if invoice is None:
         return
-    due = round(invoice["amount"] - _paid(account, invoice_id), 2)
-    invoice["due_amount"] = plain(due)
+    due = invoice["due_amount"] = _due(account, invoice)
     keys = account.children_of("invoice_payments", invoice_id)
     if due <= 0 and keys and invoice["state"] == "open":
         last = account.rows["invoice_payments"][keys[-1]]

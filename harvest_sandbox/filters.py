@@ -77,7 +77,7 @@ def select(
     tests = _tests(account, spec, used, parent)
     memory = (spec.path, parent, tuple(sorted(used.items())))
     if allowed is None and len(rows) >= REMEMBERED_FROM:
-        known = account.cache.get(memory)
+        known = account.selected.get(memory)
         if known and known[0] == account.versions[spec.report]:
             return known[1]  # type: ignore[no-any-return]
     keys = _ordered(account, spec, used, parent)
@@ -87,9 +87,9 @@ def select(
     if allowed is not None:
         return [key for key in chosen if allowed(key)]
     if len(rows) >= REMEMBERED_FROM:
-        if len(account.cache) >= _CACHE_SIZE:
-            account.cache.clear()
-        account.cache[memory] = (account.versions[spec.report], chosen)
+        if len(account.selected) >= _CACHE_SIZE:
+            account.selected.clear()
+        account.selected[memory] = (account.versions[spec.report], chosen)
     return chosen
 
 
@@ -120,13 +120,13 @@ def _ordered(account: Account, spec: ListSpec, query: Query, parent: int | None)
 def dated_keys(account: Account, report: str, field: str) -> tuple[list[Any], list[str]]:
     """Returns the keys of a table from the oldest date to the newest, and their dates; rows without a date first."""
     rows, version = account.rows[report], account.versions[report]
-    known = account.cache.get((report, field))
+    known = account.ordered.get((report, field))
     if known and known[0] == version and len(rows) >= REMEMBERED_FROM:
         return known[1]  # type: ignore[no-any-return]
     day_of = getter(rows, field)
     pairs = sorted([(day_of(key) or "", key) for key in rows])
     found = [key for _, key in pairs], [day for day, _ in pairs]
-    account.cache[(report, field)] = (version, found)
+    account.ordered[report, field] = (version, found)
     return found
 
 

@@ -104,11 +104,17 @@ def price_entry(account: Tables, row: Row, given: set[str]) -> None:
     if "billable" not in given:
         row["billable"] = bool(project["is_billable"] and task.get("billable", True))
     if "budgeted" not in given:
-        row["budgeted"] = project["budget_by"] != "none"
+        row["budgeted"] = is_budgeted(account, project, billable=row["billable"])
     if "billable_rate" not in given and row["billable"]:
         row["billable_rate"] = rate_of(project, task, assignment, user["default_hourly_rate"])
     if "cost_rate" not in given:
         row["cost_rate"] = user["cost_rate"]
+
+
+def is_budgeted(account: Tables, project: Row, *, billable: bool) -> bool:
+    """Tells whether time counts towards the budget of its project."""
+    only_billable = account.preferences.budgets_count_billable_only
+    return project["budget_by"] != "none" and (billable or not only_billable)
 
 
 def rate_of(project: Row, task: Row, assignment: Row, user_rate: Any) -> Any:

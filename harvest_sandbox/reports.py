@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from harvest_sandbox.access import Access
 from harvest_sandbox.account import Account
 from harvest_sandbox.answers import too_long, unprocessable
 from harvest_sandbox.filters import dated_keys, read_date, read_flag
+from harvest_sandbox.money import cents, exact
 from harvest_sandbox.rows import Row, peek
 
 _LONGEST_DAYS = 365  # to minus from
@@ -30,60 +31,60 @@ def charges(access: Access, report: str, query: Mapping[str, str]) -> Iterable[R
     first, last = _range(query)
     account, allowed = access.account, access.rule(report)
     keys, days = dated_keys(account, report, "spent_date")
-    rows = account.rows[report]
+    rows, timers = account.rows[report], account.preferences.reports_count_timers
     for key in keys[bisect_left(days, first) : bisect_right(days, last)]:
         if allowed is None or allowed(key):
-            yield account.deliver(report, peek(rows, key))
+            row = peek(rows, key)
+            if timers or not row.get("is_running"):
+                yield account.deliver(report, row)
 
 
 def time_report(access: Access, subject: str, query: Mapping[str, str]) -> list[Row]:
     """Returns the rows of /reports/time/SUBJECT."""
     fixed_fee = read_flag(query.get("include_fixed_fee") or "false", "include_fixed_fee")
     free = set() if fixed_fee else _fixed_fee(access.account)
-    total: dict[Any, list[float]] = defaultdict(list)
-    billable: dict[Any, list[float]] = defaultdict(list)
-    money: dict[Any, list[float]] = defaultdict(list)
     field = _SUBJECTS[subject]
+    sums: dict[Any, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 3)
     client_of: dict[Any, Row] = {}
     for entry in charges(access, "time_entries", query):
         group = (entry[field]["id"], entry["client"]["currency"])
-        hours = float(entry["rounded_hours"])
         client_of[group] = entry["client"]
-        total[group].append(hours)
+        slot, hours = sums[group], exact(entry["rounded_hours"])
+        slot[0] += hours
         if entry["billable"]:
-            billable[group].append(hours)
+            slot[1] += hours
             if entry["project"]["id"] not in free:
-                money[group].append(hours * float(entry["billable_rate"] or 0))
+                slot[2] += hours * exact(entry["billable_rate"])
     rows = []
-    for group, hours_list in total.items():
+    for group, (total, billable, money) in sums.items():
         row = _subject(access.account, subject, group[0], client_of[group])
-        row |= {"total_hours": _sum(hours_list), "billable_hours": _sum(billable[group])}
+        row |= {"total_hours": cents(total), "billable_hours": cents(billable)}
         if access.sees_rates:
-            row |= {"currency": group[1], "billable_amount": _sum(money[group])}
+            row |= {"currency": group[1], "billable_amount": cents(money)}
         rows.append(row)
     return _by_name(rows, subject)
 
 
 def expense_report(access: Access, subject: str, query: Mapping[str, str]) -> list[Row]:
     """Returns the rows of /reports/expenses/SUBJECT."""
-    total: dict[Any, list[float]] = defaultdict(list)
-    billable: dict[Any, list[float]] = defaultdict(list)
-    client_of: dict[Any, Row] = {}
     field = _SUBJECTS[subject]
+    sums: dict[Any, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 2)
+    client_of: dict[Any, Row] = {}
     for expense in charges(access, "expenses", query):
         group = (expense[field]["id"], expense["client"]["currency"])
         client_of[group] = expense["client"]
-        total[group].append(float(expense["total_cost"]))
+        slot, cost = sums[group], exact(expense["total_cost"])
+        slot[0] += cost
         if expense["billable"]:
-            billable[group].append(float(expense["total_cost"]))
+            slot[1] += cost
     rows = []
-    for group, costs in total.items():
+    for group, (total, billable) in sums.items():
         row = _subject(access.account, subject, group[0], client_of[group])
         for name in ("weekly_capacity", "avatar_url"):
             row.pop(name, None)
-        row["total_amount"] = _sum(costs)
+        row["total_amount"] = cents(total)
         if access.sees_rates:
-            row |= {"billable_amount": _sum(billable[group]), "currency": group[1]}
+            row |= {"billable_amount": cents(billable), "currency": group[1]}
         rows.append(row)
     return _by_name(rows, subject)
 
@@ -94,40 +95,48 @@ def uninvoiced_report(access: Access, query: Mapping[str, str]) -> list[Row]:
     _, last = _range(query)
     fixed_fee = read_flag(query.get("include_fixed_fee") or "true", "include_fixed_fee")
     visible = None if access.is_administrator else access.managed_projects()
-    sums: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0, 0.0])
+    sums: dict[int, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 4)
     for entry in charges(access, "time_entries", query):
-        slot, hours = sums[entry["project"]["id"]], float(entry["rounded_hours"])
+        slot, hours = sums[entry["project"]["id"]], exact(entry["rounded_hours"])
         slot[0] += hours
         if entry["billable"] and not entry["is_billed"]:
             slot[1] += hours
-            slot[3] += hours * float(entry["billable_rate"] or 0)
+            slot[3] += hours * exact(entry["billable_rate"])
     for expense in charges(access, "expenses", query):
         if expense["billable"] and not expense["is_billed"]:
-            sums[expense["project"]["id"]][2] += float(expense["total_cost"])
+            sums[expense["project"]["id"]][2] += exact(expense["total_cost"])
+    invoiced = _invoiced(account)
     rows = []
     for project in account.rows["projects"].values():
         hidden = visible is not None and project["id"] not in visible
         if hidden or not project["is_billable"] or (project["is_fixed_fee"] and not fixed_fee):
             continue
         total, open_hours, expenses, amount = sums[project["id"]]
-        if project["is_fixed_fee"]:
-            reached = (project["starts_on"] or "") <= last
-            amount = (
-                float(project["fee"] or 0) - _invoiced(account, project["id"]) if reached else 0.0
-            )
-        else:
-            amount += expenses
-        row = _subject(account, "projects", project["id"], project["client"])
-        row["project_name"] = project["name"]
-        row |= {
-            "currency": project["client"]["currency"],
-            "total_hours": _two(total),
-            "uninvoiced_hours": _two(open_hours),
-        }
-        rows.append(
-            row | {"uninvoiced_expenses": _two(expenses), "uninvoiced_amount": _two(amount)}
+        amount = (
+            _open_fee(account, project, invoiced[project["id"]], last)
+            if project["is_fixed_fee"]
+            else amount + expenses
         )
+        row = _subject(account, "projects", project["id"], project["client"])
+        row |= {
+            "project_name": project["name"],
+            "currency": project["client"]["currency"],
+            "total_hours": cents(total),
+            "uninvoiced_hours": cents(open_hours),
+            "uninvoiced_expenses": cents(expenses),
+            "uninvoiced_amount": cents(amount),
+        }
+        rows.append(row)
     return _by_name(rows, "projects")
+
+
+def _open_fee(account: Account, project: Row, invoiced: Decimal, last: str) -> Decimal:
+    """Returns what of a fixed fee is not invoiced yet, once the project has begun by the last day of the range."""
+    begun = project["starts_on"] or project["created_at"][: len("YYYY-MM-DD")]
+    if begun > last:
+        return Decimal(0)
+    left = exact(project["fee"]) - invoiced
+    return left if account.preferences.uninvoiced_below_zero else max(left, Decimal(0))
 
 
 def _range(query: Mapping[str, str]) -> tuple[str, str]:
@@ -176,23 +185,14 @@ def _fixed_fee(account: Account) -> set[int]:
     return {key for key, project in account.rows["projects"].items() if project["is_fixed_fee"]}
 
 
-def _invoiced(account: Account, project_id: int) -> float:
-    """Returns what invoices, drafts left out, have billed for a project."""
-    return math.fsum(
-        float(line["amount"])
-        for invoice in account.rows["invoices"].values()
-        if invoice["state"] != "draft"
-        for line in invoice["line_items"]
-        if line["project"] and line["project"]["id"] == project_id
-    )
-
-
-def _sum(values: Iterable[float]) -> float:
-    return _two(math.fsum(values))
-
-
-def _two(value: float) -> float:
-    return round(value, 2)
+def _invoiced(account: Account) -> dict[int, Decimal]:
+    """Returns what the lines of invoices, drafts left out, have billed for each project."""
+    sums: dict[int, Decimal] = defaultdict(Decimal)
+    for invoice in account.rows["invoices"].values():
+        for line in invoice["line_items"] if invoice["state"] != "draft" else ():
+            if line["project"]:
+                sums[line["project"]["id"]] += exact(line["amount"])
+    return sums
 
 
 __all__ = ["expense_report", "time_report", "uninvoiced_report"]

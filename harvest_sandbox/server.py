@@ -21,6 +21,7 @@ from harvest_sandbox.answers import (
     throttled,
 )
 from harvest_sandbox.calls import Call, IdCall
+from harvest_sandbox.delay import Delay
 from harvest_sandbox.faults import Faults
 from harvest_sandbox.handler import Listener
 from harvest_sandbox.limits import Limit
@@ -42,6 +43,8 @@ class Sandbox:
         limit: Limit | None = None,
         port: int = 0,
         clock: Callable[[], float] | None = None,
+        delay: Delay | None = None,
+        wait: Callable[[float], object] | None = None,
     ) -> None:
         """Prepares a sandbox; nothing listens yet.
 
@@ -51,6 +54,8 @@ class Sandbox:
             limit: the budgets of requests; None for no limit.
             port: where to listen; 0 for a free port.
             clock: seconds for `Request.at` and the lifetime of tokens; else that of the limit, else a real one.
+            delay: how long answers take; None for no longer than they must.
+            wait: lets the seconds of a delay pass; else they really do, or the sandbox stops.
         """
         self.accounts = [accounts] if isinstance(accounts, Account) else list(accounts)
         self.limit = limit
@@ -63,6 +68,8 @@ class Sandbox:
         self.before_answer: Callable[[Request], None] | None = None
         self.forecast_id: int | None = 900_001
         self.closing = threading.Event()
+        self.delay = delay or Delay()
+        self._wait = wait or self.closing.wait
         self._port = port
         self._listener: Listener | None = None
 
@@ -111,7 +118,14 @@ class Sandbox:
         self.requests.clear()
 
     def answer(self, request: Request) -> Answer:
-        """Answers a request."""
+        """Answers a request, after the delay."""
+        answer = self._judged(request)
+        seconds = self.delay.seconds_for(answer.rows)
+        if seconds:
+            self._wait(seconds)
+        return answer
+
+    def _judged(self, request: Request) -> Answer:
         try:
             return self._route(request)
         except Refused as refused:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Size:
-    """The number of rows of the tables that a person would ask about; the others follow from these."""
+    """The number of rows of the tables that a person would ask about, from which the others follow, and of their days."""
 
     clients: int = 6
     users: int = 6
@@ -16,6 +16,7 @@ class Size:
     expenses: int = 40
     invoices: int = 8
     estimates: int = 4
+    days: int = 425  # before the account's last, over which they are spread; fourteen months
 
 
 SIZES: dict[str, Size] = {

@@ -16,6 +16,7 @@ from harvest_sandbox.clock import stamp, system_now
 from harvest_sandbox.ids import Ids
 from harvest_sandbox.money import plain, rounded, running_hours
 from harvest_sandbox.nested import Copies
+from harvest_sandbox.preferences import Preferences
 from harvest_sandbox.rows import EntryRows, Row, peek
 
 
@@ -30,6 +31,7 @@ class Tables:
         *,
         seed: int = 0,
         now: Callable[[], datetime] = system_now,
+        preferences: Preferences | None = None,
     ) -> None:
         """Begins with empty tables.
 
@@ -39,11 +41,13 @@ class Tables:
             company: the answer of /company.
             seed: where the ids begin.
             now: the account's clock.
+            preferences: what no answer tells; the defaults where None.
         """
         self.id = account_id
         self.name = name
         self.company = company
         self.now = now
+        self.preferences = preferences or Preferences()
         self.lock = threading.RLock()
         self.rows: dict[str, MutableMapping[Any, Row]] = {report: {} for report in REPORTS}
         self.rows["time_entries"] = EntryRows()
@@ -52,7 +56,9 @@ class Tables:
         self.versions: dict[str, int] = dict.fromkeys(REPORTS, 0)
         self.copies = Copies(self.rows)
         self.ids = Ids(seed)
-        self.cache: dict[Any, tuple[int, Any]] = {}
+        # with the version of the table for which it holds: the rows of a list after filters; those of a table by their date
+        self.selected: dict[Any, tuple[int, Any]] = {}
+        self.ordered: dict[tuple[str, str], tuple[int, Any]] = {}
 
     def delivered(self, report: str) -> list[Row]:
         """Returns copies of all rows of a table as the API would deliver them now, timers running."""

@@ -210,9 +210,10 @@ def _paged(call: Call, spec: ListSpec, keys: Any, deliver: Callable[[Any], Row])
         page = pager.by_cursor(keys, lambda key: [-key[1]])
     else:
         page = pager.by_cursor(keys, lambda key: [-key])
-    return ok({spec.rows_key: [deliver(key) for key in page.keys], **page.envelope})
+    rows = [deliver(key) for key in page.keys]
+    return ok({spec.rows_key: rows, **page.envelope}, len(rows))
 
 
 def _results(call: Call, rows: list[Row]) -> Answer:
     page = call.pager().by_page(rows)
-    return ok({"results": page.keys, **page.envelope})
+    return ok({"results": page.keys, **page.envelope}, len(page.keys))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
-from importlib.metadata import PackageNotFoundError, requires
+from functools import cache
 from pathlib import Path
 
 VERSION = "0.1.0"  # the one place: pyproject.toml reads it here, CHANGELOG.md says what is in it
 NAME = "harvest-pipeline"  # of the package, and of the command that it installs
 USER_AGENT = f"{NAME}/{VERSION}"
 FOLDER = Path(__file__).parents[1]  # a clone's, or that of all installed packages
+DATASET_NAME = "harvest"  # of the tables, where no other is named
 EXAMPLE = ".dlt/secrets.toml.example"
-PAGES = Path(sysconfig.get_path("data"), "share", "doc", NAME)  # of an installed package
 
 
 def called(program: str, folder: Path) -> str:
@@ -35,12 +34,22 @@ COMMAND = called(sys.argv[0], FOLDER)
 
 def page(name: str) -> str:
     """Returns where a file that belongs to a clone is to be found: there by its name, else where the package put it."""
-    installed = PAGES / name
+    installed = pages_folder() / name
     return str(installed) if not (FOLDER / name).is_file() and installed.is_file() else name
+
+
+@cache
+def pages_folder() -> Path:
+    """Returns the folder in which the pages of an installed package are."""
+    import sysconfig  # noqa: PLC0415 - few messages name a page, and every command imports this file
+
+    return Path(sysconfig.get_path("data"), "share", "doc", NAME)
 
 
 def needed_for(name: str) -> list[str]:
     """Returns what an extra of the installed package asks for; nothing where there is no such extra, or no package."""
+    from importlib.metadata import PackageNotFoundError, requires  # noqa: PLC0415 - as above
+
     try:
         return [
             each.partition(";")[0].strip()

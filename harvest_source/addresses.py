@@ -56,6 +56,17 @@ def origin(url: str) -> Origin:
     return found.pop()
 
 
+def path_below(url: str, base: str) -> str:
+    """Returns the path of an address below that of another, in the form in which it is sent: however it is written.
+
+    It is empty where nothing can be sent to the address.
+    """
+    try:
+        return urlsplit(as_sent(url)).path.removeprefix(urlsplit(as_sent(base)).path)
+    except ValueError:
+        return ""
+
+
 def _read(parts: SplitResult | Url) -> Origin:
     """Returns what one of the libraries reads."""
     scheme, host = parts.scheme or "", (parts.hostname or "").strip("[]")

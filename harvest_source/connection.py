@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harvest_source.api.accounts import Account, choose_accounts
 from harvest_source.api.client import HarvestClient
 from harvest_source.api.limits import Budgets
 from harvest_source.clock import Clock
-from harvest_source.reading.reader import Choice, Reader
 from harvest_source.settings import HarvestSettings, parse_account_ids
 from harvest_source.signin.auth import Auth, build_auth, chosen_account
+
+if TYPE_CHECKING:
+    from harvest_source.reading.reader import Choice, Reader
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,12 @@ class Connection:
     auth: Auth
     client: HarvestClient
     wanted: tuple[int, ...] | None = None  # account ids, an empty tuple for all; None: the only one
-    choice: Choice = field(default_factory=Choice)
+    choice: Choice | None = None  # of each report; None: what changed since the last run
     note: str | None = None  # what a person should know of the credentials
+
+    def for_run(self) -> Connection:
+        """Returns the way to Harvest of one run; see `HarvestClient.for_run`."""
+        return replace(self, client=self.client.for_run())
 
     def accounts(self) -> list[Account]:
         """Returns the accounts to load; asks Harvest. Raises as `choose_accounts`."""
@@ -37,7 +43,11 @@ class Connection:
             folder: where answers outlive a run that is interrupted; `None` for a folder that goes with the reader.
             listeners: `on_planned` and `on_read` of `Reader`.
         """
-        return Reader(self.client, self.settings, self.choice, folder, **listeners)
+        # whoever only looks at accounts reads no report, and Arrow takes its time to import
+        from harvest_source.reading.reader import Choice, Reader  # noqa: PLC0415
+
+        choice = self.choice or Choice()
+        return Reader(self.client, self.settings, choice, folder, **listeners)
 
 
 def connect(
@@ -68,6 +78,4 @@ def connect(
     auth, note = build_auth(settings, name=sign_in, accounts=wanted, clock=clock)
     chosen = chosen_account(auth) if wanted is None else None
     client = HarvestClient(settings, auth, clock, budgets)
-    return Connection(
-        settings, auth, client, wanted if chosen is None else (chosen,), choice or Choice(), note
-    )
+    return Connection(settings, auth, client, wanted if chosen is None else (chosen,), choice, note)

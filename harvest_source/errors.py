@@ -24,12 +24,13 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator, Sequence
-from typing import Self
-
-from dlt.common.exceptions import MissingDependencyException
+from typing import TYPE_CHECKING, Self, TypeGuard
 
 from harvest_source.exit_codes import INCOMPLETE, USAGE
 from harvest_source.secrecy import without_secrets
+
+if TYPE_CHECKING:
+    from dlt.common.exceptions import MissingDependencyException
 
 QUOTE = "{}"
 # behind or within brackets nothing is missing where it is left out
@@ -53,9 +54,14 @@ def in_own_words(error: str | BaseException) -> str:
 
 
 def causes(failure: BaseException) -> Iterator[BaseException]:
-    """Yields an error, what it came of, what that came of, and so on."""
+    """Yields an error, what it came of, what that came of, and so on, each once.
+
+    What is raised `from` the error that it caused itself, as an inner error is that counts for more, leads back to it.
+    """
     cause: BaseException | None = failure
-    while cause is not None:
+    seen = set[int]()
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         yield cause
         cause = cause.__cause__ or cause.__context__
 
@@ -158,14 +164,21 @@ class CancelledError(HarvestError):
 
 def exit_code_of(error: Exception) -> int:
     """Returns the exit code of an error: 2 where a setting is wrong or lacks a package, else 1."""
-    return USAGE if isinstance(error, (SettingError, MissingDependencyException)) else INCOMPLETE
+    return USAGE if isinstance(error, SettingError) or _lacks_package(error) else INCOMPLETE
 
 
 def one_line(error: Exception) -> str:
     """Returns what an error tells a person; one that nobody foresaw says so."""
     if isinstance(error, HarvestError):
         return str(error)
-    # dlt looks for Sentry's package wherever a setting is first read
-    if isinstance(error, MissingDependencyException):
+    if _lacks_package(error):
         return f"dlt needs a package for {error.caller}: pip install {' '.join(error.dependencies)}"
     return f"unexpected {type(error).__name__}: {first_line(error)[:200]} (--verbose tells where)"
+
+
+def _lacks_package(error: Exception) -> TypeGuard[MissingDependencyException]:
+    """Returns whether dlt lacks a package; it looks for Sentry's wherever a setting is first read."""
+    # an error of dlt's comes only where dlt has been imported, which takes longer than all the rest of `--help`
+    from dlt.common.exceptions import MissingDependencyException  # noqa: PLC0415
+
+    return isinstance(error, MissingDependencyException)

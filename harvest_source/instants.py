@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
-
-HOUR_SECONDS = 3600
 
 
 def parse_instant(text: str) -> datetime:
@@ -34,8 +31,3 @@ def instant_in(value: object) -> datetime | None:
 def format_instant(instant: datetime) -> str:
     """Returns an instant as the API writes and takes it: UTC, whole seconds, `Z`."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def current_hour() -> int:
-    """Returns the hours since 1970: how exactly is kept when something was read or looked at."""
-    return int(time.time()) // HOUR_SECONDS

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
-from dlt.common.configuration.specs import BaseConfiguration
-from dlt.common.configuration.specs.base_configuration import is_secret_hint
+if TYPE_CHECKING:
+    from dlt.common.configuration.specs import BaseConfiguration
 
 HIDDEN = "***"
 # characters: a secret as short as that is cut out as a whole word only, or half of the text would go
@@ -19,6 +20,10 @@ _kept: set[str] = set()
 
 def keep_secret(config: BaseConfiguration) -> None:
     """Has `without_secrets` know the secrets of a configuration, those of its parts too."""
+    # whoever has a configuration of dlt's has imported dlt; errors, which need this file too, come without it
+    from dlt.common.configuration.specs import BaseConfiguration  # noqa: PLC0415
+    from dlt.common.configuration.specs.base_configuration import is_secret_hint  # noqa: PLC0415
+
     for name, hint in config.get_resolvable_fields().items():
         value = getattr(config, name, None)
         if isinstance(value, BaseConfiguration):

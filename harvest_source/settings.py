@@ -24,7 +24,6 @@ from harvest_source.unread import refuse_unread, strays
 
 SECTION = "harvest"
 PIPELINE_NAME = "harvest_pipeline"
-DATASET_NAME = "harvest"
 
 API_URL = "https://api.harvestapp.com/v2/"
 ID_URL = "https://id.getharvest.com/"
@@ -36,9 +35,7 @@ PER_PAGE = 2000  # the most a page may hold (API, pagination); more answers 422
 SMALL_PAGE = PER_PAGE // 4  # of a list that is not answered in time, or whose pages are too large
 # timestamps have whole seconds and ties: a run asks again from a little before the bookmark
 OVERLAP_SECONDS = 300
-SWEEP_DAYS = 7  # within so many days every child row is read again
-# a child that was read so recently is not swept again: a second run on one day costs nothing
-SWEEP_REST_HOURS = 12
+SWEEP_DAYS = 7  # within so many days the children of parents that changed lately are read again
 # so many requests a run may send without ever waiting for the limit (API, rate limits)
 FREE_REQUESTS = 100
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 
 from harvest_source.clock import Clock
@@ -18,10 +20,23 @@ class FastClock(Clock):
     def now(self) -> float:
         return super().now() + self.skipped_seconds
 
-    def sleep(self, seconds: float) -> None:
-        self.check()
+    def pass_time(self, seconds: float, ended: threading.Event) -> None:  # noqa: ARG002 - it takes no time
         self.waits.append(seconds)
-        self.skipped_seconds += max(seconds, 0.0)
+        self.skipped_seconds += seconds
+
+
+BEGAN = time.time()
+
+
+class LaterClock(FastClock):
+    """A fast clock that stands so many hours after the tests began: between two of them lie whole hours."""
+
+    def __init__(self, hours: int) -> None:
+        super().__init__()
+        self.hours = hours
+
+    def wall(self) -> float:
+        return BEGAN + self.hours * 3600
 
 
 class SteppedClock(Clock):
@@ -39,8 +54,8 @@ class SteppedClock(Clock):
     def wall(self) -> float:
         return self.seconds
 
-    def sleep(self, seconds: float) -> None:
+    def pass_time(self, seconds: float, ended: threading.Event) -> None:
         self.waits.append(seconds)
         self.on_wait()
-        self.check()
-        self.seconds += max(seconds, 1e-6)
+        if not ended.is_set():
+            self.seconds += max(seconds, 1e-6)

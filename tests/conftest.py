@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pipelines import forget_dlt_if_used
+
+from harvest_source.api.limits import Budgets, Limit
 
 FOLDERS_OF_RUNS = {"pipeline", "properties"}  # their tests load: they work in a folder of their own
 SETTINGS = (
@@ -27,12 +30,17 @@ SETTINGS = (
     "PG",
 )
 Connect = Any
+# commands and runs follow each other at once in a test, which waits for nobody; test_limit_across_runs.py sets Harvest's
+NO_LIMITS = (Limit(1_000_000, 15), Limit(1_000_000, 900))
+# no test checks the clock: on a busy machine neither an example nor what makes it is too slow
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 SELDOM = (50_000, 20, 20)  # new objects, and times that the younger generation was looked through
 
 
 def pytest_xdist_auto_num_workers() -> int:
     """Returns how many processes `-n auto` starts: more than cores, since tests wait for servers much of their time."""
-    return (os.cpu_count() or 1) + 1
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_finish() -> None:
@@ -75,6 +83,7 @@ def _clean_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         folder: Path = request.getfixturevalue("tmp_path")
         monkeypatch.chdir(folder)
         monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "no-sign-ins"))
+        monkeypatch.setattr(Budgets.__init__, "__defaults__", NO_LIMITS)
     forget_dlt_if_used()
     yield
     forget_dlt_if_used()

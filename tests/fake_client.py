@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from harvest_source.api.answers import Answer
+from clocks import SteppedClock
+
+from harvest_source.api.answers import Answer, Pack, read_answer
 from harvest_source.api.client import Traffic
-from harvest_source.clock import Clock
 from harvest_source.errors import ApiError, NotFoundError
 
 Row = dict[str, Any]
@@ -30,15 +32,23 @@ class FakeClient:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.fail: Callable[[str, dict[str, str]], ApiError | None] = lambda _path, _params: None
         self.before: Callable[[int], None] = lambda _number: None  # told the number of the request
-        self.slow_lists: set[str] = set()
+        self.slow_lists: set[tuple[int, str]] = set()
         self.told_slow: list[str] = []
-        self.clock = Clock()
+        self.preferred: frozenset[str] = frozenset()
+        self.clock = SteppedClock(NOON.timestamp())
         self.traffic = Traffic()
 
     @property
     def paths(self) -> list[str]:
         """Returns what was asked for, in order."""
         return [path for path, _ in self.asked]
+
+    @contextmanager
+    def preferring(self, labels: Iterable[str]) -> Iterator[None]:
+        """Keeps which reports are preferred."""
+        self.preferred = frozenset(labels)
+        yield
+        self.preferred = frozenset()
 
     def on_slow(self, name: str) -> None:
         """Keeps what is told of slow lists."""
@@ -103,6 +113,7 @@ class FakeClient:
         *,
         per_page: int | None = None,
         slow_tries: int = 7,  # noqa: ARG002 - what is not answered stays so
+        pack: Pack | None = None,
     ) -> Iterator[Answer]:
         """Yields the pages of a list as it is when each is asked for."""
         first, size = 0, min(per_page or self.page_rows, self.page_rows)
@@ -115,7 +126,10 @@ class FakeClient:
                 rows_key: chosen[first : first + size],
                 "links": {"next": f"{self.api_url}{first}" if more else None},
             }
-            yield self._answer({**data, **({"total_entries": len(chosen)} if self.counts else {})})
+            answer = self._answer(
+                {**data, **({"total_entries": len(chosen)} if self.counts else {})}
+            )
+            yield read_answer(answer.body, answer.server_time, pack)
             if not more:
                 return
             first += size

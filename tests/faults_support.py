@@ -28,12 +28,13 @@ from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
 from harvest_source.catalogue.lookup import by_name
 from harvest_source.catalogue.report import Report
 from harvest_source.catalogue.reports import NAMES, REPORTS
-from harvest_source.loading import Summary
 from harvest_source.loading.listener import Listener
+from harvest_source.loading.summary import Summary
+from harvest_source.loading.taken import KEPT_TABLES
 from harvest_source.reading.plan import lists_needed
 
 TINY = Size(projects=4, users=4, invoices=4, estimates=3, time_entries=40, expenses=6, clients=3)
-TABLES_OF_RUNS = frozenset({"load_report", "deleted_rows", "accounts"})
+TABLES_OF_RUNS = frozenset(KEPT_TABLES)
 
 
 def tiny(seed: int = 5, size: Size = TINY) -> Account:
@@ -95,9 +96,9 @@ class ThreadClock(FastClock):
         super().__init__()
         self.waits_of: dict[int, list[float]] = defaultdict(list)  # thread: its waits
 
-    def sleep(self, seconds: float) -> None:
+    def pass_time(self, seconds: float, ended: threading.Event) -> None:
         self.waits_of[threading.get_ident()].append(seconds)
-        super().sleep(seconds)
+        super().pass_time(seconds, ended)
 
     @property
     def longest(self) -> float:

@@ -1,52 +1,32 @@
-"""A run without sockets and without a database: the sandbox answers in this process, tables are dicts.
+"""Tables in memory in place of a destination: dicts that answer what a run asks, and a loader that writes into them.
 
-Everything between is the product's own: client, reading, shape, comparison, removal, the order of a run. Hundreds of histories
-take as long as one whole load. `Interrupted` stands for a kill: it is raised where a request is sent or a table is written.
+Hundreds of histories take as long as one whole load: `near` has the rest of it. `Interrupted` stands for a kill: it is raised
+where a request is sent or a table is written.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import operator
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from email.utils import format_datetime
-from pathlib import Path
-from typing import Any, Self, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Any, Self
 
-import requests
-from requests.structures import CaseInsensitiveDict
-from support import TOKEN
-from urllib3 import HTTPResponse
-
-from harvest_sandbox import Sandbox
-from harvest_sandbox.requests import Headers, Request
-from harvest_source.api.connections import Connections
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.lookup import by_name
 from harvest_source.catalogue.report import AccountReport, Report, Row
-from harvest_source.catalogue.reports import NAMES
-from harvest_source.connection import Connection
 from harvest_source.destinations.scope import LIVE, Condition, Scope
-from harvest_source.destinations.warehouse import DOUBLED
+from harvest_source.destinations.warehouse import DOUBLED, IDS, Elements
 from harvest_source.errors import ApiError
-from harvest_source.loading import Summary
 from harvest_source.loading.changes import split
 from harvest_source.loading.delivery import Delivery
-from harvest_source.loading.listener import Listener
-from harvest_source.loading.options import SyncOptions
 from harvest_source.loading.result import Tally
-from harvest_source.loading.run import Run
-from harvest_source.reading.reader import Reader
 from harvest_source.reading.shape import Notes, Shaper
-from harvest_source.resources import iter_rows
+from harvest_source.resources import iter_batches, rows_in
 
-HERE = "http://127.0.0.1:9/"
 COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "<>": operator.ne,
@@ -63,101 +43,6 @@ class Interrupted(BaseException):
     """A kill."""
 
 
-class NearSandbox(Sandbox):
-    """A sandbox that answers in this process."""
-
-    @property
-    def id_url(self) -> str:
-        """Returns an address that nobody listens on."""
-        return HERE
-
-    def rows_of(self, account_id: int, path: str) -> Any:
-        """Returns what it answers to whoever asks for a list without the product: all of it, in one page."""
-        headers = Headers(
-            {
-                "Authorization": f"Bearer {TOKEN}",
-                "Harvest-Account-Id": str(account_id),
-                "User-Agent": "the tests",
-            }
-        )
-        asked = Request(
-            "GET", f"/v2/{path}", {"per_page": "2000"}, headers, self.clock(), "per_page=2000"
-        )
-        answer = self.answer(asked)
-        assert answer.status == requests.codes.ok, answer.body
-        return json.loads(answer.body)
-
-
-class NearConnections(Connections):
-    """Hands requests to a sandbox, as its handler does with those that come over the socket."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        super().__init__()
-        self.sandbox = sandbox
-        self.left: int | None = None  # so many requests are answered before a kill
-
-    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        """Returns the sandbox's answer."""
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise Interrupted
-        address = urlsplit(str(request.url))
-        query = dict(parse_qsl(address.query, keep_blank_values=True))
-        asked = Request(
-            "GET",
-            address.path,
-            query,
-            Headers(dict(request.headers)),
-            self.sandbox.clock(),
-            address.query,
-        )
-        self.sandbox.requests.append(asked)
-        fault = self.sandbox.faults.strike(asked.path, asked.raw_query)
-        answer = self.sandbox.answer(asked) if fault is None else fault.answer()
-        headers = {
-            "Content-Type": answer.content_type,
-            "Date": format_datetime(datetime.now(UTC), usegmt=True),
-            **answer.headers,
-        }
-        raw = HTTPResponse(io.BytesIO(answer.body), headers, answer.status, preload_content=False)
-        response = requests.Response()
-        response.status_code, response.raw, response.url, response.request = (
-            answer.status,
-            raw,
-            str(request.url),
-            request,
-        )
-        response.headers.update(headers)
-        return response
-
-    def close(self) -> None:
-        """Has nothing to close."""
-
-
-class NearSession:
-    """Stands for a session of requests, which takes longer over a request than the sandbox over its answer."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-        self.headers: dict[str, str] = {}
-
-    def get(
-        self,
-        url: str,
-        *,
-        params: Mapping[str, str],
-        headers: Mapping[str, str],
-        auth: Callable[[requests.PreparedRequest], requests.PreparedRequest],
-        **_: Any,
-    ) -> requests.Response:
-        """Returns the answer to a request."""
-        request = requests.PreparedRequest()
-        request.url = f"{url}?{urlencode(params)}" if params else url
-        request.headers = CaseInsensitiveDict({**self.headers, **headers})
-        return self._connections.send(auth(request))
-
-
 @dataclass
 class Store:
     """What a destination holds: tables, dlt's state, and a package that is not loaded to its end."""
@@ -168,6 +53,9 @@ class Store:
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: list[Written] = field(default_factory=list)
     is_made: bool = False  # the tables were made
+    rewrites: bool = False  # a table that changes is written anew, as where rows cannot be merged
+    # tables that a kill left with rows whose list elements may be missing
+    unfinished: set[str] = field(default_factory=set)
     writes_left: int | None = None  # so many tables are written before a kill
 
     def write(self, package: list[Written]) -> None:
@@ -207,9 +95,12 @@ class MemoryTables:
     def __exit__(self, *_: object) -> None:
         """Has nothing to close."""
 
+    def let_go(self) -> None:
+        """Has nothing to close either."""
+
     def _of(self, table: str, account_id: int, scope: Scope) -> list[Row]:
         rows = (row for key, row in self.store.tables[table].items() if key[0] == account_id)
-        return [row for row in rows if all(_meets(row, each) for each in scope.conditions)]
+        return [row for row in rows if all(meets(row, each) for each in scope.conditions)]
 
     def count(self, table: str, account_id: int, scope: Scope = LIVE) -> int | None:
         return len(self._of(table, account_id, scope)) if self.store.is_made else None
@@ -219,13 +110,17 @@ class MemoryTables:
     ) -> Counter[Any]:
         return Counter(row.get(column) for row in self._of(table, account_id, scope))
 
-    def count_elements(self, names: Collection[str]) -> Counter[tuple[str, int]]:
+    def count_elements(self, names: Collection[str]) -> Elements:
         found: Counter[tuple[str, int]] = Counter()
-        for name in names:
-            for key, row in self.store.tables[name].items():
-                for each in by_name(name).lists:
-                    found[f"{name}__{each.name}", key[0]] += len(row.get(each.name) or ())
-        return found
+        for report in map(by_name, names):
+            for key, row in self.store.tables[report.name].items():
+                if report.parent and row.get(DELETED_AT) is None:
+                    found[report.name, key[0]] += 1
+                for each in report.lists:
+                    table, elements = f"{report.name}__{each.name}", row.get(each.name) or ()
+                    found[table, key[0]] += len(elements)
+                    found[f"{table}{IDS}", key[0]] += sum(part.get("id") or 0 for part in elements)
+        return Elements(found, set())
 
     def sum(
         self, table: str, column: str, instead: str, account_id: int, scope: Scope = LIVE
@@ -280,6 +175,9 @@ class MemoryTables:
         ]
         return {name: {row.get("id"): list(row.get(name) or ()) for row in rows} for name in names}
 
+    def has_unfinished_load(self, table: str) -> bool:
+        return table in self.store.unfinished
+
     def doubled_children(self, reports: Iterable[Report]) -> dict[AccountReport, list[int]]:  # noqa: ARG002 - keys stand once here
         return {}
 
@@ -302,7 +200,8 @@ class MemoryTables:
         )
 
 
-def _meets(row: Row, condition: Condition) -> bool:
+def meets(row: Row, condition: Condition) -> bool:
+    """Returns whether a row meets a condition."""
     column, comparison, wanted = condition
     value = row.get(column)
     if wanted is None:
@@ -317,18 +216,28 @@ class MemoryLoader:
     store: Store
     reports: list[Report]
     keeps: bool
+    repairs: bool = True
     notes: Notes = field(default_factory=Notes)
-    rewrites: bool = False
+
+    @property
+    def rewrites(self) -> bool:
+        return self.store.rewrites
 
     def warehouse(self, _counted: Iterable[str] = (), *, lets_go: bool = False) -> MemoryTables:
         assert lets_go in {True, False}
         return MemoryTables(self.store)
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def states(self) -> dict[AccountReport, dict[str, Any]]:
         return {pair: dict(state) for pair, state in self.store.states.items()}
 
     def kept(self, name: str) -> dict[str, Any]:
         return self.store.kept.get(name, {})
+
+    def is_kept(self, _pair: AccountReport) -> bool:
+        return True
 
     def prepare(self, *, drop_pending: bool) -> bool:
         pending = [] if drop_pending else self.store.pending
@@ -348,7 +257,8 @@ class MemoryLoader:
                 found[delivery.pair] = error
             else:
                 package.append(written)
-        self.store.write(package)
+        if self.repairs:
+            self.store.write(package)
         yield from found.items()
 
     def _written(self, delivery: Delivery) -> tuple[Written, Tally]:
@@ -360,7 +270,7 @@ class MemoryLoader:
         tally, rows = Tally(), dict[Key, Row]()
         if delivery.reading:
             shaper = Shaper(report, lambda _table: {}, self.notes)
-            for batch in iter_rows(shaper, delivery.reading):
+            for batch in map(rows_in, iter_batches(shaper, delivery.reading)):
                 keys = [(account_id, *(row[name] for name in report.key)) for row in batch]
                 found = split(report, batch, [present[key] for key in keys if key in present])
                 tally += found.tally
@@ -378,8 +288,12 @@ class MemoryLoader:
         state = None if delivery.state is None else dict(delivery.state)
         return Written(delivery.pair, rows, removed, state), tally
 
-    def finish(self) -> None:
+    def count_elements(self) -> Elements:
+        return self.warehouse().count_elements([report.name for report in self.reports])
+
+    def finish(self, *, views: bool) -> list[str]:  # noqa: ARG002 - it has none
         """Has nothing to do."""
+        return []
 
     def forget(self, lost: Iterable[AccountReport]) -> None:
         for pair in lost:
@@ -387,26 +301,7 @@ class MemoryLoader:
 
     def write_history(
         self, _times: Any, _results: Any, _accounts: Any, kept: dict[str, dict[str, Any]]
-    ) -> None:
+    ) -> list[str]:
         for name, by_account in kept.items():
             self.store.kept.setdefault(name, {}).update(by_account)
-
-
-def run_in_memory(
-    store: Store, connection: Connection, folder: Path, names: Iterable[str] = NAMES, **options: Any
-) -> Summary:
-    """Runs once, as `sync` does; what is kept on disk lies in a folder.
-
-    Raises:
-        Interrupted: the run was killed: nothing was put in order.
-    """
-    chosen = [name for name in NAMES if name in set(names)]
-    connection.client.begin()
-    reader: Reader = connection.reader(folder)
-    loader = MemoryLoader(
-        store, [reader.report(name) for name in chosen], connection.settings.keeps_deleted
-    )
-    run = Run(connection, reader, cast("Any", loader), chosen, SyncOptions(**options), Listener())
-    summary = run.execute()
-    reader.close()
-    return summary
+        return []

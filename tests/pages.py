@@ -10,10 +10,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+OF_DBT = ROOT / "dbt" / "README.md"
 TYPED = re.compile(
     r"(?:(?:\bpython|\\python\.exe) harvest_pipeline\.py|`harvest-pipeline)\b([^`#|&>\n\[]*)"
 )
-SECONDS = re.compile(r"\s+\d+(?:\.\d)?(?=\s+(?:yes|read))")
+SECONDS = re.compile(r"\s+\d+(?:\.\d)?(?=\s+(?:yes|read))|(?<=complete after)(?: \d+ (?:h|min|s))+")
 
 
 def text_of(page: Path) -> str:
@@ -36,5 +37,5 @@ def typed_commands(page: Path, names: list[str]) -> Iterator[list[str]]:
 
 
 def as_shown(line: str) -> list[str]:
-    """Returns the words of a line of output, but for the seconds that a report took."""
+    """Returns the words of a line of output, but for the time that a report or a run took."""
     return SECONDS.sub("", line.rstrip()).split()

@@ -71,13 +71,15 @@ def make_destination(folder: Path, name: str = "harvest_pipeline") -> Any:
     return _makes[-1](folder, name)
 
 
-def make_pipeline(folder: Path, name: str = "harvest_pipeline") -> dlt.Pipeline:
-    """Returns a pipeline whose database and state lie in a folder."""
+def make_pipeline(
+    folder: Path, name: str = "harvest_pipeline", state: str = "state"
+) -> dlt.Pipeline:
+    """Returns a pipeline whose database and state lie in a folder; another machine has a folder of another name for its state."""
     destination = make_destination(folder, name)
     apply_dlt_defaults()
     apply_load_workers(destination)
     return dlt.pipeline(
-        name, destination=destination, dataset_name="harvest", pipelines_dir=str(folder / "state")
+        name, destination=destination, dataset_name="harvest", pipelines_dir=str(folder / state)
     )
 
 

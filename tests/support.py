@@ -15,7 +15,8 @@ from harvest_source.api.limits import Budgets, Limit
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.clock import Clock
 from harvest_source.connection import connect
-from harvest_source.loading import Summary, sync
+from harvest_source.loading.summary import Summary
+from harvest_source.loading.syncing import sync
 from harvest_source.reading.reader import Choice
 from harvest_source.resources import HarvestSource, source_of
 from harvest_source.settings import HarvestSettings
@@ -71,6 +72,11 @@ def sync_once(folder: Path, sandbox: Harvest, *names: str, **options: Any) -> Su
     """Runs once, as the command line does."""
     source = make_source(sandbox, *names, **options)
     return sync(make_pipeline(folder), source)
+
+
+def notes_on_rows(summary: Summary) -> list[str]:
+    """Returns what a run says beside that a few reports are not enough for the views of all figures."""
+    return [note for note in summary.notes if not note.startswith("views not made")]
 
 
 @contextmanager

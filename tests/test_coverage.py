@@ -1,12 +1,15 @@
-"""What `make coverage` leaves out says why."""
+"""`make coverage` shows both of its reports, and what it leaves out says why."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+from large_tools import need
 
 ROOT = Path(__file__).parents[1]
 LEFT_OUT = re.compile(r"pragma:?\s*no\s*(cover|branch)", re.IGNORECASE)
@@ -36,3 +39,32 @@ def test_every_line_that_is_marked_has_a_reason() -> None:
         if LEFT_OUT.search(line)
     ]
     assert [line for line in marked if not re.search(r"# pragma: no cover - \w", line)] == []
+
+
+@pytest.mark.parametrize(
+    ("tests", "whole", "rooms"), [(0, 0, 0), (1, 0, 0), (0, 2, 0), (0, 0, 2), (1, 2, 2)]
+)
+def test_both_reports_are_shown_and_a_failure_of_any_counts(
+    tests: int, whole: int, rooms: int, tmp_path: Path
+) -> None:
+    """The tools are scripts that tell how they were called; the numbers are their exit codes."""
+    make = need(shutil.which("make"), "install Debian's package make")
+    scripts = {
+        "pytest": f'echo "pytest $*"; exit {tests}',
+        "coverage": f'echo "coverage $*"; case "$*" in *loading*) exit {rooms};; esac; exit {whole}',
+    }
+    for name, script in scripts.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / ".ready").touch()  # nothing is to be installed
+    done = subprocess.run(
+        [make, "-s", "coverage", f"BIN={tmp_path}"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    called = done.stdout.splitlines()
+    assert [line.split()[:2] for line in called] == [
+        ["pytest", "-n"], ["coverage", "report"], ["coverage", "report"],
+    ]  # fmt: skip
+    assert "--fail-under" not in called[1]  # that of pyproject.toml
+    assert "--fail-under=100" in called[2]
+    assert (done.returncode == 0) == (tests == whole == rooms == 0)

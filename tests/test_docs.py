@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 import pytest
-from pages import PAGES, README, ROOT, text_of, typed_commands
+from pages import OF_DBT, PAGES, README, ROOT, text_of, typed_commands
 
 from harvest_source.about import VERSION
 from harvest_source.catalogue.reports import NAMES
@@ -21,6 +21,7 @@ from harvest_source.commands.cli import cli
 from harvest_source.commands.options import with_command_first
 from harvest_source.exit_codes import COMPLETE, EXIT_CODES, INCOMPLETE, INTERRUPTED, USAGE
 from harvest_source.loading.result import Verdict, Verified
+from harvest_source.loading.taken import KEPT_TABLES
 from harvest_source.loading.unseen import not_seen
 from harvest_source.loading.verified import VERIFIED_VALUES
 from harvest_source.settings import HarvestSettings
@@ -50,7 +51,7 @@ OPTIONS = [
 ]
 SHOWN = [
     (page, typed)
-    for page in PAGES
+    for page in [*PAGES, OF_DBT]
     if page.name != "CHANGELOG.md"
     for typed in typed_commands(page, list(cli.commands))
 ]
@@ -93,9 +94,12 @@ def test_every_table_has_a_section(table: str) -> None:
     assert f"`{table}`" in page.partition("<!-- tables")[0], "it stands under no topic"
 
 
-@pytest.mark.parametrize("table", ["load_report", "deleted_rows", "accounts"])
+@pytest.mark.parametrize("table", KEPT_TABLES)
 def test_tables_of_the_product_are_described(table: str) -> None:
     assert f"`{table}`" in RESULTS_PAGE
+    page = text_of(ROOT / "docs" / "tables.md")
+    assert len(re.findall(rf"^## {table}$", page, re.MULTILINE)) == 1
+    assert f"`{table}`" in page.partition("<!-- tables")[0]
 
 
 def section(name: str) -> str:
@@ -224,7 +228,8 @@ def test_every_exit_code_is_described_once(code: int) -> None:
 
 def test_everything_that_verified_says_is_described_once() -> None:
     """Beside the verdicts, the summary says `FAILED` of a report that is not loaded; what begins with … may follow a verdict."""
-    said = {re.sub(r"\d+", "N", str(Verified(each))) for each in Verdict}
+    verdicts = [*map(Verified, Verdict), Verified(Verdict.READ_AGO, days=2)]
+    said = {re.sub(r"\d+", "N", str(each)) for each in verdicts}
     besides = {
         re.sub(r"\d+", "N", f"…, {not_seen('invoices', 2)[0]}"),
         "…, only rows of NAME",
@@ -235,7 +240,7 @@ def test_everything_that_verified_says_is_described_once() -> None:
     assert [RESULTS_PAGE.count(f"| `{value}` |") for value in values] == [1] * len(values)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, OF_DBT], ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     """Links to files and headings; addresses on the internet are not tried."""
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):

@@ -24,11 +24,12 @@ KEPT_OUT = (
     "warehouse/harvest/clients/1.parquet",
     "secrets.yaml", "secrets.json", "secret.txt", "password.txt", "SECRETS.TOML", "harvest.env.bak", "prod.env~",
     "pgpass.conf", "pg_service.conf", ".netrc", "client.p12", "harvest_demo.duckdb", "harvest_pipeline.duckdb.bak",
-    "harvest_pipeline.duckdb.tmp/part", "docker.env.bak",
+    "harvest_pipeline.duckdb.tmp/part", "docker.env.bak", "dbt/profiles.yml", "dbt/target/manifest.json", "dbt/logs/dbt.log",
 )  # fmt: skip
 TAKEN = (
     ".dlt/config.toml", ".dlt/secrets.toml.example", "harvest_source/secrecy.py", "harvest_source/signin/tokens.py",
     "tests/pipeline/test_secrets.py", "tests/examples/clients.json", "schedules/harvest.service", "pyproject.toml", "SECURITY.md",
+    "dbt/profiles.yml.example", "dbt/models/sources.yml",
 )  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def test_no_file_of_this_project_is_one_that_git_keeps_out(repository: Path) -> 
     """Such a file would be missing from the next commit that moves it."""
     there = [
         path.relative_to(ROOT).as_posix()
-        for name in ("harvest_source", "schedules", "tests", "docs")
+        for name in ("harvest_source", "schedules", "tests", "docs", "dbt/models", "dbt/tests")
         for path in (ROOT / name).rglob("*")
     ]
     assert {path for path in ignored(repository, *there) if "__pycache__" not in path} == set()

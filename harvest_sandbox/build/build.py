@@ -18,6 +18,7 @@ from harvest_sandbox.build.plans import Plans
 from harvest_sandbox.build.projects import build_projects
 from harvest_sandbox.build.targets import build_targets
 from harvest_sandbox.clock import Clock, system_now
+from harvest_sandbox.preferences import Preferences
 from harvest_sandbox.rows import Row
 from harvest_sandbox.sizes import SIZES, Size
 
@@ -30,6 +31,7 @@ def build_account(
     seed: int = 1,
     today: date | None = None,
     now: Callable[[], datetime] | None = None,
+    preferences: Preferences | None = None,
 ) -> Account:
     """Builds an account; the same seed and day give the same ids and values.
 
@@ -39,6 +41,7 @@ def build_account(
         today: the account's last day; the real one by default.
         now: the account's clock. By default the real one, or, where `today` is given, a `Clock` that stands at 16:00
             UTC of that day until it is advanced.
+        preferences: what no answer of the API tells; the defaults where None.
 
     Returns:
         The account, ready to be served.
@@ -48,7 +51,12 @@ def build_account(
     today = today or now().date()
     name = AGENCIES[(seed - 1) % len(AGENCIES)]
     account = Account(
-        1_000_000 + seed % 100_000 * 37, name, _company(name, seed), seed=seed, now=now
+        1_000_000 + seed % 100_000 * 37,
+        name,
+        _company(name, seed),
+        seed=seed,
+        now=now,
+        preferences=preferences,
     )
     context = Context(account, size, seed, today)
     collecting = gc.isenabled()

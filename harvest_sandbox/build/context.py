@@ -11,8 +11,6 @@ from harvest_sandbox.blanks import blank
 from harvest_sandbox.rows import Row
 from harvest_sandbox.sizes import Size
 
-SPAN_DAYS = 425  # fourteen months
-
 
 class Context:
     """One account under construction."""
@@ -30,8 +28,8 @@ class Context:
         self.size = size
         self.today = today
         self.random = random.Random(f"harvest {seed}")
-        self.start = today - timedelta(days=SPAN_DAYS)
-        span = (self.start + timedelta(days=number) for number in range(SPAN_DAYS))
+        self.start = today - timedelta(days=size.days)
+        span = (self.start + timedelta(days=number) for number in range(size.days))
         self.days = [day for day in span if day.weekday() < 5]
         self._even = False
 

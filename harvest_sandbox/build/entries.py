@@ -12,7 +12,7 @@ from harvest_sandbox.build.names import NOTES
 from harvest_sandbox.build.people import hired, left
 from harvest_sandbox.build.plans import Plans
 from harvest_sandbox.clock import stamp
-from harvest_sandbox.links import rate_of
+from harvest_sandbox.links import is_budgeted, rate_of
 from harvest_sandbox.money import rounded
 from harvest_sandbox.rows import PACKED_FIELDS, EntryRows, Row
 
@@ -36,6 +36,9 @@ _SUBMITTED = _APPROVED | {
 _UNSUBMITTED = _SUBMITTED | {"approval_status": "unsubmitted"}
 _PROJECTS_AT_ONCE = 8  # a person works on in one month
 _UNBILLED_SHARE = 0.03  # of billable time within an invoiced span was left off the invoice
+_MARKED_SHARE = (
+    0.02  # of old time that is on no invoice was marked as billed by hand, billable or not
+)
 _PACKED = frozenset({*PACKED_FIELDS, *_BILLED, "hours_without_timer"})
 Slot = tuple[date, int]
 
@@ -79,6 +82,7 @@ class Templates:
         self._context = context
         self._made: dict[tuple[int, str], list[Row]] = {}
         self._shared_by_mark: dict[tuple[Any, ...], Row] = {}
+        self._blank = blank("time_entries")
         self.users: dict[int, list[Row]] = {}
         self._tasks: dict[int, list[Row]] = {}
         for assignment in context.rows("user_assignments"):
@@ -130,7 +134,7 @@ class Templates:
         template = {
             "id": 0,
             "spent_date": None,
-            **blank("time_entries"),
+            **self._blank,
             "user": assignment["user"],
             "client": project["client"],
             "project": assignment["project"],
@@ -138,7 +142,7 @@ class Templates:
             "user_assignment": None if lost else copies.get("user_assignment", assignment["id"]),
             "task_assignment": copies.get("task_assignment", task["id"]),
             "billable": billable,
-            "budgeted": project["budget_by"] != "none",
+            "budgeted": is_budgeted(self._context.account, project, billable=billable),
             "billable_rate": rate_of(project, task, assignment, rates[0]) if billable else None,
             "cost_rate": rates[1],
             "created_at": None,
@@ -216,7 +220,7 @@ class _Writer:
                 template["project"]["id"], template["task"]["name"], template["billable_rate"]
             ] += total
         elif spent_date < self._approved_until:
-            status = _APPROVED
+            status = _BILLED if digits % 1000 < _MARKED_SHARE * 1000 else _APPROVED
         elif spent_date < self._submitted_until:
             status = _SUBMITTED
         self._rows.pack(

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from harvest_sandbox.build.context import Context
 from harvest_sandbox.build.names import FACTORS
-from harvest_sandbox.money import cents, totals
+from harvest_sandbox.money import cents, exact, totals
 from harvest_sandbox.nested import full_name
 from harvest_sandbox.rows import Row
 
@@ -34,7 +34,7 @@ def build_estimates(context: Context) -> None:
 def _build_estimate(context: Context, number: int, client: Row, user: Row) -> None:
     state = _STATES[number % len(_STATES)]
     issued = context.day(number / context.size.estimates * 0.9)
-    price = cents((900 + number * 137.25) * FACTORS[client["currency"]])
+    price = cents(exact(900 + number * 137.25) * exact(FACTORS[client["currency"]]))
     lines = _lines(context, number, price)
     row = context.add(
         "estimates",
@@ -75,7 +75,7 @@ def _lines(context: Context, number: int, price: float) -> list[Row]:
             "description": ("Phase 1: Konzept", None, "")[(number + position) % 3],
             "quantity": float(position + 1),
             "unit_price": context.number(price),
-            "amount": context.number(cents(price * (position + 1))),
+            "amount": context.number(cents(exact(price) * (position + 1))),
             "taxed": number % 2 == 0,
             "taxed2": False,
         }

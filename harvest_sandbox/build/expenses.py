@@ -6,7 +6,7 @@ from harvest_sandbox.build.context import Context
 from harvest_sandbox.build.entries import _APPROVED, _BILLED, _UNSUBMITTED
 from harvest_sandbox.build.names import FACTORS
 from harvest_sandbox.build.plans import Plans
-from harvest_sandbox.money import cents
+from harvest_sandbox.money import cents, exact
 from harvest_sandbox.rows import Row
 
 _KINDS = (("image/jpeg", "jpg"), ("application/pdf", "pdf"))
@@ -43,7 +43,7 @@ def _build_expense(
         else 1.0
     )
     price = category["unit_price"] or round((8 + context.random.random() * 140) * factor, 2)
-    cost = context.number(cents(units * price))
+    cost = context.number(cents(exact(units) * exact(price)))
     billable = project["is_billable"] and number % 5 != 4
     plan = plans.by_day[project["client"]["id"]].get(day) if billable else None
     if plan is not None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 from harvest_sandbox.build.context import Context
 from harvest_sandbox.build.plans import Plan, Plans
-from harvest_sandbox.money import cents, plain, totals
+from harvest_sandbox.money import cents, exact, plain, totals
 from harvest_sandbox.nested import full_name
 from harvest_sandbox.rows import Row
 
 _TERMS = {"upon receipt": 0, "net 15": 15, "net 30": 30, "net 45": 45, "net 60": 60}
 # The newest ones first, as shares of all invoices.
 _NEWEST = ("draft", "open", "part", "late")
+# What is invoiced of a fixed fee in the end, one project after the other: of some more than was agreed.
+_CHARGED = (Decimal("0.9"), Decimal("0.9"), Decimal("1.2"))
 _GATEWAYS = (
     {"id": None, "name": None},
     {"id": 1234, "name": "Stripe"},
@@ -59,9 +62,9 @@ def _fill(context: Context, plan: Plan, number: int, shares: dict[int, int]) -> 
     for (project_id, task, rate), hours in sorted(plan.hours.items(), key=str):
         if rate is not None and not context.account.rows["projects"][project_id]["is_fixed_fee"]:
             lines.append(("Service", f"{task} {span}", hours, rate, project_id))
-    for project in context.rows("projects"):
+    for position, project in enumerate(context.rows("projects")):
         if project["client"]["id"] == plan.client["id"] and project["is_fixed_fee"]:
-            fee = round(project["fee"] * 0.9 / shares[plan.client["id"]], 2)
+            fee = cents(exact(project["fee"]) * _CHARGED[position % 3] / shares[plan.client["id"]])
             lines.append(("Pauschale", f"{project['name']} {span}", 1.0, fee, project["id"]))
     for project_id, cost in plan.expenses.items():
         lines.append(("Product", "Auslagen", 1.0, round(cost, 2), project_id))
@@ -74,7 +77,7 @@ def _fill(context: Context, plan: Plan, number: int, shares: dict[int, int]) -> 
             "description": text or None if number % 2 else text,
             "quantity": context.number(round(quantity, 2)),
             "unit_price": context.number(price),
-            "amount": context.number(cents(quantity * price)),
+            "amount": context.number(cents(exact(quantity) * exact(price))),
             "taxed": number % 2 == 0 and kind != "Product",
             "taxed2": number % 8 == 0,
             "project": copies.get("project", project_id) if project_id is not None else None,
@@ -117,11 +120,11 @@ def _finish(context: Context, plan: Plan, number: int, state: str) -> None:
     row["sent_at"] = row["updated_at"] = f"{issued.isoformat()}T10:{number % 60:02}:07Z"
     _message(context, row, row["sent_at"], number, event_type="send")
     _message(context, row, row["sent_at"], number, mail=True)
-    if state in {"paid", "part"}:
-        _pay(context, row, issued, number, partly=state == "part")
-    elif state == "closed":
+    if state in {"paid", "part"} or (state == "closed" and number % 2 == 0):
+        _pay(context, row, issued, number, partly=state != "paid")
+    if state == "closed":
         row["state"], row["closed_at"] = "closed", f"{context.day(0.9).isoformat()}T09:00:00Z"
-        row["updated_at"] = row["closed_at"] = max(row["closed_at"], row["sent_at"])
+        row["updated_at"] = row["closed_at"] = max(row["closed_at"], row["updated_at"])
         _message(context, row, row["closed_at"], number, event_type="close")
     elif state == "late" and due + timedelta(days=3) < context.today:
         _message(
@@ -136,10 +139,8 @@ def _finish(context: Context, plan: Plan, number: int, state: str) -> None:
 
 def _pay(context: Context, row: Row, issued: date, number: int, *, partly: bool) -> None:
     """Builds one payment or two."""
-    amount = float(row["amount"])
-    parts = [cents(amount * 0.4)] if partly else [amount] if number % 4 else [cents(amount / 2), 0]
-    if len(parts) == 2:
-        parts[1] = round(amount - parts[0], 2)
+    amount = exact(row["amount"])
+    parts = _parts(amount, number, partly=partly)
     user = context.rows("users")[0]
     for position, part in enumerate(parts):
         day = min(issued + timedelta(days=9 + number % 20 + 3 * position), context.before(1))
@@ -149,7 +150,7 @@ def _pay(context: Context, row: Row, issued: date, number: int, *, partly: bool)
             "invoice_payments",
             moment,
             parent=row["id"],
-            amount=context.number(part),
+            amount=context.number(cents(part)),
             paid_at=moment if gateway["name"] else f"{moment[:10]}T00:00:00Z",
             paid_date=moment[:10],
             recorded_by=full_name(user),
@@ -161,7 +162,15 @@ def _pay(context: Context, row: Row, issued: date, number: int, *, partly: bool)
         row["updated_at"] = moment
         if not partly:
             row.update(paid_at=f"{moment[:10]}T00:00:00Z", paid_date=moment[:10], state="paid")
-    row["due_amount"] = plain(round(amount - sum(parts), 2))
+    row["due_amount"] = plain(cents(amount - sum(parts)))
+
+
+def _parts(amount: Decimal, number: int, *, partly: bool) -> list[Decimal]:
+    """Returns the amounts of the payments of an invoice."""
+    if not partly and number % 4:
+        return [amount]
+    begun = exact(cents(amount * (Decimal("0.4") if partly else Decimal("0.5"))))
+    return [begun] if partly else [begun, amount - begun]
 
 
 def _message(

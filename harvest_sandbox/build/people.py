@@ -10,7 +10,8 @@ from harvest_sandbox.build.context import Context
 from harvest_sandbox.build.names import PEOPLE, ROLES, ZONES
 from harvest_sandbox.rows import Row
 
-_CAPACITIES = (144000, 126000, 144000, 86400)
+# seconds a week: null where the company's holds, 0 for who is asked now and then
+_CAPACITIES = (144000, 126000, None, 86400, 0)
 _MANAGER_ROLES = (
     ["manager", "billable_rates_manager", "people_manager"],
     ["manager", "project_creator", "people_manager", "client_and_task_manager"],

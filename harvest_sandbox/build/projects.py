@@ -18,7 +18,7 @@ from harvest_sandbox.build.people import hired, left
 from harvest_sandbox.rows import Row
 
 INTERNAL = 4  # the client of projects that nobody pays for
-# One kind of project after the other: all ways to bill and to budget occur.
+# One kind of project after the other: all ways to bill and to budget occur in each eight; the second eight are rarer.
 KINDS: tuple[dict[str, Any], ...] = (
     {"bill_by": "Project", "budget_by": "project", "budget": 320},
     {
@@ -31,7 +31,14 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"bill_by": "People", "budget_by": "person"},
     {"bill_by": "Tasks", "budget_by": "task"},
     {"bill_by": "none", "budget_by": "none", "is_billable": False},
-    {"bill_by": "Tasks", "budget_by": "task_fees"},
+    {
+        "bill_by": "Tasks",
+        "budget_by": "task_fees",
+        "is_fixed_fee": True,
+        "fee": 12000,
+        "starts_on": None,
+        "ends_on": None,
+    },
     {"bill_by": "People", "budget_by": "project", "budget_is_monthly": True, "budget": 37.5},
     {
         "bill_by": "Project",
@@ -39,8 +46,28 @@ KINDS: tuple[dict[str, Any], ...] = (
         "cost_budget": 9000.0,
         "cost_budget_include_expenses": True,
     },
+    {"bill_by": "Project", "budget_by": "project", "budget": None},
+    {
+        "bill_by": "People",
+        "budget_by": "none",
+        "is_fixed_fee": True,
+        "fee": 8000,
+        "starts_on": None,
+    },
+    {"bill_by": "People", "budget_by": "person", "budget_is_monthly": True},
+    {"bill_by": "Tasks", "budget_by": "task", "budget_is_monthly": True},
+    {"bill_by": "none", "budget_by": "project", "budget": 60, "is_billable": False},
+    {"bill_by": "Tasks", "budget_by": "task_fees", "budget_is_monthly": True},
+    {
+        "bill_by": "People",
+        "budget_by": "project_cost",
+        "budget_is_monthly": True,
+        "cost_budget": 4500,
+        "cost_budget_include_expenses": True,
+    },
+    {"bill_by": "Project", "budget_by": "none"},
 )
-NON_BILLABLE, ARCHIVED = 4, 7
+NON_BILLABLE, ARCHIVED, IN_A_ROUND = 4, 7, 8
 
 
 def build_projects(context: Context) -> None:
@@ -114,7 +141,7 @@ def _build_tasks(context: Context) -> None:
 
 
 def _build_project(context: Context, number: int) -> None:
-    kind = number % len(KINDS)
+    kind = number % IN_A_ROUND
     clients = context.rows("clients")
     open_clients = clients[: len(clients) - archived_clients(len(clients))]
     chosen = (
@@ -123,18 +150,21 @@ def _build_project(context: Context, number: int) -> None:
         else clients[len(open_clients) :]
     )
     payers = [client for position, client in enumerate(chosen) if position != INTERNAL] or chosen
-    client = payers[(number - number // len(KINDS) // 2) % len(payers)]
+    client = payers[(number - number // IN_A_ROUND // 2) % len(payers)]
     if kind == NON_BILLABLE and len(open_clients) > INTERNAL:
         client = open_clients[INTERNAL]
     name = PROJECTS[number % len(PROJECTS)]
     factor = FACTORS[client["currency"]]
-    settings = dict(KINDS[kind])
+    settings = dict(KINDS[number % len(KINDS)])
     for field in ("fee", "cost_budget"):
         if field in settings:
             settings[field] = context.number(round(settings[field] * factor, 2))
     begun = context.day(0.0 if number % 3 else 0.02 * (number % 10))
     archived = kind == ARCHIVED
     ended = context.day(0.6) if archived else None
+    fixed_fee = settings.get("is_fixed_fee", False)
+    starts_on = begun.isoformat() if number % 4 or fixed_fee else None
+    ends_on = ended.isoformat() if ended else context.today.isoformat() if fixed_fee else None
     created = context.at(begun, 8)
     project = context.add(
         "projects",
@@ -142,7 +172,7 @@ def _build_project(context: Context, number: int) -> None:
         updated=context.at(ended, 17)
         if ended
         else context.at(context.before(30 + number % 60), 11),
-        **{"is_billable": True, **settings},
+        **{"starts_on": starts_on, "ends_on": ends_on, **settings},
         name=name if number < len(PROJECTS) else f"{name} {number // len(PROJECTS) + 1}",
         code=(f"P{number + 1:03}", None, "", f"N-{number + 1}")[number % 4],
         client=context.account.copies.get("client_money", client["id"]),
@@ -155,10 +185,6 @@ def _build_project(context: Context, number: int) -> None:
         over_budget_notification_percentage=(80.0, 80, 92.5)[number % 3],
         over_budget_notification_date=context.before(60).isoformat() if kind == 0 else None,
         notes=(None, "", "Retainer, see contract § 4")[number % 3],
-        starts_on=begun.isoformat() if number % 4 or settings.get("is_fixed_fee") else None,
-        ends_on=ended.isoformat()
-        if ended
-        else (context.today.isoformat() if settings.get("is_fixed_fee") else None),
     )
     _assign_tasks(context, project, number, factor)
     _assign_users(context, project, number, factor)

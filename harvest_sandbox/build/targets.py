@@ -1,4 +1,8 @@
-"""Sets budgets and fixed fees to fit the work that was done: most projects keep within them, some do not."""
+"""Sets budgets and fixed fees to fit the work that was done: most projects keep within them, some do not.
+
+A budget that a project was given as null stays null. Of the people or tasks that work goes on with, the one with the least
+work has no budget, and the next one 0.
+"""
 
 from __future__ import annotations
 
@@ -35,18 +39,17 @@ def _spent(context: Context) -> Spent:
     fields = [
         getter(rows, name) for name in ("project", "user", "task", "rounded_hours", "billable_rate")
     ]
-    spent: Spent = defaultdict(lambda: [0.0, 0.0])
+    sums: Spent = defaultdict(lambda: [0.0, 0.0])
     for key in rows:
         project, user, task, hours, rate = (field(key) for field in fields)
-        money = hours * (rate or 0)
-        for group in (
-            project["id"],
-            (project["id"], "user", user["id"]),
-            (project["id"], "task", task["id"]),
-        ):
-            slot = spent[group]
-            slot[0] += hours
-            slot[1] += money
+        slot = sums[project["id"], user["id"], task["id"]]
+        slot[0] += hours
+        slot[1] += hours * (rate or 0)
+    spent: Spent = defaultdict(lambda: [0.0, 0.0])
+    for (project_id, user_id, task_id), (hours, money) in sums.items():
+        for group in (project_id, (project_id, "user", user_id), (project_id, "task", task_id)):
+            spent[group][0] += hours
+            spent[group][1] += money
     return spent
 
 
@@ -54,18 +57,31 @@ def _set_budget(context: Context, project: Row, spent: Spent, ratio: float) -> N
     """Sets the budget of a project, where its `budget_by` says it stands."""
     way = project["budget_by"]
     hours, money = spent[project["id"]]
-    if way == "project":
-        months = _MONTHS if project["budget_is_monthly"] else 1
-        project["budget"] = context.number(max(round(hours * ratio / months / 2.5), 1) * 2.5)
+    ratio = ratio / _MONTHS if project["budget_is_monthly"] else ratio
+    if way == "project" and project["budget"] is not None:
+        project["budget"] = context.number(max(round(hours * ratio / 2.5), 1) * 2.5)
     elif way == "project_cost":
         project["cost_budget"] = context.number(_neat(money * ratio))
     elif way in _PARTS:
-        report, field = _PARTS[way]
-        for part in context.rows(report):
-            if part["project"]["id"] == project["id"]:
-                used = spent[project["id"], field, part[field]["id"]][way == "task_fees"]
-                part["budget"] = context.number(_neat(used * ratio)) if used else None
-                context.account.copies.refresh(report, part)
+        _set_parts(context, project, spent, ratio)
+
+
+def _set_parts(context: Context, project: Row, spent: Spent, ratio: float) -> None:
+    """Sets the budgets of the people or tasks of a project that have work."""
+    report, field = _PARTS[project["budget_by"]]
+    in_money = project["budget_by"] == "task_fees"
+    parts = [
+        (spent[project["id"], field, part[field]["id"]][in_money], part)
+        for part in context.rows(report)
+        if part["project"]["id"] == project["id"]
+    ]
+    odd = sorted((used, part["id"]) for used, part in parts if used and part["is_active"])[:2]
+    for used, part in parts:
+        budget = _neat(used * ratio) if used else None
+        if len(parts) > len(odd) and (used, part["id"]) in odd:
+            budget = (None, 0)[odd.index((used, part["id"]))]
+        part["budget"] = None if budget is None else context.number(budget)
+        context.account.copies.refresh(report, part)
 
 
 def _neat(value: float) -> float:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import requests
@@ -14,13 +17,21 @@ from requests.auth import AuthBase
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
 from harvest_source import network
-from harvest_source.addresses import Origin, origin
-from harvest_source.api.answers import Answer, PassingFault, check, next_link, rows_of
+from harvest_source.addresses import Origin, origin, path_below
+from harvest_source.api.answers import (
+    Answer,
+    Pack,
+    PassingFault,
+    check,
+    next_link,
+    rows_of,
+)
 from harvest_source.api.bodies import ACCEPTED, read_body
 from harvest_source.api.connections import Connections, Session
-from harvest_source.api.limits import Budget, Budgets, OnWait
+from harvest_source.api.limits import GENERAL, Budget, Budgets, OnWait
 from harvest_source.api.outages import Outages
 from harvest_source.api.page_bounds import PageBound, held_together
+from harvest_source.api.recent import RecentRequests
 from harvest_source.clock import Clock
 from harvest_source.errors import (
     ApiError,
@@ -41,6 +52,7 @@ LONGEST_WAIT_SECONDS = 16.0
 THREADS = 16  # enough to send the 100 free requests within a second or two of round trips
 
 Params = dict[str, str]
+Receive = Callable[[requests.Response, bytes], Answer | None]
 
 
 @dataclass
@@ -114,6 +126,7 @@ class HarvestClient:
         budgets: Budgets | None = None,
         connections: Connections | None = None,
     ) -> None:
+        self._settings = settings
         self.api_url = settings.api_url
         self.id_url = settings.id_url
         self.clock = clock or Clock()
@@ -122,13 +135,19 @@ class HarvestClient:
         self.traffic = Traffic()
         self.on_request: Callable[[int | None, str], None] = tells_nobody
         self.on_slow: Callable[[str], None] = tells_nobody
-        self.slow_lists: set[str] = set()
+        self._before_waiting: Callable[[], None] = tells_nobody
+        self.slow_lists: set[tuple[int, str]] = set()  # account and report
+        self._preferred: list[Collection[str]] = []
         self._auth = auth
         self._homes = frozenset(origin(url) for url in (settings.api_url, settings.id_url))
-        self._connections = connections or Connections(kept_open=THREADS)
+        # as many as can be on their way at once: none is thrown away and opened again
+        self._connections = connections or Connections(kept_open=GENERAL.requests)
         self._headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED}
         self._headers["User-Agent"] = settings.user_agent
         self._of_thread = threading.local()
+        # one thread parses: what is parsed takes ten times the memory of the answer, as long side by side, and a thread keeps
+        # for good what it once needed
+        self._parser = ThreadPoolExecutor(1, thread_name_prefix="harvest-answers")
 
     def __enter__(self) -> Self:
         return self
@@ -137,11 +156,15 @@ class HarvestClient:
         """Closes the connections; a request that is sent afterwards opens a new one."""
         self._connections.close()
 
-    def begin(self) -> None:
-        """Begins a run: what an earlier one cancelled, counted or found slow is forgotten. The limits go on."""
-        self.clock.renew()
-        self.traffic = Traffic()
-        self.slow_lists = set()
+    def for_run(self) -> HarvestClient:
+        """Returns a client for one run: credentials, limits and connections are shared with this one.
+
+        What a run counts, finds slow, tells and cancels is its own: threads that it leaves behind, whose requests are still
+        on their way, end soon, and cannot end another run.
+        """
+        clock = self.clock.for_run()
+        budgets = self.budgets.for_run(clock)
+        return HarvestClient(self._settings, self._auth, clock, budgets, self._connections)
 
     @contextmanager
     def told_to(
@@ -166,12 +189,43 @@ class HarvestClient:
             finally:
                 self.on_request, self.on_slow = tells_nobody, tells_nobody
 
+    def keep_requests(self, folder: Path) -> None:
+        """Has requests count for later runs of the token, and those of earlier runs for this one; asked twice, the first counts.
+
+        Args:
+            folder: where they are noted, in one file for all runs.
+        """
+        shares = self._settings.share_with_group
+        self.budgets.keep(RecentRequests(folder, self.api_url, share_with_group=shares))
+
+    @contextmanager
+    def waited_for_without(self, let_go: Callable[[], None]) -> Iterator[None]:
+        """Has something let go whenever Harvest is waited for, by whichever thread, for the length of a `with`."""
+        self._before_waiting = let_go
+        try:
+            yield
+        finally:
+            self._before_waiting = tells_nobody
+
+    @contextmanager
+    def preferring(self, labels: Collection[str]) -> Iterator[None]:
+        """Has requests for other reports leave some permits to these, for the length of a `with`; also from several threads."""
+        self._preferred.append(labels)
+        try:
+            yield
+        finally:
+            self._preferred.remove(labels)
+
+    def _gives_way(self, label: str) -> bool:
+        preferred = self._preferred.copy()  # another thread may end
+        return bool(preferred) and not any(label in each for each in preferred)
+
     @property
     def _session(self) -> Session:
         """Returns the session of this thread, since requests promises none for several; they share the connections."""
         session: Session | None = getattr(self._of_thread, "session", None)
         if session is None:
-            session = self._of_thread.session = Session(self._connections)
+            session = self._of_thread.session = Session(self._connections, self.clock.check)
             session.headers.update(self._headers)
         return session
 
@@ -218,6 +272,7 @@ class HarvestClient:
         *,
         per_page: int | None = None,
         slow_tries: int = TRIES,
+        pack: Pack | None = None,
     ) -> Iterator[Answer]:
         """Yields all pages of a list, by `links.next` (Harvest API, pagination).
 
@@ -231,6 +286,7 @@ class HarvestClient:
             label: the report that the requests count for.
             per_page: rows of a page; default 2,000, the most.
             slow_tries: how often to ask before giving up on what is not answered in time.
+            pack: reads a page of a flat list.
 
         Raises:
             TooLargeError: a page is too large; `by_smaller` tells whether the list may be asked for by smaller pages.
@@ -244,7 +300,14 @@ class HarvestClient:
         while url:
             try:
                 answer = self._get(
-                    url, query, account_id, label, TRIES, rows_key, slow_tries=slow_tries
+                    url,
+                    query,
+                    account_id,
+                    label,
+                    TRIES,
+                    rows_key,
+                    slow_tries=slow_tries,
+                    pack=pack,
                 )
             except TooLargeError as error:
                 error.by_smaller = rows > SMALL_PAGE
@@ -253,7 +316,7 @@ class HarvestClient:
                 rows, query = SMALL_PAGE, {**query, "per_page": str(SMALL_PAGE)}
                 bound = PageBound(rows)
                 continue
-            bound.count(answer.data, len(rows_of(answer.data, rows_key)))
+            bound.count(answer.data, answer.count(rows_key))
             yield answer
             url, query = next_link(answer.data, self.api_url), {}
             if url in seen:
@@ -288,20 +351,27 @@ class HarvestClient:
         rows_key: str | None = None,
         holds: tuple[str, ...] = (),
         slow_tries: int = TRIES,
+        pack: Pack | None = None,
     ) -> Answer:
-        budget = self.budgets.of(url.removeprefix(self.api_url))
+        budget = self.budgets.of(path_below(url, self.api_url))
+        self._before_waiting()
+
+        def receive(response: requests.Response, body: bytes) -> Answer | None:
+            """Parses and checks an answer; `None` where the token is refused."""
+            if response.status_code == requests.codes.unauthorized:
+                return None
+            answer = check(response, body, budget.limit.seconds, pack)
+            if account_id is not None:
+                next_link(answer.data, self.api_url)
+            if rows_key is not None and answer.packed is None:
+                rows_of(answer.data, rows_key)
+            if holds and not any(name in answer.data for name in holds):
+                raise PassingFault("the answer is JSON of another shape than expected")
+            return answer
 
         def attempt() -> Answer:
-            with self._noticing_outages():
-                response, body = self._send(url, params, account_id, label, budget)
-                answer = check(response, body, budget.limit.seconds)
-                if account_id is not None:
-                    next_link(answer.data, self.api_url)
-                if rows_key is not None:
-                    rows_of(answer.data, rows_key)
-                if holds and not any(name in answer.data for name in holds):
-                    raise PassingFault("the answer is JSON of another shape than expected")
-                return answer
+            with self._noticing_faults(budget):
+                return self._send(url, params, account_id, label, budget, receive)
 
         def is_last(state: RetryCallState) -> bool:
             fault = state.outcome.exception() if state.outcome else None
@@ -313,7 +383,6 @@ class HarvestClient:
             wait=self._wait_seconds,
             stop=is_last,
             sleep=self.clock.sleep,
-            before_sleep=lambda state: self._pause_all(state, budget),
             reraise=True,
         )
         try:
@@ -324,8 +393,11 @@ class HarvestClient:
             raise kind(f"{fault}, {times} times in a row; try again later", fault.status) from fault
 
     @contextmanager
-    def _noticing_outages(self) -> Iterator[None]:
-        """Tells whether Harvest is there: a refusal is an answer, too, and so is the demand to wait."""
+    def _noticing_faults(self, budget: Budget) -> Iterator[None]:
+        """Tells whether Harvest is there, and has all requests wait where it asks one to: also the last that is tried.
+
+        A refusal is an answer, too, and so is the demand to wait.
+        """
         try:
             yield
         except PassingFault as fault:
@@ -333,6 +405,8 @@ class HarvestClient:
                 self.outages.failed(str(fault))
             else:
                 self.outages.answered()
+                budget.pause(fault.pause_seconds)
+                self.traffic.add_wait()
             raise
         except ApiError as error:
             if error.status is not None:
@@ -347,32 +421,41 @@ class HarvestClient:
             return 0.0
         return float(wait_exponential_jitter(initial=1, max=LONGEST_WAIT_SECONDS, jitter=1)(state))
 
-    def _pause_all(self, state: RetryCallState, budget: Budget) -> None:
-        fault = state.outcome.exception() if state.outcome else None
-        if isinstance(fault, PassingFault) and fault.pause_seconds is not None:
-            budget.pause(fault.pause_seconds)
-            self.traffic.add_wait()
-
     def _send(
-        self, url: str, params: Params, account_id: int | None, label: str, budget: Budget
-    ) -> tuple[requests.Response, bytes]:
-        """Sends once, and once more with a renewed token where Harvest refused the first; returns the answer and its body."""
-        response, body, token = self._send_once(url, params, account_id, label, budget)
-        if response.status_code == requests.codes.unauthorized and self._auth.renew(token):
-            response, body, _token = self._send_once(url, params, account_id, label, budget)
-        if response.status_code == requests.codes.unauthorized:
+        self,
+        url: str,
+        params: Params,
+        account_id: int | None,
+        label: str,
+        budget: Budget,
+        receive: Receive,
+    ) -> Answer:
+        """Sends once, and once more with a renewed token where Harvest refused the first."""
+        answer, token = self._send_once(url, params, account_id, label, budget, receive)
+        if answer is None and self._auth.renew(token, self.clock):
+            answer, _token = self._send_once(url, params, account_id, label, budget, receive)
+        if answer is None:
             raise TokenRejectedError(
                 "Harvest refuses the token (401): it is wrong, expired or revoked; set a new one",
                 401,
             )
-        return response, body
+        return answer
 
     def _send_once(
-        self, url: str, params: Params, account_id: int | None, label: str, budget: Budget
-    ) -> tuple[requests.Response, bytes, str]:
+        self,
+        url: str,
+        params: Params,
+        account_id: int | None,
+        label: str,
+        budget: Budget,
+        receive: Receive,
+    ) -> tuple[Answer | None, str]:
         headers = {} if account_id is None else {"Harvest-Account-Id": str(account_id)}
-        with budget.permit(), self.outages.sending():
-            token = self._auth.token()  # not before: the wait for a permit may outlast it
+        # one that is renewed first was never sent before
+        budget.recall(self._auth.known_token())
+        with budget.permit(partial(self._gives_way, label)) as permit, self.outages.sending():
+            token = self._auth.token(self.clock)  # not before: the wait for a permit may outlast it
+            permit.note_sent(token)
             self.traffic.add_request(account_id, label)
             self.on_request(account_id, label)
             try:
@@ -385,6 +468,7 @@ class HarvestClient:
                     proxies=network.past_proxies(url),
                     stream=True,
                 )
+                # in the thread that asked: one that hangs holds up no other
                 body = read_body(response)
             except network.FAULTS as error:
                 what, may_pass = network.explain(error)
@@ -396,4 +480,4 @@ class HarvestClient:
                 raise RefusedError(f"the request cannot be sent: {type(error).__name__}") from error
             except OSError as error:  # of requests itself, before it sends: the bundle of certificates is not there
                 raise SettingError(network.NO_BUNDLE) from error
-        return response, body, token
+        return self._parser.submit(receive, response, body).result(), token

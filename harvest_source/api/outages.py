@@ -72,7 +72,7 @@ class Outages:
     @contextmanager
     def told_to(self, tell: OnOutage) -> Iterator[None]:
         """Has `tell` told of outages for the length of a `with`."""
-        self._tell = tell
+        before, self._tell = self._tell, tell
         ended = threading.Event()
 
         def look_now_and_then() -> None:
@@ -84,3 +84,4 @@ class Outages:
             yield
         finally:
             ended.set()
+            self._tell = before

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from harvest_source.catalogue.columns.shared import ACCOUNT_ID
-from harvest_source.catalogue.columns.types import Column, Kind, NestedList
-from harvest_source.catalogue.report import Paging, Report, parent_id_column
+from harvest_source.catalogue.columns.types import Column, Kind
+from harvest_source.catalogue.report import Paging, Report
 from harvest_source.catalogue.reports import REPORTS
+from harvest_source.catalogue.tables import Reference, Table, all_tables, tables_of
 
 SQL_TYPES = {
     Kind.ID: "bigint",
@@ -27,13 +27,10 @@ def tables_part() -> str:
 def how_loaded(report: Report) -> str:
     """Returns one or two sentences on how a report's rows are asked for, on the first run and later."""
     if report.parent:
-        singular = report.parent.singular
-        if report.parent.moves_parent:
-            return (
-                f"One request per {singular}: on the first run for every one, later for those changed since, and for each "
-                "again within `sweep_days`."
-            )
-        return f"One request per {singular}, on every run."
+        return (
+            f"One request per {report.parent.singular}: on the first run for every one, later for those changed since, and for "
+            "each again in its turn (`sweep_days`)."
+        )
     if not report.takes_updated_since:
         return "Whole, on every run."
     sentence = (
@@ -50,7 +47,7 @@ def _overview() -> str:
             f"[`{report.name}`](#{report.name})",
             report.domo or "beyond Domo",
             f"`{_endpoint(report)}`",
-            _code(report.whole_key),
+            code(report.whole_key),
             _cursor(report),
             str(report.access),
         )
@@ -61,9 +58,9 @@ def _overview() -> str:
 
 def _section(report: Report) -> str:
     facts = [
-        f"- One row: {_lower_first(report.row)}",
-        f"- Key: {_code(report.whole_key)}.",
-        f"- How it is loaded: {_lower_first(how_loaded(report))}",
+        f"- One row: {lower_first(report.row)}",
+        f"- Key: {code(report.whole_key)}.",
+        f"- How it is loaded: {lower_first(how_loaded(report))}",
     ]
     if report.from_start_date:
         facts.append("- The setting `start_date` holds for it.")
@@ -71,27 +68,32 @@ def _section(report: Report) -> str:
         facts.append(f"- Only where `company.{report.module}` is true.")
     if report.cannot_notice:
         facts.append(
-            f"- What its load cannot notice by itself: {_lower_first(report.cannot_notice)}"
+            f"- What its load cannot notice by itself: {lower_first(report.cannot_notice)}"
         )
-    parts = [f"## {report.name}", "\n".join(facts), _columns(report.columns)]
-    for nested in report.lists:
-        parts.extend(_child_sections(report.name, _parent_id(report), nested))
+    own, *lists = tables_of(report)
+    facts += _refers(own)
+    parts = [f"## {own.name}", "\n".join(facts), _columns(own.columns)]
+    for each in lists:
+        parts += [f"### {each.name}", each.description, *_refers(each), _columns(each.columns)]
     return "\n\n".join(parts)
 
 
-def _child_sections(table: str, parent_id: Column, nested: NestedList) -> Iterator[str]:
-    name = f"{table}__{nested.name}"
-    yield f"### {name}"
-    yield nested.description
-    yield _columns((ACCOUNT_ID, parent_id, *nested.columns))
+def _refers(of: Table) -> list[str]:
+    """Returns the fact of the tables that a table refers to, if there are any."""
+    listed = ", ".join(f"`{each.column}` to [`{each.to}`](#{each.to})" for each in of.references)
+    return [f"- Refers by {listed}."] if listed else []
 
 
-def _parent_id(report: Report) -> Column:
-    return Column(
-        parent_id_column(report),
-        Kind.ID,
-        f"The `id` of the row of `{report.name}` that holds the list.",
-    )
+def references_part() -> str:
+    """Returns the diagram of all references, as Mermaid draws it; from left to right it fits a page."""
+    lines = (_line(reference) for each in all_tables() for reference in each.references)
+    return "\n".join(["```mermaid", "erDiagram", "    direction LR", *lines, "```"])
+
+
+def _line(reference: Reference) -> str:
+    """Returns the line of a reference: how many rows have the id of one, and that there may be none with it."""
+    many = "|o" if reference.is_key else "}o"
+    return f"    {reference.table} {many}--o| {reference.to} : {reference.column}"
 
 
 def _endpoint(report: Report) -> str:
@@ -125,9 +127,11 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     )
 
 
-def _code(names: Iterable[str]) -> str:
+def code(names: Iterable[str]) -> str:
+    """Returns names as code, one after another."""
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _lower_first(sentence: str) -> str:
+def lower_first(sentence: str) -> str:
+    """Returns a sentence as it stands behind a colon."""
     return sentence[0].lower() + sentence[1:]

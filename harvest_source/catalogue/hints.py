@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from typing import Any
 
 import dlt
-import pyarrow as pa
 from dlt.common.schema import Schema
-from dlt.common.schema.typing import TColumnSchema
+from dlt.common.schema.typing import TColumnSchema, TTableReference
 from dlt.destinations.impl.bigquery.bigquery_adapter import (
     PartitionTransformation,
     bigquery_adapter,
 )
+from dlt.extract import DltResource
 
-from harvest_source.catalogue.columns.types import Column, Kind, NestedList
-from harvest_source.catalogue.report import Report, parent_id_column
+from harvest_source.catalogue.columns.types import Column, Kind
+from harvest_source.catalogue.report import Report
+from harvest_source.catalogue.tables import Table, tables_of
 from harvest_source.dlt_corners import LIST_INDEX, LOAD_ID, PARENT_ID, ROOT_ID, ROW_ID
 
 DELETED_AT = "deleted_at"
@@ -29,14 +30,6 @@ DLT_TYPES: dict[Kind, TColumnSchema] = {
     Kind.BOOL: {"data_type": "bool"},
     Kind.DATE: {"data_type": "date"},
     Kind.TIMESTAMP: {"data_type": "timestamp", "timezone": True, "precision": 6},
-}
-ARROW_TYPES: dict[Kind, pa.DataType] = {
-    Kind.ID: pa.int64(),
-    Kind.DECIMAL: pa.decimal128(PRECISION, SCALE),
-    Kind.TEXT: pa.string(),
-    Kind.BOOL: pa.bool_(),
-    Kind.DATE: pa.date32(),
-    Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
 }
 KIND_OF_TYPE: dict[str, Kind] = {
     "bigint": Kind.ID,
@@ -57,7 +50,7 @@ PARTITIONS: dict[Kind, str] = {
 }
 UPDATED_AT, CLIENT_ID = "updated_at", "client__id"
 
-_OF_DLT: dict[str, TColumnSchema] = {
+_DLT_COLUMNS: dict[str, TColumnSchema] = {
     LOAD_ID: {"data_type": "text", "nullable": False},
     ROW_ID: {"data_type": "text", "nullable": False, "unique": True, "row_key": True},
     ROOT_ID: {"data_type": "text", "nullable": False, "root_key": True},
@@ -108,28 +101,58 @@ def added_hints(added: Added) -> Any:
 def dlt_columns(*, of_list: bool) -> dict[str, TColumnSchema]:
     """Returns the columns that dlt adds to a table of dicts, or to that of a list in it, as it describes them itself."""
     names = (ROOT_ID, PARENT_ID, LIST_INDEX, ROW_ID) if of_list else (LOAD_ID, ROW_ID)
-    return {name: {"name": name, **_OF_DLT[name]} for name in names}
+    return {name: {"name": name, **_DLT_COLUMNS[name]} for name in names}
 
 
-def resource_hints(report: Report, *, keep_deleted: bool, merges: bool) -> dict[str, Any]:
+def references_of(table: Table, among: Collection[str] | None) -> list[TTableReference]:
+    """Returns what dlt is told of the rows that a table refers to.
+
+    dlt knows one reference of a table to another, and keeps the last one that it is told: it is told the first. What it draws in
+    DBML and DOT takes the first column of each, so the account comes second.
+
+    Args:
+        table: that refers.
+        among: the tables that may be referred to, since dlt draws no schema where one is missing; `None`: all.
+    """
+    found: dict[str, TTableReference] = {}
+    for each in table.references:
+        if among is None or each.to in among:
+            reference: TTableReference = {
+                "referenced_table": each.to,
+                "columns": [each.column, "account_id"],
+                "referenced_columns": ["id", "account_id"],
+                "cardinality": "one_to_one" if each.is_key else "many_to_one",
+            }
+            found.setdefault(each.to, reference)
+    return list(found.values())
+
+
+def resource_hints(
+    report: Report, *, keep_deleted: bool, merges: bool, among: Collection[str] | None = None
+) -> dict[str, Any]:
     """Returns the arguments with which a report's resource is made.
 
     Args:
         report: of the catalogue.
         keep_deleted: rows gone at Harvest stay and are marked, instead of being removed.
         merges: whether rows take the place of those with the same key; else they are added.
+        among: the tables that it may refer to; `None`: all.
     """
+    own, *lists = tables_of(report)
     hints: dict[str, Any] = {
         "name": report.name,
         "primary_key": report.whole_key,
         "write_disposition": MERGE if merges else "append",
         "columns": columns_of(report.columns, report.whole_key)
-        | {DELETED_AT: deleted_at_column(keep=keep_deleted)},
+        # dlt warns of a mark that removes rows where none are merged
+        | {DELETED_AT: deleted_at_column(keep=keep_deleted or not merges)},
+        "references": references_of(own, among),
         "file_format": "parquet",
     }
-    if report.lists:
+    if lists:
         hints["nested_hints"] = {
-            nested.name: nested_hints(report, nested) for nested in report.lists
+            nested.name: nested_hints(table, among)
+            for nested, table in zip(report.lists, lists, strict=True)
         }
     return hints
 
@@ -137,6 +160,12 @@ def resource_hints(report: Report, *, keep_deleted: bool, merges: bool) -> dict[
 def table_hints(report: Report) -> dict[str, Any]:
     """Returns how BigQuery lays out a report's table, and what it shows as its description; other destinations pass it by."""
     return _layout(report.columns, report.date_column or UPDATED_AT, report.whole_key, report.row)
+
+
+def described(resource: DltResource, report: Report) -> DltResource:
+    """Returns a resource with what dlt is told of its table beside the columns."""
+    with_hints: DltResource = resource.apply_hints(additional_table_hints=table_hints(report))
+    return with_hints
 
 
 def _layout(
@@ -173,28 +202,13 @@ def list_tables(report: Report, schema: Schema) -> list[str]:
     return [name for name, table in schema.tables.items() if table.get("parent") == report.name]
 
 
-def nested_hints(report: Report, nested: NestedList) -> Any:
-    """Returns dlt's description of a child table: its columns, the account and the id of the row it hangs on."""
-    parents = (
-        Column("account_id", Kind.ID, "Harvest account that the row belongs to."),
-        Column(
-            parent_id_column(report),
-            Kind.ID,
-            f"Id of the row of {report.name} that the element stands in.",
+def nested_hints(table: Table, among: Collection[str] | None) -> Any:
+    """Returns dlt's description of the table of a list: its columns, and what they refer to as in `references_of`."""
+    account_id, parent_id, *_ = (column.name for column in table.columns)
+    return dlt.mark.make_hints(
+        columns=columns_of(table.columns, ()),
+        references=references_of(table, among),
+        additional_table_hints=_layout(
+            table.columns, UPDATED_AT, (account_id, parent_id), table.description
         ),
     )
-    columns = (*parents, *nested.columns)
-    layout = _layout(
-        columns, UPDATED_AT, tuple(parent.name for parent in parents), nested.description
-    )
-    return dlt.mark.make_hints(columns=columns_of(columns, ()), additional_table_hints=layout)
-
-
-def arrow_schema(report: Report, added: Mapping[str, Kind]) -> pa.Schema:
-    """Returns the Arrow schema of a flat report's table: the documented columns, then those met since."""
-    kinds = {column.name: column.kind for column in report.columns} | dict(added)
-    fields = [
-        pa.field(name, ARROW_TYPES[kind], nullable=name not in report.whole_key)
-        for name, kind in kinds.items()
-    ]
-    return pa.schema([*fields, pa.field(DELETED_AT, ARROW_TYPES[Kind.TIMESTAMP])])

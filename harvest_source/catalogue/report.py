@@ -129,6 +129,12 @@ class Report:
         """Returns the column of its own that keeps the parent's id, which is not part of the record."""
         return self.parent.column if self.parent else None
 
+    @property
+    def parent_column(self) -> str:
+        """Returns the column of a child with the parent's id: its own, or that of the record."""
+        above = self.parent.report if self.parent else None
+        return next(owner.column for owner in self.all_owners if owner.report == above)
+
 
 def parent_id_column(report: Report) -> str:
     """Returns the column in which a report's child tables keep its id: `invoice_id` in `invoices__line_items`."""

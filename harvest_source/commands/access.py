@@ -1,24 +1,17 @@
-"""Gives commands their source: of the user's account, or of the built-in sandbox."""
+"""Gives commands their settings: the user's, or those of the built-in sandbox."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 
-import click
-
+from harvest_source.commands.beginning import settings_of_command
 from harvest_source.commands.exposure import notes_on_secrets
-from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
-from harvest_source.connection import Connection, connect
-from harvest_source.errors import SettingError
-from harvest_source.reading.reader import Choice
-from harvest_source.resources import HarvestSource, source_of
+from harvest_source.connection import Connection
 from harvest_source.settings import (
     HarvestSettings,
-    load_settings,
-    other_hosts,
     parse_account_ids,
     stray_settings,
 )
@@ -27,32 +20,6 @@ from harvest_source.strangers import notes_on_groups
 
 DEMO_TODAY = date(2026, 11, 20)  # the demo's data ends here, so that it is the same every day
 DEMO_TOKEN = "demo-token"  # noqa: S105 - of the built-in sandbox, worth nothing elsewhere
-SETTINGS = "harvest_source.settings"  # under which click keeps them while a command is carried out
-
-
-@contextmanager
-def open_source(
-    place: Workplace, names: list[str], choice: Choice, note: Callable[[str], None]
-) -> Iterator[HarvestSource]:
-    """Gives the source of the chosen reports.
-
-    Args:
-        place: which account, and whether it is the sandbox's.
-        names: of the chosen reports.
-        choice: what of each report.
-        note: hears what a person should know about the credentials and settings.
-
-    Raises:
-        SettingError: credentials or settings are missing or malformed.
-    """
-    with open_settings(place) as settings:
-        connection = connect(settings, place.account, choice)
-        notes = [] if place.quiet else notes_on_settings(place)
-        counts = None if place.quiet else account_that_counts(place, connection)
-        for text in (connection.note, *notes, counts):
-            if text:
-                note(text)
-        yield source_of(connection).with_resources(*names)
 
 
 def account_that_counts(place: Workplace, connection: Connection) -> str | None:
@@ -90,24 +57,6 @@ def notes_on_settings(place: Workplace) -> list[str]:
     return renamed + (
         [] if place.demo else [*stray_settings(), *notes_on_secrets(), *notes_on_groups()]
     )
-
-
-def settings_of_command() -> HarvestSettings:
-    """Returns the settings of the command that is carried out; they are read the first time. Raises as `load_settings`."""
-    kept = click.get_current_context().meta
-    if SETTINGS not in kept:
-        kept[SETTINGS] = load_settings()
-    settings: HarvestSettings = kept[SETTINGS]
-    return settings
-
-
-def tell_other_hosts() -> None:
-    """Says in one line who is asked, and sent the token, where settings name another host than Harvest's."""
-    # a command that reads the settings says so itself; others ask nobody
-    with suppress(SettingError):
-        hosts = other_hosts(settings_of_command())
-        if hosts:
-            message(f"note: instead of Harvest, requests go to {', '.join(hosts)}")
 
 
 @contextmanager

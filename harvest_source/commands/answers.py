@@ -1,8 +1,7 @@
-"""What the demo shows at its end: a few answers from the data, and how to ask more."""
+"""What the demo shows at its end: a few answers from the data."""
 
 from __future__ import annotations
 
-from harvest_source.about import COMMAND
 from harvest_source.commands.output import print_table, stdout_console
 from harvest_source.commands.show import query
 from harvest_source.commands.workplace import Workplace
@@ -18,12 +17,10 @@ ANSWERS = {
         select user__name as person, project__name as project, task__name as task, hours
         from time_entries where is_running order by hours desc""",
 }
-MORE = f'Ask more: {COMMAND} show --demo "select name, currency from clients"'
 
 
 def print_answers(place: Workplace) -> None:
-    """Prints the answers and the command to ask more."""
+    """Prints the answers."""
     for question, answer in zip(ANSWERS, query(place, *ANSWERS.values()), strict=True):
         stdout_console().print()
         print_table(*answer, title=question)
-    stdout_console().print(f"\n{MORE}", markup=False, soft_wrap=True)  # in one line, to be copied

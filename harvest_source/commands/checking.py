@@ -1,4 +1,4 @@
-"""The commands `accounts` and `check`: what the credentials reach, and whether a run would succeed."""
+"""The command `check`: whether a run would succeed, and what to fix."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from harvest_source.api.accounts import FEW_TRIES, Account, choose, look_up, rea
 from harvest_source.api.client import HarvestClient
 from harvest_source.catalogue.access import Extent
 from harvest_source.commands.access import account_that_counts, notes_on_settings, open_settings
+from harvest_source.commands.connecting import asking, connect_at
 from harvest_source.commands.destination import try_destination
 from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.commands.permissions import OFF, permissions
 from harvest_source.commands.workplace import Workplace
-from harvest_source.connection import Connection, connect
 from harvest_source.errors import (
     AccountNotFoundError,
     ApiError,
@@ -25,8 +25,6 @@ from harvest_source.errors import (
     TokenRejectedError,
 )
 from harvest_source.settings import CONTACT, HarvestSettings
-from harvest_source.signin.auth import stored_sign_in
-from harvest_source.signin.tokens import oauth_client, stored_sign_ins
 
 CLOCK_SECONDS = 60  # more than that between the server's clock and ours is told
 MODULES = ("expense_feature", "invoice_feature", "estimate_feature")
@@ -36,66 +34,6 @@ NO_CONTACT = (
     "contact is not set: Harvest asks for a link or an e-mail address of whoever sends the requests; "
     'contact = "…" under [sources.harvest] in .dlt/config.toml'
 )
-
-
-def accounts(place: Workplace, *, name: str | None, as_json: bool) -> int:
-    """Prints the accounts that the credentials reach: those of every sign-in, where no other credential counts.
-
-    Raises:
-        SettingError: there are no credentials.
-        ApiError: the list cannot be read.
-    """
-    rows: list[list[Any]] = []
-    with open_settings(place) as settings:
-        of_runs = _credential_of_runs(place, settings)
-        for label, connection in _connections(place, settings, name):
-            with connection.client as client, client.outages.told_to(message):
-                user, reached = reachable(client, FEW_TRIES)
-            wanted = connection.wanted
-            defaults = (
-                set(reached)
-                if wanted == () or (wanted is None and len(reached) == 1)
-                else set(wanted or ())
-            )
-            rows += [
-                [key, text, user, label, label == of_runs and key in defaults]
-                for key, text in sorted(reached.items())
-            ]
-    columns = ["account_id", "name", "user", "credential", "default"]
-    if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
-        print_table(columns, [[*row[:-1], "yes" if row[-1] else ""] for row in rows])
-    return 0
-
-
-def _connections(
-    place: Workplace, settings: HarvestSettings, name: str | None
-) -> list[tuple[str, Connection]]:
-    """Returns a way to Harvest for each credential, with its label."""
-    configured = next(
-        (setting for setting in ("access_token", "refresh_token") if getattr(settings, setting)),
-        None,
-    )
-    names = [name] if name is not None else []
-    if name is None and configured:
-        return [(configured, connect(settings, place.account))]
-    if name is None and settings.client_id and settings.client_secret:
-        names = [each.name for each in stored_sign_ins(oauth_client(settings, ""))]
-    found = [(f"login {each}", connect(settings, place.account, sign_in=each)) for each in names]
-    return found or [("", connect(settings, place.account))]
-
-
-def _credential_of_runs(place: Workplace, settings: HarvestSettings) -> str | None:
-    """Returns the label of the credential that a run takes; `None` where it could not tell which sign-in is meant."""
-    for setting in ("access_token", "refresh_token"):
-        if getattr(settings, setting):
-            return setting
-    try:
-        stored = stored_sign_in(connect(settings, place.account).auth)
-    except SettingError:
-        return None
-    return None if stored is None else f"login {stored.name}"
 
 
 @dataclass
@@ -155,15 +93,12 @@ def check(place: Workplace, *, name: str | None, as_json: bool) -> int:
 def _check_harvest(
     findings: Findings, place: Workplace, settings: HarvestSettings, name: str | None
 ) -> None:
-    connection = connect(settings, place.account, sign_in=name)
+    connection = connect_at(place, settings, sign_in=name)
     findings.notes += [*([connection.note] if connection.note else []), *notes_on_settings(place)]
     findings.notes += [NO_CONTACT] if settings.contact == CONTACT and not place.demo else []
     counts = account_that_counts(place, connection)
     findings.notes += [counts] if counts else []
-    with (
-        connection.client as client,
-        client.outages.told_to((lambda _why: None) if place.quiet else message),
-    ):
+    with asking(connection.client, quiet=place.quiet) as client:
         _check_accounts(findings, client, connection.wanted)
 
 

@@ -20,7 +20,7 @@ from harvest_source.api.connections import Connections, Session
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
 from harvest_source.errors import in_own_words
-from harvest_source.loading import ReportResult, Summary
+from harvest_source.loading.summary import ReportResult, Summary
 from harvest_source.network import past_proxies
 from harvest_source.patience import OF_WEBHOOK, PASSING_STATUSES, unsigned
 

@@ -1,114 +1,127 @@
-"""The options that several commands have in common."""
+"""The commands of the program as click sees them, and the options that several of them have in common.
+
+Whoever asks for `--help` waits for what this file imports: nothing of dlt.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from functools import reduce, wraps
-from typing import Any
+from importlib import import_module
 
 import click
 
-from harvest_source.commands.access import tell_other_hosts
-from harvest_source.commands.workplace import Workplace
+from harvest_source.about import DATASET_NAME
 from harvest_source.errors import SettingError
-from harvest_source.settings import DATASET_NAME
-from harvest_source.signin.tokens import DEFAULT_NAME, checked_name
-from harvest_source.strangers import refuse_strangers
+from harvest_source.signin.names import DEFAULT_NAME, checked_name
 
-COMMON = [
-    click.option(
-        "--demo",
-        is_flag=True,
-        help="Use the built-in sandbox account: no sign-in, no settings, a database of its own.",
-    ),
-    click.option(
-        "--destination",
-        metavar="NAME",
-        default="duckdb",
-        show_default=True,
-        help="Any dlt destination.",
-    ),
-    click.option(
-        "--dataset",
-        metavar="NAME",
-        default=DATASET_NAME,
-        show_default=True,
-        help="Dataset (schema) of the tables.",
-    ),
-    click.option(
-        "--account",
-        metavar="ID[,ID]",
-        help="Harvest accounts, or all. Default: account_id, else the account chosen at sign-in, else the only one.",
-    ),
-    click.option("--quiet", is_flag=True, help="Write less to standard error."),
-    click.option(
-        "--verbose", is_flag=True, help="Write more to standard error, including tracebacks."
-    ),
-]
 # a dataset is a folder's name too: of the working state, and where files are loaded
 OF_PATHS = re.compile(r"[/\\]|\.\.")
+
+
+def _check_dataset(
+    _context: click.Context, _option: click.Parameter, dataset: str | None
+) -> str | None:
+    if dataset is None:
+        return None
+    if not dataset.strip():
+        raise SettingError(f"--dataset is empty: leave it out for {DATASET_NAME}, or give a name")
+    if OF_PATHS.search(dataset) or not dataset.isprintable():
+        raise SettingError(
+            "--dataset {} reads like a path: give a name without / \\ .. and control characters",
+            quoted=(repr(dataset),),
+        )
+    return dataset
 
 
 def _check_name(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
     return None if name is None else checked_name(name)
 
 
-NAME = click.option(
-    "--name", metavar="N", callback=_check_name, help="Use the stored sign-in of this name."
+COMMON = (
+    click.Option(
+        ["--demo"],
+        is_flag=True,
+        help="Use the built-in sandbox account: no sign-in, no settings, a database of its own.",
+    ),
+    click.Option(
+        ["--destination"],
+        metavar="NAME",
+        default="duckdb",
+        show_default=True,
+        help="Any dlt destination.",
+    ),
+    click.Option(
+        ["--dataset"],
+        metavar="NAME",
+        default=DATASET_NAME,
+        show_default=True,
+        callback=_check_dataset,
+        help="Dataset (schema) of the tables.",
+    ),
+    click.Option(
+        ["--account"],
+        metavar="ID[,ID]",
+        help="Harvest accounts, or all. Default: account_id, else the account chosen at sign-in, else the only one.",
+    ),
+    click.Option(["--quiet"], is_flag=True, help="Write less to standard error."),
+    click.Option(
+        ["--verbose"], is_flag=True, help="Write more to standard error, including tracebacks."
+    ),
 )
-LOGIN_NAME = click.option(
-    "--name",
+"""The options of every command that reads or writes tables."""
+
+NAME = click.Option(
+    ["--name"], metavar="N", callback=_check_name, help="Use the stored sign-in of this name."
+)
+LOGIN_NAME = click.Option(
+    ["--name"],
     metavar="N",
     default=DEFAULT_NAME,
     show_default=True,
     callback=_check_name,
     help="Keep several sign-ins apart.",
 )
-JSON = click.option(
-    "--json",
-    "as_json",
+JSON = click.Option(
+    ["--json", "as_json"],
     is_flag=True,
     help="Print one JSON document on standard output, and nothing else there.",
 )
 
 
 class Command(click.Command):
-    """A command that first refuses settings of strangers, and says where the token goes if not to Harvest."""
+    """A command whose work is in a file of its own, which is imported when the command is carried out."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Carries the command out; before it no setting is read."""
-        refuse_strangers()
-        if not ctx.params.get("demo"):
-            tell_other_hosts()
-        return super().invoke(ctx)
+    def __init__(self, name: str, work: str, params: Sequence[click.Parameter], text: str) -> None:
+        """Takes what `--help` shows, and where the work is.
 
+        Args:
+            name: as it is typed.
+            work: file of this folder and function, such as `status.status`. It is given the values of the options by their
+                names, those of `COMMON` as one `place`, and returns the exit code.
+            params: its options and arguments.
+            text: what it does.
+        """
+        super().__init__(name, params=list(params), help=text)
+        self.work = work
 
-class Commands(click.Group):
-    """The commands of the program."""
+    def import_work(self) -> Callable[..., int]:
+        """Returns the function that does the work; imports what that needs."""
+        file, _, function = self.work.partition(".")
+        work: Callable[..., int] = getattr(
+            import_module(f"harvest_source.commands.{file}"), function
+        )
+        return work
 
-    command_class = Command
+    def invoke(self, ctx: click.Context) -> int:
+        """Carries the command out; `ctx.obj` is called once all is imported, before anything is done."""
+        from harvest_source.commands.beginning import begin  # noqa: PLC0415 - brings dlt
 
-
-def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of every command that reads or writes tables; hands them on as one `place`."""
-
-    @wraps(command)  # with the options that click has put on it so far
-    def with_place(**options: Any) -> Any:
-        if not options["dataset"].strip():
-            raise SettingError(
-                f"--dataset is empty: leave it out for {DATASET_NAME}, or give a name"
-            )
-        if OF_PATHS.search(options["dataset"]) or not options["dataset"].isprintable():
-            raise SettingError(
-                "--dataset {} reads like a path: give a name without / \\ .. and control characters",
-                quoted=(repr(options["dataset"]),),
-            )
-        names = ("demo", "destination", "dataset", "account", "quiet", "verbose")
-        return command(place=Workplace(**{name: options.pop(name) for name in names}), **options)
-
-    return reduce(lambda wrapped, option: option(wrapped), reversed(COMMON), with_place)
+        work = self.import_work()
+        if ctx.obj is not None:
+            ctx.obj()
+        return work(**begin(ctx.params))
 
 
 def with_command_first(cli: click.Group, arguments: list[str]) -> list[str]:

@@ -6,13 +6,11 @@ import csv
 import io
 import json
 import logging
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from decimal import Decimal
-from pathlib import Path
-from typing import IO, Any
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -21,13 +19,13 @@ from rich.text import Text
 
 from harvest_source.api.net import LOGGER
 from harvest_source.catalogue.lookup import SECRET_COLUMNS
-from harvest_source.errors import HarvestError
-from harvest_source.loading.summary import Summary
+from harvest_source.commands.streams import OutputLostError, write, write_nowhere
 from harvest_source.secrecy import without_secrets
 
 NARROW = 10  # characters that are left to a text which is wrapped
 PIPE_WIDTH = 200  # a pipe has no width: tables are not wrapped
 HIDDEN = "(hidden)"
+WIDE = Context(prec=60)  # digits: more than any column has
 
 # what moves a terminal's cursor, changes its colours or turns the direction of writing, as it can be seen: names hold anything
 STEERING = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -36,13 +34,6 @@ VISIBLE = {
     for code in STEERING
     if chr(code) not in "\n\t"
 }
-
-
-class OutputLostError(HarvestError):
-    """Standard output takes nothing more: its disk is full, for example."""
-
-    def __init__(self, cause: OSError) -> None:
-        super().__init__("standard output cannot be written: {}", quoted=(cause.strerror,))
 
 
 class PatientConsole(Console):
@@ -77,48 +68,9 @@ def show_log(*, shown: bool) -> None:
     logger.setLevel(logging.DEBUG if shown else logging.NOTSET)
 
 
-def write_nowhere(stream: IO[str]) -> None:
-    """Has what is still written to a stream, and what waits in it, go nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
-
-
 def visible(text: str) -> str:
     """Returns a text with what would steer a terminal made visible."""
     return text.translate(VISIBLE)
-
-
-def make_outputs_writable() -> None:
-    """Has `?` stand for signs that an output's encoding lacks, and a closed output go nowhere, where Python would fail."""
-    nowhere = Path(os.devnull)
-    # `None` where it is closed (`>&-`)
-    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
-    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-
-
-def write(text: str) -> None:
-    """Writes to standard output, as long as somebody reads it.
-
-    Raises:
-        OutputLostError: it cannot be written.
-    """
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        write_nowhere(sys.stdout)
-    except OSError as error:
-        write_nowhere(sys.stdout)
-        raise OutputLostError(error) from error
-
-
-def flush() -> None:
-    """Writes what waits to be written, as long as somebody reads it."""
-    write("")
 
 
 def stdout_console() -> Console:
@@ -134,24 +86,27 @@ def stderr_console() -> Console:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    title: str | None = None,
+    decimals: int | None = None,
 ) -> None:
-    """Prints rows as a table, numbers to the right; where it is too wide, texts of several words are wrapped first."""
+    """Prints rows as a table, numbers to the right; where it is too wide, texts of several words are wrapped first.
+
+    Args:
+        columns: heads of the columns.
+        rows: a value for each column.
+        title: stands above the table.
+        decimals: to so many exact decimals are rounded; `None`: not at all.
+    """
     console = stdout_console()
     rows = [list(row) for row in rows]
-    texts = [
-        [visible(column) for column in columns],
-        *([visible(shown(value)) for value in row] for row in rows),
-    ]
+    texts = _texts(columns, rows, decimals)
     if title:
         console.print(Text(visible(title), style="bold"))
-    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
-    wraps = [any(" " in text for text in column) for column in zip(*texts, strict=True)]
+    widths, wraps = _widths(texts), _wraps(texts)
     gap = 2 if sum(widths) + 2 * len(widths) <= console.width else 1
-    narrowest = sum(
-        min(width, NARROW) if wrap else width for width, wrap in zip(widths, wraps, strict=True)
-    )
-    fits = narrowest + gap * len(widths) <= console.width
+    whole = _fits(texts)
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
     for place, column in enumerate(texts[0]):
         numeric = all(
@@ -159,19 +114,71 @@ def print_table(
         )
         justify: Any = "right" if numeric and rows else "left"
         table.add_column(
-            Text(column), justify=justify, overflow="fold", no_wrap=fits and not wraps[place]
+            Text(column), justify=justify, overflow="fold", no_wrap=whole and not wraps[place]
         )
     for row in texts[1:]:
         table.add_row(*map(Text, row))
     console.print(table)
 
 
-def shown(value: Any) -> str:
-    """Returns a value as a person reads it."""
+def print_blocks(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], decimals: int | None = None
+) -> None:
+    """Prints rows one below another, a line for each value: for tables that are too wide. Arguments as of `print_table`."""
+    console = stdout_console()
+    heads, *blocks = _texts(columns, rows, decimals)
+    if not blocks:
+        console.print(Text(f"no rows of {', '.join(heads)}"))
+    for number, values in enumerate(blocks, 1):
+        console.print(Text(f"row {number} of {len(blocks)}", style="bold"))
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column(overflow="fold")
+        table.add_column(overflow="fold")
+        for head, value in zip(heads, values, strict=True):
+            table.add_row(Text(head), Text(value))
+        console.print(table)
+
+
+def fits(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], decimals: int | None = None
+) -> bool:
+    """Returns whether standard output is wide enough for a table of which only texts of several words are wrapped."""
+    return _fits(_texts(columns, rows, decimals))
+
+
+def _fits(texts: list[list[str]]) -> bool:
+    widths = zip(_widths(texts), _wraps(texts), strict=True)
+    narrowest = sum(1 + (min(width, NARROW) if wraps else width) for width, wraps in widths)
+    return narrowest <= stdout_console().width
+
+
+def _texts(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], decimals: int | None
+) -> list[list[str]]:
+    """Returns what a table shows: the heads, then the rows."""
+    return [
+        [visible(name) for name in columns],
+        *([visible(shown(value, decimals)) for value in row] for row in rows),
+    ]
+
+
+def _widths(texts: list[list[str]]) -> list[int]:
+    return [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+
+
+def _wraps(texts: list[list[str]]) -> list[bool]:
+    return [any(" " in text for text in column) for column in zip(*texts, strict=True)]
+
+
+def shown(value: Any, decimals: int | None = None) -> str:
+    """Returns a value as a person reads it; exact decimals are rounded half up to so many, `None`: not at all."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Decimal) and decimals is not None:
+        rounded = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP, WIDE)
+        return f"{rounded or abs(rounded):,f}"  # no zero has a sign
     if isinstance(value, Decimal):
         text = f"{value:f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
@@ -230,40 +237,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format(value, "f")
     return str(value) if not isinstance(value, (int, float, str, bool)) else value
-
-
-def print_summary(summary: Summary) -> None:
-    """Prints what a run did, a line per report."""
-    accounts = {result.account_id for result in summary.results}
-    several = len(accounts) > 1
-    columns = [
-        *(["account"] if several else []),
-        "report",
-        "new",
-        "changed",
-        "deleted",
-        "total",
-        "requests",
-        "seconds",
-        "verified",
-    ]
-    print_table(
-        columns,
-        [
-            [
-                *([result.account_id] if several else []),
-                result.report,
-                result.new,
-                result.changed,
-                result.deleted,
-                result.total,
-                result.requests,
-                Decimal(f"{result.seconds:.1f}"),
-                ("no" if result.loaded else "FAILED") if result.error else result.verified,
-            ]
-            for result in summary.results
-        ],
-    )
 
 
 def message(text: str, style: str = "") -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from harvest_source.api.accounts import FEW_TRIES, Account
+from harvest_source.api.accounts import FEW_TRIES, Account, look_up
 from harvest_source.api.client import HarvestClient, Params
 from harvest_source.catalogue.access import Extent
 from harvest_source.catalogue.report import Paging, Report
 from harvest_source.catalogue.reports import REPORTS
+from harvest_source.commands.connecting import asking, connect_at
+from harvest_source.commands.workplace import Workplace
 from harvest_source.errors import (
     AccessLostError,
     ApiError,
@@ -16,11 +18,27 @@ from harvest_source.errors import (
     NotFoundError,
     RefusedError,
 )
+from harvest_source.settings import HarvestSettings
 
 OFF = "module off"
 
 THREADS = 8
 ONE_ROW: Params = {"per_page": "1"}
+
+
+def permissions_by_account(settings: HarvestSettings) -> dict[int, dict[str, str]]:
+    """Returns what the credentials of settings may read, for each account that a run would load.
+
+    Raises:
+        SettingError: as `connect`.
+        ApiError: the accounts cannot be read.
+    """
+    connection = connect_at(Workplace(), settings)
+    with asking(connection.client) as client:
+        return {
+            account.id: permissions(client, look_up(client, account))
+            for account in connection.accounts()
+        }
 
 
 def permissions(client: HarvestClient, account: Account) -> dict[str, str]:

@@ -3,87 +3,73 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from typing import Self
 
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from harvest_source.clock import Clock
 from harvest_source.commands.output import message, stderr_console, visible
-from harvest_source.loading.listener import REFUSED, Lines, Listener
+from harvest_source.loading.listener import REFUSED, Course, Lines, Listener, counted
+
+WIDE = 80  # columns of a terminal
+FRAMES_PER_SECOND = 5  # enough to count seconds down
 
 
-class Bar(Lines):
-    """Requests that were sent, of those that are known to come; what a person must read stands above."""
+class Bar(Course):
+    """Requests that were sent, of those that are known to come, and until when; what a person must read stands above."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(self._say, clock)
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+        self._console = stderr_console()
+        self._live = Live(
+            console=self._console,
+            get_renderable=self.draw,
+            refresh_per_second=FRAMES_PER_SECOND,
+            transient=True,
         )
-        console = stderr_console()
-        self._progress = Progress(
-            *columns, console=console, transient=True, get_time=self._clock.now
-        )
-        self._task = self._progress.add_task("starting", total=None)
-        self._rows = 0
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._live.stop()
+
+    def outage(self, what: str) -> None:
+        """Shows it above the bar."""
+        self.say(what)
+
+    def read(self, account_id: int, report: str, rows: int, error: str | None) -> None:  # noqa: ARG002 - a bar has no room
+        """Shows an error above the bar."""
+        if error and REFUSED not in error:
+            self.say(f"{self.named(account_id, report)}: {error}")
 
     def _say(self, line: str) -> None:
-        self._progress.console.print(visible(line), highlight=False, markup=False)
+        self._console.print(visible(line), highlight=False, markup=False)
 
-    def request(self, report: str) -> None:
-        """Moves the bar."""
-        with self._lock:
-            self._requests[report] += 1
-        self._show(f"reading {report}")
-
-    def waiting(self, seconds: float, why: str) -> None:
-        """Shows the wait."""
-        self._show(f"waiting {seconds:.0f} s: {why}")
-
-    def planned(self, requests: int, seconds: float) -> None:
-        """Gives the bar its end, and says how long a long run will take."""
-        self._progress.update(self._task, total=self._requests.total() + requests)
-        super().planned(requests, seconds)
-
-    def read(self, report: str, rows: int, error: str | None) -> None:
-        """Counts rows; an error stays above the bar."""
-        self._rows += rows
-        if error and REFUSED not in error:
-            self.say(f"{report}: {error}")
-
-    def step(self, what: str) -> None:
-        """Shows what comes next; how many requests that takes is not known, once the planned ones are sent."""
-        task = self._progress.tasks[self._task]
-        if task.total is not None and task.finished:
-            task.total = None
-        self._show(what)
-
-    def _show(self, what: str) -> None:
-        described = escape(visible(f"{what} ({self._rows} rows)"))
-        self._progress.update(self._task, description=described, completed=self._requests.total())
+    def draw(self) -> Table:
+        """Returns one line: what stands last is cut where the terminal ends."""
+        at = self.standing()
+        total = at.sent + at.to_go if at.to_go else None
+        grid = Table.grid(padding=(0, 1), expand=True)
+        for ratio in (None, None, None, 1):
+            grid.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
+        grid.add_row(
+            ProgressBar(total, at.sent, width=20 if self._console.width >= WIDE else 10),
+            f"{at.sent}/{total}" if total else counted(at.sent, "request"),
+            f"until {at.until}" if total else str(timedelta(seconds=int(at.seconds))),
+            Text(visible(at.doing)),
+        )
+        return grid
 
 
 def listener_for(*, quiet: bool) -> Listener:
     """Returns the listener that suits standard error; use it in a `with`."""
     if quiet:
         return Listener(message)
-    return Bar() if sys.stderr.isatty() else Lines(message)
+    # a terminal that moves no cursor shows lines
+    return Bar() if sys.stderr.isatty() and stderr_console().is_interactive else Lines(message)

@@ -36,12 +36,15 @@ def check_reads_only(sql: str, dialect: str | None) -> None:
         statements = [each for each in sqlglot.parse(sql, dialect=dialect) if each is not None]
     except SqlglotError as error:
         raise SettingError(
-            "show takes one query, and this cannot be understood: {}", quoted=(first_line(error),)
+            "show takes a figure or one query, and this cannot be understood: {}",
+            quoted=(first_line(error),),
         ) from error
     if len(statements) != 1:
         raise SettingError(f"show takes one query; these are {len(statements)} statements")
     if not isinstance(statements[0], READS) or statements[0].find(*WRITES):
-        raise SettingError('show only reads: it takes a query, such as "select * from clients"')
+        raise SettingError(
+            'show only reads: it takes a figure, such as receivables, or a query, such as "select * from clients"'
+        )
 
 
 def forbid_writing(pipeline: dlt.Pipeline, client: SqlClientBase[Any]) -> None:

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dlt
 
 from harvest_source.catalogue.reports import NAMES
-from harvest_source.commands.access import open_source
+from harvest_source.clock import Clock
+from harvest_source.commands.access import account_that_counts, notes_on_settings, open_settings
 from harvest_source.commands.answers import print_answers
+from harvest_source.commands.connecting import connect_at
+from harvest_source.commands.ending import last_line, print_summary
+from harvest_source.commands.memory import keep_small
 from harvest_source.commands.notify import Alerts
-from harvest_source.commands.output import message, print_json, print_summary
+from harvest_source.commands.output import message, print_json
 from harvest_source.commands.progress import listener_for
 from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.failures import is_interrupted
 from harvest_source.errors import CancelledError, HarvestError, SettingError, exit_code_of
-from harvest_source.loading import Summary, sync
 from harvest_source.loading.options import SyncOptions
+from harvest_source.loading.summary import Summary
+from harvest_source.loading.syncing import sync
 from harvest_source.reading.reader import Choice, Mode
+from harvest_source.resources import HarvestSource, source_of
 from harvest_source.settings import load_notify_url, parse_since
 
 REFUSAL = re.compile(r"Harvest does not allow it \(403[^)]*\)")
@@ -35,11 +44,16 @@ class RunOptions(SyncOptions):
     days_back: int | None = None
     full_refresh: bool = False
     notify: str | None = None
-    json: bool = False
+    as_json: bool = False
 
 
-def run(place: Workplace, options: RunOptions) -> int:
+def run(place: Workplace, *, no_views: bool, **typed: Any) -> int:
     """Loads the chosen reports and shows what was done.
+
+    Args:
+        place: where it works.
+        no_views: does not make the views of the figures.
+        typed: fields of `RunOptions`.
 
     Returns:
         the exit code: 0 where every chosen report is complete, else 1.
@@ -48,20 +62,26 @@ def run(place: Workplace, options: RunOptions) -> int:
         SettingError: usage or a setting is wrong; nothing was loaded.
         HarvestError: the run ended early.
     """
+    options = RunOptions(views=not no_views, **typed)
     with _alerts(place, "run", options) as alerts:
         names = chosen_reports(options.reports, options.exclude)
         choice = Choice(
             chosen_since(options), Mode.REPLACE if options.full_refresh else Mode.CHANGES
         )
-        code = execute(place, names, choice, options, alerts)
+        code, last = execute(place, names, choice, options, alerts)
     # the answers need the tables of all reports
-    if place.demo and not options.json and len(names) == len(NAMES):
+    if place.demo and not options.as_json and len(names) == len(NAMES):
         print_answers(place)
-    return code
+    return _end(place, code, last)
 
 
-def verify(place: Workplace, options: RunOptions) -> int:
+def verify(place: Workplace, *, no_repair: bool, **typed: Any) -> int:
     """Compares the chosen tables with Harvest, value by value, and sums with Harvest's own reports; repairs what differs.
+
+    Args:
+        place: where it works.
+        no_repair: only tells what differs.
+        typed: fields of `RunOptions`.
 
     Returns:
         the exit code: 0 where every table equals Harvest in the end, else 1.
@@ -69,9 +89,11 @@ def verify(place: Workplace, options: RunOptions) -> int:
     Raises:
         SettingError, HarvestError: as `run`.
     """
+    options = RunOptions(repairs=not no_repair, views=False, totals=True, **typed)
     with _alerts(place, "verify", options) as alerts:
         names = chosen_reports(options.reports, options.exclude)
-        return execute(place, names, Choice(mode=Mode.ALL), options, alerts)
+        code, last = execute(place, names, Choice(mode=Mode.ALL), options, alerts)
+    return _end(place, code, last)
 
 
 @contextmanager
@@ -90,31 +112,68 @@ def _alerts(place: Workplace, command: str, options: RunOptions) -> Iterator[Ale
 
 def execute(
     place: Workplace, names: list[str], choice: Choice, options: RunOptions, alerts: Alerts
-) -> int:
-    """Runs once and shows what was done; returns the exit code. Raises as `run`."""
+) -> tuple[int, str]:
+    """Runs once and shows what was done; returns the exit code and the last line. Raises as `run`."""
+    keep_small()
+    clock = Clock()
+    began = clock.now()
     try:
-        summary = _sync(place, names, choice, options)
+        pipeline, summary = _sync(place, names, choice, options)
     except HarvestError as error:
-        if options.json:
+        if options.as_json:
             print_json(
                 {**Summary().as_json(), "exit_code": exit_code_of(error), "error": str(error)}
             )
         raise
-    if options.json:
+    if options.as_json:
         print_json(summary.as_json())
     else:
         print_summary(summary)
     _tell(summary, quiet=place.quiet)
     alerts.done(summary)
-    return summary.exit_code
+    return summary.exit_code, last_line(place, pipeline, summary, clock.now() - began)
 
 
-def _sync(place: Workplace, names: list[str], choice: Choice, options: RunOptions) -> Summary:
+def _end(place: Workplace, code: int, last: str) -> int:
+    if not place.quiet:
+        message(last)
+    return code
+
+
+def _sync(
+    place: Workplace, names: list[str], choice: Choice, options: RunOptions
+) -> tuple[dlt.Pipeline, Summary]:
     with (
         listener_for(quiet=place.quiet) as listener,
-        open_source(place, names, choice, listener.note) as source,
+        _open_source(place, names, choice, listener.note) as source,
     ):
-        return sync(place.pipeline(), source, listener=listener, **options.keywords)
+        pipeline = place.pipeline()
+        return pipeline, sync(pipeline, source, listener=listener, **options.keywords)
+
+
+@contextmanager
+def _open_source(
+    place: Workplace, names: list[str], choice: Choice, note: Callable[[str], None]
+) -> Iterator[HarvestSource]:
+    """Gives the source of the chosen reports.
+
+    Args:
+        place: which account, and whether it is the sandbox's.
+        names: of the chosen reports.
+        choice: what of each report.
+        note: hears what a person should know about the credentials and settings.
+
+    Raises:
+        SettingError: credentials or settings are missing or malformed.
+    """
+    with open_settings(place) as settings:
+        connection = connect_at(place, settings, choice)
+        notes = [] if place.quiet else notes_on_settings(place)
+        counts = None if place.quiet else account_that_counts(place, connection)
+        for text in (connection.note, *notes, counts):
+            if text:
+                note(text)
+        yield source_of(connection).with_resources(*names)
 
 
 def _tell(summary: Summary, *, quiet: bool) -> None:

@@ -1,4 +1,4 @@
-"""The commands `login` and `logout`: the browser sign-in, and forgetting it."""
+"""The command `login`: the browser sign-in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import click
 from harvest_source.about import COMMAND, EXAMPLE, page
 from harvest_source.api.accounts import FEW_TRIES, reachable
 from harvest_source.api.client import HarvestClient
-from harvest_source.commands.access import settings_of_command
+from harvest_source.commands.beginning import settings_of_command
 from harvest_source.commands.checking import check
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
@@ -34,7 +34,6 @@ from harvest_source.settings import (
     parse_account_ids,
 )
 from harvest_source.signin.auth import OAuthToken, build_auth, sign_in_with_code, stored_sign_in
-from harvest_source.signin.forgetting import forget, names_left
 from harvest_source.signin.pages import failed_page, signed_in_page
 from harvest_source.signin.sign_in import TIMEOUT_SECONDS, ReadLine, SignIn, redirect_uri
 from harvest_source.signin.tokens import (
@@ -43,7 +42,6 @@ from harvest_source.signin.tokens import (
     folder,
     oauth_client,
     sign_in_file,
-    trimmed,
 )
 
 
@@ -74,7 +72,7 @@ def login(place: Workplace, *, name: str, no_browser: bool) -> int:
         with file.anew(settings.redirect_port) as new:
             try:
                 _sign_in(sign_in, client, new, no_browser=no_browser)
-                user, reached = _try(settings, client, new, place.account)
+                user, reached = _try(place, settings, client, new)
                 sign_in.check_browser()
             except Exception as error:
                 sign_in.show(failed_page(one_line(error)))
@@ -155,30 +153,6 @@ def _tell_what_runs_need(settings: HarvestSettings, name: str, account_id: int |
         message(f"note: without --account a run takes the sign-in {used.name}, and not {name}")
 
 
-def logout(*, name: str) -> int:
-    """Forgets the stored tokens, and says where the access is revoked.
-
-    Raises:
-        SettingError: a setting is malformed, or the folder cannot be written.
-    """
-    settings = settings_of_command()
-    client_id = trimmed(settings.client_id) or None
-    removed = forget(name, client_id)
-    message(
-        f"the tokens of sign-in {name} are removed from this computer"
-        if removed
-        else f"no sign-in {name} is stored here"
-    )
-    left = names_left(client_id)
-    if left:
-        message(f"note: other sign-ins stay: {', '.join(left)} (logout --name {left[0]})")
-    message(f"Harvest still allows the access until you revoke it there: {DEVELOPERS_URL}")
-    for setting in ("access_token", "refresh_token"):
-        if getattr(settings, setting):
-            message(f"note: {setting} is set in your settings: remove it there")
-    return 0
-
-
 def _sign_in(sign_in: SignIn, client: OAuthClient, new: TokenFile, *, no_browser: bool) -> None:
     """Leads through the sign-in, and exchanges what it brings for tokens."""
     message(
@@ -211,7 +185,7 @@ def _sign_in(sign_in: SignIn, client: OAuthClient, new: TokenFile, *, no_browser
 
 
 def _try(
-    settings: HarvestSettings, client: OAuthClient, new: TokenFile, asked: str | None
+    place: Workplace, settings: HarvestSettings, client: OAuthClient, new: TokenFile
 ) -> tuple[str, dict[int, str]]:
     """Asks Harvest with the new tokens; returns who signed in, and the accounts that are reached.
 
@@ -220,13 +194,15 @@ def _try(
         AccountNotFoundError: the one asked for is not among them.
         ApiError: Harvest does not say.
     """
-    with HarvestClient(settings, OAuthToken(client, new)) as harvest:
+    harvest = HarvestClient(settings, OAuthToken(client, new))
+    harvest.keep_requests(place.states_folder)
+    with harvest:
         user, reached = reachable(harvest, FEW_TRIES)
     if not reached:
         raise SettingError(
             "this user has no Harvest account (Forecast alone does not count); sign in with another one"
         )
-    for account_id in parse_account_ids(asked) or ():
+    for account_id in parse_account_ids(place.account) or ():
         if account_id not in reached:
             raise AccountNotFoundError(
                 f"account {account_id} is not one of: {{}}", quoted=(_listed(reached),)

@@ -10,7 +10,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from harvest_source.commands.output import csv_of, plain, write
+from harvest_source.commands.output import csv_of, plain
+from harvest_source.commands.streams import write
 
 # without a byte order mark Excel takes every file for one in the system's old encoding
 MARK = "\ufeff"

@@ -12,6 +12,7 @@ from dlt.common.destination import Destination
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.storages import WithLocalFiles
 
+from harvest_source.about import DATASET_NAME
 from harvest_source.commands.output import message
 from harvest_source.destinations.abilities import settle_destination
 from harvest_source.destinations.defaults import apply_dlt_defaults, apply_load_workers
@@ -19,7 +20,7 @@ from harvest_source.destinations.set_up import setting_errors
 from harvest_source.errors import SettingError
 from harvest_source.file_modes import made_for_owner, set_modes
 from harvest_source.loading.damage import remove_unreadable
-from harvest_source.settings import DATASET_NAME, PIPELINE_NAME, SECTION, load_share_with_group
+from harvest_source.settings import PIPELINE_NAME, SECTION, load_share_with_group
 
 DEMO_NAME = "harvest_demo"
 STATE_FOLDER = Path(".dlt") / "state"
@@ -45,15 +46,16 @@ class Workplace:
     @property
     def state_folder(self) -> Path:
         """Returns the folder of the working state: in the folder of the run, apart for each destination and dataset."""
-        return self._state_base / f"{self.destination.replace('/', '_')}__{self.stored_dataset}"
+        return self.states_folder / f"{self.destination.replace('/', '_')}__{self.stored_dataset}"
 
     @property
     def base_folder(self) -> Path:
         """Returns the folder in which everything is made: the current one, or dlt's where `DLT_DATA_DIR` is set."""
-        return self._state_base.parent if os.environ.get("DLT_DATA_DIR") else Path.cwd()
+        return self.states_folder.parent if os.environ.get("DLT_DATA_DIR") else Path.cwd()
 
     @property
-    def _state_base(self) -> Path:
+    def states_folder(self) -> Path:
+        """Returns the folder of all working states, and of what they share."""
         return (
             Path(get_dlt_pipelines_dir())
             if os.environ.get("DLT_DATA_DIR")
@@ -98,7 +100,7 @@ class Workplace:
                     self._mend(folder)
                     folder.mkdir(parents=True, exist_ok=True)
                     set_modes(
-                        folder if os.environ.get("DLT_DATA_DIR") else self._state_base,
+                        folder if os.environ.get("DLT_DATA_DIR") else self.states_folder,
                         share_with_group=shares,
                     )
                 pipeline = dlt.pipeline(
@@ -119,7 +121,8 @@ class Workplace:
 
     def _destination(self) -> Destination[Any, Any]:
         if self.demo and self.destination == "duckdb":
-            return in_this_folder(dlt.destinations.duckdb(f"{DEMO_NAME}.duckdb"))
+            # named as a text, dlt would take it for an address first, which SQLAlchemy reads where it is installed
+            return in_this_folder(dlt.destinations.duckdb({"database": f"{DEMO_NAME}.duckdb"}))
         destination = Destination.from_reference(self.destination)
         if destination is None:
             raise SettingError("--destination is empty: try duckdb, postgres, bigquery, filesystem")

@@ -38,15 +38,16 @@ def apply_load_workers(destination: Destination[Any, Any]) -> None:
 @contextmanager
 def dlt_defaults(pipeline: dlt.Pipeline) -> Iterator[None]:
     """Has the defaults hold for the length of a `with`; afterwards the process goes on with its own."""
-    with dlt.config.values({}), warnings.catch_warnings():  # both put back what is set meanwhile
-        _set({**DEFAULTS, LOAD_WORKERS: of(pipeline).load_workers})
-        _silence()
-        try:
+    has_own_level = dlt.config.get(LOG_LEVEL) is not None
+    try:
+        # both put back what is set meanwhile
+        with dlt.config.values({}), warnings.catch_warnings():
+            _set({**DEFAULTS, LOAD_WORKERS: of(pipeline).load_workers})
+            _silence()
             yield
-        finally:
-            level: object = dlt.config.get(LOG_LEVEL)
-    if dlt.config.get(LOG_LEVEL) != level:
-        dlt.current.run_context().initialize_runtime()
+    finally:
+        if not has_own_level:
+            dlt.current.run_context().initialize_runtime()
 
 
 def _set(defaults: dict[str, object]) -> None:

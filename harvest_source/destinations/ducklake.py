@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dlt
-import duckdb
 
 from harvest_source.destinations.facts import Facts
 from harvest_source.errors import SettingError, first_line
@@ -20,6 +19,8 @@ def check_extension(_: dlt.Pipeline) -> None:
     Raises:
         SettingError: it cannot be had.
     """
+    import duckdb  # noqa: PLC0415 - only where DuckLake is chosen
+
     with duckdb.connect() as database:
         try:
             for statement in EXTENSION:

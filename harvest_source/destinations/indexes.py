@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import dlt
+from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 
 from harvest_source.catalogue.hints import list_tables
@@ -14,6 +15,7 @@ from harvest_source.destinations.clients import client_to_ask
 from harvest_source.dlt_corners import ROOT_ID
 
 DIALECT = "postgres"  # DuckDB, BigQuery and other column stores find rows without indexes
+MOST_LETTERS = 63  # of a name
 TABLES = "select tablename from pg_catalog.pg_tables where schemaname = %s"
 INDEXES = "select indexname from pg_catalog.pg_indexes where schemaname = %s"
 
@@ -29,7 +31,9 @@ def add_indexes(pipeline: dlt.Pipeline, names: list[str]) -> None:
         tables = {row[0] for row in client.execute_sql(TABLES, schema) or []}
         present = {row[0] for row in client.execute_sql(INDEXES, schema) or []}
         for report in map(by_name, names):
-            for table, name, columns in _wanted(report, pipeline.default_schema):
+            for table, whole_name, columns in _wanted(report, pipeline.default_schema):
+                # as dlt shortens the names of tables: Postgres would cut it, and not find it again
+                name = NamingConvention.shorten_identifier(whole_name, whole_name, MOST_LETTERS)
                 if table in tables and name not in present:
                     listed = ", ".join(map(client.escape_column_name, columns))
                     client.execute_sql(

@@ -12,7 +12,7 @@ from harvest_source.destinations import of
 from harvest_source.destinations.duckdb import ELSEWHERE, refuse_paths, refuse_sign
 from harvest_source.file_modes import made_for_owner, set_modes
 
-OF_DLT = "%"  # dlt puts names into the path with Python's % (seen with 1.31)
+OF_PATHS = "%"  # dlt puts names into the path with Python's % (seen with 1.31)
 
 
 def refuse_folders(pipeline: dlt.Pipeline) -> None:
@@ -22,7 +22,7 @@ def refuse_folders(pipeline: dlt.Pipeline) -> None:
         SettingError: names the folder, the sign and what to do.
     """
     refuse_sign(
-        str(Path(pipeline.working_dir).absolute()), OF_DLT, f"{ELSEWHERE}, or set DLT_DATA_DIR"
+        str(Path(pipeline.working_dir).absolute()), OF_PATHS, f"{ELSEWHERE}, or set DLT_DATA_DIR"
     )
     refuse_paths(pipeline)
 

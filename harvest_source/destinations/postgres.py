@@ -8,11 +8,10 @@ from hashlib import sha256
 from typing import Any
 
 import dlt
-import pyarrow as pa
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.destinations.clients import client_to_ask
-from harvest_source.destinations.facts import Facts, kind_of
+from harvest_source.destinations.facts import Facts, Views, kind_of
 from harvest_source.destinations.failures import GOES_ON
 from harvest_source.destinations.tls import tls_of
 from harvest_source.errors import LoadFailedError, SettingError, first_line
@@ -54,6 +53,7 @@ def is_postgres(pipeline: dlt.Pipeline) -> bool:
 
 def write_by_adbc(pipeline: dlt.Pipeline, table: str) -> None:
     """Appends one row to a table with a column `id`, by the second driver, which brings the rows of a load."""
+    import pyarrow as pa  # noqa: PLC0415 - most commands do without
     from adbc_driver_manager import dbapi  # noqa: PLC0415 - only Postgres needs the package
     from dlt.destinations.impl.postgres.factory import get_adbc_driver_location  # noqa: PLC0415 - as above
 
@@ -139,4 +139,38 @@ def told(client: SqlClientBase[Any]) -> str:
     return tls_of(client.native_connection)
 
 
-FACTS = Facts(is_tested=True, read_only=(READ_ONLY,), told=told, write_one=write_by_adbc)
+# also what is no view takes its name from one: indexes, sequences, types of a user's own
+STANDING = """
+    select c.relname, c.relkind = 'v', obj_description(c.oid, 'pg_class')
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = %s"""
+HANGING = """
+    select distinct r.ev_class::regclass::text from pg_depend d join pg_rewrite r on r.oid = d.objid
+    where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = %s::regclass
+        and r.ev_class <> d.refobjid
+    order by 1"""
+# of the whole view; the owner keeps its own
+GRANTS = """
+    select format('grant %%s on %%s to %%s%%s', a.privilege_type, c.oid::regclass,
+        case a.grantee when 0 then 'public' else a.grantee::regrole::text end,
+        case when a.is_grantable then ' with grant option' else '' end)
+    from pg_class c cross join lateral aclexplode(c.relacl) a
+    where c.oid = to_regclass(%s) and a.grantee <> c.relowner"""
+COMMENTS = """
+    select c.relname, part.name, d.description
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    cross join lateral (
+        select 0 as number, '' as name
+        union all select attnum, attname from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped
+    ) as part
+    left join pg_description d on d.classoid = 'pg_class'::regclass and d.objoid = c.oid and d.objsubid = part.number
+    where n.nspname = %s and c.relkind in ('r', 'p')"""
+
+FACTS = Facts(
+    is_tested=True,
+    keeps_own_columns=True,
+    read_only=(READ_ONLY,),
+    told=told,
+    write_one=write_by_adbc,
+    views=Views(STANDING, HANGING, GRANTS),
+    comments=COMMENTS,
+)

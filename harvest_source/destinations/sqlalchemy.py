@@ -10,6 +10,7 @@ import dlt
 from harvest_source.destinations.clients import client_to_ask, forget_client
 from harvest_source.destinations.facts import Facts
 
+SQLITE = "sqlite"  # a dialect
 MYSQL_FAMILY = ("mysql", "mariadb")  # dialects
 WARNINGS = (
     # what SQLite lacks is made up for when rows are read back; dlt writes its merges in an older way
@@ -17,6 +18,11 @@ WARNINGS = (
     "Coercing Subquery object into a select",
     "implicitly coercing SELECT object to scalar subquery",
 )
+
+
+def has_concat(dialect: str | None) -> bool:
+    """Returns whether SQL of a dialect knows the function `concat`; SQLite does since 3.44 only."""
+    return dialect != SQLITE
 
 
 def make_texts_exact(pipeline: dlt.Pipeline) -> None:
@@ -34,7 +40,7 @@ def make_texts_exact(pipeline: dlt.Pipeline) -> None:
 def sqlite_file(pipeline: dlt.Pipeline) -> Path | None:
     """Returns the file of a SQLite database; `None` for other databases, and for one in memory."""
     credentials: Any = client_to_ask(pipeline).config.credentials
-    if not str(credentials.drivername).startswith("sqlite") or not credentials.database:
+    if not str(credentials.drivername).startswith(SQLITE) or not credentials.database:
         return None
     file = Path(credentials.database).absolute()
     # dlt gives each dataset a file beside it

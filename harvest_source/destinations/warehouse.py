@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, Self
 
@@ -16,25 +16,33 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.about import page
 from harvest_source.catalogue.hints import DELETED_AT
+from harvest_source.catalogue.lookup import by_name
 from harvest_source.catalogue.report import AccountReport, Report, Row, parent_id_column
 from harvest_source.destinations import of
-from harvest_source.destinations.declared import as_declared, column_names
-from harvest_source.destinations.duckdb import Patience, is_one_file, opened
+from harvest_source.destinations.duckdb import Opening, Patience, is_one_file
+from harvest_source.destinations.read_back import as_declared, column_names
 from harvest_source.destinations.scope import EVERY_ROW, LIVE, MARKED, Scope, sql_of
+from harvest_source.destinations.sqlalchemy import has_concat
 from harvest_source.dlt_corners import (
     COMPLETED,
     LIST_INDEX,
     LOAD_ID,
     LOADS_TABLE,
     OF_DLT,
+    PARENT_ID,
+    ROOT_ID,
+    ROW_ID,
     STATES_TABLE,
 )
 from harvest_source.errors import SettingError
+from harvest_source.figures.sql import select_of
 from harvest_source.settings import SECTION
 
 LIBRARY_PAGE = "docs/library.md"
 
 KEYS_PER_QUERY = 2000  # as many as a batch of rows: on BigQuery each query reads the whole table
+IDS = ".id"  # behind a table's name: the sum of its ids
+LARGEST = 2**53  # a number above is not the same to everybody who reads JSON
 DOUBLED = datetime.min.replace(tzinfo=UTC)  # the change time of a key that stands twice
 SMALLER_THAN_ANY = "0.0000005"  # than any amount: SQLite adds up in binary floating point
 
@@ -44,6 +52,23 @@ def without_dlt(row: Row) -> Row:
     return {name: value for name, value in row.items() if not name.startswith(OF_DLT)}
 
 
+class Elements(NamedTuple):
+    """What tables hold of which Harvest has no count: list elements, and rows of children."""
+
+    # table: account: rows that are there at Harvest, or elements that are tied to a row; under `<table>.id` the sum of their ids
+    numbers: Counter[tuple[str, int]]
+    # tables and accounts with elements that are tied to no row, or with rows to which none can be tied
+    loose: set[tuple[str, int | None]]
+
+
+class Dates(NamedTuple):
+    """The dates in a column."""
+
+    earliest: date
+    latest: date
+    number: int
+
+
 class _Question(NamedTuple):
     """A question of one table."""
 
@@ -51,6 +76,25 @@ class _Question(NamedTuple):
     table: str
     scope: Scope
     group_by: str = ""
+    joined: str = ""  # what stands behind the table's name
+
+
+def _counting(table: str, numbers: str, joined: str = "") -> _Question:
+    what = f"'{table}' as name, account_id, {numbers}"
+    return _Question(what, table, EVERY_ROW, "account_id", joined)
+
+
+def _elements(rows: Iterable[Row]) -> Elements:
+    """Returns what a query of `_counting` answers; rows without an account, whose column a hand took away, count for none."""
+    found = Elements(Counter(), set())
+    for row in rows:
+        name, account_id = row["name"], row["account_id"]
+        if row["loose"]:
+            found.loose.add((name, account_id))
+        for what, number in ((name, row["n"]), (f"{name}{IDS}", row["ids"])):
+            if number and account_id is not None:
+                found.numbers[what, account_id] = int(number) % LARGEST
+    return found
 
 
 class Warehouse:
@@ -71,7 +115,7 @@ class Warehouse:
             counted: tables that are counted together, at the first question: a server takes its time for each query, however
                 little it reads.
             patience: with a DuckDB file that another program has open.
-            lets_go: has a DuckDB file open for the length of a question only, since Harvest is waited for between two of them.
+            lets_go: opens a DuckDB file at the first question only, and again after each `let_go`.
 
         Raises:
             SettingError: the destination cannot be read back.
@@ -84,28 +128,32 @@ class Warehouse:
                 f"could be compared with Harvest: choose another, or load it with plain dlt ({{}})",
                 quoted=(page(LIBRARY_PAGE),),
             ) from error
-        self._patience = patience
-        self._per_question = lets_go and is_one_file(pipeline)
-        self._open_for_all = ExitStack()
-        self._computes_columns = of(pipeline).computes_columns
+        lets_go = lets_go and is_one_file(pipeline)
+        self._opening = Opening(self._client, patience, lets_go=lets_go)
+        facts = of(pipeline)
+        self.keeps_own_columns = facts.keeps_own_columns
+        self._computes_columns = facts.computes_columns
         self._schema = pipeline.schemas.get(pipeline.default_schema_name or SECTION)
-        tables = self._schema.data_tables() if self._schema else ()
+        tables = self._schema.data_tables() if self._schema else []
         # those that the pipeline made, but for those found to be gone
         self._there = {str(table["name"]) for table in tables}
+        # those of lists, each with the table in whose rows the list stands
+        self._parents = {
+            str(table["name"]): parent for table in tables if (parent := table.get("parent"))
+        }
         self._counted = set(counted) & self._there
         self._counts: Counter[tuple[str, int, Scope]] | None = None
 
     def __enter__(self) -> Self:
-        if not self._per_question:
-            self._open_for_all.enter_context(opened(self._client, self._patience))
+        self._opening.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open_for_all.close()
+        self._opening.end()
 
-    def _connected(self) -> AbstractContextManager[None]:
-        """Has the client connected for the length of a question."""
-        return opened(self._client, self._patience) if self._per_question else nullcontext()
+    def let_go(self) -> None:
+        """Closes a DuckDB file until the next question, from any thread: others may want it while Harvest is waited for."""
+        self._opening.let_go()
 
     def name_of(self, table: str) -> str:
         """Returns the name of a table as a statement has it."""
@@ -115,13 +163,20 @@ class Warehouse:
         """Returns the name of a column as a statement has it."""
         return self._client.escape_column_name(column)
 
+    def joined(self, columns: Iterable[str]) -> str:
+        """Returns the SQL of a text: the numbers in some columns, with a dash between them."""
+        if has_concat(self._client.capabilities.sqlglot_dialect):
+            parts = ", '-', ".join(columns)
+            return f"concat('', {parts})"
+        return " || '-' || ".join(columns)
+
     def execute(self, *statements: str) -> None:
         """Has the database do something, statement by statement.
 
         Raises:
             DestinationException: it does not.
         """
-        with self._connected():
+        with self._opening.connected():
             for statement in statements:
                 self._client.execute_sql(statement)
 
@@ -129,6 +184,17 @@ class Warehouse:
         """Returns the columns of a table that are dlt's and the product's; a user may have added others."""
         found = self._schema.tables.get(table) if self._schema else None
         return set(found["columns"]) if found else set()
+
+    def columns_of_copy(self, table: str) -> set[str]:
+        """Returns the columns of a table that dlt does not know, in small letters; none where it does not exist."""
+        query = f"select * from {self.name_of(table)} where 1 = 0"
+        with (
+            suppress(DestinationUndefinedEntity),
+            self._opening.connected(),
+            self._client.execute_query(query) as cursor,
+        ):
+            return {name.lower() for name in column_names(cursor)}
+        return set()
 
     def stored_columns(self, table: str, names: Collection[str]) -> list[str]:
         """Returns those of the named columns that hold values, as the database writes them: not those that it computes."""
@@ -140,18 +206,19 @@ class Warehouse:
         )
         return sorted(row["column_name"] for row in found if row["column_name"].lower() in names)
 
-    def count(self, table: str, account_id: int, scope: Scope = LIVE) -> int | None:
-        """Returns the number of an account's rows, of all that are there at Harvest if no others are asked for.
+    def count(self, table: str, account_id: int | None, scope: Scope = LIVE) -> int | None:
+        """Returns the number of rows of an account, or of all; of those that are there at Harvest if no others are asked for.
 
         Returns:
             `None` where the table does not exist: without a question, of which a first load would ask one for each table.
         """
-        counts = (
-            self._count_together() if table in self._counted and scope in (LIVE, MARKED) else None
-        )
-        if counts is not None:
-            return counts[table, account_id, scope]
-        found = self._rows("count(*) as n", table, scope.of(account_id))
+        if account_id is not None:
+            is_counted = table in self._counted and scope in (LIVE, MARKED)
+            counts = self._count_together() if is_counted else None
+            if counts is not None:
+                return counts[table, account_id, scope]
+            scope = scope.of(account_id)
+        found = self._rows("count(*) as n", table, scope)  # `rows` is a word of MariaDB's own
         return int(found[0]["n"]) if found else None
 
     def _count_together(self) -> Counter[tuple[str, int, Scope]] | None:
@@ -177,23 +244,32 @@ class Warehouse:
                 )
         return self._counts
 
-    def count_elements(self, names: Collection[str]) -> Counter[tuple[str, int]] | None:
-        """Returns the number of rows of the child tables of reports, by table and account; `None` where one was taken away.
+    def lists_in(self, report: str) -> list[str]:
+        """Returns the tables of the lists in a report's rows, of those that nobody documented too."""
+        return [table for table, parent in sorted(self._parents.items()) if parent == report]
 
-        Rows without an account, whose column a hand took away, count for none.
+    def count_elements(self, names: Collection[str]) -> Elements | None:
+        """Returns what hangs on the rows of reports, of their lists and of children, with one query.
+
+        Returns:
+            `None` where a table was taken away.
         """
-        tables = sorted(
-            table for table in self._there if "__" in table and table.partition("__")[0] in names
-        )
-        what, own = "account_id, count(*) as n", EVERY_ROW.where("account_id", "<>", None)
-        found = self._together(
-            [_Question(f"'{table}' as name, {what}", table, own, "account_id") for table in tables]
-        )
-        return (
-            None
-            if found is None
-            else Counter({(row["name"], int(row["account_id"])): int(row["n"]) for row in found})
-        )
+        questions = []
+        for name in sorted(self._there & {*names}):
+            lists, is_child = self.lists_in(name), by_name(name).parent is not None
+            if lists or is_child:
+                loose = f"count(*) - count({ROW_ID})" if lists else "0"
+                there = f"count(*) - count({DELETED_AT})" if is_child else "0"
+                numbers = f"{there} as n, {loose} as loose, 0 as ids"
+                questions.append(_counting(name, numbers))
+            rows = f"select distinct {ROW_ID} as row_id from {self.name_of(name)}"
+            tied = f" left join ({rows}) r on r.row_id = {ROOT_ID} and r.row_id = {PARENT_ID}"
+            for table in lists:
+                ids = "sum(id)" if "id" in self.columns(table) else "0"
+                numbers = f"count(r.row_id) as n, count(*) - count(r.row_id) as loose, {ids} as ids"
+                questions.append(_counting(table, numbers, tied))
+        found = self._together(questions)
+        return None if found is None else _elements(found)
 
     def count_by(
         self, table: str, column: str, account_id: int, scope: Scope = LIVE
@@ -201,6 +277,35 @@ class Warehouse:
         """Returns how many rows stand under each value of a column; under `None` those without a value."""
         found = self._rows(f"{column}, count(*) as n", table, scope.of(account_id), column)
         return Counter({row[column]: int(row["n"]) for row in found})
+
+    def dates(self, scopes: Mapping[tuple[str, str], Scope]) -> dict[tuple[str, str], Dates]:
+        """Returns the dates in columns, with one query; nothing of those that have none or do not exist.
+
+        Args:
+            scopes: table and column: which of the rows.
+        """
+        questions = [
+            _Question(
+                f"'{table}' as name, '{column}' as of_column, min({column}) as earliest, max({column}) as latest, "
+                f"count({column}) as n",
+                table,
+                scope,
+            )
+            for (table, column), scope in scopes.items()
+            if table in self._there
+        ]
+        rows = self._together(questions)
+        if rows is None:
+            rows = [row for question in questions for row in self._rows(*question)]
+        return {
+            (row["name"], row["of_column"]): Dates(
+                as_declared(row["earliest"], "date"),
+                as_declared(row["latest"], "date"),
+                int(row["n"]),
+            )
+            for row in rows
+            if row["n"]
+        }
 
     def sum(
         self, table: str, column: str, instead: str, account_id: int, scope: Scope = LIVE
@@ -243,9 +348,28 @@ class Warehouse:
             versions[key] = DOUBLED if key in versions else row["updated_at"]
         return found
 
-    def rows(self, table: str, account_id: int | None = None) -> list[Row]:
-        """Returns all rows of a table, of one account or of all; none where it does not exist."""
-        return self._rows("*", table, EVERY_ROW if account_id is None else EVERY_ROW.of(account_id))
+    def rows(
+        self, table: str, account_id: int | None = None, scope: Scope = EVERY_ROW
+    ) -> list[Row]:
+        """Returns all rows of a table that a scope has, of one account or of all; none where it does not exist."""
+        return self._rows("*", table, scope if account_id is None else scope.of(account_id))
+
+    def remove(self, table: str, scope: Scope) -> None:
+        """Removes the rows that a scope has."""
+        condition, values = sql_of(scope, self.name_of_column)
+        with self._opening.connected():
+            self._client.execute_sql(
+                f"delete from {self.name_of(table)} where {condition}", *values
+            )
+
+    def figure(self, name: str) -> list[Row]:
+        """Returns the rows of a figure, of all accounts, as the database gives their values.
+
+        Raises:
+            DestinationException: a table that it reads is not there, or the database cannot compute it.
+        """
+        dialect = self._client.capabilities.sqlglot_dialect
+        return self._asked(select_of(name, self.name_of, dialect))
 
     def rows_by_id(
         self, table: str, account_id: int, id_column: str, ids: Iterable[int]
@@ -285,7 +409,7 @@ class Warehouse:
         query, _ = self._query("*", table, EVERY_ROW)
         with (
             suppress(DestinationUndefinedEntity),
-            self._connected(),
+            self._opening.connected(),
             self._client.execute_query(query) as cursor,
         ):
             while batch := cursor.fetchmany(batch_rows):
@@ -372,12 +496,14 @@ class Warehouse:
             dict(zip(names, map(as_declared, values, types), strict=True)) for values in fetched
         ]
 
-    def _rows(self, what: str, table: str, scope: Scope, group_by: str = "") -> list[Row]:
+    def _rows(
+        self, what: str, table: str, scope: Scope, group_by: str = "", joined: str = ""
+    ) -> list[Row]:
         """Returns the answer to a question of one table; nothing where it does not exist."""
         if self._schema is not None and table not in self._there:
             return []
         try:
-            return self._asked(*self._query(what, table, scope, group_by), table)
+            return self._asked(*self._query(what, table, scope, group_by, joined), table)
         except DestinationUndefinedEntity:
             self._there.discard(table)
             return []
@@ -399,7 +525,7 @@ class Warehouse:
             return None
 
     def _query(
-        self, what: str, table: str, scope: Scope, group_by: str = ""
+        self, what: str, table: str, scope: Scope, group_by: str = "", joined: str = ""
     ) -> tuple[str, list[Any]]:
         """Returns a query of one table, and what stands for each `%s` in it."""
         condition, values = sql_of(scope, self.name_of_column)
@@ -407,9 +533,9 @@ class Warehouse:
             f" where {condition}" if condition else "",
             f" group by {group_by}" if group_by else "",
         )
-        return f"select {what} from {self.name_of(table)}{where}{then}", values
+        return f"select {what} from {self.name_of(table)}{joined}{where}{then}", values
 
     def _asked(self, text: str, values: Iterable[Any] = (), table: str = "") -> list[Row]:
         """Returns the rows of a query, their values in the types that the columns of a table declare."""
-        with self._connected(), self._client.execute_query(text, *values) as cursor:
+        with self._opening.connected(), self._client.execute_query(text, *values) as cursor:
             return self._as_rows(table, cursor, cursor.fetchall())

@@ -12,11 +12,13 @@ from typing import Any
 
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.lookup import by_name
-from harvest_source.catalogue.report import AccountReport, Report, Row, parent_id_column
+from harvest_source.catalogue.report import AccountReport, Key, Report, Row, parent_id_column
+from harvest_source.destinations.scope import LIVE, MARKED
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.dlt_corners import OF_DLT
 from harvest_source.loading.own_columns import OwnColumns
 from harvest_source.loading.result import Tally
+from harvest_source.resources import Batch, only_rows, rows_in
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class ChangeFilter:
     """Compares the rows of one load with those of the destination, and counts them."""
 
     warehouse: Warehouse
+    # keys of the rows that a run which loads nothing has counted: it finds them again, and counts them once
+    counted: dict[AccountReport, set[Key]] | None = None
     tallies: dict[AccountReport, Tally] = field(default_factory=dict)  # of the rows that differ
     own_columns: OwnColumns = field(init=False)  # of the tables that were compared
     _empty: dict[AccountReport, bool] = field(default_factory=dict)
@@ -66,23 +70,31 @@ class ChangeFilter:
     def __post_init__(self) -> None:
         self.own_columns = OwnColumns(self.warehouse)
 
-    def differing(self, report: Report, account_id: int, rows: list[Row]) -> list[Row]:
+    def differing(self, report: Report, account_id: int, batch: Batch) -> Batch:
         """Returns the rows that are new or differ; counts them."""
-        found = self._split(report, account_id, rows)
         pair = AccountReport(account_id, report.name)
-        self.tallies[pair] = self.tallies.get(pair, Tally()) + found.tally
+        if self.counted is not None:
+            batch = _not_in(self.counted.setdefault(pair, set()), report, batch)
+        tally = self.tallies.get(pair, Tally())
+        if self.is_empty(pair):
+            self.tallies[pair] = tally + Tally(len(batch))
+            return batch
+        rows = rows_in(batch)
+        found = split(report, rows, self._present(report, account_id, rows))
+        self.tallies[pair] = tally + found.tally
         self.own_columns.note_rewritten(
             report, account_id, (_id(report, row) for row in found.changed)
         )
-        return found.new + found.changed
+        return only_rows(batch, found.new + found.changed)
 
-    def _split(self, report: Report, account_id: int, rows: list[Row]) -> Split:
-        pair = AccountReport(account_id, report.name)
+    def is_empty(self, pair: AccountReport) -> bool:
+        """Returns whether the destination has no row of an account and report, also none that is marked as gone."""
         if pair not in self._empty:
-            self._empty[pair] = not self.warehouse.count(report.name, account_id)
-        if self._empty[pair]:
-            return Split(rows, [], 0)
-        return split(report, rows, self._present(report, account_id, rows))
+            scopes = (LIVE, MARKED)  # both are counted together with those of other tables
+            self._empty[pair] = not any(
+                self.warehouse.count(pair.report, pair.account_id, scope) for scope in scopes
+            )
+        return self._empty[pair]
 
     def leave_own_columns(self, removed: Mapping[AccountReport, Iterable[Row]]) -> None:
         """Takes a user's columns out of rows that are written again with the mark that they are gone; their values stay."""
@@ -122,6 +134,13 @@ class ChangeFilter:
             elements = {name: each.get(row.get("id"), []) for name, each in lists.items()}
             row.update({name: each for name, each in elements.items() if row.get(name) is None})
         return found
+
+
+def _not_in(keys: set[Key], report: Report, batch: Batch) -> Batch:
+    """Returns the rows whose keys are not among some, and adds theirs."""
+    rows = [row for row in rows_in(batch) if report.key_of(row) not in keys]
+    keys.update(map(report.key_of, rows))
+    return only_rows(batch, rows)
 
 
 def _id(report: Report, row: Row) -> int | None:

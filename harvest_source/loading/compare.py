@@ -6,7 +6,7 @@ Equal counts are not equal rows: what goes beyond them for longer lists is in `l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -17,11 +17,11 @@ from harvest_source.catalogue.report import AccountReport, Key, Paging, Report, 
 from harvest_source.destinations.scope import LIVE, Scope
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.lists import Lists
-from harvest_source.reading.by_windows import read_windows
+from harvest_source.reading.differing import read_differing
 from harvest_source.reading.lists import read_list
 from harvest_source.reading.reader import Outcome
 from harvest_source.reading.reading import Reading, versions_of
-from harvest_source.reading.windows import ALL_DAYS, WINDOW_ROWS, Window
+from harvest_source.reading.windows import ALL_DAYS, Window
 from harvest_source.settings import PER_PAGE
 
 LOOKS = 3  # a count that changes between two looks is looked at again
@@ -55,42 +55,6 @@ def have_differences(present: Versions, there: Versions, began: datetime | None)
         or (present[key] != version and not (version and began and version >= began))
         for key, version in there.items()
     )
-
-
-def middle_of(rows_by_day: Mapping[date, int]) -> date | None:
-    """Returns the day after which about half of the rows come, `None` where all are of one day."""
-    half, rows = sum(rows_by_day.values()) / 2, 0
-    days = sorted(rows_by_day)
-    for day in days[:-1]:
-        rows += rows_by_day[day]
-        if rows >= half:
-            return day
-    return days[-2] if len(days) > 1 else None
-
-
-def windows_that_differ(
-    window: Window, there: int, days: Mapping[date, int], count: Callable[[Window], int]
-) -> Iterator[Window]:
-    """Yields windows in which a table and Harvest count different rows, each small enough for one answer, or one day.
-
-    Args:
-        window: to be looked at.
-        there: rows in it by Harvest's count.
-        days: rows of the table by day.
-        count: asks Harvest for its count of a window.
-    """
-    inside = {day: rows for day, rows in days.items() if window.holds(day)}
-    here = sum(inside.values())
-    if here == there:
-        return
-    middle = middle_of(inside)
-    if max(here, there) <= WINDOW_ROWS or middle is None:
-        yield window
-        return
-    left, right = window.cut_after(middle)
-    left_there = count(left)
-    yield from windows_that_differ(left, left_there, days, count)
-    yield from windows_that_differ(right, there - left_there, days, count)
 
 
 @dataclass
@@ -149,17 +113,26 @@ class Comparison:
             if self.matches(pair, asked.total):
                 return Finding(asked.total, equal=True, counted=True)
             finding = self._look_closer(pair, asked.total)
-            if self.lists.query(pair).total() == asked.total:
+            if finding:
                 return finding
         return Finding(asked.total, counted=True)
 
-    def _look_closer(self, pair: AccountReport, total: int) -> Finding:
+    def _look_closer(self, pair: AccountReport, total: int) -> Finding | None:
+        """Returns what differs, `None` where it changes while it is looked at.
+
+        Args:
+            pair: account and list.
+            total: Harvest's count, which differs from the table's.
+        """
         report = by_name(pair.report)
         if report.paging is Paging.PAGE and total > PER_PAGE:
-            finding = self._by_windows(report, pair, total)
-            if finding is not None:
-                return finding
-        return self.read_all(pair)
+            return self._by_windows(report, pair, total)
+        return self._by_rows(pair, total)
+
+    def _by_rows(self, pair: AccountReport, total: int) -> Finding | None:
+        """Reads the whole list. Returns as `_look_closer`."""
+        finding = self.read_all(pair)
+        return finding if self.lists.query(pair).total() == total else None
 
     def read_all(self, pair: AccountReport) -> Finding:
         """Reads a whole list and compares every row."""
@@ -228,37 +201,39 @@ class Comparison:
         return LIVE.where("updated_at", ">=", bound).where("updated_at", "<", end)
 
     def _by_windows(self, report: Report, pair: AccountReport, total: int) -> Finding | None:
-        """Halves windows by their counts until a window differs and fits an answer; reads only those.
-
-        Returns:
-            `None` where rows without a date differ: they are in no window.
-        """
+        """Looks into the windows whose counts differ, and at the whole list where these do not make up the difference."""
         column = report.date_column or ""
         rows_by_day: Counter[date | None] = self.warehouse.count_by(
             report.name, column, pair.account_id, self.scope(report)
         )
         for row in self._rows_gone(pair):
             rows_by_day[row[column]] -= 1
-        undated = rows_by_day.pop(None, 0)
-        days: Counter[date] = Counter({day: rows for day, rows in rows_by_day.items() if day})
-        dated = self.lists.query(pair).within(ALL_DAYS).total()
-        if dated is None or total - dated != undated:
-            return None
+        here, undated = rows_by_day.total(), rows_by_day[None]
+        days = {day: rows for day, rows in rows_by_day.items() if day}
         query = self.lists.query(pair)
-        windows = list(
-            windows_that_differ(
-                ALL_DAYS, dated, days, lambda window: query.within(window).total() or 0
-            )
-        )
-        reading = read_windows(query, windows)
+        found = read_differing(query, days, total - undated)
+        reading, present = found.draft.finish(), self._present_in(report, pair, found.windows)
+        missing = present - reading.keys - self._on_the_edge(report, pair.account_id)
+        gone = set() if found.shifted else missing - self._changed_meanwhile(pair)
+        finding = Finding(total, gone=frozenset(gone), reading=reading, counted=True)
+        if here - len(gone) + len(reading.keys - present) == total:
+            return finding
+        if query.total() != total:
+            return None
+        if query.within(ALL_DAYS).total() != total - undated:
+            return self._by_rows(pair, total)  # rows without a date are in no window
+        return None if found.shifted else finding
+
+    def _present_in(
+        self, report: Report, pair: AccountReport, windows: Iterable[Window]
+    ) -> set[Key]:
+        """Returns the keys of a table's rows in some windows that should be at Harvest."""
         present: set[Key] = set()
         for window in windows:
-            scope = (
-                self.scope(report).where(column, ">=", window.start).where(column, "<=", window.end)
-            )
+            scope = self.scope(report).where(report.date_column or "", ">=", window.start)
+            scope = scope.where(report.date_column or "", "<=", window.end)
             present |= self.warehouse.keys(report, pair.account_id, scope)
-        gone = present - reading.keys - self._changed_meanwhile(pair)
-        return Finding(total, gone=frozenset(gone), reading=reading, counted=True)
+        return present - self.gone.get(pair, set())
 
     def _rows_gone(self, pair: AccountReport) -> list[Row]:
         """Returns the rows of a table that are known to be gone already."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import dlt
 from dlt.common.schema.typing import TTableSchemaColumns
 
-from harvest_source.api.accounts import Account
 from harvest_source.catalogue.report import AccountReport, Row
-from harvest_source.destinations.warehouse import Warehouse, without_dlt
+from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.summary import ReportResult
 from harvest_source.settings import SECTION
 
+if TYPE_CHECKING:  # pragma: no cover - the command `status` asks Harvest for nothing
+    from harvest_source.api.accounts import Account
+
 TABLE = "load_report"
-ACCOUNTS_TABLE = "accounts"
+ACCOUNTS_TABLE, AS_OF = "accounts", "as_of"
 ACCOUNTS_COLUMNS: TTableSchemaColumns = {
     "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
     "name": {"data_type": "text", "description": "Name of the account."},
@@ -27,6 +29,10 @@ ACCOUNTS_COLUMNS: TTableSchemaColumns = {
     "week_start_day": {
         "data_type": "text",
         "description": "On which day the company's week begins.",
+    },
+    AS_OF: {
+        "data_type": "date",
+        "description": "Day of the last run that loaded the account, in the time zone of the machine that ran.",
     },
 }
 
@@ -78,6 +84,21 @@ COLUMNS: TTableSchemaColumns = {
     },
 }
 
+LOAD_REPORT_HINTS: dict[str, Any] = {
+    "name": TABLE,
+    "primary_key": ("run_id", "account_id", "report"),
+    "write_disposition": "append",
+    "columns": COLUMNS,
+    "file_format": "parquet",
+}
+ACCOUNTS_HINTS: dict[str, Any] = {
+    "name": ACCOUNTS_TABLE,
+    "primary_key": "account_id",
+    "columns": ACCOUNTS_COLUMNS,
+    "file_format": "parquet",
+}
+MERGE: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert"}
+
 
 def load_report_resource(
     run_id: str,
@@ -96,13 +117,7 @@ def load_report_resource(
         kept: by name in the state: account id: what is kept of it.
     """
 
-    @dlt.resource(
-        name=TABLE,
-        write_disposition="append",
-        primary_key=("run_id", "account_id", "report"),
-        columns=COLUMNS,
-        file_format="parquet",
-    )
+    @dlt.resource(**LOAD_REPORT_HINTS)
     def load_report() -> Iterator[list[dict[str, Any]]]:
         for name, by_account in kept.items():
             dlt.current.source_state().setdefault(name, {}).update(by_account)
@@ -130,37 +145,46 @@ def _line_of(result: ReportResult) -> dict[str, Any]:
     }
 
 
-def accounts_resource(accounts: list[Account], present: list[Row] | None) -> Any:
-    """Returns the dlt resource of the table `accounts`: one row per account, as far as Harvest said.
+def account_rows(accounts: Iterable[Account], before: Mapping[int, Row], day: date) -> list[Row]:
+    """Returns the rows of the table `accounts`: one per account; what Harvest did not say stays as it was.
 
     Args:
-        accounts: of this run.
-        present: the rows of the table, where the destination cannot merge: they are written again with those of this run.
+        accounts: that a run loaded.
+        before: account id: its row before the run.
+        day: of the run.
     """
+    return [
+        {
+            **{name: before.get(account.id, {}).get(name) for name in ACCOUNTS_COLUMNS},
+            **_said_of(account),
+            "account_id": account.id,
+            AS_OF: day,
+        }
+        for account in accounts
+    ]
 
-    @dlt.resource(
-        name=ACCOUNTS_TABLE,
-        write_disposition={"disposition": "merge", "strategy": "delete-insert"}
-        if present is None
-        else "replace",
-        primary_key="account_id",
-        columns=ACCOUNTS_COLUMNS,
-        file_format="parquet",
-    )
-    def rows() -> Iterator[list[dict[str, Any]]]:
-        told = {account.id for account in accounts if account.company}
-        yield [without_dlt(row) for row in present or () if row["account_id"] not in told] + [
-            {
-                "account_id": account.id,
-                "name": account.name or _text(account.company.get("name")),
-                "currency": _text(account.company.get("currency")),
-                "week_start_day": _text(account.company.get("week_start_day")),
-            }
-            for account in accounts
-            if account.company
-        ]
 
-    return rows
+def _said_of(account: Account) -> Row:
+    """Returns what Harvest said of an account."""
+    company = account.company
+    if not company:
+        return {"name": account.name} if account.name else {}
+    return {
+        "name": account.name or _text(company.get("name")),
+        "currency": _text(company.get("currency")),
+        "week_start_day": _text(company.get("week_start_day")),
+    }
+
+
+def accounts_resource(rows: list[Row], rest: list[Row] | None = None) -> Any:
+    """Returns the dlt resource of the table `accounts`.
+
+    Args:
+        rows: of this run.
+        rest: the other rows of the table, where the destination cannot merge: they are written again with those of this run.
+    """
+    disposition: Any = MERGE if rest is None else "replace"
+    return dlt.resource([[*(rest or ()), *rows]], **ACCOUNTS_HINTS, write_disposition=disposition)
 
 
 def _text(value: Any) -> str | None:

@@ -83,7 +83,10 @@ class Lists:
         """Returns whether the run read a whole list: then that is Harvest's list itself."""
         reading = outcome.reading
         return bool(
-            reading and not reading.report.parent and reading.since == self.reader.choice.since
+            reading
+            and reading.settled
+            and not reading.report.parent
+            and reading.since == self.reader.choice.since
         )
 
     @property
@@ -95,7 +98,7 @@ class Lists:
         )
 
     def bound(self, report: Report, since: datetime | None = None) -> datetime | None:
-        """Returns from which change time on a list is compared, of what changed since; `None` for all of it."""
+        """Returns from which second on a list is compared, of what changed since; `None` for all of it."""
         bounds = [
             bound
             for bound in (self.reader.choice.since, since)
@@ -103,7 +106,8 @@ class Lists:
         ]
         if self.reader.settings.begins_at and report.from_start_date:
             bounds.append(self.reader.settings.begins_at)
-        return max(bounds, default=None)
+        # as Harvest is asked for it
+        return max((bound.replace(microsecond=0) for bound in bounds), default=None)
 
     def query(self, pair: AccountReport, since: datetime | None = None) -> ListQuery:
         """Returns a list under the filters of the run, of what changed since."""
@@ -123,6 +127,6 @@ class Lists:
         answer = next(query.answers())
         total, draft = total_of(answer.data), query.draft()
         draft.add(answer)
-        if next_link(answer.data, query.client.api_url) or total not in {None, len(draft.keys)}:
+        if next_link(answer.data, query.client.api_url) or total not in {None, draft.count}:
             return Asked(total)
-        return Asked(len(draft.keys), draft.finish())
+        return Asked(draft.count, draft.finish())

@@ -7,11 +7,10 @@ day before its bookmark, and once a day the whole list, or, where that takes man
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from harvest_source.catalogue.report import AccountReport
-from harvest_source.instants import current_hour
 from harvest_source.loading.compare import Comparison, Finding
 
 LATE = timedelta(days=1)  # so late a row may come and be found by the next run
@@ -26,9 +25,9 @@ STEP, TURN = (
 )  # each so many times as far back as the one before, on each day somewhere else in between
 
 
-def is_due(pair: AccountReport, looked: Mapping[AccountReport, int]) -> bool:
+def is_due(looked_hour: int, now_hour: int) -> bool:
     """Returns whether the last look at a whole list is a day ago, or lies in the future, since a clock was ahead."""
-    return not 0 <= current_hour() - looked.get(pair, 0) < LOOK_HOURS
+    return not 0 <= now_hour - looked_hour < LOOK_HOURS
 
 
 def look_back(
@@ -52,7 +51,7 @@ def look_back(
     finding = _last_day(comparison, pair, since - LATE)
     if finding or not whole:
         return finding
-    for instant in _instants(since):
+    for instant in _instants(since, comparison.lists.reader.client.clock.hour()):
         if _count_differs(
             comparison, pair, instant, comparison.lists.ask(pair, instant, rows=False).total
         ):
@@ -92,8 +91,8 @@ def _count_differs(
     return changed_now is None or comparison.matches(pair, changed_now, began)
 
 
-def _instants(since: datetime) -> Iterator[datetime]:
+def _instants(since: datetime, now_hour: int) -> Iterator[datetime]:
     """Yields instants from a day to some years ago, each day others: between two of them rows make up for each other unseen."""
-    turn = current_hour() // 24 * TURN % 1
+    turn = now_hour // 24 * TURN % 1
     for place in range(INSTANTS):
         yield since - LATE * STEP ** (place + turn)

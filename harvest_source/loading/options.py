@@ -13,6 +13,7 @@ class SyncOptions:
     # removes rows gone at Harvest even where they are more than half of a table
     accept_deletions: bool = False
     repairs: bool = True  # loads what differs; without it the summary only tells
+    views: bool = True  # makes the views of the figures
     totals: bool = False  # compares sums per year and month with Harvest's own reports, too
 
     @property

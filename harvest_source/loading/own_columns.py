@@ -1,17 +1,15 @@
 """Keeps the values of columns that a user added to a loaded table: dlt writes a changed row anew, without them.
 
 Before a load, the values of the rows that it writes anew are copied into a table beside; after it they are put back, and the
-copy goes. Where a run ends in between, the next one that reads the table puts back what is still empty.
+copy goes. Where a run ends in between, the next one that reads the table puts back what is still empty. A destination that
+does not know these statements loses the values, which is told.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
-
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
 
 from harvest_source.catalogue.report import Report, Row, parent_id_column
 from harvest_source.destinations.scope import EVERY_ROW, sql_of
@@ -67,8 +65,18 @@ class OwnColumns:
             if owner.name == report.name and (held := written & self._holders[table, account_id]):
                 self._rewritten[table, account_id] |= held
 
+    @property
+    def lost(self) -> set[str]:
+        """Returns the columns of which the load loses values, as table.column: all that a destination cannot keep."""
+        if self.warehouse.keeps_own_columns:
+            return set()
+        tables = {table for table, _ in self._rewritten}
+        return {f"{table}.{name}" for table in tables for name in self._met[table]}
+
     def keep(self) -> None:
         """Copies the values that the load would lose; puts back what a run that ended early left in a copy."""
+        if not self.warehouse.keeps_own_columns:
+            return
         for table in self._met:
             self._put_back(table, only_empty=True)
         for (table, account_id), ids in self._rewritten.items():
@@ -88,6 +96,8 @@ class OwnColumns:
 
     def put_back(self, warehouse: Warehouse) -> None:
         """Puts the copied values back after the load."""
+        if not warehouse.keeps_own_columns:
+            return
         self.warehouse = warehouse
         for table in {table for table, _ in self._rewritten}:
             self._put_back(table, only_empty=False)
@@ -120,21 +130,25 @@ class OwnColumns:
         self.warehouse.execute(*statements)
 
     def _put_back(self, table: str, *, only_empty: bool) -> None:
+        in_copy = self.warehouse.columns_of_copy(COPY + table)
+        if not in_copy:
+            return  # there is no copy
         _, match = _found_by(self._reports[table], table, self.warehouse.columns(table))
         name_of, escaped = self.warehouse.name_of, self.warehouse.name_of_column
         found = " and ".join(
             f"t.{escaped(name)} = k.{escaped(name)}" for name in ("account_id", *match)
         )
         statements = []
-        for name in map(escaped, self.warehouse.stored_columns(table, self._met[table])):
+        # others came after the copy, or are gone since
+        both = in_copy & self._met[table]
+        for name in map(escaped, self.warehouse.stored_columns(table, both)):
             where = (
                 f"{found} and k.{name} is not null{f' and t.{name} is null' if only_empty else ''}"
             )
             statements.append(
                 f"update {name_of(table)} as t set {name} = k.{name} from {name_of(COPY + table)} as k where {where}"
             )
-        with suppress(DestinationUndefinedEntity):  # there is no copy
-            self.warehouse.execute(*statements, f"drop table {name_of(COPY + table)}")
+        self.warehouse.execute(*statements, f"drop table {name_of(COPY + table)}")
 
 
 def _found_by(report: Report, table: str, columns: set[str]) -> tuple[str | None, tuple[str, ...]]:

@@ -7,31 +7,38 @@ from typing import Any
 import dlt
 from dlt.common.runtime import signals
 
+from harvest_source.destinations.duckdb import load_with_little_memory
 from harvest_source.dlt_corners import extracted_packages, make_folders, normalized_packages
 
 
-def load(pipeline: dlt.Pipeline, data: Any) -> None:
-    """Loads one package."""
+def load(pipeline: dlt.Pipeline, data: Any) -> frozenset[str]:
+    """Loads one package; see `load_normalized`."""
     pipeline.extract(data)
-    finish_pending(pipeline)
+    return finish_pending(pipeline)
 
 
-def finish_pending(pipeline: dlt.Pipeline) -> None:
-    """Loads what is pending."""
+def finish_pending(pipeline: dlt.Pipeline) -> frozenset[str]:
+    """Loads what is pending; see `load_normalized`."""
     pipeline.normalize()
-    load_normalized(pipeline)
+    return load_normalized(pipeline)
 
 
-def load_normalized(pipeline: dlt.Pipeline) -> None:
+def load_normalized(pipeline: dlt.Pipeline) -> frozenset[str]:
     """Loads what is normalized.
+
+    Returns:
+        the tables of which dlt loaded a file more than once: where the answer to a commit was lost, their rows stand twice.
 
     Raises:
         KeyboardInterrupt: Ctrl-C came meanwhile. dlt holds it back while a load ends in good order, and where it comes during the
             last file, dlt forgets it (dlt 1.31).
     """
     with signals.intercepted_signals():
-        pipeline.load()
+        loaded = load_with_little_memory(pipeline, pipeline.load)
         signals.raise_if_signalled()
+    packages = loaded.load_packages if loaded else []  # nothing was pending
+    jobs = [job for package in packages for job in package.jobs["completed_jobs"]]
+    return frozenset(job.job_file_info.table_name for job in jobs if job.job_file_info.retry_count)
 
 
 def tidy(pipeline: dlt.Pipeline) -> None:

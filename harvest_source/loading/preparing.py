@@ -17,6 +17,7 @@ from harvest_source.destinations.failures import is_passing, reason
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.dlt_corners import FIRST_FOLDER, loaded_at, state_hash, state_version
 from harvest_source.errors import LoadFailedError
+from harvest_source.loading.doubled import mend
 from harvest_source.loading.listener import Listener
 from harvest_source.loading.package import (
     finish_pending,
@@ -108,7 +109,7 @@ def _finish(pipeline: dlt.Pipeline) -> str | None:
         LoadFailedError: the destination refuses it once more.
     """
     try:
-        finish_pending(pipeline)
+        doubled = finish_pending(pipeline)
     except PipelineStepFailed as failure:
         if is_passing(failure):
             raise
@@ -120,6 +121,7 @@ def _finish(pipeline: dlt.Pipeline) -> str | None:
             "its rows are then read again",
             quoted=(reason(failure),),
         ) from failure
+    mend(pipeline, doubled)
     return None
 
 
@@ -160,9 +162,9 @@ def _is_beyond_destination(pipeline: dlt.Pipeline) -> bool:
 def _stored_state(pipeline: dlt.Pipeline) -> StateInfo | None:
     """Returns the state that the destination holds, `None` where it holds none."""
     with pipeline.destination_client() as client:
-        if isinstance(client, WithStateSync):
-            with suppress(DestinationUndefinedEntity):
-                return client.get_stored_state(pipeline.pipeline_name)
+        assert isinstance(client, WithStateSync)  # noqa: S101 - as each that can be read back
+        with suppress(DestinationUndefinedEntity):
+            return client.get_stored_state(pipeline.pipeline_name)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from harvest_source.api.accounts import Account
@@ -13,7 +14,6 @@ from harvest_source.destinations.failures import is_foreign
 from harvest_source.destinations.scope import LIVE, MARKED
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import AccessLostError, ApiError
-from harvest_source.instants import current_hour
 from harvest_source.loading.callers import ADMINISTRATOR, Callers, doubt_about, whose_rows
 from harvest_source.loading.compare import Comparison, Finding
 from harvest_source.loading.delivery import Delivery
@@ -34,7 +34,7 @@ class Proof:
     reader: Reader
     results: dict[AccountReport, Result]  # of the run
     accounts: list[Account]
-    open_warehouse: Callable[[], Warehouse]
+    open_warehouse: Callable[[], AbstractContextManager[Warehouse]]
     callers: Callers  # whose rows the tables may hold
     looked: Mapping[AccountReport, int]  # hour of the last look at a whole list
     accept_deletions: bool = False
@@ -292,7 +292,7 @@ class Proof:
     def _look_back(self, pair: AccountReport, comparison: Comparison) -> Finding:
         reading = self._outcome(pair).reading
         found = look_back(
-            comparison, pair, reading.since if reading else None, whole=is_due(pair, self.looked)
+            comparison, pair, reading.since if reading else None, whole=self._is_due(pair)
         )
         if found:
             return self._without_unseen(pair, found, comparison.warehouse)
@@ -351,7 +351,7 @@ class Proof:
             return Verified(Verdict.PART)
         plan = self._outcome(pair).plan
         hours = [int(hour) for hour in plan.read] if plan else []
-        days = (current_hour() - min(hours, default=current_hour())) // 24
+        days = (self._now_hour - min(hours, default=self._now_hour)) // 24
         parent = self.reader.report(pair.report).parent
         return Verified(
             Verdict.READ_AGO,
@@ -369,12 +369,20 @@ class Proof:
                 if result.at_harvest is not None and not result.error
             ]
             hours |= {
-                pair: current_hour() for pair in compared if _is_list(pair) and is_due(pair, hours)
+                pair: self._now_hour for pair in compared if _is_list(pair) and self._is_due(pair)
             }
         by_account: dict[str, dict[str, int]] = {}
         for pair, hour in hours.items():
             by_account.setdefault(str(pair.account_id), {})[pair.report] = hour
         return by_account
+
+    def _is_due(self, pair: AccountReport) -> bool:
+        """Returns whether it is time to look at a whole list."""
+        return is_due(self.looked.get(pair, 0), self._now_hour)
+
+    @property
+    def _now_hour(self) -> int:
+        return self.reader.client.clock.hour()
 
     def _outcome(self, pair: AccountReport) -> Outcome:
         return self.results[pair].outcome or Outcome()

@@ -6,7 +6,7 @@ with it, and what is written down.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +20,8 @@ from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.lookup import CASCADES, SECRET_COLUMNS, by_name
 from harvest_source.catalogue.report import AccountReport, Key, Report, Row
 from harvest_source.destinations.warehouse import Warehouse, without_dlt
+from harvest_source.loading.list_elements import lower
+from harvest_source.loading.states import LIST_ELEMENTS
 from harvest_source.reading.values import to_json
 
 TABLE = "deleted_rows"
@@ -33,16 +35,24 @@ COLUMNS: TTableSchemaColumns = {
         "nullable": False,
         "description": "Report and table that the row stood in.",
     },
-    "id": {"data_type": "bigint", "description": "Harvest's id of the row."},
+    "id": {"data_type": "bigint", "nullable": True, "description": "Harvest's id of the row."},
     "noticed_at": {
         "data_type": "timestamp",
         "timezone": True,
+        "nullable": True,
         "description": "When it was noticed to be gone, UTC.",
     },
     "row": {
         "data_type": "text",
         "description": "The row as it was last known, as JSON, its lists included.",
     },
+}
+DELETED_ROWS_HINTS: dict[str, Any] = {
+    "name": TABLE,
+    "primary_key": ("account_id", "report", "id", "noticed_at"),
+    "write_disposition": "append",
+    "columns": COLUMNS,
+    "file_format": "parquet",
 }
 
 
@@ -142,8 +152,7 @@ def children_of(
     warehouse: Warehouse, report: Report, account_id: int, parents: Iterable[int]
 ) -> set[Key]:
     """Returns the keys of the children in the table of some parents."""
-    column = report.linked_by or "project__id"
-    return keys_under(warehouse, report, account_id, column, parents)
+    return keys_under(warehouse, report, account_id, report.parent_column, parents)
 
 
 def keys_under(
@@ -154,12 +163,21 @@ def keys_under(
     return {report.key_of(row) for row in rows if row.get(DELETED_AT) is None}
 
 
-def deleted_rows_resource(removed: Mapping[AccountReport, Iterable[Row]]) -> DltResource:
-    """Returns the dlt resource that writes down what is removed: nothing is lost. Rows kept until now were written down then."""
+def deleted_rows_resource(
+    removed: Mapping[AccountReport, Collection[Row]], *, keeps: bool = False
+) -> DltResource:
+    """Returns the dlt resource that writes down what is removed: nothing is lost. Rows kept until now were written down then.
+
+    Args:
+        removed: as it was last known.
+        keeps: rows stay, with a mark, and so do the elements of their lists.
+    """
     now = datetime.now(UTC)
 
-    @dlt.resource(name=TABLE, write_disposition="append", columns=COLUMNS, file_format="parquet")
+    @dlt.resource(**DELETED_ROWS_HINTS)
     def deleted_rows() -> Iterator[list[dict[str, Any]]]:
+        # else a run that ends early would leave fewer than the next one looks for
+        lower(dlt.current.source_state().get(LIST_ELEMENTS, {}), removed, keeps=keeps)
         yield [
             {
                 "account_id": account_id,

@@ -38,7 +38,9 @@ class Verified:
     def __str__(self) -> str:
         said = {
             Verdict.REPAIRED: f"repaired {self.rows}",
-            Verdict.READ_AGO: f"read {self.days} days ago",
+            Verdict.READ_AGO: f"read {self.days} day{'s' if self.days > 1 else ''} ago"
+            if self.days
+            else "read today",
             Verdict.NO: f"no: {self.why}" if self.why else "no",
         }.get(self.verdict, str(self.verdict))
         return ", ".join((said, *self.besides))

@@ -102,9 +102,13 @@ class Run:
     # of every account and report that is read
     results: dict[AccountReport, Result] = field(default_factory=dict)
     has_begun: bool = False  # to load
-    # whose lists are not as the last run left them
+    # whose lists or children are not as the last run left them
     _other_elements: set[AccountReport] = field(default_factory=set)
-    _times: RunTimes = field(default_factory=lambda: RunTimes(uuid.uuid4().hex, datetime.now(UTC)))
+    _times: RunTimes = field(init=False)
+
+    def __post_init__(self) -> None:
+        day = self.reader.client.clock.today()
+        self._times = RunTimes(uuid.uuid4().hex, datetime.now(UTC), day)
 
     def execute(self) -> Summary:
         """Runs, and returns the summary.
@@ -119,33 +123,42 @@ class Run:
         self.has_begun = True
         accounts = look_up_all(self.reader.client, self.connection.accounts())
         self._begin(accounts)
-        if self.options.repairs:
-            self.loader.complete_tables(
-                " by the next run without a date" if self.reader.choice.since else ""
-            )
-        self._take_over(self.loader.states())
-        self._forget_lost(accounts)
-        self._pass_over_failed(accounts)
-        self._read_and_load()
+        with self.loader.kept_open():
+            self._complete_tables()
+            self._take_over(self.loader.states())
+            self._forget_lost(accounts)
+            self._pass_over_failed(accounts)
+            wishes = self._wishes(self._to_read())
+            reserved_requests = self._reserved_requests(wishes)
+        self._read_and_load(wishes, reserved_requests)
         proof = self._compare(accounts)
-        self.loader.finish()
+        for pair in self.reader.lists:  # also of those that only tell whose children to ask
+            self.reader.store.release(pair)
         self._judge()
         requests = self.reader.client.traffic.by_label.copy()
         if self.options.totals:
             self._compare_totals(accounts)
-        self._summarize(requests)
-        if self.options.repairs:
-            self._write_history(accounts, proof)
+        with self.loader.kept_open():
+            self._summarize(requests)
+            if self.options.repairs:
+                self._write_history(accounts, proof)
+            self.summary.notes += self.loader.finish(views=self.options.views)
         return self.summary
 
-    def _read_and_load(self) -> None:
-        """Reads and loads all that is chosen: lists are loaded while children are read."""
-        lists, children = self._to_read()
-        wishes = self._wishes([*lists, *children])
+    def _complete_tables(self) -> None:
+        if self.options.repairs:
+            self.loader.complete_tables(self._when_all_is_read())
+
+    def _when_all_is_read(self) -> str:
+        """Returns which run reads from the beginning, where it is not this one."""
+        return " by the next run without a date" if self.reader.choice.since else ""
+
+    def _read_and_load(self, wishes: Mapping[AccountReport, Wish], reserved_requests: int) -> None:
+        """Reads and loads all that is wanted: lists are loaded while children are read."""
         self._read_lists(wishes)
-        with self._children_being_read(wishes, self._reserved_requests(lists)):
-            self._load_read(lists)
-        self._load_read(children)
+        with self._children_being_read(wishes, reserved_requests):
+            self._load_read(pair for pair in wishes if not self._is_child(pair))
+        self._load_read(pair for pair in wishes if self._is_child(pair))
 
     def _compare(self, accounts: list[Account]) -> Proof:
         """Compares what was loaded with Harvest and repairs what differs; returns what was found."""
@@ -179,17 +192,17 @@ class Run:
             result.state = states.get(pair, {})
 
     def _forget_lost(self, accounts: list[Account]) -> None:
-        """Has tables that lost rows outside a run, or list elements, read as if for the first time."""
+        """Has tables read as if for the first time that lost rows outside a run, or whose list elements are others."""
         with self.loader.warehouse(self.names) as warehouse:
             found = (
                 lost(warehouse, self.names)
                 if self.loader.rewrites and self.options.repairs
                 else set()
             )
-            others = (
-                with_other_elements(warehouse, self.results.keys(), self.loader.kept(LIST_ELEMENTS))
-                - found
-            )
+        kept = self.loader.kept(LIST_ELEMENTS)
+        others = (
+            with_other_elements(self.loader.count_elements(), self.results.keys(), kept) - found
+        )
         if found:
             self.loader.forget(found)
             self._take_over(self.loader.states())
@@ -202,8 +215,8 @@ class Run:
         # of a table made anew it is said already
         for pair in sorted(pair for pair in others if self.results[pair].state):
             self.listener.note(
-                f"{pair.report} of account {pair.account_id} has other list elements than after the last run: "
-                "it is read from the beginning"
+                f"{pair.report} of account {pair.account_id} is not as it was last counted: "
+                f"it is read from the beginning{self._when_all_is_read()}"
             )
             self.results[pair].state = {}
         self._other_elements = others
@@ -218,12 +231,10 @@ class Run:
                         error=account.error
                     )
 
-    def _to_read(self) -> tuple[list[AccountReport], list[AccountReport]]:
-        """Returns what is to be read: lists, and children."""
+    def _to_read(self) -> list[AccountReport]:
+        """Returns what is to be read, lists first."""
         waiting = [pair for pair, result in self.results.items() if result.outcome is None]
-        return [pair for pair in waiting if not self._is_child(pair)], [
-            pair for pair in waiting if self._is_child(pair)
-        ]
+        return sorted(waiting, key=self._is_child)
 
     def _is_child(self, pair: AccountReport) -> bool:
         return self.reader.report(pair.report).parent is not None
@@ -234,8 +245,9 @@ class Run:
         for pair, outcome in self.reader.read_lists(wishes).items():
             self.results[pair].outcome = outcome
 
-    def _reserved_requests(self, lists: list[AccountReport]) -> int:
+    def _reserved_requests(self, pairs: Iterable[AccountReport]) -> int:
         """Returns how many requests the comparison of lists takes: one count each, and a look back at the longer ones."""
+        lists = [pair for pair in pairs if not self._is_child(pair)]
         with self.loader.warehouse(self.names) as warehouse:
             longer = [
                 pair
@@ -259,6 +271,7 @@ class Run:
             doubled = (
                 warehouse.doubled_children([by_name(name) for name in children]) if children else {}
             )
+            parents = known_parents(warehouse, self.reader, read_before)
             for pair in read_before:
                 ran_before = suspects = None
                 report = by_name(pair.report)
@@ -275,7 +288,7 @@ class Run:
                     )
                 wishes[pair] = replace(
                     wishes[pair],
-                    known_parents=known_parents(warehouse, self.reader, pair),
+                    known_parents=parents[pair],
                     suspects=tuple(suspects or ()),
                     doubled=tuple(doubled.get(pair, ())),
                     ran_before=ran_before,
@@ -338,13 +351,13 @@ class Run:
                 errors[pair] = found
                 self.loader.notes.forget(pair.report)
                 self.reader.store.drop(pair)  # the next run asks for them anew
-                self.listener.read(pair.report, 0, str(found))
+                self.listener.read(*pair, 0, str(found))
                 continue
             self.results[pair].tally += found
             if self.options.repairs:
                 self.results[pair].removed += removed[pair]
-            if self._is_child(pair):
-                self.reader.store.drop(pair)
+            if self.loader.is_kept(pair):
+                self.reader.store.release(pair)
         return errors
 
     def _proof(self, accounts: list[Account]) -> Proof:
@@ -363,9 +376,14 @@ class Run:
             accept_deletions=self.options.accept_deletions,
         )
 
-    def _open_compared(self) -> Warehouse:
-        """Returns the tables for a comparison, in which Harvest is waited for."""
-        return self.loader.warehouse(self.names, lets_go=True)
+    @contextmanager
+    def _open_compared(self) -> Iterator[Warehouse]:
+        """Gives the tables for a comparison, in which Harvest is waited for: a DuckDB file is let go then."""
+        with (
+            self.loader.warehouse(self.names, lets_go=True) as warehouse,
+            self.reader.client.waited_for_without(warehouse.let_go),
+        ):
+            yield warehouse
 
     def _read_late_parents(self, children: list[AccountReport]) -> None:
         """Reads what hangs on parents that the comparison brought: no list of changes names them."""
@@ -377,7 +395,7 @@ class Run:
         late = {
             pair: wish
             for pair, wish in wishes.items()
-            if wish.known_parents - read_parents(wish.state)
+            if wish.known_parents.keys() - read_parents(wish.state)
         }
         before = {pair: self.results[pair].outcome or Outcome() for pair in late}
         for pair, outcome in self.reader.read_children(late).items():
@@ -398,8 +416,8 @@ class Run:
                 result.fail(
                     f"{differing} rows differ from Harvest; without --no-repair they are read again"
                 )
-            elif self.options.totals:
-                result.verified = Verified(Verdict.REPAIRED, rows=differing)
+            elif self.options.totals and result.verified.verdict is not Verdict.NOT_COMPARED:
+                result.verified = replace(result.verified, verdict=Verdict.REPAIRED, rows=differing)
 
     def _compare_totals(self, accounts: list[Account]) -> None:
         """Notes the months in which a sum differs from Harvest's report; a report that cannot be read is said."""
@@ -409,7 +427,7 @@ class Run:
             for pair, result in self.results.items()
             if result.outcome and result.is_loaded
         }
-        with self.loader.warehouse(lets_go=True) as warehouse:
+        with self._open_compared() as warehouse:
             for account in accounts:
                 try:
                     with stays_with_report(is_foreign):
@@ -448,12 +466,13 @@ class Run:
         for what, columns in (
             ("more than six decimals, rounded", notes.rounded),
             ("of another type, kept as text", notes.misfits),
+            ("of columns that you added, lost with rows that changed", notes.lost),
         ):
             if columns:
                 self.summary.notes.append(f"values {what}: {', '.join(sorted(columns))}")
 
     def _write_history(self, accounts: list[Account], proof: Proof) -> None:
-        """Writes the run's rows of `load_report`, and what the next run must know."""
+        """Writes the run's rows of the product's own tables, and what the next run must know."""
         loaded = {pair for pair, result in self.results.items() if result.is_loaded}
         lines = [
             each
@@ -466,8 +485,18 @@ class Run:
         mended = {
             pair for pair in loaded if not self.results[pair].error and not self.reader.choice.since
         }
+        # children go with their parents, also where they could not be read themselves
+        removed = {pair for pair, result in self.results.items() if result.removed}
         with self.loader.warehouse() as warehouse:
-            settled = loaded - (self._other_elements - mended)
-            elements = elements_to_keep(warehouse, settled, self.loader.kept(LIST_ELEMENTS))
+            settled = (loaded | removed) - (self._other_elements - mended)
+            now = warehouse.count_elements(self.names)
+            elements = elements_to_keep(now, settled, self.loader.kept(LIST_ELEMENTS))
         kept = {CALLERS: callers, LIST_ELEMENTS: elements, LOOKED: proof.looks()}
-        self.loader.write_history(self._times, self.summary.results, accounts, kept)
+        waiting = [pair for pair in self.results if not self.loader.is_kept(pair)]
+        of_loaded = {pair.account_id for pair in loaded}
+        told = [account for account in accounts if account.id in of_loaded]
+        self.summary.notes += self.loader.write_history(
+            self._times, self.summary.results, told, kept
+        )
+        for pair in waiting:
+            self.reader.store.release(pair)

@@ -8,30 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import dlt
 from dlt.common.destination.client import WithStagingDataset
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchema
 from dlt.destinations.job_client_impl import SqlJobClientBase
-from dlt.extract import DltSource
 
-from harvest_source.catalogue.hints import dlt_columns
-from harvest_source.catalogue.lookup import by_name
-from harvest_source.catalogue.report import AccountReport, Report, parent_id_column
+from harvest_source.catalogue.report import AccountReport, Report
 from harvest_source.catalogue.reports import NAMES
-from harvest_source.dlt_corners import LIST_INDEX, OF_DLT, PARENT_ID, ROOT_ID, ROW_ID
-from harvest_source.errors import SettingError
+from harvest_source.dlt_corners import LIST_INDEX, OF_DLT
+from harvest_source.loading import calendar
+from harvest_source.loading.declared import Declared
 from harvest_source.loading.history import build_source
 from harvest_source.loading.package import load
 from harvest_source.loading.states import states_of
+from harvest_source.loading.taken import refuse
 from harvest_source.settings import SECTION
-
-LINKS = frozenset({ROW_ID, ROOT_ID, PARENT_ID})  # by which dlt finds the list elements of a row
 
 Known = dict[str, set[str]]
 """Tables that the destination was told to have, with their columns."""
@@ -82,16 +77,16 @@ class Lack:
 
 
 def complete_tables(
-    pipeline: dlt.Pipeline, source: DltSource, say: Callable[[str], None], when: str = ""
+    pipeline: dlt.Pipeline, declared: Declared, say: Callable[[str], None], when: str = ""
 ) -> bool:
-    """Makes the tables of a source that the destination lacks, and the columns that they lack there.
+    """Makes the tables of a run that the destination lacks, and the columns that they lack there.
 
     Before that, reports whose rows or values went along lose their bookmarks, for all accounts: they are read from the
     beginning, also where this run ends early.
 
     Args:
         pipeline: of the run; nothing is pending.
-        source: the resources whose tables are meant.
+        declared: the tables that are meant.
         say: hears what was missing.
         when: says which run reads from the beginning, if not this one.
 
@@ -104,28 +99,37 @@ def complete_tables(
     with pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientBase):
             return False
+        here = pipeline.schemas.get(SECTION)
         # the second where dlt's state was taken away there
-        told = pipeline.schemas.get(SECTION) or _stored_schema(client)
+        told = here or _stored_schema(client)
     known = _known_of(told)
-    pipeline.schemas.save_schema(_with_declared(told, source))
+    if not (here and declared.is_in(here)):
+        pipeline.schemas.save_schema(declared.added_to(told))
     with _client_of(pipeline) as client:
         client.initialize_storage()
-        lacks = _lacks(client, _tables_of(client.schema, source))
-        if lacks and client.schema.version_table_name not in {lack.name for lack in lacks}:
+        lacks = _lacks(client, _tables_of(client.schema, declared.names))
+        if not lacks:
+            _renew_staging(client)
+            return True
+        if client.schema.version_table_name not in {lack.name for lack in lacks}:
             known = _known_of(_stored_schema(client)) or known
-        _refuse_foreign(pipeline, lacks, known)
+        refuse(pipeline, _foreign(lacks, known))
         to_read = _to_read(client, lacks, known, {pair.report for pair in states_of(pipeline)})
-        if to_read:  # a load is needed before the rest, and dlt's own tables for it
-            _make(client, [lack for lack in lacks if lack.name.startswith(OF_DLT)])
-    for lack in lacks:
-        if lack.was_in(known) or lack.owner in to_read:
-            say(_said(lack, known, to_read) + (when if lack.owner in to_read else ""))
-    if to_read:
+    _say(lacks, known, to_read, say, when)
+    _fill(pipeline, lacks, to_read)
+    return True
+
+
+def _fill(pipeline: dlt.Pipeline, lacks: list[Lack], to_read: set[str]) -> None:
+    """Makes what is missing; reports that must be read from the beginning lose their bookmarks before."""
+    of_dlt = [lack for lack in lacks if lack.name.startswith(OF_DLT)]
+    if to_read:  # a load is needed before the rest, and dlt's own tables for it
+        with _client_of(pipeline) as client:
+            _make(client, of_dlt)
         forget_bookmarks(pipeline, lambda pair: pair.report in to_read)
     with _client_of(pipeline) as client:
-        _make(client, [lack for lack in lacks if not (to_read and lack.name.startswith(OF_DLT))])
+        _make(client, [lack for lack in lacks if not to_read or lack not in of_dlt])
         _renew_staging(client)
-    return True
 
 
 def was_loaded(pipeline: dlt.Pipeline, report: Report) -> bool:
@@ -167,34 +171,17 @@ def _client_of(pipeline: dlt.Pipeline) -> SqlJobClientBase:
     return client
 
 
-def _with_declared(told: Schema | None, source: DltSource) -> Schema:
-    """Returns the schema of earlier runs with all that a source declares, and with the columns that dlt will add."""
-    declared = source.discover_schema()
-    for table in declared.data_tables():
-        name = str(table["name"])
-        if name not in NAMES or not by_name(name).arrow:
-            table["columns"] |= dlt_columns(of_list="parent" in table)
-    if told is None:
-        return declared
-    schema = told.clone()
-    schema.update_schema(declared)
-    return schema
-
-
-def _tables_of(schema: Schema, source: DltSource) -> list[TTableSchema]:
-    """Returns the tables of a source, with those of all lists that the schema knows, and dlt's own."""
-    chosen = source.selected_resources
+def _tables_of(schema: Schema, names: set[str]) -> list[TTableSchema]:
+    """Returns the named tables of a schema, with those of all lists in them that it knows, and dlt's own."""
     return [
-        table for table in schema.data_tables() if (table.get("parent") or table["name"]) in chosen
+        table for table in schema.data_tables() if (table.get("parent") or table["name"]) in names
     ] + schema.dlt_tables()
 
 
 def _stored_schema(client: SqlJobClientBase) -> Schema | None:
     """Returns the schema that the destination was told last, `None` where it was told none, or keeps none any more."""
-    with suppress(DestinationUndefinedEntity):
-        stored = client.get_stored_schema(SECTION)
-        return Schema.from_dict(json.loads(stored.schema)) if stored else None
-    return None
+    stored = client.get_stored_schema(SECTION)
+    return Schema.from_dict(json.loads(stored.schema)) if stored else None
 
 
 def _known_of(schema: Schema | None) -> Known:
@@ -224,17 +211,11 @@ def _lacks(client: SqlJobClientBase, tables: Iterable[TTableSchema]) -> list[Lac
     return found
 
 
-def _refuse_foreign(pipeline: dlt.Pipeline, lacks: list[Lack], known: Known) -> None:
-    """Refuses tables that lack a key which they never had: another tool made them, and nothing in them may be touched."""
-    foreign = [
+def _foreign(lacks: list[Lack], known: Known) -> list[str]:
+    """Returns the tables that lack a key which they never had: another tool made them, and nothing in them may be touched."""
+    return [
         lack.name for lack in lacks if lack.costs_rows and not lack.whole and not lack.was_in(known)
     ]
-    if foreign:
-        raise SettingError(
-            f"dataset {pipeline.dataset_name} has tables of another tool ({{}}): "
-            "give another one with --dataset, or move those tables",
-            quoted=(", ".join(foreign),),
-        )
 
 
 def _to_read(
@@ -262,6 +243,15 @@ def _to_read(
     return found
 
 
+def _say(
+    lacks: list[Lack], known: Known, to_read: set[str], say: Callable[[str], None], when: str
+) -> None:
+    """Says what was taken away, and what is read from the beginning."""
+    for lack in lacks:
+        if lack.was_in(known) or lack.owner in to_read:
+            say(_said(lack, known, to_read) + (when if lack.owner in to_read else ""))
+
+
 def _said(lack: Lack, known: Known, to_read: set[str]) -> str:
     """Returns what a person reads of something that is made."""
     what = (
@@ -271,7 +261,8 @@ def _said(lack: Lack, known: Known, to_read: set[str]) -> str:
     )
     if lack.owner in to_read:
         return f"{what}, and {lack.owner} is read from the beginning"
-    return f"{what}; what stood in it is lost" if lack.whole else what
+    is_lost = lack.whole and lack.name != calendar.TABLE  # its days are computed
+    return f"{what}; what stood in it is lost" if is_lost else what
 
 
 def _make(client: SqlJobClientBase, lacks: list[Lack]) -> None:
@@ -288,12 +279,6 @@ def _make(client: SqlJobClientBase, lacks: list[Lack]) -> None:
             altered["tables"][lack.name]["columns"][column]["nullable"] = True
     client.schema = Schema.from_dict({**altered})
     client.update_stored_schema(only_tables=[lack.name for lack in lacks], force=True)
-    for report in {
-        lack.owner
-        for lack in lacks
-        if not lack.whole and LINKS & {*lack.columns} and lack.owner in NAMES
-    }:
-        _link(client, by_name(report))
     for lack in lacks:
         if not lack.whole and LIST_INDEX in lack.columns:
             _set(client, lack.name, f"{LIST_INDEX} = 0")  # the order comes with the rows
@@ -311,24 +296,6 @@ def _empty(client: SqlJobClientBase, lacks: list[Lack]) -> None:
     client.sql_client.truncate_tables(*(name for name in names if name not in tables_gone))
 
 
-def _link(client: SqlJobClientBase, report: Report) -> None:
-    """Links the rows of a report and the elements of their lists anew, by what they have of Harvest."""
-    _set(client, report.name, f"{ROW_ID} = {_joined(report.whole_key)}")
-    of_element = _joined(
-        ("account_id", parent_id_column(report)) if report.key else ("account_id",)
-    )
-    for table in client.schema.data_tables():
-        if table.get("parent") == report.name:
-            _set(
-                client, str(table["name"]), f"{ROOT_ID} = {of_element}, {PARENT_ID} = {of_element}"
-            )
-
-
-def _joined(columns: tuple[str, ...]) -> str:
-    parts = ", '-', ".join(columns)
-    return f"concat('', {parts})"
-
-
 def _set(client: SqlJobClientBase, table: str, what: str) -> None:
     name = client.sql_client.make_qualified_table_name(table)
     client.sql_client.execute_sql(f"update {name} set {what} where account_id is not null")
@@ -336,8 +303,7 @@ def _set(client: SqlJobClientBase, table: str, what: str) -> None:
 
 def _renew_staging(client: SqlJobClientBase) -> None:
     """Takes the staging dataset away where it lacks something: it holds nothing, and the next load makes it anew."""
-    if not isinstance(client, WithStagingDataset):
-        return
+    assert isinstance(client, WithStagingDataset)  # noqa: S101 - as each of dlt's that speaks SQL
     tables = [
         table
         for table in client.schema.data_tables(seen_data_only=True)

@@ -8,10 +8,20 @@ import dlt
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 from harvest_source.errors import SettingError
-from harvest_source.loading import history, removals
+from harvest_source.loading import calendar, figure_history, history, removals
 
-KEPT_TABLES = (history.TABLE, history.ACCOUNTS_TABLE, removals.TABLE)  # beside those of reports
-OUR_COLUMN = "account_id"  # of every table of this product
+# beside those of reports
+KEPT_TABLES = (
+    history.TABLE,
+    history.ACCOUNTS_TABLE,
+    removals.TABLE,
+    calendar.TABLE,
+    *figure_history.HISTORY_TABLES,
+)
+OUR_COLUMNS = frozenset({"account_id"})  # of every table of this product but these
+OTHER_COLUMNS = {calendar.TABLE: frozenset(calendar.COLUMNS)} | dict.fromkeys(
+    figure_history.HISTORY_TABLES, frozenset({*figure_history.KEY, history.AS_OF})
+)
 
 
 def refuse_tables_of_others(pipeline: dlt.Pipeline, tables: Iterable[str]) -> None:
@@ -28,15 +38,25 @@ def refuse_tables_of_others(pipeline: dlt.Pipeline, tables: Iterable[str]) -> No
         if not isinstance(client, SqlJobClientBase) or not client.is_storage_initialized():
             return
         found = {
-            name: [column.lower() for column in columns]
+            name: {column.lower() for column in columns}
             for name, columns in client.get_storage_tables(tables)
         }
-    foreign = sorted(
-        name for name, columns in found.items() if columns and OUR_COLUMN not in columns
+    refuse(
+        pipeline,
+        (
+            name
+            for name, columns in found.items()
+            if columns and not OTHER_COLUMNS.get(name, OUR_COLUMNS) <= columns
+        ),
     )
-    if foreign:
+
+
+def refuse(pipeline: dlt.Pipeline, foreign: Iterable[str]) -> None:
+    """Refuses a dataset for tables that are known to be another tool's, if there are any. Raises as `refuse_tables_of_others`."""
+    names = ", ".join(sorted(foreign))
+    if names:
         raise SettingError(
             f"dataset {pipeline.dataset_name} has tables of another tool ({{}}): "
             "give another one with --dataset, or move those tables",
-            quoted=(", ".join(foreign),),
+            quoted=(names,),
         )

@@ -17,8 +17,9 @@ from typing import Any
 import dlt
 import pyarrow as pa
 
+from harvest_source.catalogue.arrow import ARROW_TYPES
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
-from harvest_source.catalogue.hints import ARROW_TYPES, DELETED_AT, resource_hints
+from harvest_source.catalogue.hints import DELETED_AT, resource_hints
 from harvest_source.catalogue.report import Paging, Report, Row, parent_id_column
 from harvest_source.destinations import of
 from harvest_source.destinations.abilities import can_merge

@@ -22,6 +22,11 @@ VERIFIED_VALUES = (
         "Nothing. Look into it if the same report is repaired every day.",
     ),
     VerifiedValue(
+        "read today",
+        "Harvest has no count of these rows to compare with. Every row was read within the last 24 hours.",
+        "Nothing. `verify` reads all of them now.",
+    ),
+    VerifiedValue(
         "read N days ago",
         "Harvest has no count of these rows to compare with. Every row was read at most N days ago.",
         "Nothing. `verify` reads all of them now.",

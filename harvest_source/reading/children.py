@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from harvest_source.api.net import stays_with_report
 from harvest_source.errors import HarvestError, NotAllowedError
-from harvest_source.instants import current_hour
 from harvest_source.reading.fetch import Fetcher
-from harvest_source.reading.plan import ChildPlan, carried_out, part_of, probes_of
+from harvest_source.reading.plan import PROBES, ChildPlan, carried_out, part_of, probes_of
 from harvest_source.reading.reading import Draft, Reading
 
 REFUSALS = 20  # after so many parents without one that may be read, the whole report may be refused
@@ -40,6 +39,7 @@ class Asking:
         self._answered = False  # whether any parent asked in this run was not refused
         self._began = time.monotonic()
         self._lock = threading.Lock()
+        self._deciding = threading.Lock()  # whether the whole report is refused
 
     @property
     def done(self) -> frozenset[int]:
@@ -51,12 +51,17 @@ class Asking:
         """Returns the parents that are refused: now, or in an earlier run and not asked since."""
         return self.plan.hidden - self.done | self.refused.keys()
 
+    def _is_known(self, parent_id: int) -> bool:
+        return parent_id in self.read_hours or parent_id in self._gone
+
     def ask(self, parent_id: int) -> None:
         """Reads and keeps the children of one parent; keeps the first error instead of raising it.
 
         A parent that is refused is passed over, unless the whole report is.
         """
-        if self.error:
+        with self._deciding:  # else all threads would go on meanwhile
+            pass
+        if self.error or self._is_known(parent_id):
             return
         try:
             self._read(parent_id)
@@ -65,16 +70,17 @@ class Asking:
                 self.refused[parent_id] = error
                 refusals = len(self.refused)
             if refusals == REFUSALS:
-                self.require_answer()
+                with self._deciding:
+                    self.require_answer()
         except HarvestError as error:
             self.error = error
         self.seconds = time.monotonic() - self._began
 
     def require_answer(self) -> None:
-        """Keeps an error where every parent asked is refused, and parents that were read before are refused as well."""
+        """Keeps an error where every parent asked is refused, and others are as well: read before, or not asked yet."""
         if self.error or self._answered or not self.refused:
             return
-        for parent_id in probes_of(self.plan):
+        for parent_id in probes_of(self.plan) or self._not_asked():
             try:
                 self._read(parent_id)
             except NotAllowedError:
@@ -83,6 +89,16 @@ class Asking:
                 self.error = error
             return
         self.error = next(iter(self.refused.values()))
+
+    def _not_asked(self) -> list[int]:
+        """Returns a few parents whose turn is still to come, spread over all of them: neighbours may be hidden together."""
+        left = [
+            parent_id
+            for parent_id in self.to_ask
+            if parent_id not in self.refused and not self._is_known(parent_id)
+        ]
+        places = {len(left) * turn // PROBES for turn in range(1, PROBES + 1)} - {0}
+        return [left[place - 1] for place in sorted(places)]
 
     def _read(self, parent_id: int) -> None:
         with stays_with_report():
@@ -103,7 +119,8 @@ class Asking:
             for each, hour in self.read_hours.items()
             if parents is None or each in parents
         }
-        return carried_out(self.plan, read_hours, self._gone, self.hidden, current_hour())
+        now_hour = self._fetcher.client.clock.hour()
+        return carried_out(self.plan, read_hours, self._gone, self.hidden, now_hour)
 
     def reading(self, parents: Iterable[int] | None = None) -> Reading:
         """Returns the records of some parents, of those that were read; default: all of them.

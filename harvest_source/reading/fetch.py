@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from harvest_source.api.client import THREADS, HarvestClient
 from harvest_source.catalogue.report import Report
 from harvest_source.errors import NotFoundError, RefusedError
-from harvest_source.instants import current_hour
 from harvest_source.reading.parts import Part, PartStore
 from harvest_source.reading.reading import record_key, records_of
 
@@ -23,6 +23,9 @@ class Fetcher:
 
     client: HarvestClient
     store: PartStore
+    _ahead: ThreadPoolExecutor = field(
+        default_factory=partial(ThreadPoolExecutor, THREADS, "harvest-ahead"), repr=False
+    )
 
     def run(self, tasks: Iterable[Callable[[], T]], done: Callable[[T], None]) -> None:
         """Runs tasks in threads and hands on what they return, as it comes; where one fails, no other is waited for."""
@@ -41,13 +44,21 @@ class Fetcher:
             raise
         pool.shutdown()
 
+    def begin(self, tasks: Iterable[Callable[[], T]]) -> list[Future[T]]:
+        """Has tasks run in threads that all that is begun shares, and does not wait for them."""
+        return [self._ahead.submit(task) for task in tasks]
+
+    def close(self) -> None:
+        """Lets threads go as soon as what was begun is done."""
+        self._ahead.shutdown(wait=False)
+
     def fetch(self, part: Part, report: Report) -> int:
         """Asks for all rows of a part and keeps them as one answer; returns the hour in which they were read.
 
         Raises:
             ApiError: they could not be read, or could not be loaded; nothing is kept for the next run.
         """
-        read_hour = current_hour()
+        read_hour = self.client.clock.hour()
         answers = self.client.get_pages(
             part.pair.account_id, part.path, report.rows_key or "", dict(part.params), report.name
         )
@@ -71,8 +82,9 @@ class Fetcher:
             only = report.parent.only if report.parent else None
             if only is None or error.status != only.status:
                 raise
-            self.store.keep(part, b"[]", current_hour())
-            return current_hour()
+            read_hour = self.client.clock.hour()
+            self.store.keep(part, b"[]", read_hour)
+            return read_hour
 
     def _require_gone(self, part: Part, report: Report) -> None:
         """Raises unless the parent itself is unknown as well: a 404 alone is no proof that there is nothing."""

@@ -7,19 +7,18 @@ Answers hold all that Harvest sent, keys of public pages among it, so none stays
 from __future__ import annotations
 
 import itertools
-import shutil
 import sqlite3
-import tempfile
 import threading
-import weakref
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harvest_source.catalogue.report import AccountReport
+from harvest_source.clock import Clock
 from harvest_source.errors import HarvestError
 
+TEMPORARY = ""  # SQLite's name of a file that it removes itself, on POSIX as soon as it is open
 KEPT_HOURS = 24  # older answers of an interrupted run are asked for again
 
 _TABLE = """
@@ -58,20 +57,19 @@ class StoreError(HarvestError):
 class PartStore:
     """A file of answers, safe to use from any thread; one that is damaged, or of another form, is started anew."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, clock: Clock | None = None) -> None:
         """Opens the file.
 
         Args:
-            folder: where it outlives the run; `None` for a folder that goes with this object.
+            folder: where it outlives the run; `None` for a temporary file, which has no name and goes however the run ends.
+            clock: tells when an answer came.
         """
-        kept_in = folder or Path(tempfile.mkdtemp(prefix="harvest-"))
-        self._remove = (
-            None if folder else weakref.finalize(self, shutil.rmtree, kept_in, ignore_errors=True)
-        )
-        self._path = kept_in / "answers.db"
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
+        self._path = folder / "answers.db" if folder else None
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()  # garbage may be collected here, and a store be closed by it
         self._numbers = itertools.count(1)
+        self.clock = clock or Clock()
         try:
             self._open()
         except sqlite3.DatabaseError:
@@ -82,7 +80,9 @@ class PartStore:
                 raise self._error(error) from error
 
     def _open(self) -> None:
-        self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        self._db = sqlite3.connect(
+            self._path or TEMPORARY, check_same_thread=False, isolation_level=None
+        )
         try:
             if self._db.execute(
                 "select 1 from sqlite_master where type = 'table' and name <> 'parts'"
@@ -126,8 +126,15 @@ class PartStore:
         }
 
     def drop(self, pair: AccountReport) -> None:
-        """Forgets the answers of a report that outlive the run, once they are loaded."""
+        """Forgets the answers of a report that outlive the run."""
         self._run("delete from parts where account_id = ? and report = ? and outlives_run", *pair)
+
+    def release(self, pair: AccountReport) -> None:
+        """Has the answers of a report go with the run, once they are loaded."""
+        self._run(
+            "update parts set outlives_run = 0 where account_id = ? and report = ? and outlives_run",
+            *pair,
+        )
 
     def drop_older(self, since_hour: int) -> None:
         """Forgets what was read before an hour and outlives the run: nobody continues from it any more."""
@@ -136,15 +143,13 @@ class PartStore:
     def close(self) -> None:
         """Closes the file, and removes it unless the next run continues from it; threads that still work get an error."""
         with self._lock:
-            keeps = not self._remove and self._leave_only_what_outlives()
+            keeps = self._path is not None and self._leave_only_what_outlives()
             self._db.close()
-        if self._remove:
-            self._remove()
-        elif not keeps:
+        if not keeps:
             self._unlink()
 
     def _unlink(self) -> None:
-        for path in self._path.parent.glob(f"{self._path.name}*"):
+        for path in self._path.parent.glob(f"{self._path.name}*") if self._path else ():
             path.unlink(missing_ok=True)
 
     def _leave_only_what_outlives(self) -> bool:
@@ -171,7 +176,7 @@ class PartStore:
             raise self._error(error) from error
 
     def _error(self, error: sqlite3.Error) -> StoreError:
+        place = self._path.parent if self._path else "a temporary file"
         return StoreError(
-            "answers cannot be kept in {}: {}; is there room on the disk?",
-            quoted=(self._path.parent, error),
+            "answers cannot be kept in {}: {}; is there room on the disk?", quoted=(place, error)
         )

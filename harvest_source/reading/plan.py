@@ -1,6 +1,6 @@
 """Decides which parents' children make a reading whole, and what dlt's state then holds: pure functions on plain data.
 
-They are those that changed, those that other lists name, and those unread for longest. Windows of a list are in `windows`.
+They are those that changed, those that other lists name, and those whose turn it is (`sweep`). Windows are in `windows`.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from harvest_source.catalogue.report import AccountReport, Parent, Report
 from harvest_source.instants import format_instant, instant_in
 from harvest_source.reading.parts import Kept, Part
 from harvest_source.reading.reading import Record, record_key
-from harvest_source.settings import SWEEP_REST_HOURS
+from harvest_source.reading.sweep import due_for_doubt, plan_sweep
 
-PROBES = 3  # parents read before that are asked where all others are refused
+PROBES = 3  # parents that are asked where all others are refused
 MEMBERS = "user_assignments"  # the list that tells the users of a project
 State = Mapping[str, Any]
 """What dlt's state keeps of a report and account. Of a list: `updated_at`, the newest change seen. Of children: `marks` (list:
-newest change seen), `read` (hour: parent ids), `followed` (list: change time: ids of rows within the overlap that need no
-following up once more), `hidden` (parents refused)."""
+newest change seen), `read` (hour: parent ids), `swept` (hour in which it was chosen last whose turn it is), `followed` (list:
+change time: ids of rows within the overlap that need no following up once more), `hidden` (parents refused)."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Wish:
     """What is wanted of one report and account."""
 
     state: State = field(default_factory=dict)  # empty before the first load
-    # of children: parents that stand in the table of their report
-    known_parents: frozenset[int] = frozenset()
-    # parents whose children do not add up in the table: they come first
+    # of children: parents that stand in the table of their report, and when each changed last
+    known_parents: Mapping[int, datetime | None] = field(default_factory=dict)
+    # parents whose children do not add up in the table: they are asked before their turn
     suspects: tuple[int, ...] = ()
     # parents of children that stand twice in the table: they do not wait
     doubled: tuple[int, ...] = ()
@@ -49,7 +49,7 @@ class Rules:
 
     # a row that changed so long before its list was read will not come again with another change
     overlap_seconds: int
-    sweep_days: int  # within so many days every parent is asked again
+    sweep_days: int  # as the setting
     now_hour: int  # since 1970
     # a run from a date on: what hangs on every change since is asked for, and nothing else
     only_changed: bool = False
@@ -73,8 +73,8 @@ class ChildPlan:
     account_id: int
     # id: version (its updated_at, and what other lists say of it); "" where not known
     parents: Mapping[int, str]
-    overdue: tuple[int, ...] = ()  # unread for long: they may not wait
-    waiting: tuple[int, ...] = ()  # may wait for a later run, the longest unread first
+    due: tuple[int, ...] = ()  # it is their turn: they may not wait
+    waiting: tuple[int, ...] = ()  # may wait for a later run; the first come first
     marks: Mapping[str, str] = field(default_factory=dict)
     read: Mapping[str, list[int]] = field(default_factory=dict)
     followed: Mapping[str, Mapping[str, list[int]]] = field(default_factory=dict)
@@ -82,6 +82,7 @@ class ChildPlan:
     known: frozenset[int] = frozenset()
     # parents that Harvest has and does not show to the caller (403)
     hidden: frozenset[int] = frozenset()
+    swept_hour: int | None = None  # in which it was chosen whose turn it is
 
     @property
     def pair(self) -> AccountReport:
@@ -147,8 +148,9 @@ def plan_children(
         followed={
             name: _settled(name, seen, marks.get(name), rules) for name, seen in lists.items()
         },
-        known=frozenset() if rules.only_changed else wish.known_parents,
+        known=frozenset(() if rules.only_changed else wish.known_parents),
         hidden=frozenset(state.get("hidden", ())),
+        swept_hour=rules.now_hour,
     )
     if lists[plan.parent.report].since is None:
         plan = replace(plan, read={}, whole=True)
@@ -300,33 +302,26 @@ def _nested(record: Record, *names: str) -> Any:
 
 
 def _with_due(plan: ChildPlan, wish: Wish, rules: Rules) -> ChildPlan:
-    """Adds the parents unread for long; of those that may wait, the refused and the doubtful come first."""
-    overdue: list[int] = []
-    waiting = [*sorted(plan.hidden), *wish.suspects]
-    for hour in sorted(plan.read, key=int) if plan.report.project_path is None else ():
-        # below 0: a clock was ahead, so nobody knows when it was
-        age_hours = rules.now_hour - int(hour)
-        if age_hours < 0 or age_hours >= rules.sweep_days * 24:
-            overdue += plan.read[hour]
-        elif age_hours >= SWEEP_REST_HOURS:
-            waiting += plan.read[hour]
-    first = tuple(
-        each for each in dict.fromkeys([*overdue, *wish.doubled]) if each not in plan.parents
-    )
+    """Adds the parents whose turn it is, and those refused or doubtful, of which some may wait."""
+    turns = plan.read if plan.report.project_path is None else {}
+    before = wish.state.get("swept")
+    sweep = plan_sweep(turns, wish.known_parents, before, rules.now_hour, rules.sweep_days)
+    doubtful = {*plan.hidden, *wish.suspects}
+    doubted = due_for_doubt(turns, doubtful, rules.now_hour)
+    first = [each for each in (*sweep.due, *wish.doubled, *doubted) if each not in plan.parents]
     asked = {*plan.parents, *first}
+    then = [*sorted(doubtful), *sweep.waiting]
     return replace(
         plan,
-        overdue=first,
-        waiting=tuple(each for each in dict.fromkeys(waiting) if each not in asked),
+        due=tuple(dict.fromkeys(first)),
+        waiting=tuple(each for each in dict.fromkeys(then) if each not in asked),
     )
 
 
 def with_sweep(plan: ChildPlan, free_requests: int) -> ChildPlan:
-    """Returns a plan that asks all parents that are overdue, and of those that may wait as many as requests are free."""
-    taken = plan.overdue + plan.waiting[: max(free_requests - len(plan.overdue), 0)]
-    return replace(
-        plan, parents={**plan.parents, **dict.fromkeys(taken, "")}, overdue=(), waiting=()
-    )
+    """Returns a plan that asks all parents that are due, and of those that may wait as many as it has free requests."""
+    taken = plan.due + plan.waiting[:free_requests]
+    return replace(plan, parents={**plan.parents, **dict.fromkeys(taken, "")}, due=(), waiting=())
 
 
 def probes_of(plan: ChildPlan) -> tuple[int, ...]:
@@ -413,5 +408,7 @@ def carried_out(
 
 def state_of(plan: ChildPlan) -> dict[str, Any]:
     """Returns what dlt's state keeps once a plan is carried out."""
-    state = {"marks": plan.marks, "read": plan.read, "followed": plan.followed}
+    state: dict[str, Any] = {"marks": plan.marks, "read": plan.read, "followed": plan.followed}
+    if plan.swept_hour is not None:
+        state["swept"] = plan.swept_hour
     return {**state, "hidden": sorted(plan.hidden)} if plan.hidden else state

@@ -7,14 +7,16 @@ several reports need is read once.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from harvest_source.api.client import HarvestClient, tells_nobody
 from harvest_source.api.net import stays_with_report
@@ -30,7 +32,7 @@ from harvest_source.errors import (
     OddAnswerError,
     RefusedError,
 )
-from harvest_source.instants import current_hour, format_instant
+from harvest_source.instants import format_instant
 from harvest_source.reading.children import Asking
 from harvest_source.reading.fetch import Fetcher, alternating
 from harvest_source.reading.lists import read_list
@@ -52,7 +54,7 @@ from harvest_source.reading.plan import (
     with_sweep,
     without_following,
 )
-from harvest_source.reading.query import ListQuery, list_params
+from harvest_source.reading.query import WINDOW_THREADS, ListQuery, list_params
 from harvest_source.reading.reading import Reading
 from harvest_source.reading.timers import with_timers
 from harvest_source.settings import FREE_REQUESTS, HarvestSettings
@@ -84,6 +86,14 @@ class Outcome:
         )
 
 
+class Begun(NamedTuple):
+    """Children that are asked for while lists are still read."""
+
+    outcome: Outcome  # their plan
+    asking: Asking
+    futures: list[Future[None]]
+
+
 class Mode(Enum):
     """How much of each report a run reads."""
 
@@ -113,7 +123,8 @@ class Reader:
     settings: HarvestSettings
     choice: Choice = field(default_factory=Choice)
     folder: Path | None = None  # where answers outlive an interrupted run
-    on_planned: Callable[[int], None] = tells_nobody  # told how many requests the children take
+    # told how many requests a report still takes, as far as is known
+    on_planned: Callable[[AccountReport, int], None] = tells_nobody
     on_read: Callable[[AccountReport, Outcome], None] = tells_nobody
 
     def __post_init__(self) -> None:
@@ -121,6 +132,10 @@ class Reader:
         self._lists: dict[AccountReport, Reading] = {}
         self._list_errors: dict[AccountReport, ApiError] = {}
         self._reading_list: dict[AccountReport, threading.Lock] = {}
+        self._begun: dict[AccountReport, Begun] = {}
+        self._window_threads = WINDOW_THREADS()  # of all lists
+        # what came of children whose parents could not be told when their lists were read
+        self._unplanned: dict[AccountReport, Outcome] = {}
         self._store: PartStore | None = None
         # the complete readings of lists made in this run
         self.lists = MappingProxyType(self._lists)
@@ -129,13 +144,13 @@ class Reader:
     def store(self) -> PartStore:
         """Returns where answers wait on disk; to be asked for before there are threads."""
         if self._store is None:
-            self._store = PartStore(self.folder)
-            self._store.drop_older(current_hour() - KEPT_HOURS)
+            self._store = PartStore(self.folder, self.client.clock)
+            self._store.drop_older(self.client.clock.hour() - KEPT_HOURS)
         return self._store
 
-    @property
+    @cached_property
     def fetcher(self) -> Fetcher:
-        """Returns what sends the requests for parts."""
+        """Returns what sends the requests for parts; to be asked for before there are threads."""
         return Fetcher(self.client, self.store)
 
     def report(self, name: str) -> Report:
@@ -146,7 +161,17 @@ class Reader:
         """Returns a list as this run asks for it: what changed since an instant, from `start_date` on where that holds."""
         report = by_name(pair.report)  # the list of the account, also where a run reads by projects
         params = list_params(report, since, self.settings.begins_at)
-        return ListQuery(self.client, self.store, report, pair.account_id, since, params)
+        on_planned = partial(self.on_planned, pair)
+        return ListQuery(
+            self.client,
+            self.store,
+            report,
+            pair.account_id,
+            since,
+            params,
+            on_planned,
+            window_threads=self._window_threads,
+        )
 
     def read_lists(self, wishes: Wishes) -> dict[AccountReport, Outcome]:
         """Reads the lists that some reports are, or hang on; of none is read twice what was read in this run.
@@ -173,9 +198,41 @@ class Reader:
         def finish(pair: AccountReport) -> None:
             if pair in wishes and not self.report(pair.report).parent:
                 outcomes[pair] = self._settle(pair, partial(self._finish_list, pair, wishes[pair]))
+            self._read_ahead(wishes)
 
-        self.fetcher.run([partial(read, pair) for pair in needs], finish)
+        for pair in needs.keys() - self._lists.keys() - self._list_errors.keys():
+            self.on_planned(pair, 1)
+        # those that can be large come first: they take longest
+        in_order = sorted(needs, key=lambda pair: not by_name(pair.report).date_column)
+        # children that are begun meanwhile have time until all lists are read
+        with self.client.preferring({pair.report for pair in needs}):
+            self.fetcher.run([partial(read, pair) for pair in in_order], finish)
         return outcomes
+
+    def _read_ahead(self, wishes: Wishes) -> None:
+        """Begins with reports of children, all of which are asked for, whose own lists are read.
+
+        Of others, how many of those that may wait can be asked is known when all lists are read.
+        """
+        for pair, wish in wishes.items():
+            report = self.report(pair.report)
+            needed = {AccountReport(pair.account_id, name) for name in lists_needed(report)}
+            if (
+                report.parent is None
+                or pair in self._begun
+                or pair in self._unplanned
+                or self._since(pair, wish.state, report.parent.report)
+                or not needed <= self._lists.keys()
+            ):
+                continue
+            outcome = self.plan(pair, wish)
+            if outcome.plan is None:
+                self._unplanned[pair] = outcome
+                continue
+            for asking in self.start([outcome.plan]):
+                self.on_planned(pair, len(asking.to_ask))
+                tasks = [partial(asking.ask, parent_id) for parent_id in asking.to_ask]
+                self._begun[pair] = Begun(outcome, asking, self.fetcher.begin(tasks))
 
     def _since(self, pair: AccountReport, state: State, list_name: str) -> datetime | None:
         """Returns from when a report needs the changes of a list."""
@@ -195,7 +252,8 @@ class Reader:
                 return
             try:
                 with stays_with_report():
-                    self._lists[pair] = read_list(self.query(pair, since))
+                    query = replace(self.query(pair, since), kept_hours=self._kept_hours)
+                    self._lists[pair] = read_list(query)
             except AccessLostError:
                 raise
             except ApiError as error:
@@ -239,23 +297,34 @@ class Reader:
             AccessLostError, CancelledError: as `read_lists`.
         """
         children = {pair: wish for pair, wish in wishes.items() if self.report(pair.report).parent}
-        outcomes = {pair: self.plan(pair, wish) for pair, wish in children.items()}
-        askings = self.start(
-            [outcome.plan for outcome in outcomes.values() if outcome.plan], reserved_requests
-        )
-        tasks = alternating(
+        begun = {pair: self._begun.pop(pair) for pair in children if pair in self._begun}
+        planned = {
+            pair: self._unplanned.pop(pair) if pair in self._unplanned else self.plan(pair, wish)
+            for pair, wish in children.items()
+            if pair not in begun
+        }
+        outcomes = {pair: each.outcome for pair, each in begun.items()} | planned
+        plans = [outcome.plan for outcome in planned.values() if outcome.plan]
+        askings = self.start(plans, reserved_requests)
+        tasks: list[Callable[[], None]] = alternating(
             [[partial(asking.ask, parent_id) for parent_id in asking.to_ask] for asking in askings]
         )
-        self.on_planned(len(tasks))
+        for asking in askings:
+            self.on_planned(asking.plan.pair, len(asking.to_ask))
+        tasks += [future.result for each in begun.values() for future in each.futures]
+        askings += [each.asking for each in begun.values()]
 
-        def stop_where_all_is_lost(_done: None) -> None:
+        def look_at_errors(_done: None) -> None:
             for asking in askings:
                 if isinstance(asking.error, (AccessLostError, CancelledError)):
                     raise asking.error
+                if asking.error:
+                    self.on_planned(asking.plan.pair, 0)
 
-        self.fetcher.run(tasks, stop_where_all_is_lost)
+        self.fetcher.run(tasks, look_at_errors)
         for asking in askings:
             asking.require_answer()
+            self.on_planned(asking.plan.pair, 0)
             outcome = self._settle(asking.plan.pair, partial(self._finish_children, asking))
             hidden = frozenset((asking.plan.parent.report, each) for each in asking.hidden)
             outcomes[asking.plan.pair] = replace(outcome, hidden=hidden)
@@ -266,31 +335,38 @@ class Reader:
         return self._settle(pair, partial(self._plan, pair, wish))
 
     def start(self, plans: Iterable[ChildPlan], reserved_requests: int = 0) -> list[Asking]:
-        """Returns plans as they are asked now: with what an interrupted run kept, and with parents unread for long."""
-        now_hour = current_hour()
-        # no clock was ahead
-        hours = range(0) if self.choice.reads_all else range(now_hour - KEPT_HOURS, now_hour + 1)
+        """Returns plans as they are asked now: with what an interrupted run kept, and with parents whose turn it is."""
+        hours = self._kept_hours
         resumed = []
         for plan in plans:
             read_hours = answered(plan, self.store.kept(plan.pair, hours))
             resumed.append(
                 (without_following(plan, read_hours) if read_hours else plan, read_hours)
             )
-        asked = sum(len(plan.parents) - len(read_hours) for plan, read_hours in resumed)
+        asked = sum(
+            len(plan.parents) + len(plan.due) - len(read_hours) for plan, read_hours in resumed
+        )
         free = FREE_REQUESTS - reserved_requests - self.client.traffic.requests - asked
-        askings = []
-        for plan, read_hours in resumed:
-            swept = with_sweep(plan, free)
-            free -= len(swept.parents) - len(plan.parents)
-            askings.append(Asking(swept, self.fetcher, read_hours))
-        return askings
+        # in turns: no report waits until another needs nothing
+        waiting = [[place] * len(plan.waiting) for place, (plan, _) in enumerate(resumed)]
+        taken = Counter(alternating(waiting)[: max(free, 0)])
+        return [
+            Asking(with_sweep(plan, taken[place]), self.fetcher, read_hours)
+            for place, (plan, read_hours) in enumerate(resumed)
+        ]
+
+    @property
+    def _kept_hours(self) -> range:
+        """Returns the hours of which an answer counts that an interrupted run kept; where a clock was ahead, it does not."""
+        now_hour = self.client.clock.hour()
+        return range(0) if self.choice.reads_all else range(now_hour - KEPT_HOURS, now_hour + 1)
 
     def _plan(self, pair: AccountReport, wish: Wish) -> Outcome:
         report, settings = self.report(pair.report), self.settings
         rules = Rules(
             settings.overlap_seconds,
             settings.sweep_days,
-            current_hour(),
+            self.client.clock.hour(),
             only_changed=self.choice.since is not None,
         )
         lists: dict[str, Changes] = {}
@@ -354,8 +430,10 @@ class Reader:
         return error
 
     def close(self) -> None:
-        """Removes what is only kept for the run."""
+        """Removes what is only kept for the run, and lets its threads go."""
+        self._window_threads.shutdown(wait=False)
         if self._store:  # it stays: a thread that still works must get an error, not a new store
+            self.fetcher.close()
             self._store.close()
 
 

@@ -41,6 +41,7 @@ class Notes:
     new_fields: set[str] = field(default_factory=set)  # table.column
     misfits: set[str] = field(default_factory=set)
     rounded: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)  # of a user's own
     _made: defaultdict[str, set[str]] = field(
         default_factory=lambda: defaultdict(set)
     )  # report: columns and lists new in this run
@@ -99,6 +100,13 @@ class TableShape:
         self._known = dict(known)
         self._converters: dict[str, Callable[[Any], Any]] = {
             column.name: CONVERTERS[column.kind] for column in columns
+        }
+        # documented objects: a value of another kind, met before, does not change what they are
+        self.objects = {
+            column.name[:place]
+            for column in columns
+            for place in range(len(column.name))
+            if column.name.startswith("__", place)
         }
         # column: type that needs no look
         self.as_it_is = {column.name: AS_IT_IS.get(column.kind) for column in columns}
@@ -201,6 +209,8 @@ class Shaper:
             name = names.get(key) or self._name(table, prefix, key)
             if type(value) is as_it_is.get(name):
                 row[name] = value
+            elif isinstance(value, dict) and name in table.objects:
+                self._flatten(table, row, name + "__", value, parents)
             elif table.has(name):
                 table.convert(row, name, value)
             elif isinstance(value, list) or (name in self._declared_lists and table is self.root):

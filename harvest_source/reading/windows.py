@@ -43,6 +43,15 @@ class Window:
         """Returns the two windows that meet after a day."""
         return Window(self.start, day), Window(day + timedelta(days=1), self.end)
 
+    def __str__(self) -> str:
+        return f"{self.start or ''}..{self.end or ''}"
+
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        """Returns the window of which `str` made a text."""
+        start, _, end = text.partition("..")
+        return cls(*(date.fromisoformat(day) if day else None for day in (start, end)))
+
 
 ALL_DAYS = Window(ALL_DAYS_FROM, ALL_DAYS_TO)
 
@@ -60,6 +69,19 @@ def plan_windows(days: Counter[date]) -> list[Window]:
     return [*windows, rest]
 
 
+def between(windows: Iterable[Window]) -> list[Window]:
+    """Returns what makes up all days together with windows that have no day in common; the newest days first."""
+    gaps: list[Window] = []
+    end: date | None = None
+    for window in sorted(windows, key=lambda each: each.start or date.min, reverse=True):
+        if window.end and window.end != end:
+            gaps.append(Window(window.end + timedelta(days=1), end))
+        if window.start is None:
+            return gaps
+        end = window.start - timedelta(days=1)
+    return [*gaps, Window(None, end)]
+
+
 def day_of(record: Record, date_column: str) -> date | None:
     """Returns the day of a record, `None` where it has none that a window can have."""
     text = record.get(date_column)
@@ -67,7 +89,12 @@ def day_of(record: Record, date_column: str) -> date | None:
         day = date.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    return day if day and ALL_DAYS_FROM <= day <= ALL_DAYS_TO else None
+    return day and within_all_days(day)
+
+
+def within_all_days(day: date) -> date | None:
+    """Returns a day, `None` where no window can have it."""
+    return day if ALL_DAYS_FROM <= day <= ALL_DAYS_TO else None
 
 
 def cut(window: Window, days: Iterable[date | None]) -> list[Window]:

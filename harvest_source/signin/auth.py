@@ -23,8 +23,8 @@ from harvest_source.errors import (
 from harvest_source.patience import OF_TOKENS
 from harvest_source.settings import DEVELOPERS_URL, SECTION, HarvestSettings
 from harvest_source.signin import exchange
+from harvest_source.signin.names import DEFAULT_NAME
 from harvest_source.signin.tokens import (
-    DEFAULT_NAME,
     OAuthClient,
     TokenFile,
     Tokens,
@@ -53,10 +53,13 @@ ON_THE_WAY = {
 class Auth(Protocol):
     """Whatever can sign a request."""
 
-    def token(self) -> str:
-        """Returns the access token that is valid now."""
+    def token(self, clock: Clock | None = None) -> str:
+        """Returns the access token that is valid now; a wait for it ends with the run of a clock."""
 
-    def renew(self, rejected: str) -> bool:
+    def known_token(self) -> str | None:
+        """Returns the access token that is at hand, valid or not, and asks nobody."""
+
+    def renew(self, rejected: str, clock: Clock | None = None) -> bool:
         """Gets a new token after Harvest refused `rejected`; returns whether it is worth asking again."""
 
 
@@ -69,11 +72,15 @@ class PersonalToken:
     def __repr__(self) -> str:
         return "PersonalToken(…)"
 
-    def token(self) -> str:
+    def token(self, clock: Clock | None = None) -> str:  # noqa: ARG002 - the protocol's argument; nobody waits
         """Returns the token."""
         return self._token
 
-    def renew(self, rejected: str) -> bool:  # noqa: ARG002 - the protocol's argument; nothing can be renewed
+    def known_token(self) -> str | None:
+        """Returns the token."""
+        return self._token
+
+    def renew(self, rejected: str, clock: Clock | None = None) -> bool:  # noqa: ARG002 - the protocol's arguments; nothing can be renewed
         """Returns False: a personal token that was refused stays refused."""
         return False
 
@@ -118,8 +125,11 @@ class OAuthToken:
         """Returns what is stored of the sign-in."""
         return self._file.read()
 
-    def token(self) -> str:
+    def token(self, clock: Clock | None = None) -> str:
         """Returns the access token that is valid now; renews it where it ends soon.
+
+        Args:
+            clock: of the run that wants it, with which a wait ends; default: the one that this was made with.
 
         Raises:
             TokenRejectedError: no refresh token works any more.
@@ -130,11 +140,21 @@ class OAuthToken:
             self._tokens = self._tokens or self._file.read()
             tokens = self._tokens
             if tokens is None or self._ends_in(tokens) <= _early_seconds(tokens):
-                tokens = self._renew_in_time(tokens)
+                tokens = self._renew_in_time(tokens, clock or self._clock)
             return tokens.access_token
 
-    def renew(self, rejected: str) -> bool:
+    def known_token(self) -> str | None:
+        """Returns the access token that is at hand, valid or not, and asks nobody; `None` where there is none."""
+        with self._lock:
+            self._tokens = self._tokens or self._file.read()
+            return self._tokens.access_token if self._tokens else None
+
+    def renew(self, rejected: str, clock: Clock | None = None) -> bool:
         """Gets a new token after Harvest refused `rejected`; returns True, since it is worth asking again.
+
+        Args:
+            rejected: the token.
+            clock: as of `token`.
 
         Raises:
             TokenRejectedError, UnavailableError, CancelledError: as `token`.
@@ -142,39 +162,39 @@ class OAuthToken:
         with self._lock:
             # else another thread was first
             if self._tokens is None or self._tokens.access_token == rejected:
-                self._tokens = self._renewed_without_one(rejected)
+                self._tokens = self._renewed_without_one(rejected, clock or self._clock)
             return True
 
     def _ends_in(self, tokens: Tokens) -> float:
         return float("inf") if tokens.expires_at is None else tokens.expires_at - self._clock.wall()
 
-    def _renew_in_time(self, tokens: Tokens | None) -> Tokens:
+    def _renew_in_time(self, tokens: Tokens | None, clock: Clock) -> Tokens:
         """Renews a token that ends soon; one that still holds serves on where that fails."""
         holds = tokens is not None and self._ends_in(tokens) > 0
         if tokens is None or not holds:
-            self._tokens = self._renewed_without_one(None)
+            self._tokens = self._renewed_without_one(None, clock)
             return self._tokens
         if self._clock.wall() < self._try_again_at:
             return tokens
         try:
-            self._tokens = self._renewed(None)
+            self._tokens = self._renewed(None, clock)
         except ApiError:
             self._try_again_at = self._clock.wall() + PATIENCE_SECONDS
             return tokens
         return self._tokens
 
-    def _renewed_without_one(self, rejected: str | None) -> Tokens:
+    def _renewed_without_one(self, rejected: str | None, clock: Clock) -> Tokens:
         """Renews where no token holds: for some minutes after an outage every request fails by it at once."""
         if self._outage is not None and self._clock.wall() < self._try_again_at:
             raise self._outage
         self._outage = None
         try:
-            return self._renewed(rejected)
+            return self._renewed(rejected, clock)
         except UnavailableError as error:
             self._outage, self._try_again_at = error, self._clock.wall() + OUTAGE_SECONDS
             raise
 
-    def _renewed(self, rejected: str | None) -> Tokens:
+    def _renewed(self, rejected: str | None, clock: Clock) -> Tokens:
         """Returns new tokens: those that another process has stored meanwhile, else Harvest's answer."""
         if self._dead is not None:
             raise self._dead
@@ -190,7 +210,7 @@ class OAuthToken:
             for refresh_token in dict.fromkeys(
                 [*known, *([self._configured] if self._configured else [])]
             ):
-                result = self._ask(refresh_token)
+                result = self._ask(refresh_token, clock)
                 renewed = self._file.read()
                 if result["outcome"] == exchange.OK and renewed is not None:
                     return renewed
@@ -204,9 +224,9 @@ class OAuthToken:
         self._dead = refusal(result)
         raise self._dead
 
-    def _ask(self, refresh_token: str) -> dict[str, Any]:
+    def _ask(self, refresh_token: str, clock: Clock) -> dict[str, Any]:
         def attempt() -> dict[str, Any]:
-            self._clock.check()
+            clock.check()
             return self._file.exchange(
                 self._client, self._clock.wall(), refresh_token=refresh_token
             )
@@ -215,7 +235,7 @@ class OAuthToken:
             retry=retry_if_result(lambda result: result["outcome"] == exchange.PASSING),
             wait=wait_exponential(exp_base=WAIT_GROWS),
             stop=stop_after_attempt(OF_TOKENS.times),
-            sleep=self._clock.sleep,
+            sleep=clock.sleep,
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
         result: dict[str, Any] = retrying(attempt)

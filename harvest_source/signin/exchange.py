@@ -23,7 +23,6 @@ from typing import Any
 
 import requests
 from filelock import FileLock
-from requests_oauthlib import OAuth2Session
 
 LOCK_SECONDS = 90.0  # longer than whoever holds the lock may take to ask and to store
 LONGEST_BYTES = 65_536  # of an answer; tokens take less than one per cent of it
@@ -140,6 +139,8 @@ def ask(order: dict[str, Any]) -> dict[str, Any]:
             to wait for a connection and for a byte; `seconds`, how long all of it may take; `passing`, the statuses after
             which asking again may help.
     """
+    from requests_oauthlib import OAuth2Session  # noqa: PLC0415 - whoever starts this file needs only its words
+
     for name in (
         "requests_oauthlib",
         "oauthlib",

@@ -25,10 +25,10 @@ from harvest_source.patience import OF_TOKENS, PASSING_STATUSES
 from harvest_source.settings import SECTION, HarvestSettings
 from harvest_source.signin import exchange
 from harvest_source.signin.apart import run_apart
+from harvest_source.signin.names import checked_name
 from harvest_source.unread import where_looked
 
 APP_NAME = "harvest-pipeline"
-DEFAULT_NAME = "default"
 FOLDER_MODE = 0o700
 LOCK_SECONDS = 240.0  # another process may be renewing, and try some times
 TOO_SLOW = "Harvest did not answer the request for tokens in time; try again later"
@@ -133,20 +133,6 @@ def folder() -> Path:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def checked_name(name: str) -> str:
-    """Returns the name of a sign-in.
-
-    Raises:
-        SettingError: it is none that a file can have.
-    """
-    if not re.fullmatch(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
-        raise SettingError(
-            "--name {}: use up to 60 letters, digits, single dots, hyphens and underscores",
-            quoted=(repr(name),),
-        )
-    return name
 
 
 def sign_in_file(client: OAuthClient, name: str) -> TokenFile:

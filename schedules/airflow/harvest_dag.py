@@ -36,11 +36,12 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from dlt.helpers.airflow_helper import PipelineTasksGroup
 
 from harvest_source import harvest_source, sync
+from harvest_source.about import DATASET_NAME
 from harvest_source.destinations.set_up import setting_errors
 from harvest_source.errors import SettingError, one_line
-from harvest_source.loading import Summary
 from harvest_source.loading.listener import Lines
-from harvest_source.settings import DATASET_NAME, PIPELINE_NAME, parse_account_ids
+from harvest_source.loading.summary import Summary
+from harvest_source.settings import PIPELINE_NAME, parse_account_ids
 from harvest_source.strangers import refuse_strangers
 from harvest_source.usage_figures import switch_off
 
@@ -94,7 +95,8 @@ def run(account_id: int) -> Summary:
         pipeline = dlt.pipeline(
             PIPELINE_NAME, destination=destination, dataset_name=dataset, pipelines_dir=folder
         )
-        return sync(pipeline, harvest_source(account_id=account_id), listener=Lines(LOG.info))
+        with Lines(LOG.info) as listener:
+            return sync(pipeline, harvest_source(account_id=account_id), listener=listener)
 
 
 with (

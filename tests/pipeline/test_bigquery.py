@@ -27,7 +27,9 @@ from harvest_source.commands.show import query
 from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.scope import LIVE
 from harvest_source.destinations.warehouse import Warehouse
-from harvest_source.loading import sync
+from harvest_source.figures.figures import FIGURES
+from harvest_source.loading.figure_history import HISTORIES, FiguresOfDay, figures_of_day
+from harvest_source.loading.syncing import sync
 from harvest_source.reading.reader import Choice, Mode
 from harvest_source.settings import parse_since
 
@@ -51,7 +53,7 @@ TYPES = {
 }
 MOST_CLUSTERS = 4  # that BigQuery allows a table
 MOST_QUERIES = (
-    90  # that a first run, or a day with few changes, may ask; each takes BigQuery about a second
+    98  # that a first run, or a day with few changes, may ask; each takes BigQuery about a second
 )
 
 
@@ -117,6 +119,10 @@ def test_runs_equal_the_account(tmp_path: Path, bigquery: BigQuery) -> None:
             sum(query.split()[0].lower() == "select" for query in bigquery.queries) <= MOST_QUERIES
         )
         assert_equal(tmp_path, sandbox)
+        days = "select count(distinct spent_date) from time_entries"
+        joined = f"{days} join calendar on day = spent_date"
+        assert rows(tmp_path, joined) == rows(tmp_path, days)
+        assert_figures_are_kept(tmp_path, account)
         gone = dict(rows(tmp_path, "select report, count(*) from deleted_rows group by report"))
         assert gone == {
             result.report: result.deleted for result in second.results if result.deleted
@@ -135,7 +141,7 @@ def test_tables_of_an_older_version_take_rows(
     account = tiny()
     with serving(account) as sandbox:
         with monkeypatch.context() as patch:
-            patch.setattr("harvest_source.resources.table_hints", lambda _report: {})
+            patch.setattr("harvest_source.catalogue.hints.table_hints", lambda _report: {})
             sync_once(tmp_path, sandbox, "clients", "estimates")
         edit(account)
         assert errors_of(sync_once(tmp_path, sandbox, "clients", "estimates")) == {}
@@ -173,6 +179,19 @@ def assert_changed_since(folder: Path, account: Account) -> None:
     with Warehouse(make_pipeline(folder)) as warehouse:
         found = warehouse.count("expenses", account.id, LIVE.where("updated_at", ">=", instants[2]))
     assert found == sum(instant >= instants[2] for instant in instants)
+
+
+def assert_figures_are_kept(folder: Path, account: Account) -> None:
+    """Asserts that every figure can be computed, and that the day of two of them is in their tables."""
+    complete = {history: {account.id} for history in HISTORIES}
+    with Warehouse(make_pipeline(folder)) as warehouse:
+        for figure in FIGURES:
+            found = warehouse.figure(figure.name)
+            assert all(list(row) == [each.name for each in figure.columns] for row in found)
+        ((day,),) = rows(folder, "select as_of from accounts")
+        assert figures_of_day(warehouse, complete, day) == FiguresOfDay()
+        for history in HISTORIES:
+            assert len(warehouse.rows(history.name)) == len(warehouse.figure(history.figure.name))
 
 
 def assert_verify_tells(folder: Path, sandbox: Sandbox, entry: int) -> None:

@@ -15,7 +15,7 @@ import dlt
 import duckdb
 import pytest
 from clocks import FastClock
-from command_line import ROOT, Type, environment
+from command_line import ROOT, STATE_FOLDER, Type, environment
 from compare import assert_equal
 from faults_support import Ears, edit_all, errors_of, tiny
 from pipelines import make_pipeline, rows
@@ -23,7 +23,9 @@ from second_harvest import by_hand
 from support import make_source, serving, sync_once
 
 from harvest_sandbox import Request, Sandbox
-from harvest_source.loading import Summary, sync
+from harvest_source.api.recent import FILE_NAME
+from harvest_source.loading.summary import Summary
+from harvest_source.loading.syncing import sync
 
 FILE = "harvest_pipeline.duckdb"
 OK = 200
@@ -92,8 +94,8 @@ class Waiting(FastClock):
         self.ends: Holder | None = None
         self._seconds = seconds
 
-    def sleep(self, seconds: float) -> None:
-        super().sleep(seconds)
+    def pass_time(self, seconds: float, ended: threading.Event) -> None:
+        super().pass_time(seconds, ended)
         self.waited += seconds
         if self.ends and self.waited >= self._seconds and not self.pid:
             self.ends.end()
@@ -295,20 +297,18 @@ def test_another_program_is_not_taken_for_a_run(tmp_path: Path, type_command: Ty
 
 
 def test_looking_makes_no_database_and_leaves_no_folder(tmp_path: Path, type_command: Type) -> None:
-    """`show` and `status` before the first load, and a destination that there is not."""
+    """`show` and `status` before the first load, and a destination that there is not; `check` notes what it asked."""
     assert type_command("status").code == 0
     assert "nothing is loaded yet" in type_command("status").err
     done = type_command("show", "select 1")
     assert done.code == 2
     assert "nothing is loaded yet" in done.err
-    for arguments in (
-        ("status",),
-        ("show", "select 1"),
-        ("check",),
-        ("run", "--reports", "clients"),
-    ):
+    for arguments in (("status",), ("show", "select 1"), ("run", "--reports", "clients")):
         assert type_command(*arguments, "--destination", "dukdb", ACCESS_TOKEN="x").code == 2
-    assert sorted(each.name for each in tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+    assert type_command("check", "--destination", "dukdb", ACCESS_TOKEN="x").code == 2
+    left = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    assert left == [STATE_FOLDER / FILE_NAME]
 
 
 @pytest.mark.parametrize(

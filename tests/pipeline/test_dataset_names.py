@@ -62,7 +62,7 @@ def test_dataset_that_is_stored_under_another_name_is_said_and_is_one(
         )
         assert [(each["new"], each["total"]) for each in again.json()["reports"]] == [(0, 3)]
         assert "stored as" not in again.err
-        (state,) = (tmp_path / ".dlt" / "state").iterdir()
+        (state,) = (tmp_path / ".dlt" / "state").glob("*/")
         with lock_of(state, "harvest_pipeline"):
             for name in ("My Data", "my_data", "MY-DATA"):
                 done = type_command("--reports", "clients", "--dataset", name, harvest=harvest)
@@ -79,4 +79,4 @@ def test_dataset_is_stored_as_typed_where_dlt_is_told_so(
     with by_hand(users=3, invoices=1, entries=2) as harvest:
         done = type_command("--reports", "clients", "--dataset", "My Data", harvest=harvest)
     assert (done.code, "stored as" in done.err) == (0, False)
-    assert [each.name for each in (tmp_path / ".dlt" / "state").iterdir()] == ["duckdb__My Data"]
+    assert [each.name for each in (tmp_path / ".dlt" / "state").glob("*/")] == ["duckdb__My Data"]

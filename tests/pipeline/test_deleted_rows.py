@@ -13,7 +13,7 @@ from faults_support import TINY, errors_of, tiny
 from pipelines import make_pipeline, rows
 from support import make_source, serving, sync_once
 
-from harvest_source.loading import sync
+from harvest_source.loading.syncing import sync
 
 LONG = pytest.mark.long
 NAMES = ("time_entries", "invoices", "invoice_payments")
@@ -71,3 +71,22 @@ def test_rows_marked_as_gone_are_taken_out_when_none_are_to_be_kept(tmp_path: Pa
         assert now_written == sorted([*written_down, *(("time_entries", each) for each in ignored)])
         again = run(deleted_rows="remove")
         assert sum(each.new + each.changed + each.deleted for each in again.results) == 0
+
+
+def test_what_becomes_of_a_row_counts_from_the_run_that_notices_it(tmp_path: Path) -> None:
+    """Also where an earlier run was set otherwise, and no load came in between; of Arrow tables and of those with lists."""
+    account = tiny(size=replace(TINY, invoices=8))
+    gone: dict[str, list[int]] = {"time_entries": [], "invoices": []}
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox, *gone)
+        for setting in ("keep", "remove"):
+            for name, each in gone.items():
+                each.append(next(iter(account.rows[name])))
+                account.delete(name, each[-1])
+            assert errors_of(sync_once(tmp_path, sandbox, *gone, deleted_rows=setting)) == {}
+            for name, (kept, *removed) in gone.items():
+                expected = {*account.rows[name], *([] if removed else [kept])}
+                assert set(rows(tmp_path, f"select id from {name}")) == {
+                    (each,) for each in expected
+                }
+        assert_equal(tmp_path, sandbox, *gone)

@@ -17,7 +17,8 @@ from support import TOKEN, make_source, serving, sync_once
 from harvest_sandbox import Fault, Sandbox
 from harvest_sandbox.access import Caller
 from harvest_source.catalogue.lookup import by_name
-from harvest_source.loading import Summary, sync
+from harvest_source.loading.summary import Summary
+from harvest_source.loading.syncing import sync
 from harvest_source.reading.reader import Choice, Mode
 from harvest_source.settings import parse_since
 

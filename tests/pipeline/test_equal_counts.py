@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from clocks import LaterClock
 from compare import assert_equal
 from second_harvest import HandMade, by_hand
 from support import serving, stop_timers, sync_once
 
 from harvest_sandbox import Sandbox, Size, build_account
-from harvest_source import instants
 from harvest_source.loading import looking_back
 
 # one that an answer holds, one paged by number and one by cursor that no answer holds (the hand-made server gives five rows)
@@ -94,8 +92,7 @@ def test_what_came_months_late_is_found_a_day_later(
             come(harvest, name, 7, "2026-02-03T03:03:03Z")
             newest = max(harvest.tables[name][1:], key=lambda row: str(row["updated_at"]))
             harvest.tables[name].remove(newest)
-        monkeypatch.setattr(instants, "time", SimpleNamespace(time=lambda: time.time() + 24 * 3600))
-        results = sync_once(tmp_path, harvest, *LISTS).results
+        results = sync_once(tmp_path, harvest, *LISTS, clock=LaterClock(24)).results
         assert [(each.new, each.deleted, each.error) for each in results] == [(1, 1, None)] * 3
         assert_equal(tmp_path, cast("Sandbox", harvest), *LISTS)
 
@@ -126,9 +123,7 @@ def test_looking_back_costs_nothing_for_short_lists_and_little_for_long_ones(
 
 
 @pytest.mark.long
-def test_first_run_of_a_quiet_day_stays_below_100_requests(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_first_run_of_a_quiet_day_stays_below_100_requests(tmp_path: Path) -> None:
     """Looking back comes out of what is free: what may wait is read with the rest."""
     size = Size(
         projects=20,
@@ -144,6 +139,5 @@ def test_first_run_of_a_quiet_day_stays_below_100_requests(
     with serving(account) as sandbox:
         sync_once(tmp_path, sandbox)
         sandbox.clear()
-        monkeypatch.setattr(instants, "time", SimpleNamespace(time=lambda: time.time() + 24 * 3600))
-        assert sync_once(tmp_path, sandbox).exit_code == 0
+        assert sync_once(tmp_path, sandbox, clock=LaterClock(24)).exit_code == 0
         assert 50 < len(sandbox.requests) < 100

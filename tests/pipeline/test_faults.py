@@ -35,7 +35,7 @@ from harvest_source.catalogue.lookup import by_name
 from harvest_source.catalogue.report import Report
 from harvest_source.catalogue.reports import NAMES, REPORTS
 from harvest_source.errors import AccountNotFoundError, TokenRejectedError
-from harvest_source.loading import sync
+from harvest_source.loading.syncing import sync
 from harvest_source.patience import OF_HARVEST
 
 FOUR_MINUTES = 240.0

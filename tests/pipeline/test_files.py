@@ -19,7 +19,7 @@ from pipelines import make_pipeline
 from support import make_source, serving, sync_once
 
 from harvest_sandbox import Account, Sandbox
-from harvest_source.loading import sync
+from harvest_source.loading.syncing import sync
 
 NAMES = {"clients": "address", "invoices": "notes"}
 

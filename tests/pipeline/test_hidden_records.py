@@ -65,13 +65,13 @@ def test_what_hangs_on_a_refused_invoice_stays_and_the_others_go_on(tmp_path: Pa
         for choice in (None, Choice(mode=Mode.REPLACE)):
             assert verified(tmp_path, harvest, *ON_INVOICES, choice=choice) == {
                 "invoices": "yes",
-                "invoice_messages": "read 0 days ago, 1 invoice not seen",
-                "invoice_payments": "read 0 days ago, 1 invoice not seen",
+                "invoice_messages": "read today, 1 invoice not seen",
+                "invoice_payments": "read today, 1 invoice not seen",
             }
             assert {name: count(tmp_path, name, own) for name in ON_INVOICES[1:]} == kept
             assert count(tmp_path, "invoice_messages", "subject = 'edited'") == 1
         harvest.spoil = lambda _asked: None
-        assert set(verified(tmp_path, harvest, *ON_INVOICES).values()) == {"yes", "read 0 days ago"}
+        assert set(verified(tmp_path, harvest, *ON_INVOICES).values()) == {"yes", "read today"}
         assert_equal(tmp_path, cast("Sandbox", harvest), *ON_INVOICES)
 
 
@@ -90,8 +90,8 @@ def test_invoice_out_of_sight_is_not_taken_for_deleted(tmp_path: Path) -> None:
         for _ in range(2):
             assert verified(tmp_path, harvest, *ON_INVOICES) == {
                 "invoices": "yes, 1 invoice not seen",
-                "invoice_messages": "read 0 days ago, 1 invoice not seen",
-                "invoice_payments": "read 0 days ago, 1 invoice not seen",
+                "invoice_messages": "read today, 1 invoice not seen",
+                "invoice_payments": "read today, 1 invoice not seen",
             }
             assert {table: count(tmp_path, table) for table in before} == before
         harvest.tables["invoices"].pop()
@@ -149,7 +149,7 @@ def test_rows_out_of_a_managers_sight_are_asked_for_before_they_go(tmp_path: Pat
         assert verified(tmp_path, harvest, *names) == {
             "users": "yes, 1 user not seen",
             "time_entries": "repaired 1, 4 time entries not seen",
-            "billable_rates": "read 0 days ago",
+            "billable_rates": "read today",
         }
         assert count(tmp_path, "users") == 6
         assert count(tmp_path, "time_entries") == 23
@@ -213,6 +213,6 @@ def test_report_of_which_every_parent_is_refused_is_refused(tmp_path: Path) -> N
         refuse(harvest, f"invoices/{harvest.tables['invoices'][0]['id']}/")
         assert (
             verified(tmp_path, harvest, *names)["invoice_messages"]
-            == "read 0 days ago, 1 invoice not seen"
+            == "read today, 1 invoice not seen"
         )
         assert_equal(tmp_path, cast("Sandbox", harvest), "invoices")

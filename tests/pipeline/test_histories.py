@@ -23,7 +23,8 @@ from support import make_source, sync_once
 
 from harvest_sandbox import Sandbox
 from harvest_source.errors import LoadFailedError
-from harvest_source.loading import Summary, sync
+from harvest_source.loading.summary import Summary
+from harvest_source.loading.syncing import sync
 
 NAMES = ("time_entries", "invoice_payments")
 

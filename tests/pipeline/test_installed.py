@@ -68,7 +68,8 @@ def test_wheel_holds_every_module_the_licence_and_the_pages_that_messages_name(w
     modules = {
         str(path.relative_to(ROOT))
         for name in ("harvest_source", "harvest_sandbox")
-        for path in (ROOT / name).rglob("*.py")
+        for pattern in ("*.py", "*.sql")
+        for path in (ROOT / name).rglob(pattern)
     }
     pages = {
         str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
@@ -91,7 +92,7 @@ def test_demo_of_the_installed_command_is_that_of_the_clone(tmp_path: Path, prog
     before = files(programs.parent)
     done = call(programs, tmp_path / "installed", "harvest-pipeline", "--demo")
     assert done.returncode == 0, done.stderr
-    assert 'Ask more: harvest-pipeline show --demo "' in done.stdout
+    assert 'look at them: harvest-pipeline show --demo "' in done.stderr
     assert files(programs.parent) == before
     clone = command(tmp_path / "clone", "--demo", env=bare_environment())
     assert files(tmp_path / "installed") == files(tmp_path / "clone")

@@ -155,7 +155,7 @@ def test_late_parents_of_one_account_leave_the_other_alone(tmp_path: Path) -> No
 def test_late_parent_whose_children_cannot_be_read_is_said_and_read_next_time(
     tmp_path: Path,
 ) -> None:
-    """The run that found it is not complete: never "read 0 days ago" while an invoice was not read."""
+    """The run that found it is not complete: never "read today" while an invoice was not read."""
     both = ("invoices", "invoice_messages")
     with by_hand(invoices=6, entries=0) as harvest:
         sync_once(tmp_path, harvest, *both)

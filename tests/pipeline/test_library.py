@@ -6,6 +6,7 @@ import gc
 import logging
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -131,7 +132,7 @@ def test_sync_does_what_the_command_does(harvest: HandMade) -> None:
     summary = sync(pipeline(), source)
     assert summary.exit_code == 0
     assert [result.report for result in summary.results] == [name for name in NAMES if name in SOME]
-    assert {result.verified for result in summary.results} <= {"yes", "read 0 days ago"}
+    assert {result.verified for result in summary.results} <= {"yes", "read today"}
     equal(harvest, *SOME)
     harvest.now = "2026-07-02T08:00:00Z"
     harvest.change("clients", harvest.tables["clients"][1]["id"], address="anew")
@@ -147,10 +148,11 @@ def test_sync_does_what_the_command_does(harvest: HandMade) -> None:
     equal(harvest, *SOME)
 
 
+@pytest.mark.parametrize("refused", [False, True])
 def test_sync_brings_the_settings_of_the_command_and_takes_them_away(
-    harvest: HandMade, monkeypatch: pytest.MonkeyPatch
+    harvest: HandMade, monkeypatch: pytest.MonkeyPatch, *, refused: bool
 ) -> None:
-    """What the program has set itself counts; afterwards dlt logs, loads and warns as the program had it."""
+    """What the program has set itself counts; afterwards, also where sync raised, dlt logs, loads and warns as before."""
     names = (
         "load.workers",
         "runtime.log_level",
@@ -169,7 +171,9 @@ def test_sync_brings_the_settings_of_the_command_and_takes_them_away(
     before: list[Any] = [*map(dlt.config.get, names), logger.LOGGER and logger.LOGGER.level]
     filters = list(warnings.filters)
     assert before == [None, None, None, "5000", logging.WARNING]
-    assert sync(pipeline(), some().with_resources("roles"), listener=Looking()).exit_code == 0
+    harvest.spoil = lambda asked: (401, b"{}") if refused and asked.path == "roles" else None
+    with pytest.raises(TokenRejectedError) if refused else nullcontext():
+        assert sync(pipeline(), some().with_resources("roles"), listener=Looking()).exit_code == 0
     assert seen == [[1, "CRITICAL", True, "5000", logging.CRITICAL]]
     assert [*map(dlt.config.get, names), logger.LOGGER and logger.LOGGER.level] == before
     assert warnings.filters == filters

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from compare import assert_equal
 from destinations import on
-from faults_support import errors_of
+from faults_support import Ears, errors_of, tiny
 from pipelines import make_pipeline, rows
 from second_harvest import by_hand
-from support import serving, sync_once
+from support import make_source, serving, sync_once
 
 from harvest_sandbox import Size, build_account
+from harvest_source.loading.syncing import sync
 from harvest_source.reading.reader import Choice
 
 SMALL = Size(projects=4, users=4, invoices=8, estimates=4, time_entries=0, expenses=0, clients=3)
@@ -81,3 +82,23 @@ def test_lists_that_change_at_harvest_are_not_read_from_the_beginning(tmp_path: 
             first = next(each for each in harvest.requests if each.path == "invoices")
             assert "updated_since" in first.query
         assert rows(tmp_path, "select count(*) from invoices__line_items") == [(0,)]
+
+
+def test_list_that_plain_dlt_changed_is_counted_anew(tmp_path: Path) -> None:
+    """Nobody is blamed for it, and a run from a date on says that it is the next one that reads all."""
+    account = tiny()
+    invoice = next(key for key, row in account.rows["invoices"].items() if row["line_items"])
+    said = f"invoices of account {account.id} is not as it was last counted: it is read from the beginning"
+    with serving(account) as sandbox:
+        sync_once(tmp_path, sandbox, "invoices")
+        account.update("invoices", invoice, line_items=[])
+        make_pipeline(tmp_path).run(make_source(sandbox, "invoices"))
+        notes = []
+        later = datetime.now(UTC) + timedelta(hours=1)  # in this second the invoice changed
+        for since in (later, None, None):
+            ears = Ears()
+            source = make_source(sandbox, "invoices", choice=Choice(since=since))
+            assert errors_of(sync(make_pipeline(tmp_path), source, listener=ears)) == {}
+            notes.append(ears.notes)
+        assert notes == [[f"{said} by the next run without a date"], [said], []]
+        assert_equal(tmp_path, sandbox, "invoices")

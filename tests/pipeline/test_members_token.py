@@ -37,7 +37,7 @@ def test_member_loads_their_own_rows_and_is_told_so(tmp_path: Path, type_command
             }
             whose = f"only rows of {user['first_name']} {user['last_name']}"
             assert lines["time_entries"].endswith(f"yes, {whose}")
-            assert lines["project_assignments"].endswith(f"read 0 days ago, {whose}")
+            assert lines["project_assignments"].endswith(f"read today, {whose}")
             assert lines["company"].endswith("yes")
     assert own
     assert {row[0] for row in rows(tmp_path, "select id from harvest.project_assignments")} == own

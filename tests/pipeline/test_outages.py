@@ -15,7 +15,7 @@ from second_harvest import by_hand
 from support import make_source, serving
 
 from harvest_sandbox import Fault, Request
-from harvest_source.loading import sync
+from harvest_source.loading.syncing import sync
 
 SOON_SECONDS = 15
 STILL_TRYING = "; still trying"
@@ -116,7 +116,7 @@ def test_lines_of_a_run_without_network(
     monkeypatch.setattr("harvest_source.connection.Clock", FastClock)
     done = type_command("--reports", "clients", harvest=Nowhere())
     assert done.code == 1
-    assert done.err.splitlines()[0] == f"the connection to Harvest failed{STILL_TRYING}"
+    assert f"the connection to Harvest failed{STILL_TRYING}" in done.err.splitlines()
     assert done.err.splitlines()[-1].startswith(
         "error: the connection to Harvest failed, 7 times in a row"
     )
@@ -142,7 +142,7 @@ def test_check_names_silence_as_well(type_command: Type, monkeypatch: pytest.Mon
             named.wait(30)
 
     monkeypatch.setattr("harvest_source.connection.Clock", lambda: clock)
-    monkeypatch.setattr("harvest_source.commands.checking.message", hear)
+    monkeypatch.setattr("harvest_source.commands.connecting.message", hear)
     with serving(tiny()) as sandbox:
         sandbox.before_answer = keep
         assert type_command("check", harvest=sandbox).code == 0

@@ -210,6 +210,50 @@ def test_keys_and_parents_are_indexed(tmp_path: Path) -> None:
     assert len(found) == len(set(found))
 
 
+@on("postgres")
+def test_every_table_is_analyzed_once_by_the_run_that_made_it(tmp_path: Path) -> None:
+    """Later on that is left to the server's own daemon, which may also have been there first."""
+    analyzed = """select relname, coalesce(last_analyze, last_autoanalyze) from pg_stat_user_tables
+        where schemaname = 'harvest'"""
+    with serving(tiny()) as sandbox:
+        assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
+        of_first_run = dict(rows(tmp_path, analyzed))
+        assert errors_of(sync_once(tmp_path, sandbox, "clients", "projects")) == {}
+        of_second_run = dict(rows(tmp_path, analyzed))
+    assert {"clients", "accounts", "calendar", "load_report"} <= of_first_run.keys()
+    assert None not in of_first_run.values()
+    assert None not in of_second_run.values()
+    assert of_second_run.keys() - of_first_run.keys() == {"projects"}
+    assert of_first_run.items() <= of_second_run.items()
+
+
+@on("postgres")
+def test_lists_with_the_longest_names_are_indexed(tmp_path: Path) -> None:
+    """Postgres cuts the name of an index after 63 letters, with which the same one would be made once more."""
+    account = tiny()
+    names = [f"terms_and_conditions_that_the_client_accepted_{each}" for each in ("online", "on")]
+    added: dict[str, Any] = {name: [{"id": 1}] for name in names}
+    with serving(account) as sandbox:
+        for invoice_id in account.rows["invoices"]:
+            account.update("invoices", invoice_id, **added)
+        for _ in range(2):
+            assert errors_of(sync_once(tmp_path, sandbox, "invoices")) == {}
+    query = "select tablename, indexdef from pg_indexes where schemaname = 'harvest'"
+    found = [
+        (table, columns)
+        for table, text in rows(tmp_path, query)
+        if table.startswith("invoices__terms")
+        and (columns := text.rpartition("(")[2].rstrip(")")) != "_dlt_id"  # dlt's own
+    ]
+    tables = {table for table, _ in found}
+    assert len(tables) == len(names)
+    assert sorted(found) == [
+        (table, columns)
+        for table in sorted(tables)
+        for columns in ("_dlt_root_id", "account_id, invoice_id")
+    ]
+
+
 def run_elsewhere(
     folder: Path, sandbox: Sandbox, address: str, *options: str
 ) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from second_harvest import Asked, HandMade, by_hand
 from support import make_source
 
 from harvest_sandbox import Sandbox
-from harvest_source.loading import sync
+from harvest_source.loading.syncing import sync
 
 TOO_SLOW = (504, b"")
 LONG = pytest.mark.long

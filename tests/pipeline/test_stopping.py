@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import SCRIPT, Type, command, environment, hear_ctrl_c
+from command_line import COVERAGE, SCRIPT, Type, command, environment, hear_ctrl_c
 from compare import assert_equal
 from faults_support import tiny
 from support import serving
@@ -92,16 +92,48 @@ def test_signal_while_the_program_starts_ends_it_without_a_traceback(
     tmp_path: Path, stop: signal.Signals
 ) -> None:
     """The imports take a second or two: stopped at moments within them, one line and 130."""
+    # what measures coverage would be stopped in the midst of its own beginning and end
+    env = {name: value for name, value in environment().items() if name != COVERAGE}
     for seconds in (0.15, 0.6):
-        with running(
-            tmp_path, sys.executable, str(SCRIPT), "reports", env=environment()
-        ) as process:
+        with running(tmp_path, sys.executable, str(SCRIPT), "reports", env=env) as process:
             time.sleep(seconds)
             process.send_signal(stop)
             _, said = process.communicate(timeout=PATIENCE_SECONDS)
         assert "Traceback" not in said
         assert process.returncode in {130, 0}, said
         assert said == "" or said.startswith("interrupted")
+
+
+PROGRAM = """
+import dlt
+from harvest_source import harvest_source, sync
+pipeline = dlt.pipeline("own", destination="duckdb", pipelines_dir="state")
+source = harvest_source().with_resources("clients", "tasks")
+{run}
+"""
+
+
+@pytest.mark.parametrize("run", ["sync(pipeline, source)", "pipeline.run(source)"])
+def test_program_of_ones_own_ends_soon_after_ctrl_c(tmp_path: Path, run: str) -> None:
+    """Python waits for every thread, and a thread for an answer that never comes: no longer than a second or two."""
+    asked, go = threading.Event(), threading.Event()
+
+    def keep(request: Request) -> None:
+        if request.path.endswith(("/tasks", "/clients")):
+            asked.set()
+            go.wait(PATIENCE_SECONDS)
+
+    with serving(tiny()) as sandbox:
+        sandbox.before_answer = keep
+        env = environment(sandbox) | {"PYTHONPATH": str(SCRIPT.parent)}
+        with running(tmp_path, sys.executable, "-c", PROGRAM.format(run=run), env=env) as process:
+            assert asked.wait(PATIENCE_SECONDS)
+            process.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            _, said = process.communicate(timeout=PATIENCE_SECONDS)
+        go.set()
+        assert "KeyboardInterrupt" in said
+        assert time.monotonic() - began < 10
 
 
 def test_ignored_ctrl_c_stays_ignored(tmp_path: Path) -> None:

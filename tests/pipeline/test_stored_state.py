@@ -19,7 +19,7 @@ from second_harvest import HandMade, by_hand
 from support import make_source, sync_once
 
 from harvest_source import sync
-from harvest_source.instants import current_hour
+from harvest_source.clock import Clock
 from harvest_source.settings import parse_since
 
 STATES = Path(__file__).parents[1] / "states"
@@ -31,7 +31,7 @@ OVERLAP = timedelta(seconds=300)
 def stored_state(name: str) -> dict[str, Any]:
     """Returns a stored state as if it had been made within this hour."""
     text = (STATES / f"{name}.json").read_text(encoding="utf-8")
-    state: dict[str, Any] = json.loads(text.replace(STORED_HOUR, str(current_hour())))
+    state: dict[str, Any] = json.loads(text.replace(STORED_HOUR, str(Clock().hour())))
     return state
 
 
@@ -66,7 +66,12 @@ def run_sync(folder: Path, harvest: HandMade) -> None:
 
 @pytest.mark.parametrize("run", [run_plain, run_sync])
 @pytest.mark.parametrize(
-    "stored", [pytest.param("first_form", marks=pytest.mark.long), "with_callers"]
+    "stored",
+    [
+        pytest.param("first_form", marks=pytest.mark.long),
+        pytest.param("with_callers", marks=pytest.mark.long),
+        "with_swept",
+    ],
 )
 def test_run_goes_on_from_a_stored_state(
     tmp_path: Path, stored: str, run: Callable[[Path, HandMade], None]

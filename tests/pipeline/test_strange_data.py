@@ -12,7 +12,7 @@ import pytest
 from compare import assert_equal
 from faults_support import errors_of, tiny
 from pipelines import rows
-from support import serving, sync_once
+from support import notes_on_rows, serving, sync_once
 
 from harvest_sandbox import Account, Fault, Size
 from harvest_source.catalogue.reports import NAMES, REPORTS
@@ -210,7 +210,9 @@ def test_row_whose_type_changed_is_kept_and_said(tmp_path: Path) -> None:
             if column.endswith("__text")
         )
         as_text.remove("invoices.line_items")  # a list that is none is a new field
-        assert summary.notes == [f"values of another type, kept as text: {', '.join(as_text)}"]
+        assert notes_on_rows(summary) == [
+            f"values of another type, kept as text: {', '.join(as_text)}"
+        ]
         assert "invoices.line_items__text" in summary.new_fields
         assert errors_of(sync_once(tmp_path, sandbox, *reports)) == {}
 

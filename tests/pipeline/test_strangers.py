@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import SCRIPT, bare_environment
+from command_line import COVERAGE, SCRIPT, bare_environment
 from faults_support import tiny
 from support import TOKEN, serving
 
@@ -68,6 +68,7 @@ def as_me(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "TMPDIR": str(place / "temporary"),
     }
     env["DLT_DATA_DIR"] = str(place / "here")  # which moves the working state, not the settings
+    env.pop(COVERAGE, None)  # the service user may not write what `make coverage` measures
     return subprocess.run(
         [*AS_ME, *arguments],
         cwd=place / "here", env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,

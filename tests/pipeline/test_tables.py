@@ -18,7 +18,8 @@ from harvest_sandbox import Account, Fault, Sandbox
 from harvest_source.catalogue import lookup
 from harvest_source.catalogue.lookup import by_name
 from harvest_source.errors import SettingError
-from harvest_source.loading import Summary, sync
+from harvest_source.loading.summary import Summary
+from harvest_source.loading.syncing import sync
 
 NAMES = ("clients", "users", "invoices", "invoice_payments", "time_entries")
 HANDS: dict[str, dict[str, str]] = {

@@ -122,3 +122,35 @@ def test_table_that_another_tool_makes_later_is_refused(type_command: Type) -> N
         assert type_command("--reports", "clients", harvest=harvest).code == 0
         done = type_command("--reports", "clients,tasks", harvest=harvest)
         assert (done.code, "tables of another tool (tasks)" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("calendar", "day date, holiday text"),
+        ("calendar", "day date, is_working_day boolean, holiday text"),
+        ("calendar", "id bigint"),
+        ("budget_history", "account_id bigint, day date, budget decimal"),
+    ],
+)
+def test_table_of_another_tool_under_a_likely_name_is_refused(
+    type_command: Type, table: str, columns: str
+) -> None:
+    """Others may well have theirs under it; a first run and `check` leave it as it is."""
+    with duckdb.connect("harvest_pipeline.duckdb") as database:
+        database.execute("create schema harvest")
+        database.execute(f"create table harvest.{table} ({columns})")
+    with by_hand(users=3, invoices=1, entries=2) as harvest:
+        for command in ("run", "check"):
+            done = type_command(command, "--quiet", harvest=harvest)
+            assert (done.code, f"tables of another tool ({table})" in done.err) == (2, True)
+        with duckdb.connect("harvest_pipeline.duckdb") as database:
+            described = database.execute(f"describe harvest.{table}").fetchall()
+            database.execute(f"drop table harvest.{table}")
+        assert len(described) == len(columns.split(","))
+        for command in ("run", "check"):
+            assert "another tool" not in type_command(command, "--quiet", harvest=harvest).err
+        with duckdb.connect("harvest_pipeline.duckdb") as database:
+            assert database.execute("select count(*) > 0 from harvest.calendar").fetchone() == (
+                True,
+            )

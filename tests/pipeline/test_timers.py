@@ -11,7 +11,8 @@ from pipelines import make_pipeline, rows
 from second_harvest import Asked, HandMade, by_hand
 from support import make_source, sync_once
 
-from harvest_source.loading import ReportResult, Summary, sync
+from harvest_source.loading.summary import ReportResult, Summary
+from harvest_source.loading.syncing import sync
 from harvest_source.reading.reader import Choice, Mode
 from harvest_source.settings import parse_since
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pipelines import rows
 from second_harvest import LINES, HandMade, by_hand, like
-from support import serving, sync_once
+from support import notes_on_rows, serving, sync_once
 
 from harvest_sandbox import Account, Size, build_account
 
@@ -73,7 +73,9 @@ def test_large_and_fine_numbers_lose_no_digit(tmp_path: Path) -> None:
     )
     assert entry > 2**31
     assert entry in {row_id for row_id, _ in found}
-    assert summary.notes == ["values more than six decimals, rounded: time_entries.billable_rate"]
+    assert notes_on_rows(summary) == [
+        "values more than six decimals, rounded: time_entries.billable_rate"
+    ]
 
 
 @pytest.mark.long
@@ -215,7 +217,7 @@ def test_more_than_six_decimals_are_rounded_half_even_and_said_once(tmp_path: Pa
             ):
                 record[field] = amount
         summary = sync_once(tmp_path, harvest, *fields)
-        assert summary.notes == [
+        assert notes_on_rows(summary) == [
             "values more than six decimals, rounded: expenses.total_cost, invoices.amount"
         ]
         for result in sync_once(tmp_path, harvest, *fields).results:

@@ -10,9 +10,10 @@ import pytest
 from command_line import ROOT, bare_environment, command
 from usage_endpoint import UsageEndpoint
 
+AFTER_DLT = "import dlt, harvest_source"
 LIBRARY = """
-import dlt, harvest_source
-dlt.pipeline("any", destination="duckdb", pipelines_dir="state").run([{"a": 1}], table_name="t")
+{imports}
+dlt.pipeline("any", destination="duckdb", pipelines_dir="state").run([{{"a": 1}}], table_name="t")
 """
 
 
@@ -41,16 +42,18 @@ def test_command_sends_no_usage_figures_from_any_folder(wanted: bool, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("variables", "in_file", "sends"),
+    ("imports", "variables", "in_file", "sends"),
     [
-        ({}, False, False),
-        ({"RUNTIME__DLTHUB_TELEMETRY": "true"}, False, True),
-        ({}, True, True),
-        ({"RUNTIME__DLTHUB_TELEMETRY": "false"}, True, False),
-        ({"DLTHUB_TELEMETRY": "true"}, False, False),
+        (AFTER_DLT, {}, False, False),
+        ("from harvest_source import sync; import dlt", {}, False, False),
+        (AFTER_DLT, {"RUNTIME__DLTHUB_TELEMETRY": "true"}, False, True),
+        (AFTER_DLT, {}, True, True),
+        (AFTER_DLT, {"RUNTIME__DLTHUB_TELEMETRY": "false"}, True, False),
+        (AFTER_DLT, {"DLTHUB_TELEMETRY": "true"}, False, False),
     ],
     ids=[
         "nothing is set",
+        "nothing is set, and dlt comes later",
         "on in the environment",
         "on in config.toml",
         "off in the environment",
@@ -58,6 +61,7 @@ def test_command_sends_no_usage_figures_from_any_folder(wanted: bool, tmp_path: 
     ],
 )
 def test_library_sends_usage_figures_only_where_the_user_says_so(
+    imports: str,
     variables: dict[str, str],
     in_file: bool,  # noqa: FBT001 - pytest names it
     sends: bool,  # noqa: FBT001
@@ -68,7 +72,7 @@ def test_library_sends_usage_figures_only_where_the_user_says_so(
     with UsageEndpoint() as endpoint:
         env = environment(endpoint, tmp_path, **variables)
         subprocess.run(
-            [sys.executable, "-c", LIBRARY],
+            [sys.executable, "-c", LIBRARY.format(imports=imports)],
             cwd=tmp_path,
             env=env,
             check=True,

@@ -13,7 +13,8 @@ from support import make_source, serving, stop_timers
 from harvest_sandbox import Fault, Sandbox, Size, build_account
 from harvest_source.api.parsing import parse_exact
 from harvest_source.errors import RefusedError
-from harvest_source.loading import Summary, sync
+from harvest_source.loading.summary import Summary
+from harvest_source.loading.syncing import sync
 from harvest_source.loading.totals import TOTALS
 from harvest_source.reading.reader import Choice, Mode
 
@@ -101,3 +102,50 @@ def test_quiet_changes_are_told_and_then_repaired(tmp_path: Path) -> None:
         ] == "repaired 20"
         assert_equal(tmp_path, sandbox, *NAMES)
         assert verify(tmp_path, sandbox, repairs=False).exit_code == 0
+
+
+def test_table_that_is_not_compared_is_not_called_repaired(tmp_path: Path) -> None:
+    """Where nobody wants to know what is gone: a row changed by a hand is loaded anew, one gone at Harvest stays."""
+    account = build_account(SMALL, seed=4)
+    with serving(account) as sandbox:
+        sync(make_pipeline(tmp_path), make_source(sandbox, *NAMES, deleted_rows="ignore"))
+        gone, changed = list(account.rows["invoices"])[:2]
+        account.delete("invoices", gone)
+        with make_pipeline(tmp_path).sql_client() as client:
+            client.execute_sql(f"update invoices set notes = 'by hand' where id = {changed}")
+        source = make_source(
+            sandbox, "invoices", choice=Choice(mode=Mode.ALL), deleted_rows="ignore"
+        )
+        (told,) = sync(make_pipeline(tmp_path), source, totals=True).results
+        assert (told.changed, told.repaired, told.verified) == (1, 0, "not compared")
+    number = len(account.rows["invoices"])
+    assert rows(tmp_path, "select count(*) from invoices") == [(number + 1,)]
+    assert rows(tmp_path, "select count(*) from invoices where notes = 'by hand'") == [(0,)]
+
+
+def test_rows_that_are_only_told_are_counted_once(tmp_path: Path) -> None:
+    """Those that were read as changed are found again by the comparison, since nothing was loaded in between."""
+    account = build_account(SMALL, seed=4)
+    stop_timers(account)
+    counts = {name: len(account.rows[name]) for name in NAMES}
+    with serving(account) as sandbox:
+
+        def told() -> dict[str, tuple[int, int]]:
+            summary = verify(tmp_path, sandbox, repairs=False)
+            return {each.report: (each.new, each.changed) for each in summary.results}
+
+        assert told() == {name: (number, 0) for name, number in counts.items()}
+        assert list(tmp_path.glob("*.duckdb")) == []
+        verify(tmp_path, sandbox)
+        assert told() == dict.fromkeys(NAMES, (0, 0))
+        with make_pipeline(tmp_path).sql_client() as client:
+            client.execute_sql("drop table time_entries")
+            client.execute_sql("update expenses set notes = 'by hand'")
+            client.execute_sql("delete from invoices where id = (select min(id) from invoices)")
+        for choice in (Choice(), Choice(mode=Mode.ALL)):
+            source = make_source(sandbox, *NAMES, choice=choice)
+            summary = sync(make_pipeline(tmp_path), source, repairs=False)
+            found = {each.report: (each.new, each.changed) for each in summary.results}
+            assert found["time_entries"] == (counts["time_entries"], 0)
+            assert found["invoices"] == (1, 0)
+        assert found["expenses"] == (0, counts["expenses"])

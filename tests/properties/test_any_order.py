@@ -154,7 +154,6 @@ class AnyOrder(RuleBasedStateMachine):
 AnyOrder.TestCase.settings = settings(
     max_examples=4,
     stateful_step_count=8,
-    deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )

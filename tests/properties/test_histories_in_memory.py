@@ -11,27 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clocks import FastClock
 from compare import Json, comparable, flat
-from memory import Interrupted, NearConnections, NearSandbox, NearSession, Store, run_in_memory
-from support import TOKEN, make_settings, stop_timers
+from memory import Interrupted
+from near import Near, stay_in_this_process
+from support import stop_timers
 
 from harvest_sandbox import Account, Fault, Size, build_account
 from harvest_source.api import client
-from harvest_source.api.client import HarvestClient
-from harvest_source.api.limits import Budgets, Limit
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.lookup import by_name
 from harvest_source.catalogue.report import Report
 from harvest_source.catalogue.reports import NAMES
-from harvest_source.connection import Connection
 from harvest_source.errors import HarvestError
-from harvest_source.loading import Summary, compare, run
+from harvest_source.loading import compare, run
 from harvest_source.loading.states import LOOKED
-from harvest_source.reading import windows
+from harvest_source.loading.summary import Summary
+from harvest_source.reading import differing, windows
 from harvest_source.reading.reader import Choice, Mode
 from harvest_source.settings import parse_since
-from harvest_source.signin.auth import PersonalToken
 
 TINY = Size(projects=4, users=3, invoices=6, estimates=2, time_entries=20, expenses=8, clients=3)
 COPIES = {
@@ -71,34 +68,29 @@ HALF = 0.5
 
 @pytest.fixture(autouse=True)
 def _near(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No request leaves this process."""
-    monkeypatch.setattr(client, "Session", NearSession)
+    stay_in_this_process(monkeypatch)
 
 
-class World:
+class World(Near):
     """An account that changes, and tables that follow it, from one number."""
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.random = random.Random(seed)  # noqa: S311 - chooses steps
-        self.folder = folder
-        self.accounts = [
+        accounts = [
             build_account(TINY, seed=seed + number)
             for number in range(self.random.choice((1, 1, 2)))
         ]
-        for number, account in enumerate(self.accounts):
+        for number, account in enumerate(accounts):
             account.id += number
             stop_timers(account)
-        self.sandbox = NearSandbox(self.accounts, token=TOKEN)
-        self.store = Store()
-        self.near = NearConnections(self.sandbox)
-        self.names = self.random.choice(
+        names = self.random.choice(
             (NAMES, NAMES, ("time_entries", "invoices", "invoice_payments", "projects"))
         )
-        self.settings = {
+        settings = {
             "assignments": self.random.choice(("account", "account", "project")),
             "deleted_rows": self.random.choice(("remove", "remove", "keep")),
         }
-        # one for all runs, as one source object has
+        super().__init__(folder, *accounts, names=names, **settings)
         self.client = self.make_client() if self.random.random() < HALF else None
         self.log: list[str] = []
         self.steps: tuple[Callable[[], str], ...] = (
@@ -114,35 +106,6 @@ class World:
             *(self.come_late, self.go_quietly),
             *(self.run_once, self.run_once, self.run_since, self.refresh, self.refused),
             *(self.killed_in_reading, self.killed_in_loading),
-        )
-
-    def connection(self, choice: Choice | None = None, **changes: Any) -> Connection:
-        """Returns a way to the sandbox."""
-        settings = make_settings(self.sandbox, **self.settings, **changes)
-        return Connection(
-            settings,
-            PersonalToken(TOKEN),
-            self.client or self.make_client(),
-            (),
-            choice or Choice(),
-        )
-
-    def make_client(self) -> HarvestClient:
-        """Returns a client that never waits."""
-        clock = FastClock()
-        budgets = Budgets(clock, Limit(1_000_000, 15), Limit(1_000_000, 900))
-        return HarvestClient(
-            make_settings(self.sandbox), PersonalToken(TOKEN), clock, budgets, self.near
-        )
-
-    def run(self, choice: Choice | None = None, *, sweep_days: int = 7, **options: Any) -> Summary:
-        """Runs once."""
-        return run_in_memory(
-            self.store,
-            self.connection(choice, sweep_days=sweep_days),
-            self.folder,
-            self.names,
-            **options,
         )
 
     def step(self) -> None:
@@ -368,19 +331,18 @@ def assert_history_ends_equal(seed: int) -> None:
 
 def few_rows_a_page(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Has lists of a few rows take several pages, windows and counts, as long ones do."""
-    for module in (client, compare, run):
+    for module in (client, compare, run, differing):
         monkeypatch.setattr(module, "PER_PAGE", rows)
-    for module in (windows, compare):
-        monkeypatch.setattr(module, "WINDOW_ROWS", rows * 3 // 4)
+    monkeypatch.setattr(windows, "WINDOW_ROWS", rows * 3 // 4)
 
 
-@pytest.mark.parametrize("first", range(0, 50, HISTORIES))
+@pytest.mark.parametrize("first", [0, pytest.param(25, marks=pytest.mark.long)])
 def test_any_history_ends_equal(first: int) -> None:
     for seed in range(first, first + HISTORIES):
         assert_history_ends_equal(seed)
 
 
-@pytest.mark.parametrize("first", range(1000, 1050, HISTORIES))
+@pytest.mark.parametrize("first", [1000, pytest.param(1025, marks=pytest.mark.long)])
 def test_any_history_of_long_lists_ends_equal(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of lists that take several answers nothing but counts is compared in every run."""
     few_rows_a_page(monkeypatch, 5)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from datetime import date
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +138,12 @@ def test_links_lead_to_rows_and_agree_with_each_other(size: str) -> None:
             )
         assert entry["billable"] == (project["is_billable"] and task["billable"])
         assert entry["billable"] or entry["billable_rate"] is None
-        if entry["is_billed"]:
+        assert entry["invoice"] is None or (entry["is_billed"] and entry["billable"])
+        if entry["invoice"]:
             invoice = rows["invoices"][entry["invoice"]["id"]]
             assert invoice["client"]["id"] == entry["client"]["id"]
             assert invoice["number"] == entry["invoice"]["number"]
             assert invoice["period_start"] <= entry["spent_date"] <= invoice["period_end"]
-        else:
-            assert entry["invoice"] is None
     for contact in rows["contacts"].values():
         assert contact["client"]["name"] == rows["clients"][contact["client"]["id"]]["name"]
 
@@ -166,6 +167,17 @@ def test_spent_dates_are_working_days_of_fourteen_months(size: str) -> None:
     ]
     assert all(day.weekday() < 5 and (TODAY - day).days in range(1, 426) for day in days)
     assert len({day.strftime("%Y-%m") for day in days}) >= 14
+
+
+def test_entries_are_spread_over_as_many_days_as_wanted() -> None:
+    """In ten years each working day has some, and each year its share."""
+    account = build_account(replace(SIZES["demo"], time_entries=30_000, days=3650), today=TODAY)
+    per_day = Counter(row["spent_date"] for row in account.rows["time_entries"].values())
+    assert len(account.rows["time_entries"]) == 30_000
+    assert (min(per_day), max(per_day)) == ("2015-07-03", "2025-06-30")
+    working = [date(2015, 7, 3) + timedelta(days=back) for back in range(3650)]
+    assert {str(day) for day in working if day.weekday() < 5} <= {*per_day}
+    assert max(per_day.values()) < 2 * 30_000 / len(per_day)
 
 
 @both_sizes
@@ -233,6 +245,142 @@ def test_the_account_is_worth_looking_at(size: str) -> None:
     assert any(row["is_contractor"] for row in rows["users"])
     assert any(row["event_type"] == "close" for row in rows["invoice_messages"])
     assert any(row["recipients"] for row in rows["estimate_messages"])
+
+
+Tables = Mapping[str, Mapping[Any, Row]]
+Test = Callable[[Row, Tables], Any]
+
+
+def project_of(row: Row, rows: Tables) -> Row:
+    """Return the project of a charge or an assignment."""
+    return rows["projects"][row["project"]["id"]]
+
+
+def shares(way: str, budget: float | None) -> Test:
+    """Return what finds the active part with work of a project with such budgets whose own one is null or 0."""
+    field = "user" if way == "person" else "task"
+
+    def test(row: Row, rows: Tables) -> bool:
+        found = row["budget"] is None if budget is None else row["budget"] == budget
+        return bool(found and row["is_active"]) and (
+            project_of(row, rows)["budget_by"] == way
+            and any(
+                (entry["project"]["id"], entry[field]["id"])
+                == (row["project"]["id"], row[field]["id"])
+                for entry in rows["time_entries"].values()
+            )
+        )
+
+    return test
+
+
+def budgets(way: str, *, monthly: bool) -> Test:
+    """Return what finds a project with such a budget."""
+    return lambda row, _: row["budget_by"] == way and row["budget_is_monthly"] == monthly
+
+
+def begins(*, starts: bool) -> Test:
+    """Return what finds a fixed fee with a start or without one."""
+    return lambda row, _: row["is_fixed_fee"] and row["fee"] and bool(row["starts_on"]) == starts
+
+
+def overdrawn(row: Row, rows: Tables) -> bool:
+    """Tell whether more was invoiced of a fixed fee than was agreed, drafts left out."""
+    lines = [
+        line["amount"]
+        for invoice in rows["invoices"].values()
+        for line in invoice["line_items"]
+        if invoice["state"] != "draft" and line["project"] and line["project"]["id"] == row["id"]
+    ]
+    return bool(row["is_fixed_fee"]) and sum(lines) > row["fee"]
+
+
+WAYS = ("project", "project_cost", "task", "task_fees", "person")
+# what the rules of the reports tell apart: the table, and what a row of it must be like
+IN_EVERY_ACCOUNT: dict[str, tuple[str, Test]] = {
+    **{f"budget by {way}": ("projects", budgets(way, monthly=False)) for way in (*WAYS, "none")},
+    "monthly hours": ("projects", budgets("project", monthly=True)),
+    "budget with expenses": ("projects", lambda row, _: row["cost_budget_include_expenses"]),
+    "null for a person": ("user_assignments", shares("person", None)),
+    "0 for a person": ("user_assignments", shares("person", 0)),
+    "null for a task": ("task_assignments", shares("task", None)),
+    "0 for a task": ("task_assignments", shares("task", 0)),
+    "null for a task's fees": ("task_assignments", shares("task_fees", None)),
+    "0 for a task's fees": ("task_assignments", shares("task_fees", 0)),
+    "person gone with a budget": (
+        "user_assignments",
+        lambda row, _: not row["is_active"] and row["budget"],
+    ),
+    "task gone": ("task_assignments", lambda row, _: not row["is_active"]),
+    "fee with a start": ("projects", begins(starts=True)),
+    "fee without a start": ("projects", begins(starts=False)),
+    "no capacity of one's own": ("users", lambda row, _: row["weekly_capacity"] is None),
+    "capacity 0": ("users", lambda row, _: row["weekly_capacity"] == 0),
+    "timer": ("time_entries", lambda row, _: row["is_running"]),
+    "not billable": ("time_entries", lambda row, _: not (row["billable"] or row["is_billed"])),
+    "billed, not billable": (
+        "time_entries",
+        lambda row, _: row["is_billed"] and not row["billable"],
+    ),
+    "billed by hand": (
+        "time_entries",
+        lambda row, _: row["is_billed"] and row["billable"] and not row["invoice"],
+    ),
+    "on a draft": (
+        "time_entries",
+        lambda row, rows: (
+            row["invoice"] and rows["invoices"][row["invoice"]["id"]]["state"] == "draft"
+        ),
+    ),
+    "expense, not billable": ("expenses", lambda row, _: not row["billable"]),
+    "written off": (
+        "invoices",
+        lambda row, _: row["state"] == "closed" and row["due_amount"] == row["amount"],
+    ),
+    "discount": ("invoices", lambda row, _: row["discount_amount"]),
+    "two taxes": ("invoices", lambda row, _: row["tax_amount"] and row["tax2_amount"]),
+    "retainer": ("invoices", lambda row, _: row["retainer"]),
+    "category of expenses": ("invoice_item_categories", lambda row, _: row["use_as_expense"]),
+    "category of services": ("invoice_item_categories", lambda row, _: row["use_as_service"]),
+}
+IN_LARGER_ONES: dict[str, tuple[str, Test]] = {
+    **{f"monthly by {way}": ("projects", budgets(way, monthly=True)) for way in WAYS},
+    "null for a project": (
+        "projects",
+        lambda row, _: row["budget_by"] == "project" and row["budget"] is None,
+    ),
+    "monthly money with expenses": (
+        "projects",
+        lambda row, _: row["budget_is_monthly"] and row["cost_budget_include_expenses"],
+    ),
+    "billable without a budget": (
+        "projects",
+        lambda row, _: row["is_billable"] and row["budget_by"] == "none",
+    ),
+    "hours budgeted that nobody pays": (
+        "projects",
+        lambda row, _: not row["is_billable"] and row["budget_by"] == "project",
+    ),
+    "fee invoiced beyond": ("projects", overdrawn),
+    "written off after a payment": (
+        "invoices",
+        lambda row, _: row["state"] == "closed" and 0 < row["due_amount"] < row["amount"],
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [
+        *((size, name) for size in sorted(SIZES) for name in IN_EVERY_ACCOUNT),
+        *(("default", name) for name in IN_LARGER_ONES),
+    ],
+)
+def test_every_rule_of_the_reports_has_a_row_that_shows_it(size: str, name: str, seed: int) -> None:
+    report, test = (IN_EVERY_ACCOUNT | IN_LARGER_ONES)[name]
+    rows = built(size, seed).rows
+    assert any(test(row, rows) for row in rows[report].values())
 
 
 def test_the_same_seed_and_day_give_the_same_account() -> None:

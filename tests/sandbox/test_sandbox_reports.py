@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+import report_sums
 
 from harvest_sandbox import Account, Clock
 
@@ -19,63 +19,42 @@ RANGED = [
     *(f"reports/expenses/{subject}" for subject in ("clients", "projects", "categories", "team")),
     "reports/uninvoiced",
 ]
-SUBJECTS = [
-    ("clients", "client"),
-    ("projects", "project"),
-    ("tasks", "task"),
-    ("team", "user"),
-    ("categories", "expense_category"),
-]
+FEES = pytest.mark.parametrize("fixed_fee", ["false", "true"])
+SUBJECTS = report_sums.SUBJECTS
 
 
-def in_range(account: Account, report: str) -> list[dict[str, Any]]:
-    """Return the charges of the range."""
-    return [
-        row
-        for row in account.delivered(report)
-        if RANGE["from"] <= row["spent_date"] <= RANGE["to"]
-    ]
-
-
-@pytest.mark.parametrize(("subject", "field"), SUBJECTS[:4])
+@FEES
+@pytest.mark.parametrize("subject", ["clients", "projects", "tasks", "team"])
 def test_time_reports_sum_rounded_hours_by_subject_and_currency(
-    api: Api, account: Account, subject: str, field: str
+    api: Api, account: Account, subject: str, fixed_fee: str
 ) -> None:
-    hours: dict[Any, float] = defaultdict(float)
-    billable: dict[Any, float] = defaultdict(float)
-    money: dict[Any, float] = defaultdict(float)
-    for entry in in_range(account, "time_entries"):
-        group = (entry[field]["id"], entry["client"]["currency"])
-        hours[group] += entry["rounded_hours"]
-        billable[group] += entry["rounded_hours"] * entry["billable"]
-        money[group] += entry["rounded_hours"] * (entry["billable_rate"] or 0)
-    rows = api.rows(f"reports/time/{subject}", include_fixed_fee="true", **RANGE)
-    groups = {(row[f"{field}_id"], row["currency"]): row for row in rows}
-    assert len(groups) == len(rows)
-    assert {group: row["total_hours"] for group, row in groups.items()} == pytest.approx(hours)
-    assert {group: row["billable_hours"] for group, row in groups.items()} == pytest.approx(
-        billable
+    rows = api.rows(f"reports/time/{subject}", include_fixed_fee=fixed_fee, **RANGE)
+    expected = report_sums.time_sums(
+        account, subject, RANGE["from"], RANGE["to"], fixed_fee=fixed_fee == "true"
     )
-    assert {group: row["billable_amount"] for group, row in groups.items()} == pytest.approx(
-        money, abs=0.01
-    )
+    assert len(rows) == len(expected)
+    assert {
+        (row[f"{SUBJECTS[subject]}_id"], row["currency"]): (
+            row["total_hours"],
+            row["billable_hours"],
+            row["billable_amount"],
+        )
+        for row in rows
+    } == expected
 
 
-@pytest.mark.parametrize(("subject", "field"), [SUBJECTS[0], SUBJECTS[1], SUBJECTS[3], SUBJECTS[4]])
-def test_expense_reports_sum_costs(api: Api, account: Account, subject: str, field: str) -> None:
-    total: dict[Any, float] = defaultdict(float)
-    billable: dict[Any, float] = defaultdict(float)
-    for expense in in_range(account, "expenses"):
-        group = (expense[field]["id"], expense["client"]["currency"])
-        total[group] += expense["total_cost"]
-        billable[group] += expense["total_cost"] * expense["billable"]
+@pytest.mark.parametrize("subject", ["clients", "projects", "categories", "team"])
+def test_expense_reports_sum_costs(api: Api, account: Account, subject: str) -> None:
     rows = api.rows(f"reports/expenses/{subject}", **RANGE)
+    expected = report_sums.expense_sums(account, subject, RANGE["from"], RANGE["to"])
+    assert len(rows) == len(expected)
     assert {
-        (row[f"{field}_id"], row["currency"]): row["total_amount"] for row in rows
-    } == pytest.approx(total)
-    assert {
-        (row[f"{field}_id"], row["currency"]): row["billable_amount"] for row in rows
-    } == pytest.approx(billable)
+        (row[f"{SUBJECTS[subject]}_id"], row["currency"]): (
+            row["total_amount"],
+            row["billable_amount"],
+        )
+        for row in rows
+    } == expected
 
 
 @pytest.mark.parametrize(
@@ -256,39 +235,32 @@ def test_uninvoiced_lists_billable_projects_even_without_hours(api: Api, account
     assert all(not account.rows["projects"][row["project_id"]]["is_fixed_fee"] for row in without)
 
 
-def test_uninvoiced_sums_open_work(api: Api, account: Account) -> None:
-    amounts: dict[int, float] = defaultdict(float)
-    for entry in in_range(account, "time_entries"):
-        if entry["billable"] and not entry["is_billed"]:
-            amounts[entry["project"]["id"]] += entry["rounded_hours"] * (
-                entry["billable_rate"] or 0
-            )
-    for expense in in_range(account, "expenses"):
-        if expense["billable"] and not expense["is_billed"]:
-            amounts[expense["project"]["id"]] += expense["total_cost"]
-    for row in api.rows("reports/uninvoiced", include_fixed_fee="false", **RANGE):
-        assert row["uninvoiced_amount"] == pytest.approx(amounts[row["project_id"]], abs=0.01)
+@FEES
+def test_uninvoiced_sums_open_work_and_open_fees(
+    api: Api, account: Account, fixed_fee: str
+) -> None:
+    rows = api.rows("reports/uninvoiced", include_fixed_fee=fixed_fee, **RANGE)
+    assert {
+        row["project_id"]: (
+            row["total_hours"],
+            row["uninvoiced_hours"],
+            row["uninvoiced_expenses"],
+            row["uninvoiced_amount"],
+        )
+        for row in rows
+    } == report_sums.uninvoiced_sums(
+        account, RANGE["from"], RANGE["to"], fixed_fee=fixed_fee == "true"
+    )
 
 
 def test_the_budget_report_tells_what_is_left(api: Api, account: Account) -> None:
-    rows = {row["project_id"]: row for row in api.rows("reports/project_budget")}
-    assert set(rows) == {
-        key for key, project in account.rows["projects"].items() if project["budget_by"] != "none"
-    }
-    for key, row in rows.items():
-        project = account.rows["projects"][key]
-        if row["budget"] is not None:
-            assert row["budget_remaining"] == pytest.approx(row["budget"] - row["budget_spent"])
-        if project["budget_by"] == "project" and not project["budget_is_monthly"]:
-            entries = [
-                entry
-                for entry in account.delivered("time_entries")
-                if entry["project"]["id"] == key
-            ]
-            assert row["budget_spent"] == pytest.approx(
-                sum(entry["rounded_hours"] for entry in entries)
-            )
-    active = api.rows("reports/project_budget", is_active="false")
-    assert [row["project_id"] for row in active] == [
-        key for key in rows if not account.rows["projects"][key]["is_active"]
+    rows = api.rows("reports/project_budget")
+    assert {
+        row["project_id"]: (row["budget"], row["budget_spent"], row["budget_remaining"])
+        for row in rows
+    } == report_sums.budget_sums(account)
+    archived = api.rows("reports/project_budget", is_active="false")
+    assert [row["project_id"] for row in archived] == [
+        row["project_id"] for row in rows if not row["is_active"]
     ]
+    assert archived

@@ -39,7 +39,7 @@ def test_page_lies_in_the_clone_or_where_the_package_put_it(
     """And where it was not put anywhere, its name in the clone is said."""
     assert about.page("docs/tables.md") == "docs/tables.md"
     monkeypatch.setattr(about, "FOLDER", tmp_path / INSTALLED)
-    monkeypatch.setattr(about, "PAGES", tmp_path / "doc")
+    monkeypatch.setattr(about, "pages_folder", lambda: tmp_path / "doc")
     assert about.page("docs/tables.md") == "docs/tables.md"
     page = tmp_path / "doc" / "docs" / "tables.md"
     page.parent.mkdir(parents=True)

@@ -174,7 +174,7 @@ def test_whatever_is_accepted_is_sent_to_the_api() -> None:
             "{port}": str(api.port),
         }
 
-        @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=150, suppress_health_check=list(HealthCheck))
         @given(ADDRESSES)
         @example("http://{evil}\\@{api}/v2/clients")
         def check(link: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import signature
 
 import click
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from harvest_source.about import VERSION
 from harvest_source.commands.cli import cli, main
-from harvest_source.commands.options import with_command_first
+from harvest_source.commands.options import COMMON, Command, with_command_first
 
 CASES: dict[str, tuple[list[str], list[str]]] = {
     "nothing": ([], ["run"]),
@@ -60,6 +61,18 @@ def test_a_word_that_is_no_command_is_said(typed: list[str], meant: str) -> None
 def options(command: str) -> list[click.Option]:
     """Returns the options of a command."""
     return [param for param in cli.commands[command].params if isinstance(param, click.Option)]
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_the_work_of_a_command_takes_what_is_typed(name: str) -> None:
+    """It is named by a text, which no type checker sees."""
+    command = cli.commands[name]
+    assert isinstance(command, Command)
+    typed = {param.name or "" for param in command.params}
+    common = {option.name for option in COMMON}
+    options = (typed - common) | ({"place"} if common <= typed else set())
+    signature(command.import_work()).bind(**dict.fromkeys(options))
+    assert typed & common in (common, set())
 
 
 @given(data=st.data(), command=st.sampled_from(sorted(cli.commands)))

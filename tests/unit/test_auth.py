@@ -349,6 +349,19 @@ def test_the_wait_for_a_new_token_ends_with_the_run(place: Place) -> None:
     assert token_requests(place.sandbox) == asked
 
 
+def test_a_wait_for_a_new_token_ends_with_its_own_run(place: Place) -> None:
+    """Another run that shares the credentials gets the new token."""
+    auth = place.auth()
+    first, second = place.clock.for_run(), place.clock.for_run()
+    token = auth.token(first)
+    place.sandbox.faults.append(Fault(TOKEN_PATH, status=503, times=2))
+    place.clock.on_wait = first.cancel
+    with pytest.raises(CancelledError):
+        auth.renew(token, first)
+    assert auth.renew(token, second)
+    assert auth.token(second) == place.sandbox.oauth.issued[-1]["access_token"] != token
+
+
 @pytest.mark.parametrize("kind", ["status", "reset"])
 def test_a_lasting_outage_is_no_dead_token(place: Place, kind: Any) -> None:
     """The requests of some minutes fail by it at once, and none waits for a token endpoint that drips; then it is tried again."""
@@ -389,6 +402,19 @@ def test_a_token_that_still_holds_outlasts_an_outage(place: Place) -> None:
     assert token_requests(place.sandbox) == 4
     place.clock.seconds += 31
     assert auth.token() != token
+
+
+def test_token_at_hand_is_known_without_asking_anybody(place: Place) -> None:
+    """Valid or not: by it a run looks up what earlier ones asked. Without a sign-in there is none."""
+    token = place.sandbox.oauth.issued[-1]["access_token"]
+    for seconds in (0, FOURTEEN_DAYS + 1):
+        place.clock.seconds += seconds
+        assert place.auth().known_token() == token
+    assert len(place.sandbox.oauth.issued) == 1
+    renewing = place.auth()
+    assert renewing.known_token() != renewing.token() == renewing.known_token()
+    assert place.auth(access_token="personal").known_token() == "personal"
+    assert place.auth(refresh_token="configured").known_token() is None
 
 
 def test_without_expiry_a_token_is_used_until_it_is_refused(place: Place) -> None:

@@ -236,6 +236,7 @@ def test_start_date_holds_for_dated_lists_and_what_hangs_on_them() -> None:
     assert {report.name for report in OF_DOMO if report.date_column} == dated
     assert {report.name for report in OF_DOMO if report.from_start_date} == dated | hanging
     assert {report.name for report in OF_DOMO if report.paging is Paging.PAGE} == dated
+    assert {report.name for report in OF_DOMO if report.arrow} <= dated
     assert {
         report.name for report in OF_DOMO if report.parent and report.parent.moves_parent
     } == hanging

@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from memory import MemoryTables, Store
 
 from harvest_source.catalogue.hints import DELETED_AT
 from harvest_source.catalogue.lookup import by_name
-from harvest_source.loading.changes import split
+from harvest_source.catalogue.report import AccountReport
+from harvest_source.loading.changes import ChangeFilter, split
 from harvest_source.loading.result import Tally
 
 Row = dict[str, Any]
@@ -101,3 +103,14 @@ def test_the_only_row_of_an_account_has_no_key() -> None:
     assert split(
         company, [{"account_id": 1, "name": "a"}], [{"account_id": 1, "name": "b"}]
     ).tally == Tally(changed=1)
+
+
+def test_rows_of_an_empty_table_are_new_whatever_else_the_load_brings_of_them() -> None:
+    """The table is looked at once: what the load itself writes is not there yet."""
+    tables: Any = MemoryTables(Store(is_made=True))
+    changes = ChangeFilter(tables)
+    entries = by_name("time_entries")
+    for row_id in (7, 8):
+        assert changes.differing(entries, 1, [entry(id=row_id)]) == [entry(id=row_id)]
+        tables.store.tables["time_entries"][1, row_id] = entry(id=row_id)
+    assert changes.tallies == {AccountReport(1, "time_entries"): Tally(new=2)}

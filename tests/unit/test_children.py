@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, cast
 
 import pytest
@@ -23,7 +24,7 @@ from harvest_source.errors import (
 from harvest_source.reading.children import REFUSALS, Asking
 from harvest_source.reading.fetch import Fetcher, alternating
 from harvest_source.reading.parts import Part, PartStore
-from harvest_source.reading.plan import ChildPlan, part_of, state_of
+from harvest_source.reading.plan import PROBES, ChildPlan, part_of, state_of
 
 PAYMENTS = by_name("invoice_payments")
 REFUSED = NotAllowedError("Not authorized!", 403)
@@ -192,6 +193,34 @@ def test_report_is_refused_where_parents_read_before_are(
         assert len(done.reading().keys) == 2
 
 
+def test_nobody_else_is_asked_until_it_is_known_whether_the_report_is_refused(
+    store: PartStore,
+) -> None:
+    """However long the answer takes: of a refused report, each request more is one for nothing."""
+    parents = range(1, REFUSALS + 3)
+    client = harvest(*parents)
+    refused, all_are_asked, is_known = refusing(*parents), threading.Event(), threading.Event()
+
+    def fail(path: str, params: Any) -> ApiError | None:
+        if len(client.paths) > REFUSALS:
+            all_are_asked.set()
+            assert is_known.wait(30)
+        return refused(path, params)
+
+    client.fail = fail
+    done = asking(client, store, *parents[:-1], read={"8": [parents[-1]]})
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(lambda: list(map(done.ask, parents[:REFUSALS])))
+        assert all_are_asked.wait(30)
+        other = pool.submit(done.ask, parents[REFUSALS])
+        wait([other], timeout=0.2)
+        is_known.set()
+        first.result(30)
+        other.result(30)
+    assert done.error is REFUSED
+    assert client.paths[REFUSALS:] == [f"invoices/{parents[-1]}/payments"]
+
+
 def test_probe_that_fails_otherwise_is_the_error(store: PartStore) -> None:
     client = harvest(1, 2)
     client.fail = lambda path, _params: (
@@ -211,6 +240,34 @@ def test_report_that_is_refused_as_a_whole_costs_few_requests(store: PartStore) 
     client.asked.clear()
     client.fail = refusing(*range(2, 100))
     assert len(ask_all(asking(client, store, *range(1, 50))).refused) == 48
+
+
+# parents that are readable, whether the report is refused
+FIRST_LOADS: dict[str, tuple[range, bool]] = {
+    "the last": (range(45, 60), False),
+    "those in the middle": (range(30, 40), False),
+    "none": (range(0), True),
+}
+
+
+@pytest.mark.parametrize(("readable", "fails"), FIRST_LOADS.values(), ids=FIRST_LOADS)
+def test_first_load_whose_first_parents_are_hidden_asks_others_before_it_gives_up(
+    store: PartStore, readable: range, *, fails: bool
+) -> None:
+    """None was read before: a few of those to come tell, each of which is asked for once."""
+    parents = range(60)
+    client = harvest(*parents)
+    client.fail = refusing(*({*parents} - {*readable}))
+    done = ask_all(asking(client, store, *parents))
+    if fails:
+        assert len(client.asked) == REFUSALS + PROBES
+        with pytest.raises(NotAllowedError):
+            done.reading()
+    else:
+        assert done.done == {*readable}
+        read = [path for path in client.paths if int(path.split("/")[1]) in readable]
+        assert len(read) == len(readable)
+        assert len(client.asked) < len(parents) + PROBES
 
 
 # the pool

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from clocks import FastClock
+from clocks import FastClock, SteppedClock
+from hostile import Hostile, Raw, http, page
 from second_harvest import Asked, HandMade, by_hand
 
 from harvest_sandbox import Account, Fault, Sandbox, Size, build_account
 from harvest_source.about import VERSION
 from harvest_source.api.accounts import choose_accounts
 from harvest_source.api.client import TRIES, HarvestClient
+from harvest_source.api.limits import Budgets, Limit
+from harvest_source.clock import Clock
 from harvest_source.errors import (
     AccountNotFoundError,
     ApiError,
+    CancelledError,
     NotAllowedError,
     NotFoundError,
     RefusedError,
@@ -53,7 +60,10 @@ def clock() -> FastClock:
 
 
 def client_of(
-    harvest: Sandbox | HandMade, clock: FastClock | None = None, token: str = TOKEN, **changes: Any
+    harvest: Sandbox | HandMade | Hostile,
+    clock: Clock | None = None,
+    token: str = TOKEN,
+    **changes: Any,
 ) -> HarvestClient:
     """Returns a client with the real limits."""
     settings = HarvestSettings(api_url=harvest.api_url, id_url=harvest.id_url)
@@ -230,6 +240,98 @@ def test_a_429_holds_every_other_request_back(
     assert 6 <= sum(clock.waits) <= 7
 
 
+def test_the_429_after_the_last_try_holds_every_request_back_too(
+    sandbox: Sandbox, account: Account, clock: FastClock
+) -> None:
+    """Who asks next waits as Harvest asked, though nobody asks again for what was refused."""
+    sandbox.faults.append(Fault("/clients$", status=429, retry_after="40"))
+    client = client_of(sandbox, clock)
+    with pytest.raises(UnavailableError, match="429"):
+        client.get(account.id, "clients", ("clients",), tries=1)
+    assert clock.waits == []
+    client.get(account.id, "company", ("name",))
+    assert 39 <= sum(clock.waits) <= 40
+    assert client.traffic.waits == 1
+
+
+def test_requests_for_other_reports_leave_permits_to_what_is_preferred(
+    sandbox: Sandbox, account: Account
+) -> None:
+    """A quarter of the limit, for as long as it lasts; also where it is asked for twice, as by two threads."""
+    clock = SteppedClock()
+    settings = HarvestSettings(api_url=sandbox.api_url, id_url=sandbox.id_url)
+    budgets = Budgets(clock, general=Limit(4, 15))
+    client = HarvestClient(settings, PersonalToken(TOKEN), clock, budgets)
+    sent: list[tuple[str, float]] = []
+    client.on_request = lambda _account_id, label: sent.append((label, clock.seconds))
+
+    def ask(*paths: str) -> None:
+        for path in paths:
+            client.get(account.id, path, (path,))
+
+    with ExitStack() as preferring:
+        preferring.enter_context(client.preferring(["clients"]))
+        with client.preferring(["tasks"]):
+            ask("roles", "roles", "roles", "clients", "roles", "tasks", "roles")
+        clock.on_wait = preferring.close  # the last of what is preferred is read meanwhile
+        ask("roles")
+    ask("roles")
+    assert sent == [
+        *[("roles", 0)] * 3, ("clients", 0),
+        ("roles", 15), ("tasks", 15), ("roles", 15), ("roles", 15.5),
+        ("roles", 30),
+    ]  # fmt: skip
+
+
+def test_answers_that_do_not_end_hold_up_no_other() -> None:
+    """However many of them are waited for: each thread reads its own answer."""
+    ended = threading.Event()
+    hanging = 8
+
+    def answer(asked: Asked) -> Raw:
+        whole = b"".join(http(page(asked.path, [])))
+        if asked.path == "clients":
+            yield whole
+            return
+        yield whole[:-1]
+        ended.wait(30)
+        yield whole[-1:]
+
+    with Hostile(answer) as harvest, ThreadPoolExecutor(hanging + 1) as pool:
+        client = client_of(harvest)
+        begun = [pool.submit(client.get, 7, "users", ("users",)) for _ in range(hanging)]
+        try:
+            while len(harvest.requests) < hanging:
+                assert not any(each.done() for each in begun)
+            good = pool.submit(client.get, 7, "clients", ("clients",)).result(10)
+        finally:
+            ended.set()
+        assert good.data["clients"] == []
+        assert [each.result().data["users"] for each in begun] == [[]] * hanging
+
+
+def test_links_written_otherwise_count_for_the_same_limit(hand: HandMade) -> None:
+    """A page of Harvest's reports is one, whatever capitals or signs its address is written with."""
+    links = {
+        "": f"HTTP://127.0.0.1:{hand.port}/v2/reports/time/projects?cursor=2",
+        "2": f"http://127.0.0.1:{hand.port}/v2/%72eports/time/projects?cursor=3",
+        "3": "",
+    }
+    hand.spoil = lambda asked: (
+        200,
+        json.dumps(
+            {"results": [{"id": 1}], "links": {"next": links[asked.query.get("cursor", "")]}}
+        ).encode(),
+    )
+    clock = SteppedClock()
+    settings = HarvestSettings(api_url=hand.api_url, id_url=hand.id_url)
+    budgets = Budgets(clock, general=Limit(1, 15), reports=Limit(1, 900))
+    client = HarvestClient(settings, PersonalToken(TOKEN), clock, budgets)
+    pages = client.iter_pages(hand.id, "reports/time/projects", "results", {}, "time_entries")
+    assert len(list(pages)) == 3
+    assert clock.seconds == pytest.approx(2 * 900)
+
+
 @pytest.fixture
 def hand() -> Iterator[HandMade]:
     """A server whose links can be bent."""
@@ -360,6 +462,51 @@ def test_requests_are_counted_by_report(sandbox: Sandbox, account: Account) -> N
         (account.id, "user_assignments"): 1,
     }
     assert client.traffic.requests == len(heard) == len(sandbox.requests) == 4
+
+
+def test_runs_of_one_client_share_the_limit_and_nothing_else(
+    sandbox: Sandbox, account: Account
+) -> None:
+    """What one counts, tells and cancels is its own; a permit that it used is gone for the other."""
+    clock = SteppedClock()
+    whole = client_of(sandbox, clock)
+    first, second = whole.for_run(), whole.for_run()
+    heard: list[float] = []
+    first.on_request = lambda _account_id, _label: heard.append(0.0)
+    with second.told_to(
+        lambda _account_id, _label: None,
+        lambda _name: None,
+        lambda seconds, _why: heard.append(seconds),
+        lambda _why: None,
+    ):
+        for _ in range(100):
+            first.get(account.id, "company", ("name",))
+        first.clock.cancel()
+        first.slow_lists.add((account.id, "clients"))
+        second.get(account.id, "company", ("name",))
+    assert heard == [0.0] * 100 + [15.0]
+    assert clock.waits == [15.0]
+    assert (first.traffic.requests, second.traffic.requests) == (100, 1)
+    assert second.slow_lists == set()
+    with pytest.raises(CancelledError):
+        first.get(account.id, "company", ("name",))
+    assert len(sandbox.requests) == 101
+
+
+def test_nobody_is_told_of_an_outage_behind_the_end(
+    sandbox: Sandbox, account: Account, clock: FastClock
+) -> None:
+    """Who listened before hears again, as with waits; what a client meets later is none of the run's."""
+    sandbox.faults.append(Fault("/clients$", "reset", times=None))
+    client, before, heard = client_of(sandbox, clock), list[str](), list[str]()
+    nothing: Any = lambda *_: None  # noqa: E731 - for three parameters
+    with client.outages.told_to(before.append):
+        with client.told_to(nothing, nothing, nothing, heard.append):
+            pass
+        with pytest.raises(UnavailableError):
+            client.get(account.id, "clients", ("clients",))
+    assert heard == []
+    assert len(before) == 1
 
 
 def test_token_and_account_are_checked_apart(sandbox: Sandbox, account: Account) -> None:

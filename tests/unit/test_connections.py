@@ -16,8 +16,9 @@ from clocks import FastClock
 
 from harvest_source.api.client import TRIES, HarvestClient
 from harvest_source.api.connections import Connections
+from harvest_source.api.limits import GENERAL
 from harvest_source.commands.notify import post
-from harvest_source.errors import TooSlowError
+from harvest_source.errors import CancelledError, TooSlowError, UnavailableError
 from harvest_source.settings import HarvestSettings
 from harvest_source.signin.auth import PersonalToken
 
@@ -44,6 +45,7 @@ class Dripping:
         self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def drip(self, say: Say, piece: bytes, times: int) -> None:
@@ -98,7 +100,7 @@ def client_of(
     server: Dripping, url: str = "", answer_seconds: float = ANSWER_SECONDS
 ) -> HarvestClient:
     """Returns a client that reads answers by the server's clock, and never waits between its tries."""
-    url = url or f"http://127.0.0.1:{server.port}/"
+    url = url or server.url
     connections = Connections(answer_seconds, now=lambda: server.seconds)
     return HarvestClient(
         HarvestSettings(api_url=url, id_url=url),
@@ -231,6 +233,25 @@ def test_threads_have_sessions_of_their_own_and_share_connections() -> None:
         assert (len(server.asked), server.connections) == (2, 1)
 
 
+def test_as_many_connections_are_kept_as_the_limit_lets_be_used_at_once() -> None:
+    """None is thrown away and opened again, whatever the threads are that ask."""
+    together = threading.Barrier(GENERAL.requests)
+
+    def answer(server: Dripping, say: Say) -> None:
+        together.wait(30)
+        answers(server, say)
+
+    with dripping(answer) as server:
+        settings = HarvestSettings(api_url=server.url, id_url=server.url)
+        with HarvestClient(settings, PersonalToken("x"), FastClock()) as client:
+            for rounds in (1, 2):
+                with ThreadPoolExecutor(GENERAL.requests) as pool:
+                    asked = [pool.submit(client.get_accounts) for _ in range(GENERAL.requests)]
+                    assert all(each.result()["accounts"] for each in asked)
+                assert len(server.asked) == rounds * GENERAL.requests
+                assert server.connections == GENERAL.requests
+
+
 def test_connections_end_with_their_client() -> None:
     """Also while something still holds the client; one that asks again opens new ones."""
     with dripping(answers) as server:
@@ -241,6 +262,43 @@ def test_connections_end_with_their_client() -> None:
             assert server.ended.wait(10)
             server.ended.clear()
             assert server.connections == times
+
+
+def drips_on(_server: Dripping, say: Say, ended: threading.Event) -> None:
+    while not ended.wait(0.01):
+        say(b" ")
+
+
+def is_silent(_server: Dripping, _say: Say, ended: threading.Event) -> None:
+    ended.wait(30)
+
+
+@pytest.mark.parametrize("head", [HEAD[:9], HEAD + b"Content-Length: 1000000\r\n\r\n"])
+@pytest.mark.parametrize("goes_on", [drips_on, is_silent])
+def test_run_that_is_interrupted_waits_for_no_answer_and_others_do(
+    head: bytes, goes_on: Callable[[Dripping, Say, threading.Event], None]
+) -> None:
+    """A program ends once its threads have; with Ctrl-C these wait neither for the next byte nor for the last."""
+    begun, ended = threading.Semaphore(0), threading.Event()
+
+    def answer(server: Dripping, say: Say) -> None:
+        say(head)
+        begun.release()
+        goes_on(server, say, ended)
+        raise ConnectionAbortedError
+
+    with dripping(answer) as server, ThreadPoolExecutor(2) as pool:
+        client = client_of(server)
+        runs = [client.for_run(), client.for_run()]
+        try:
+            interrupted, other = (pool.submit(run.get_accounts, 1) for run in runs)
+            assert all(begun.acquire(timeout=10) for _ in runs)
+            runs[0].clock.cancel()
+            assert isinstance(interrupted.exception(10), CancelledError)
+            assert not other.done()
+        finally:
+            ended.set()
+        assert isinstance(other.exception(10), UnavailableError)
 
 
 def test_waiting_for_one_piece_is_no_longer_than_what_is_left() -> None:

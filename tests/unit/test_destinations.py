@@ -73,16 +73,22 @@ def test_destination_object_is_known(made: Any, wanted: str) -> None:
 def test_facts_of_each_destination() -> None:
     """A file takes one writer; what is not tested here is tried before a first load; only a database can be told to refuse."""
     told = {
-        name: (facts.load_workers, facts.is_tested, facts.computes_columns, len(facts.read_only))
+        name: (
+            facts.load_workers,
+            facts.is_tested,
+            facts.keeps_own_columns,
+            facts.computes_columns,
+            len(facts.read_only),
+        )
         for name, facts in KNOWN.items()
     }
     assert told == {
-        "bigquery": (4, True, False, 0),
-        "duckdb": (1, True, True, 1),
-        "ducklake": (1, False, True, 0),
-        "filesystem": (1, True, True, 0),
-        "postgres": (4, True, True, 1),
-        "sqlalchemy": (1, False, True, 0),
+        "bigquery": (4, True, True, False, 0),
+        "duckdb": (1, True, True, True, 1),
+        "ducklake": (1, False, False, True, 0),
+        "filesystem": (1, True, False, True, 0),
+        "postgres": (4, True, True, True, 1),
+        "sqlalchemy": (1, False, False, True, 0),
     }
     assert (OTHERS.load_workers, OTHERS.is_tested, OTHERS.read_only) == (4, False, ())
 

@@ -6,19 +6,29 @@ import ast
 import copy
 import pickle
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import dlt
 import duckdb
 import pytest
+from dlt.common.destination.exceptions import DestinationTerminalException
 from pipelines import forget_dlt
 
 import harvest_source.commands.output
 from harvest_source.catalogue.report import AccountReport
 from harvest_source.destinations.duckdb import refuse_file
-from harvest_source.destinations.failures import explained
+from harvest_source.destinations.failures import explained, is_interrupted
 from harvest_source.destinations.set_up import setting_errors
-from harvest_source.errors import ApiError, HarvestError, exit_code_of, in_own_words, one_line
+from harvest_source.errors import (
+    ApiError,
+    CancelledError,
+    HarvestError,
+    causes,
+    exit_code_of,
+    in_own_words,
+    one_line,
+)
 from harvest_source.reading.parts import PartStore
 from harvest_source.settings import HarvestSettings, load_settings
 from harvest_source.signin.auth import build_auth
@@ -181,6 +191,7 @@ OURS = {
     "ENCODING",
     "GOES_ON",
     "LARGEST",
+    "near[0]",  # a figure of the catalogue
     "LARGEST_MIB",
     "LEAST_CONNECTIONS + 1",
     "LIST_OF_ACCOUNTS",
@@ -240,7 +251,7 @@ OURS = {
     "self.most",
     "self.pages",
     "self.pair.report",
-    "self.query.report.name",
+    "query.report.name",
     "self.table",
     "sign",
     "status",
@@ -258,6 +269,23 @@ OURS = {
     "without_new + 1",
     "words",
 }
+
+
+def test_an_error_raised_from_what_it_caused_ends_its_chain() -> None:
+    """As `explained` raises what a resource said in place of dlt's failure: a run that was stopped must not look for ever."""
+
+    @explained()
+    def fail() -> None:
+        try:
+            raise CancelledError("stopped")
+        except HarvestError as inner:
+            raise DestinationTerminalException("a step failed") from inner
+
+    with pytest.raises(HarvestError) as raised:
+        fail()
+    chain = list(islice(causes(raised.value), 3))
+    assert [type(each) for each in chain] == [CancelledError, DestinationTerminalException]
+    assert not is_interrupted(raised.value)
 
 
 def inserted() -> Iterator[tuple[str, str]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from harvest_source.catalogue.access import Extent
-from harvest_source.catalogue.lookup import CASCADES, SECRET_COLUMNS, by_name
+from harvest_source.catalogue.lookup import CASCADES, SECRET_COLUMNS, by_name, reports_as_set
 from harvest_source.catalogue.report import AccountReport, Report
 from harvest_source.catalogue.reports import NAMES, REPORTS
-from harvest_source.commands.cli import show
+from harvest_source.commands.cli import SHOW
 from harvest_source.commands.output import HIDDEN, hide_secrets
 from harvest_source.loading.removals import deleted_rows_resource
 
@@ -42,7 +42,7 @@ def test_what_opens_a_public_page_is_hidden_wherever_it_stands_and_named_whereve
     told = [(ROOT / page).read_text(encoding="utf-8") for page in ("SECURITY.md", "docs/tables.md")]
     for name in SECRET_COLUMNS:
         assert hide_secrets(["id", name.upper()], [(1, "opens")]) == [[1, HIDDEN]]
-        assert all(name in text for text in (show.help or "", *told))
+        assert all(name in text for text in (SHOW.help or "", *told))
         row = {"id": 1, name: "opens", "line_items": [{"id": 2, name: "opens"}], "tags": ["plain"]}
         (kept,) = deleted_rows_resource({AccountReport(7, "invoices"): [row]})
         assert kept["row"] == '{"id": 1, "line_items": [{"id": 2}], "tags": ["plain"]}'
@@ -109,6 +109,17 @@ def test_a_row_that_goes_takes_along_what_hangs_on_it() -> None:
         assert all(order.index(owner) < order.index(name) for name, _ in owned if name in order)
         for name, column in owned:
             assert column in {each.name for each in by_name(name).columns}
+
+
+@pytest.mark.parametrize("assignments", ["account", "project"])
+def test_each_child_has_the_id_of_its_parent(assignments: str) -> None:
+    """In a column of its own, or in that of the record: an assignment that is read by project."""
+    children = [report for report in reports_as_set(assignments).values() if report.parent]
+    for report in children:
+        assert report.parent_column in {each.name for each in report.columns}
+    by_record = {report.name: report.parent_column for report in children if not report.linked_by}
+    names = ("user_assignments", "task_assignments") if assignments == "project" else ()
+    assert by_record == dict.fromkeys(names, "project__id")
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=NAMES)

@@ -15,7 +15,7 @@ LIMIT = Limit(requests=5, seconds=15)
 DELAY = st.floats(min_value=0.0, max_value=4.0, allow_nan=False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(delays=st.lists(st.tuples(DELAY, DELAY), min_size=1, max_size=60))
 def test_no_window_at_the_server_holds_more_than_the_limit(
     delays: list[tuple[float, float]],
@@ -35,7 +35,7 @@ def test_no_window_at_the_server_holds_more_than_the_limit(
         assert sixth - first >= LIMIT.seconds - 1e-6
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(delays=st.lists(st.tuples(DELAY, DELAY), min_size=6, max_size=60))
 def test_requests_in_flight_together_stay_within_the_limit(
     delays: list[tuple[float, float]],

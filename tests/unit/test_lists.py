@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -11,18 +13,21 @@ from typing import Any, cast
 import pytest
 from fake_client import NOON, FakeClient, Row
 
+from harvest_source.api.answers import Answer
 from harvest_source.api.client import HarvestClient
 from harvest_source.catalogue.lookup import by_name
 from harvest_source.catalogue.report import AccountReport
 from harvest_source.errors import RefusedError, TooLargeError, TooSlowError, UnavailableError
+from harvest_source.instants import format_instant
 from harvest_source.reading import by_windows, windows
-from harvest_source.reading.by_windows import read_windows
+from harvest_source.reading.by_windows import add_windows
 from harvest_source.reading.fetch import Fetcher
-from harvest_source.reading.lists import may_have_shifted, read_list
+from harvest_source.reading.lists import read_list
 from harvest_source.reading.parts import Part, PartStore
 from harvest_source.reading.query import ListQuery, list_params
 from harvest_source.reading.reading import Draft, Reading
 from harvest_source.reading.windows import Window
+from harvest_source.resources import rows_in
 
 FIRST = date(2026, 3, 1)
 SLOW, LARGE = TooSlowError("slow", 504), TooLargeError("large")
@@ -56,7 +61,7 @@ def asking(
 
 def ids(reading: Reading) -> list[int]:
     """Returns the ids of the records that are loaded, as often as they are."""
-    return sorted(record["id"] for _, records in reading.iter_pages() for record in records)
+    return sorted(record["id"] for _, page in reading.iter_pages() for record in rows_in(page))
 
 
 def test_list_is_read_page_by_page(store: PartStore) -> None:
@@ -66,7 +71,7 @@ def test_list_is_read_page_by_page(store: PartStore) -> None:
     reading = read_list(asking(client, store, updated_since="2026-06-01T00:00:00Z"))
     assert ids(reading) == list(range(8))
     assert reading.seconds > 0
-    assert client.paths == ["time_entries"] * 2
+    assert client.paths == ["time_entries"] * 3, "two pages, and a look at what changed meanwhile"
     assert ids(read_list(asking(client, store, "clients"))) == [1]
     client.rows["company"] = {"name": "Ours"}
     assert [each for _, each in read_list(asking(client, store, "company")).iter_pages()] == [
@@ -127,7 +132,14 @@ def lose_its_day(client: FakeClient) -> None:
     )
 
 
-@pytest.mark.parametrize("change", [go, come, go_and_come, lose_its_day])
+def swap(client: FakeClient) -> None:
+    """Puts a new row in the place of one that was read, on a page that is not read again."""
+    client.tables["time_entries"][1] = {
+        "id": 99, "spent_date": client.tables["time_entries"][1]["spent_date"], "updated_at": "2026-07-01T12:00:05Z"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [go, come, go_and_come, lose_its_day, swap])
 @pytest.mark.parametrize("counts", [True, False])
 def test_list_that_shifts_is_read_anew_by_windows(
     store: PartStore,
@@ -144,7 +156,8 @@ def test_list_that_shifts_is_read_anew_by_windows(
     reading = read_list(asking(client, store))
     there = sorted(row["id"] for row in client.tables["time_entries"])
     if counts:
-        assert ids(reading) == there
+        assert set(there) <= set(ids(reading)) <= {*there, 9}
+        assert reading.settled == (ids(reading) == there)
         assert any("from" in params for _, params in client.asked)
     else:
         assert set(ids(reading)) <= {*there, 9}
@@ -164,24 +177,26 @@ def test_quiet_list_is_read_once(store: PartStore) -> None:
 
 
 @pytest.mark.parametrize(
-    ("newest", "repeated", "totals", "shifted"),
+    ("ids", "changed_at", "totals", "shifted"),
     [
-        (None, {}, {2}, False), (None, {}, {None}, False), (None, {}, {3}, True), (None, {}, {2, 3}, True),
-        (None, {(1,): ""}, {2}, True), (NOON, {}, {2}, True), (NOON - timedelta(seconds=1), {}, {2}, False),
+        ([1, 2], None, {2}, False), ([1, 2], None, {None}, False), ([1, 2], None, {3}, True), ([1, 2], None, {2, 3}, True),
+        ([1, 2, 1], None, {2}, True), ([1, 2], NOON, {2}, True), ([1, 2], NOON - timedelta(seconds=1), {2}, False),
     ],
 )  # fmt: skip
 def test_signs_that_a_row_may_have_slipped(
     store: PartStore,
-    newest: datetime | None,
-    repeated: dict[Any, str],
+    ids: list[int],
+    changed_at: datetime | None,
     totals: set[int | None],
     *,
     shifted: bool,
 ) -> None:
     """The count changed or is not met, a row came twice, or one changed meanwhile."""
-    keys = {(1,), (2,)}
-    reading = Reading(by_name("invoices"), 7, None, store, (), keys, 2, newest, NOON, 0.0, repeated)
-    assert may_have_shifted(reading, totals) is shifted
+    draft = Draft(store, by_name("invoices"), 7)
+    updated_at = changed_at and format_instant(changed_at)
+    data = {"invoices": [{"id": each, "updated_at": updated_at} for each in ids]}
+    draft.add(Answer(json.dumps(data).encode(), data, NOON))
+    assert draft.may_have_shifted(totals) is shifted
 
 
 def test_list_that_changes_faster_than_it_is_read(
@@ -204,7 +219,7 @@ def test_one_day_that_fits_into_no_answer_is_read_by_pages_until_its_count_agree
     """A row goes while it is read the first time."""
     client = FakeClient({"time_entries": entries(30, per_day=30)}, page_rows=4)
     client.before = lambda number: go(client) if number == 3 else None
-    reading = read_windows(asking(client, store), [Window(FIRST, FIRST)])
+    reading = add_windows(asking(client, store), [Window(FIRST, FIRST)]).finish()
     assert set(range(29)) <= set(ids(reading))
     assert len(client.asked) == 1 + 2 * 8
 
@@ -216,7 +231,7 @@ def test_one_day_that_never_agrees_with_its_count(store: PartStore) -> None:
         0, {"id": 99 + number, "spent_date": str(FIRST)}
     )
     with pytest.raises(UnavailableError, match="changes faster"):
-        read_windows(asking(client, store), [Window(FIRST, FIRST)])
+        add_windows(asking(client, store), [Window(FIRST, FIRST)])
 
 
 def test_windows_that_never_fit_end(store: PartStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,14 +240,14 @@ def test_windows_that_never_fit_end(store: PartStore, monkeypatch: pytest.Monkey
     with pytest.raises(
         RefusedError, match="cannot be read by windows of its date: 3 were not enough"
     ):
-        read_windows(asking(client, store), [Window()])
+        add_windows(asking(client, store), [Window()])
 
 
 def test_some_windows_of_a_list(store: PartStore) -> None:
     """What the comparison reads again: the rows of these days, each once, cut where a window fits into no answer."""
     client = FakeClient({"time_entries": entries(60, per_day=2)}, page_rows=10)
     days = [Window(FIRST, FIRST), Window(FIRST + timedelta(days=10), FIRST + timedelta(days=19))]
-    assert ids(read_windows(asking(client, store), days)) == [0, 1, *range(20, 40)]
+    assert ids(add_windows(asking(client, store), days).finish()) == [0, 1, *range(20, 40)]
 
 
 def test_windows_asked_for_at_once_make_up_a_list_and_outlive_the_run(tmp_path: Path) -> None:
@@ -307,6 +322,81 @@ def test_slow_list_is_read_by_windows_from_the_newest_day_back(
     assert len(whole) == 1
 
 
+def fall_silent(client: FakeClient) -> None:
+    """Has counts be slow, too."""
+    answered = client.fail
+    client.fail = lambda path, params: (
+        SLOW if params.get("per_page") == "1" else answered(path, params)
+    )
+
+
+def slow_list(change: Callable[[FakeClient], None] | None) -> FakeClient:
+    """Returns a Harvest whose list is answered for 20 days at most; it changes once the first window is read."""
+    client = FakeClient({"time_entries": entries(30)}, page_rows=1000)
+    client.fail = only(20)
+    changes = [change] if change else []
+
+    def before(_number: int) -> None:
+        _, params = client.asked[-1]
+        # the first window has an open end
+        if changes and params.get("to", "9") <= str(FIRST + timedelta(days=29)):
+            changes.pop()(client)
+
+    client.before = before
+    return client
+
+
+@pytest.mark.parametrize("change", [None, go, fall_silent])
+def test_slow_list_is_settled_where_harvest_counts_as_many_rows_at_the_end(
+    store: PartStore, change: Callable[[FakeClient], None] | None
+) -> None:
+    """A row that went meanwhile was in a window; a count that does not come throws nothing away."""
+    client = slow_list(change)
+    reading = read_list(asking(client, store))
+    assert ids(reading) == list(range(30))
+    assert reading.settled == (change is None)
+    assert sum("500" in params.values() for _, params in client.asked) == 0, "nothing is read twice"
+
+
+def come_now(client: FakeClient) -> None:
+    """Inserts a row in front that is as new as the server's clock."""
+    come(client)
+    client.tables["time_entries"][0]["updated_at"] = format_instant(NOON)
+
+
+def test_slow_list_has_what_came_meanwhile(store: PartStore) -> None:
+    """It is in no window that is read any more: what changed since the reading began is asked for."""
+    client = slow_list(come_now)
+    answered = client.fail
+    client.fail = lambda path, params: None if "updated_since" in params else answered(path, params)
+    reading = read_list(asking(client, store))
+    assert ids(reading) == [*range(30), 99]
+    assert reading.settled
+    assert sum("500" in params.values() for _, params in client.asked) == 0, "nothing is read twice"
+
+
+def test_slow_list_that_stays_short_of_harvests_count_is_an_error(store: PartStore) -> None:
+    """Never a list with less: the bookmark would move past rows that nobody read."""
+    client = slow_list(None)
+    answered = client.fail
+    client.fail = lambda path, params: (
+        None if {"updated_since", "per_page"} & params.keys() else answered(path, params)
+    )
+
+    def before(number: int) -> None:
+        _, params = client.asked[-1]
+        if params.get("per_page") == "1":  # with each count comes a row that looks old
+            come(client)
+            client.tables["time_entries"][0]["id"] = 1000 + number
+
+    client.before = before
+    with pytest.raises(UnavailableError, match="time_entries changes faster than it can be read"):
+        read_list(asking(client, store))
+    client.fail = answered
+    with pytest.raises(TooSlowError):
+        read_list(asking(client, store))
+
+
 def test_slow_list_with_rows_that_have_no_day(store: PartStore) -> None:
     """They are in no window: the rest comes by small pages, where these are answered."""
     client = FakeClient(
@@ -329,7 +419,20 @@ def test_slow_list_that_windows_do_not_help_is_read_by_small_pages(
         None if params.get("per_page") == "500" and "from" not in params else SLOW
     )
     assert len(ids(read_list(asking(client, store, name)))) == 1
-    assert client.slow_lists == {name}
+    assert client.slow_lists == {(7, name)}
+
+
+def test_slow_list_of_one_account_does_not_slow_down_another(store: PartStore) -> None:
+    """The one is read in smaller parts from then on, the other as ever."""
+    client = FakeClient({"clients": [{"id": 1}]})
+    client.fail = lambda _path, params: None if params.get("per_page") == "500" else SLOW
+    slow = asking(client, store, "clients")
+    read_list(slow)
+    client.fail = lambda _path, _params: None
+    for query, sizes in ((slow, {"500"}), (replace(slow, account_id=8), {None})):
+        client.asked.clear()
+        read_list(query)
+        assert {params.get("per_page") for _, params in client.asked} == sizes
 
 
 def test_what_is_slow_in_every_part_is_an_error(store: PartStore) -> None:

@@ -35,7 +35,7 @@ from harvest_source.errors import (
     exit_code_of,
     in_own_words,
 )
-from harvest_source.loading import ReportResult, Summary
+from harvest_source.loading.summary import ReportResult, Summary
 from harvest_source.loading.totals import Difference
 from harvest_source.settings import parse_account_ids, parse_notify_url, parse_since
 

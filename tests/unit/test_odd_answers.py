@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from harvest_source.errors import (
     RefusedError,
     UnavailableError,
 )
-from harvest_source.loading.history import accounts_resource
+from harvest_source.loading.history import account_rows
 
 ACCOUNT = 7
 GOOD = page("clients", [{"id": 1}])
@@ -230,6 +231,5 @@ def test_odd_caller_is_one_that_harvest_does_not_name(caller: bytes) -> None:
     assert account.access_roles in {(), ("administrator",)}
     assert account.caller.get("id") in {1, None}
     assert account.caller_name == "the token's user"
-    assert [dict(row) for row in accounts_resource([account], None)] == [
-        {"account_id": ACCOUNT, "name": None, "currency": None, "week_start_day": "Monday\ufffd"}
-    ]
+    (row,) = account_rows([account], {}, date(2026, 7, 1))
+    assert (row["name"], row["currency"], row["week_start_day"]) == (None, None, "Monday\ufffd")

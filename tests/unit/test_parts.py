@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +17,7 @@ from harvest_source.catalogue.report import AccountReport
 from harvest_source.reading.parts import Part, PartStore, StoreError
 
 ALWAYS = range(10**9)
+ROOT = Path(__file__).parents[2]
 
 
 def child(report: str, parent_id: int, version: str = "", account_id: int = 77) -> Part:
@@ -136,6 +141,10 @@ def test_file_that_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(sqlite3, "connect", full)
     with told:
         PartStore(tmp_path / "folder")
+    with pytest.raises(
+        StoreError, match="answers cannot be kept in a temporary file: disk is full"
+    ):
+        PartStore()
 
 
 def test_many_threads_put_answers_in_at_once(tmp_path: Path) -> None:
@@ -151,15 +160,33 @@ def test_many_threads_put_answers_in_at_once(tmp_path: Path) -> None:
     store.close()
 
 
-def test_without_a_folder_nothing_is_left_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A library's user gets no file that stays."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    store = PartStore()
-    store.keep(child("cost_rates", 5), b"rates")
-    assert list(tmp_path.iterdir())
-    store.close()
+KILLED = """
+import os, signal
+from pathlib import Path
+from harvest_source.catalogue.report import AccountReport
+from harvest_source.reading.parts import Part, PartStore
+
+part = Part(AccountReport(77, "cost_rates"), "users 5", outlives_run=True)
+store = PartStore()
+store.keep(part, os.urandom(2**24))
+assert len(store.body(part)) == 2**24
+print(*(os.readlink(each) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()), sep="\\n", flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="lists open files as Linux does")
+def test_without_a_folder_nothing_is_left_behind_by_a_kill(tmp_path: Path) -> None:
+    """Answers are on disk, where nobody finds them: a library's user gets no file that stays."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED],
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith(str(tmp_path))]
     assert list(tmp_path.iterdir()) == []
 
 

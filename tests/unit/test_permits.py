@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -13,7 +14,7 @@ from clocks import SteppedClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harvest_source.api.limits import GENERAL, REPORTS, Budget, Budgets, Limit
+from harvest_source.api.limits import GENERAL, LEFT, REPORTS, Budget, Budgets, Limit
 from harvest_source.clock import Clock
 from harvest_source.errors import CancelledError
 
@@ -33,12 +34,12 @@ class CrowdClock(Clock):
     def now(self) -> float:
         return self.seconds
 
-    def sleep(self, seconds: float) -> None:
+    def pass_time(self, seconds: float, ended: threading.Event) -> None:
         me = threading.get_ident()
         with self._moved:
             self._until[me] = until = self.seconds + max(seconds, ROUNDING)
             self._step()
-            while self.seconds < until:
+            while self.seconds < until and not ended.is_set():
                 assert self._moved.wait(30), "the clock stands still"
             del self._until[me]
 
@@ -68,7 +69,7 @@ def fullest(times: list[float], limit: Limit) -> int:
     )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     seed=st.integers(0, 10_000),
     slowest=st.sampled_from([0.0, 0.05, 1.0, 9.0]),
@@ -147,6 +148,44 @@ def test_the_whole_limit_is_used(limit: Limit) -> None:
     assert clock.seconds == pytest.approx(2 * limit.seconds)
 
 
+def test_what_can_wait_leaves_permits_to_others_and_uses_all_once_nobody_needs_them() -> None:
+    """Pages that follow one another go out at once beside a crowd; behind the last of them no permit is unused."""
+    pages, page_seconds, others, threads = 20, 0.7, 330, 16
+    clock = CrowdClock(threads + 1)
+    budget = Budget(GENERAL, clock)
+    at_server: list[float] = []
+    asks_first = threading.Event()
+    asks_first.set()
+    numbers = iter(range(others))
+
+    def ask(seconds: float, gives_way: Callable[[], bool]) -> None:
+        with budget.permit(gives_way):
+            at_server.append(clock.now())
+            clock.sleep(seconds)
+
+    def crowd() -> None:
+        with clock.member():
+            for _ in numbers:
+                ask(0.1, asks_first.is_set)
+
+    def list_in_pages() -> None:
+        with clock.member():
+            clock.sleep(1)  # the crowd has what it can get
+            for _ in range(pages):
+                ask(page_seconds, lambda: False)
+            assert clock.now() == pytest.approx(1 + pages * page_seconds)
+            assert len(at_server) == pages + GENERAL.requests * 3 // 4
+            asks_first.clear()
+
+    with ThreadPoolExecutor(threads + 1) as pool:
+        for each in [pool.submit(each) for each in (list_in_pages, *[crowd] * threads)]:
+            each.result(60)
+    assert len(at_server) == pages + others
+    assert fullest(at_server, GENERAL) == GENERAL.requests
+    # three times the limit and some: as if nothing had been left to anybody
+    assert clock.now() < 3 * GENERAL.seconds + 2
+
+
 def test_reports_have_a_budget_of_their_own() -> None:
     """R17: 100 per 15 minutes for Harvest's reports, 100 per 15 seconds for everything else; one does not use up the other."""
     clock = SteppedClock()
@@ -169,18 +208,22 @@ def test_reports_have_a_budget_of_their_own() -> None:
         assert clock.seconds == pytest.approx(900)
 
 
-def test_a_wait_is_announced_once_with_its_length_and_reason() -> None:
-    """Who waits is told how long, and why; short waits are not worth a word."""
+@pytest.mark.parametrize("gives_way", [False, True])
+def test_a_wait_is_announced_once_with_its_length_and_reason(*, gives_way: bool) -> None:
+    """Who waits is told how long, and why, also who looks again meanwhile; short waits are not worth a word."""
     clock, told = SteppedClock(), list[tuple[float, str]]()
-    budget = Budget(Limit(2, 15), clock, lambda seconds, why: told.append((seconds, why)))
-    for _ in range(3):
+    budget = Budget(Limit(LEFT, 15), clock, lambda seconds, why: told.append((seconds, why)))
+    for _ in range(LEFT):
+        with budget.permit(lambda: gives_way):
+            pass
+    if not gives_way:  # one permit fewer is free to who does
         with budget.permit():
             pass
     budget.pause(40)
-    with budget.permit():
+    with budget.permit(lambda: gives_way):
         pass
     assert told == [
-        (15, "the limit of 2 requests per 15 seconds"),
+        (15, f"the limit of {LEFT} requests per 15 seconds"),
         (40, "Harvest asked to wait (429)"),
     ]
 

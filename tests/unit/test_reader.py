@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from fake_client import NOON, FakeClient
 
-from harvest_source import instants
-from harvest_source.api.client import HarvestClient
+from harvest_source.api.client import THREADS, HarvestClient
 from harvest_source.catalogue.lookup import by_name
 from harvest_source.catalogue.report import AccountReport
+from harvest_source.clock import HOUR_SECONDS
 from harvest_source.errors import (
     CancelledError,
     HarvestError,
@@ -30,9 +29,10 @@ from harvest_source.errors import (
 )
 from harvest_source.reading.plan import ChildPlan, Wish, part_of
 from harvest_source.reading.reader import Choice, Mode, Outcome, Reader
-from harvest_source.settings import HarvestSettings
+from harvest_source.settings import HarvestSettings, parse_since
 
 OLD, NEW, LATER = "2026-06-01T00:00:00Z", "2026-07-01T10:00:00Z", "2026-08-01T00:00:00Z"
+HOUR = int(NOON.timestamp()) // HOUR_SECONDS
 REFUSED = NotAllowedError("Not authorized!", 403)
 CLIENTS, INVOICES = AccountReport(7, "clients"), AccountReport(7, "invoices")
 ENTRIES, PAYMENTS = AccountReport(7, "time_entries"), AccountReport(7, "invoice_payments")
@@ -192,7 +192,7 @@ def test_list_without_change_times_keeps_no_state(open_reader: Open) -> None:
 def test_children_of_a_run_from_a_date_on_keep_no_state(open_reader: Open) -> None:
     """Nor are any read in turn."""
     client = harvest()
-    wishes = {PAYMENTS: Wish({"read": {"1": [1]}}, frozenset({1}), (1,), (1,))}
+    wishes = {PAYMENTS: Wish({"read": {"1": [1]}}, {1: None}, (1,), (1,))}
     outcome = read(open_reader(client, Choice(since=datetime(2026, 7, 1, tzinfo=UTC))), wishes)[
         PAYMENTS
     ]
@@ -223,6 +223,21 @@ def test_error_of_a_list_stays_with_it_and_what_hangs_on_it(open_reader: Open) -
         ("invoice_payments", "invoices: no answer"),
         ("invoices", "no answer"),
     ]
+
+
+def test_children_that_cannot_be_planned_fail_once(open_reader: Open) -> None:
+    """However many lists end after theirs; what an interrupted run kept of them is dropped once, too."""
+    client = FakeClient(
+        {"users": [], "task_assignments": [], "projects": [{"id": 70, "project": 1}], "clients": []}
+    )
+    client.tables["user_assignments"] = [{"id": 1, "user": {"id": [5]}}]  # an id that is none
+    heard: list[str] = []
+    reader = open_reader(
+        client, on_read=lambda pair, outcome: heard.append(pair.report) if outcome.error else None
+    )
+    outcomes = read(reader, {ASSIGNED: Wish(), CLIENTS: Wish(), INVOICES: Wish(), ENTRIES: Wish()})
+    assert isinstance(outcomes[ASSIGNED].error, OddAnswerError)
+    assert heard.count("project_assignments") == 1
 
 
 def test_refusal_says_who_may_read_a_report(open_reader: Open) -> None:
@@ -256,19 +271,148 @@ def test_probe_that_meets_a_dead_token_ends_everything(open_reader: Open) -> Non
     with pytest.raises(TokenRejectedError):
         read(
             open_reader(client),
-            {
-                PAYMENTS: Wish(
-                    {"marks": {"invoices": NEW}, "read": {str(instants.current_hour()): [1]}}
-                )
-            },
+            {PAYMENTS: Wish({"marks": {"invoices": NEW}, "read": {str(HOUR): [1]}})},
         )
 
 
-def test_requests_of_children_are_told_before(open_reader: Open) -> None:
+Told = list[tuple[AccountReport, int]]
+
+
+def planned(told: Told) -> Any:
+    """Returns what keeps how many requests a reader says that it still takes."""
+    return lambda pair, requests: told.append((pair, requests))
+
+
+def test_requests_that_are_known_to_come_are_told(open_reader: Open) -> None:
+    """A list's first answer tells its pages, and a list its children; of a reading that is done none are left."""
     client = harvest()
-    told: list[int] = []
-    read(open_reader(client, on_planned=told.append), {PAYMENTS: Wish()})
-    assert told == [2]
+    client.page_rows = 1
+    told: Told = []
+    reader = open_reader(client, on_planned=planned(told))
+    reader.read_lists({PAYMENTS: Wish()})
+    assert told == [(INVOICES, 1), (INVOICES, 1), (INVOICES, 0), (PAYMENTS, 2)]
+    told.clear()
+    reader.read_lists({INVOICES: Wish()})
+    assert told == [], "it is read already"
+    reader.read_children({PAYMENTS: Wish()})
+    assert told == [(PAYMENTS, 0)]
+
+
+def test_no_request_of_what_fails_is_awaited_any_more(open_reader: Open) -> None:
+    """Neither of a list nor of children, of which others are still asked for."""
+    client = harvest()
+    client.page_rows = 1
+    told: Told = []
+    reader = open_reader(client, on_planned=planned(told))
+    client.fail = lambda path, params: (
+        RefusedError("no") if path != "clients" and "first" in params else None
+    )
+    reader.read_lists({INVOICES: Wish()})
+    assert told == [(INVOICES, 1), (INVOICES, 1), (INVOICES, 0)]
+    told.clear()
+    client = harvest()
+    messages = AccountReport(7, "invoice_messages")
+    client.tables["invoices/1/messages"] = client.tables["invoices/2/messages"] = []
+    client.fail = lambda path, _params: RefusedError("no") if "payments" in path else None
+    reader = open_reader(client, on_planned=planned(told))
+    outcomes = read(reader, {PAYMENTS: Wish(), messages: Wish()})
+    assert [bool(outcomes[pair].error) for pair in (PAYMENTS, messages)] == [True, False]
+    assert told[told.index((messages, 2)) :][-1] == (messages, 0)
+    assert told.count((PAYMENTS, 0)) > 1, "known before the others were read"
+
+
+def test_children_are_asked_for_as_soon_as_their_own_lists_are_read(open_reader: Open) -> None:
+    """While another list is still waited for; that list here waits for the children."""
+    client = harvest()
+    client.tables["time_entries"] = [{"id": 3, "spent_date": "2026-01-01", "updated_at": OLD}]
+    asked = threading.Event()
+
+    preferred: list[AbstractSet[str]] = []
+
+    def fail(path: str, _params: dict[str, str]) -> None:
+        if path.endswith("payments"):
+            preferred.append(client.preferred)
+            if len(preferred) == 2:
+                asked.set()
+        if path == "time_entries":
+            assert asked.wait(30)
+
+    client.fail = fail
+    entries = AccountReport(7, "time_entries")
+    reader = open_reader(client)
+    wishes = {entries: Wish(), PAYMENTS: Wish()}
+    assert keys(reader.read_lists(wishes)[entries]) == [3]
+    # until then they leave permits to the lists
+    assert preferred == [{"time_entries", "invoices"}] * 2
+    assert client.preferred == set()
+    outcome = reader.read_children(wishes)[PAYMENTS]
+    assert keys(outcome) == [10, 20]
+    assert outcome.state is not None
+    assert client.paths.count("invoices/1/payments") == 1
+    # with what an earlier run read, how many may be asked is known when all lists are
+    client.fail = lambda _path, _params: None
+    client.asked.clear()
+    later = open_reader(client)
+    later.read_lists({PAYMENTS: Wish(outcome.state)})
+    assert client.paths == ["invoices"]
+
+
+def test_threads_are_shared_by_all_reports(open_reader: Open) -> None:
+    """Of all lists that are read by windows, and of all reports whose children are begun ahead, sixteen are asked at a time.
+
+    Their threads end with the reader.
+    """
+    client = harvest()
+    client.page_rows = 10
+    at_once: dict[str, set[threading.Thread]] = {"windows": set(), "ahead": set()}
+    full = {kind: threading.Event() for kind in at_once}
+
+    def fail(path: str, params: dict[str, str]) -> None:
+        kind = "ahead" if "/" in path else "windows" if "from" in params else ""
+        if kind:
+            at_once[kind].add(threading.current_thread())
+            if len(at_once[kind]) == THREADS:
+                full[kind].set()
+            assert full[kind].wait(30)
+
+    client.fail = fail
+    rows: list[dict[str, Any]] = [{"id": each, "updated_at": OLD} for each in range(1, 2001)]
+    for name in ("time_entries", "expenses"):
+        client.tables[name] = [
+            {**row, "spent_date": str(date(2020, 1, 1) + timedelta(days=row["id"]))}
+            for row in rows[::-1]
+        ]
+    client.tables["invoices"] = rows[:20]
+    for row in rows[:20]:
+        for name in ("payments", "messages"):
+            client.tables[f"invoices/{row['id']}/{name}"] = []
+    names = ("time_entries", "expenses", "invoice_payments", "invoice_messages")
+    wishes = {AccountReport(7, name): Wish() for name in names}
+    reader = open_reader(client)
+    outcomes = read(reader, wishes)
+    assert [each.error for each in outcomes.values()] == [None] * 4
+    assert {kind: len(found) for kind, found in at_once.items()} == {
+        "windows": THREADS,
+        "ahead": THREADS,
+    }
+    reader.close()
+    for each in at_once["windows"] | at_once["ahead"]:
+        each.join(10)
+        assert not each.is_alive()
+
+
+@pytest.mark.parametrize("error", [TokenRejectedError("dead", 401), CancelledError("interrupted")])
+def test_children_asked_ahead_end_a_run_as_others_do(
+    open_reader: Open, error: HarvestError
+) -> None:
+    """A dead token and Ctrl-C end everything; what else a report meets stays its own."""
+    client = harvest()
+    client.fail = lambda path, _params: cast("Any", error) if "payments" in path else None
+    reader = open_reader(client)
+    with pytest.raises(type(error)):
+        read(reader, {PAYMENTS: Wish()})
+    client.fail = lambda path, _params: RefusedError("no") if "payments" in path else None
+    assert str(read(open_reader(client), {PAYMENTS: Wish()})[PAYMENTS].error) == "no"
 
 
 # what an interrupted run left
@@ -306,11 +450,11 @@ def test_resumed_parents_are_looked_at_once_more(open_reader: Open, tmp_path: Pa
 
 @pytest.mark.parametrize("hours", [-1, 25])
 def test_old_answers_and_those_of_a_clock_ahead_are_asked_for_again(
-    open_reader: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+    open_reader: Open, tmp_path: Path, hours: int
 ) -> None:
     client = harvest()
     read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})
-    monkeypatch.setattr(instants, "time", SimpleNamespace(time=lambda: time.time() + hours * 3600))
+    client.clock.seconds += hours * HOUR_SECONDS
     client.asked.clear()
     read(open_reader(client, folder=tmp_path), {PAYMENTS: Wish()})
     assert len(client.paths) == 3
@@ -324,7 +468,7 @@ def test_odd_answer_is_not_gone_on_from(open_reader: Open, tmp_path: Path) -> No
     reader.store.keep(
         part_of(ChildPlan(by_name("invoice_payments"), 7, {2: NEW}), 2),
         b"[7]",
-        instants.current_hour(),
+        HOUR,
     )
     assert isinstance(read(reader, {PAYMENTS: Wish()})[PAYMENTS].error, OddAnswerError)
     reader.close()
@@ -336,29 +480,27 @@ def test_odd_answer_is_not_gone_on_from(open_reader: Open, tmp_path: Path) -> No
     assert len(client.paths) == 3
 
 
-def test_free_requests_are_shared_by_the_reports(open_reader: Open) -> None:
-    """What is sent already, asked for and reserved counts; those that are overdue are asked all the same."""
+@pytest.mark.parametrize(
+    ("reserved", "more"), [(500, {0}), (100 - 1 - 10 - 20, {10}), (0, {44, 45})]
+)
+def test_free_requests_are_shared_by_the_reports(
+    open_reader: Open, reserved: int, more: set[int]
+) -> None:
+    """What is sent already, asked for and reserved counts; those whose turn it is are asked all the same."""
+    kinds = ("payments", "messages")
     tables: dict[str, list[dict[str, Any]]] = {
-        f"invoices/{each}/payments": [] for each in range(200)
+        f"invoices/{each}/{kind}": [] for each in range(200) for kind in kinds
     }
-    tables |= {f"invoices/{each}/messages": [] for each in range(200)}
     messages = AccountReport(7, "invoice_messages")
-    hour = instants.current_hour()
-    state = {
-        "marks": {"invoices": NEW},
-        "read": {str(hour - 24): list(range(10, 200)), "1": list(range(5))},
-    }
-    sent = {}
-    for reserved in (0, 60, 500):
-        client = FakeClient({**tables, "invoices": []})
-        read(open_reader(client), {PAYMENTS: Wish(state), messages: Wish(state)}, reserved)
-        sent[reserved] = {
-            kind: len([path for path in client.paths if kind in path])
-            for kind in ("payments", "messages")
-        }
-    assert sent[500] == {"payments": 5, "messages": 5}
-    assert sent[0]["messages"] == 5
-    assert sent[0]["payments"] - sent[60]["payments"] == 60
+    # a day's share of them was read since
+    read_hours = {str(HOUR - 24): list(range(5, 95)), str(HOUR - 13): list(range(95, 200))}
+    state = {"marks": {"invoices": NEW}, "read": {"1": list(range(5)), **read_hours}}
+    known = dict.fromkeys(range(200), parse_since("changed", "2020-01-01"))
+    wishes = {pair: Wish(state, known_parents=known) for pair in (PAYMENTS, messages)}
+    client = FakeClient({**tables, "invoices": []})
+    read(open_reader(client), wishes, reserved)
+    sent = [sum(kind in path for path in client.paths) for kind in kinds]
+    assert {each - 5 for each in sent} == more
 
 
 # timers
@@ -453,10 +595,9 @@ def test_users_of_a_changed_project_are_asked(open_reader: Open) -> None:
     ]
     client.tables["users/5/project_assignments"] = [{"id": 50}]
     marks = dict.fromkeys(("users", "task_assignments", "projects", "user_assignments"), NEW)
-    hour = str(instants.current_hour())
-    outcome = read(open_reader(client), {ASSIGNED: Wish({"marks": marks, "read": {hour: [5]}})})[
-        ASSIGNED
-    ]
+    outcome = read(
+        open_reader(client), {ASSIGNED: Wish({"marks": marks, "read": {str(HOUR): [5]}})}
+    )[ASSIGNED]
     assert keys(outcome) == [50]
     assert client.paths.count("user_assignments") == 2
 
@@ -480,9 +621,7 @@ def test_report_followed_by_what_was_read_later(open_reader: Open) -> None:
     assert first.reading
     assert first.state
     client.tables["invoices/3/payments"] = [{"id": 30}]
-    later = reader.read_children({PAYMENTS: Wish(first.state, known_parents=frozenset({3}))})[
-        PAYMENTS
-    ]
+    later = reader.read_children({PAYMENTS: Wish(first.state, known_parents={3: None})})[PAYMENTS]
     both = first.followed_by(later)
     assert keys(both) == [10, 20, 30]
     assert both.parents == {1, 2, 3}

@@ -17,6 +17,7 @@ from harvest_source.errors import RefusedError
 from harvest_source.reading import reading as readings
 from harvest_source.reading.parts import Part, PartStore
 from harvest_source.reading.reading import Draft, Reading, record_key, versions_of
+from harvest_source.resources import rows_in
 
 ENTRIES = by_name("time_entries")
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -55,8 +56,8 @@ def rows_of(reading: Reading) -> list[tuple[Any, ...]]:
     """Returns id and hours of the records as they are loaded."""
     return [
         (record["id"], record.get("hours"))
-        for _, records in reading.iter_pages()
-        for record in records
+        for _, page in reading.iter_pages()
+        for record in rows_in(page)
     ]
 
 
@@ -81,7 +82,7 @@ def test_reading_gives_back_exact_numbers_and_clean_texts(store: PartStore) -> N
         answer(entry(1, hours=0.1), entry(2, "11:00:00", notes="a\0b")),
         answer(entry(3, None)),
     )
-    pages = [records for _, records in reading.iter_pages()]
+    pages = [rows_in(page) for _, page in reading.iter_pages()]
     assert [[record["id"] for record in records] for records in pages] == [[1, 2], [3]]
     assert pages[0][0]["hours"] == Decimal("0.1")
     assert pages[0][1]["notes"] == "a\N{REPLACEMENT CHARACTER}b"

@@ -71,7 +71,8 @@ def test_what_hangs_on_a_row_goes_with_it_as_far_as_the_run_is_about_it(
     [
         (40, 20, False, False),  # half
         (39, 20, False, True),  # more than half, and 20
-        (38, 19, False, False),  # fewer than 20
+        (38, 19, False, False),
+        (30, 19, False, False),  # more than half, but fewer than 20
         (20, 20, False, True),
         (20, 20, True, False),
     ],

@@ -19,6 +19,8 @@ CLIENTS = AccountReport(1001, "clients")
         (Verified(Verdict.YES), "yes"),
         (Verified(Verdict.PART), "part"),
         (Verified(Verdict.REPAIRED, rows=3), "repaired 3"),
+        (Verified(Verdict.READ_AGO, days=0), "read today"),
+        (Verified(Verdict.READ_AGO, days=1), "read 1 day ago"),
         (Verified(Verdict.READ_AGO, days=2), "read 2 days ago"),
         (Verified(Verdict.NO), "no"),
         (Verified(Verdict.NO, why="the table has 3 rows"), "no: the table has 3 rows"),
@@ -51,7 +53,7 @@ def test_verdicts_are_said_in_the_words_of_the_summary(verified: Verified, said:
             Result(
                 CLIENTS, outcome=Outcome(), verified=Verified(Verdict.READ_AGO, days=0), older=1234
             ),
-            "read 0 days ago, 1,234 older rows not followed",
+            "read today, 1,234 older rows not followed",
             None,
             True,
         ),

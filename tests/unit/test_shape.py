@@ -246,6 +246,33 @@ def test_values_that_are_kept_as_text_count_as_new_columns() -> None:
         shaper.shape({"id": 1, **{f"n_{n}": "no number" for n in range(201)}}, 7)
 
 
+def test_columns_of_text_that_earlier_runs_made_count_no_more() -> None:
+    known = {f"n_{n}": Kind.DECIMAL for n in range(201)}
+    texts = {f"{name}{MISFIT_SUFFIX}": Kind.TEXT for name in known}
+    shaper, notes = shaper_of("clients", {"clients": {**known, **texts}})
+    row = shaper.shape({"id": 1, **dict.fromkeys(known, "no number")}, 7)
+    assert {row[name] for name in texts} == {"no number"}
+    assert len(notes.misfits) == 201
+
+
+@pytest.mark.parametrize(
+    ("report", "record", "column"),
+    [
+        ("time_entries", {"hours": 1.23456789}, "time_entries.hours"),
+        ("projects", {"new": {"rate": 0.0000001}}, "projects.new__rate"),
+        ("invoices", {"line_items": [{"quantity": 0.1234567}]}, "invoices__line_items.quantity"),
+        ("time_entries", {"hours": 1.234567}, None),
+    ],
+)
+def test_columns_whose_values_lost_digits_are_noted(
+    report: str, record: Row, column: str | None
+) -> None:
+    shaper, notes = shaper_of(report)
+    for row_id in (1, 2):
+        shaper.shape(exact({"id": row_id, **record}), 7)
+    assert notes.rounded == ({column} if column else set())
+
+
 UNTOLD: dict[str, Callable[[int], Row]] = {
     "nulls": lambda n: {f"x_{n}": None},
     "empty objects": lambda n: {f"x_{n}": {}},
@@ -277,12 +304,14 @@ def test_fields_that_hold_nothing_are_bounded_as_well(fields: Callable[[int], Ro
 
 
 def test_odd_names_of_fields_are_columns_of_their_own() -> None:
-    """No name at all, one of dlt's, and one longer than Postgres takes."""
+    """No name at all, one of dlt's, one longer than Postgres takes, and those that the product gives its own columns."""
     shaper, _ = shaper_of("clients")
-    row = shaper.shape(
-        {"id": 1, "": "a", "_dlt_id": "b", "n" * 5000: "c", "x": {"_dlt_id": "d", "": "e"}}, 7
-    )
+    nested = {"_dlt_id": "d", "": "e", "account_id": "f"}
+    own = {"account_id": "g", "deleted_at": "h"}
+    row = shaper.shape({"id": 1, "": "a", "_dlt_id": "b", "n" * 5000: "c", "x": nested, **own}, 7)
     assert {value: name for name, value in row.items() if isinstance(value, str) and len(name) < 40} == {
-        "a": "unnamed", "b": "harvest_dlt_id", "d": "x___dlt_id", "e": "x__unnamed",
+        "a": "unnamed", "b": "harvest_dlt_id", "d": "x___dlt_id", "e": "x__unnamed", "f": "x__account_id",
+        "g": "account_id__harvest", "h": "deleted_at__harvest",
     }  # fmt: skip
+    assert row["account_id"] == 7
     assert [len(name) for name, value in row.items() if value == "c"] == [50]

@@ -298,6 +298,6 @@ def test_windows_that_never_fit_into_an_answer_end(
     store = PartStore()
     refused = pytest.raises(RefusedError, match=said)
     with Hostile(answer) as harvest, refused:
-        by_windows.read_windows(query(harvest, store, "time_entries"), [windows.Window()])
+        by_windows.add_windows(query(harvest, store, "time_entries"), [windows.Window()])
     store.close()
     assert len(harvest.requests) < 100

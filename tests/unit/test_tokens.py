@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import requests
-from command_line import SCRIPT
+from command_line import COVERAGE, SCRIPT
 from signing import asked_here, environment, identity, oauth_settings, token_requests
 
 from harvest_sandbox import Sandbox
@@ -82,10 +82,13 @@ def signed_in(sandbox: Sandbox, name: str = "default") -> TokenFile:
 
 def program(sandbox: Sandbox, config: Path, first: str = "") -> subprocess.Popen[str]:
     """Starts a program that renews the stored token once and prints it; `first` is run before that."""
+    env = environment(sandbox, config)
+    if first == FULL_DISK:
+        env.pop(COVERAGE, None)  # what it would write is cut as well
     return subprocess.Popen(
         [sys.executable, "-c", first + RENEW],
         cwd=SCRIPT.parent,
-        env=environment(sandbox, config),
+        env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

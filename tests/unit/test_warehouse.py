@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -102,11 +103,21 @@ def test_rows_are_counted(warehouse: Warehouse, loaded: dlt.Pipeline) -> None:
             assert each.count("tasks", 1) is None
     assert warehouse.count_by("invoices", "state", 1) == {"open": 3, "draft": 1, "closed": 1}
     assert warehouse.count_by("tasks", "name", 1) == {}
-    assert warehouse.count_elements({"invoices", "clients"}) == {
+    assert warehouse.count_elements({"clients"}) == (Counter(), set())
+
+
+def test_elements_and_children_are_counted(warehouse: Warehouse) -> None:
+    """With what the ids of elements add up to; of children, without those that are marked."""
+    there = {
+        ("invoice_payments", 1): 5,
+        ("invoice_payments", 2): 1,
         ("invoices__line_items", 1): 3,
+        ("invoices__line_items.id", 1): 15,
         ("invoices__payment_options", 1): 1,
+        ("invoices__payment_options.id", 1): 1,
     }
-    assert warehouse.count_elements({"clients"}) == {}
+    names = {"invoices", "clients", "invoice_payments"}
+    assert warehouse.count_elements(names) == (there, set())
 
 
 def test_rows_are_told_by_key_and_version(warehouse: Warehouse) -> None:

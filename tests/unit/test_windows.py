@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harvest_source.loading import compare
 from harvest_source.reading.windows import WINDOW_ROWS, Window, cut, day_of, plan_windows
 
 DAYS = st.dates(min_value=date(1990, 1, 1), max_value=date(2999, 12, 30))
@@ -119,40 +118,3 @@ def test_window_whose_rows_do_not_fit_is_cut(
 ) -> None:
     """Into parts with fewer rows, by those that came; where there is no such part, it stays itself."""
     assert cut(window, days) == parts
-
-
-# rows of the table, of Harvest: windows
-DIFFERING: dict[str, tuple[dict[date, int], dict[date, int], list[Window]]] = {
-    "equal": ({FIRST: 5, THIRD: 5}, {FIRST: 5, THIRD: 5}, []),
-    "few rows": ({FIRST: 5}, {FIRST: 5, SECOND: 1}, [Window(FIRST, THIRD)]),
-    "one more": (
-        {FIRST: 5, SECOND: 5, THIRD: 5},
-        {FIRST: 5, SECOND: 5, THIRD: 6},
-        [Window(THIRD, THIRD)],
-    ),
-    "one less": (
-        {FIRST: 5, SECOND: 5, THIRD: 5},
-        {FIRST: 5, SECOND: 4, THIRD: 5},
-        [Window(FIRST, SECOND)],
-    ),
-    "two that make up for each other": ({FIRST: 9, THIRD: 9}, {FIRST: 8, THIRD: 10}, []),
-    "one day with many rows": ({SECOND: 50}, {SECOND: 51}, [Window(FIRST, THIRD)]),
-    "nothing here": ({}, {FIRST: 3}, [Window(FIRST, THIRD)]),
-}
-
-
-@pytest.mark.parametrize(("here", "there", "windows"), DIFFERING.values(), ids=DIFFERING)
-def test_windows_are_halved_until_one_differs_and_fits(
-    monkeypatch: pytest.MonkeyPatch,
-    here: dict[date, int],
-    there: dict[date, int],
-    windows: list[Window],
-) -> None:
-    """By counts alone: only these are read."""
-    monkeypatch.setattr(compare, "WINDOW_ROWS", 10)
-
-    def count(window: Window) -> int:
-        return sum(rows for day, rows in there.items() if window.holds(day))
-
-    found = compare.windows_that_differ(Window(FIRST, THIRD), sum(there.values()), here, count)
-    assert list(found) == windows

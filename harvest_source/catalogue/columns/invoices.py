@@ -55,7 +55,7 @@ INVOICES: tuple[Field, ...] = (
         "recurring_invoice_id",
         "Id of the recurring invoice that produced it; null: none. No table to join.",
     ),
-    whole("estimate__id", "Id of the estimate it was made from; null: none."),
+    whole("estimate__id", "Id of the estimate it was made from; null: none.", "estimates"),
     whole("retainer__id", "Id of the retainer it belongs to; null: none. No table to join."),
     *CREATOR,
     *STAMPS,

@@ -85,7 +85,11 @@ ROLES: tuple[Field, ...] = (
     identity("role"),
     text("name", "Job title; unrelated to permissions."),
     *STAMPS,
-    values("user_ids", "Users who have the role.", whole("value", "Id of a user; joins users.")),
+    values(
+        "user_ids",
+        "Users who have the role.",
+        whole("value", "Id of a user; joins users.", "users"),
+    ),
 )
 
 BILLABLE_RATES: tuple[Field, ...] = (
@@ -110,10 +114,13 @@ COST_RATES: tuple[Field, ...] = (
 
 TEAMMATES: tuple[Field, ...] = (
     ACCOUNT_ID,
-    whole("user_id", "Id of the manager; not in Harvest's answer, taken from the request."),
+    whole(
+        "user_id", "Id of the manager; not in Harvest's answer, taken from the request.", "users"
+    ),
     whole(
         "id",
         "Id of the user assigned to the manager; the same user can stand under several managers.",
+        "users",
     ),
     text("first_name", "First name of the teammate."),
     text("last_name", "Last name of the teammate."),

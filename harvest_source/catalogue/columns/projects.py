@@ -103,7 +103,9 @@ USER_ASSIGNMENTS: tuple[Field, ...] = (
 PROJECT_ASSIGNMENTS: tuple[Field, ...] = (
     ACCOUNT_ID,
     USER_ID,
-    whole("id", "Harvest's id of the assignment; equals that of user_assignments."),
+    whole(
+        "id", "Harvest's id of the assignment; equals that of user_assignments.", "user_assignments"
+    ),
     *PROJECT,
     flag(
         "project__is_billable",
@@ -116,7 +118,7 @@ PROJECT_ASSIGNMENTS: tuple[Field, ...] = (
     NestedList(
         "task_assignments",
         (
-            whole("id", "Harvest's id; equals that of task_assignments."),
+            whole("id", "Harvest's id; equals that of task_assignments.", "task_assignments"),
             *TASK,
             *TASK_ASSIGNMENT_VALUES,
             *STAMPS,

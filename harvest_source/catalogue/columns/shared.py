@@ -5,9 +5,9 @@ from __future__ import annotations
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList, under
 
 
-def whole(name: str, description: str) -> Column:
+def whole(name: str, description: str, refers_to: str = "") -> Column:
     """Declares an id, or whole seconds or bytes."""
-    return Column(name, Kind.ID, description)
+    return Column(name, Kind.ID, description, refers_to=refers_to)
 
 
 def decimal(name: str, description: str) -> Column:
@@ -50,11 +50,11 @@ def identity(of: str) -> Column:
     return whole("id", f"Harvest's id of the {of}.")
 
 
-def named(prefix: str, of: str) -> tuple[Column, ...]:
+def named(prefix: str, of: str, refers_to: str) -> tuple[Column, ...]:
     """Declares the flattened pair {id, name}; the name is a copy that goes stale when the other record is renamed."""
     return under(
         prefix,
-        whole("id", f"Id of the {of}; join on it."),
+        whole("id", f"Id of the {of}; join on it.", refers_to),
         text(
             "name",
             f"Name of the {of} when this row was last read; a later rename need not show here.",
@@ -72,31 +72,34 @@ STAMPS = (CREATED_AT, UPDATED_AT)
 USER_ID = whole(
     "user_id",
     "Id of the user that the row was read for; not in Harvest's answer, taken from the request.",
+    "users",
 )
 INVOICE_ID = whole(
     "invoice_id",
     "Id of the invoice that the row hangs on; not in Harvest's answer, taken from the request.",
+    "invoices",
 )
 ESTIMATE_ID = whole(
     "estimate_id",
     "Id of the estimate that the row hangs on; not in Harvest's answer, taken from the request.",
+    "estimates",
 )
 
-USER = named("user", "user")
-CLIENT = named("client", "client")
-TASK = named("task", "task")
+USER = named("user", "user", "users")
+CLIENT = named("client", "client", "clients")
+TASK = named("task", "task", "tasks")
 PROJECT = (
-    *named("project", "project"),
+    *named("project", "project", "projects"),
     text("project__code", "Code of the project; null or empty where it has none."),
 )
-CREATOR = named("creator", "user who created it")
+CREATOR = named("creator", "user who created it", "users")
 CLIENT_CURRENCY = text(
     "client__currency",
     "Client's currency, ISO 4217 code; sent by Harvest without being documented everywhere.",
 )
 INVOICE = under(
     "invoice",
-    whole("id", "Id of the invoice that bills this row; null while it is on none."),
+    whole("id", "Id of the invoice that bills this row; null while it is on none.", "invoices"),
     text("number", "Number of that invoice; a text, not always numeric."),
 )
 
@@ -133,6 +136,7 @@ USER_ASSIGNMENT_COPY = under(
     whole(
         "id",
         "Id of the assignment of user to project; null where Harvest sends none. Joins user_assignments.",
+        "user_assignments",
     ),
     *USER_ASSIGNMENT_VALUES,
     instant("created_at", "When the assignment was created, UTC."),
@@ -143,6 +147,7 @@ TASK_ASSIGNMENT_COPY = under(
     whole(
         "id",
         "Id of the assignment of task to project; null where Harvest sends none. Joins task_assignments.",
+        "task_assignments",
     ),
     *TASK_ASSIGNMENT_VALUES,
     instant("created_at", "When the assignment was created, UTC."),

@@ -102,7 +102,7 @@ EXPENSES: tuple[Field, ...] = (
     *CLIENT,
     CLIENT_CURRENCY,
     *PROJECT,
-    *named("expense_category", "expense category"),
+    *named("expense_category", "expense category", "expense_categories"),
     decimal(
         "expense_category__unit_price",
         "Price of one unit of the category, such as a kilometre; null: no unit price.",

@@ -30,6 +30,8 @@ class Column:
     description: str
     # it opens something without a login: it is not shown, nor kept of a deleted row
     secret: bool = False
+    # the table that has, in the same account, the row with this id; that row may be gone, or not loaded
+    refers_to: str = ""
 
 
 @dataclass(frozen=True)
