@@ -11,8 +11,8 @@ import yaml
 from harvest_source.catalogue.columns.types import Kind
 from harvest_source.catalogue.docs import lower_first
 from harvest_source.catalogue.hints import resource_hints
+from harvest_source.catalogue.lookup import ALL_REPORTS
 from harvest_source.catalogue.report import Report, parent_id_column
-from harvest_source.catalogue.reports import REPORTS
 from harvest_source.figures.figure import Figure
 from harvest_source.figures.figures import BY_NAME, FIGURES
 from harvest_source.figures.sql import TEXTS, select_of
@@ -90,7 +90,7 @@ def _part(name: str) -> Entry:
 
 
 def _source(kept: Iterable[tuple[Mapping[str, Any], str]]) -> Entry:
-    tables = [table for report in REPORTS for table in _tables(report)]
+    tables = [table for report in ALL_REPORTS for table in _tables(report)]
     tables += [_table(hints, f"One row: {lower_first(row)}") for hints, row in kept]
     return {
         "name": SOURCE,

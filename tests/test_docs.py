@@ -16,7 +16,7 @@ import pytest
 from pages import OF_DBT, PAGES, README, ROOT, text_of, typed_commands
 
 from harvest_source.about import VERSION
-from harvest_source.catalogue.reports import NAMES
+from harvest_source.catalogue.lookup import ALL_NAMES
 from harvest_source.commands.cli import cli
 from harvest_source.commands.options import with_command_first
 from harvest_source.exit_codes import COMPLETE, EXIT_CODES, INCOMPLETE, INTERRUPTED, USAGE
@@ -81,12 +81,12 @@ def test_readme_is_short() -> None:
     """What it leaves out stands in the pages that it links to: it links to each of them."""
     text = text_of(README)
     assert len(text.splitlines()) <= MOST_LINES
-    assert f"There are {len(NAMES)} tables" in text
+    assert f"There are {len(ALL_NAMES)} tables" in text
     linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)}
     assert {str(page.relative_to(ROOT)) for page in PAGES if page != README} <= linked
 
 
-@pytest.mark.parametrize("table", NAMES)
+@pytest.mark.parametrize("table", ALL_NAMES)
 def test_every_table_has_a_section(table: str) -> None:
     page = text_of(ROOT / "docs" / "tables.md")
     assert len(re.findall(rf"^## {table}$", page, re.MULTILINE)) == 1

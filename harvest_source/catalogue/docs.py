@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harvest_source.catalogue.columns.types import Column, Kind
+from harvest_source.catalogue.lookup import ALL_REPORTS
 from harvest_source.catalogue.report import Paging, Report
-from harvest_source.catalogue.reports import REPORTS
 from harvest_source.catalogue.tables import Reference, Table, all_tables, tables_of
 
 SQL_TYPES = {
@@ -21,7 +21,9 @@ SQL_TYPES = {
 
 def tables_part() -> str:
     """Returns the table of all tables, and a section for each, in Markdown."""
-    return "\n\n".join(["## All tables", _overview(), *(_section(report) for report in REPORTS)])
+    return "\n\n".join(
+        ["## All tables", _overview(), *(_section(report) for report in ALL_REPORTS)]
+    )
 
 
 def how_loaded(report: Report) -> str:
@@ -51,7 +53,7 @@ def _overview() -> str:
             _cursor(report),
             str(report.access),
         )
-        for report in REPORTS
+        for report in ALL_REPORTS
     )
     return table(("Table", "Report in Domo", "Endpoint", "Key", "Cursor", "Who may read all"), rows)
 

@@ -12,7 +12,16 @@ from harvest_source.catalogue.facts import Scout
 from harvest_source.catalogue.report import Parent, Report
 from harvest_source.catalogue.reports import NAMES, REPORTS
 
-_BY_NAME = {report.name: report for report in REPORTS}
+ALL_REPORTS: tuple[Report, ...] = REPORTS
+"""What can be loaded: the lists, and Harvest's own reports."""
+
+ALL_NAMES: tuple[str, ...] = tuple(report.name for report in ALL_REPORTS)
+DEFAULT_NAMES: tuple[str, ...] = tuple(
+    report.name for report in ALL_REPORTS if not report.only_when_named
+)
+"""What a run loads that names no reports."""
+
+_BY_NAME = {report.name: report for report in ALL_REPORTS}
 
 
 def by_name(name: str) -> Report:

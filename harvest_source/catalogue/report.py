@@ -20,6 +20,14 @@ class Paging(Enum):
     NONE = "none"  # one bare object
 
 
+class Spans(Enum):
+    """Which days the rows of one of Harvest's own reports sum up."""
+
+    PERIODS = "periods"  # a month, a week or a year each, as the setting `report_period` says
+    YEARS = "years"  # always a calendar year each
+    PRESENT = "present"  # what is so now, whole in one request
+
+
 Key = tuple[Any, ...]
 """What tells a row of a report from the others of its account, or, with the account in front, from all."""
 
@@ -85,6 +93,12 @@ class Report:
     running: Running | None = None
     sum_at_harvest: Sum | None = None
     settling: Settling | None = None
+    spans: Spans | None = None  # of a report of Harvest's own; None: a list
+
+    @property
+    def only_when_named(self) -> bool:
+        """Returns whether a run leaves it out that names no reports: it may take hundreds of requests, and few are allowed."""
+        return self.spans in {Spans.PERIODS, Spans.YEARS}
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from harvest_source.catalogue.columns.shared import ACCOUNT_ID, whole
 from harvest_source.catalogue.columns.types import Column
+from harvest_source.catalogue.lookup import ALL_REPORTS
 from harvest_source.catalogue.report import Report, parent_id_column
-from harvest_source.catalogue.reports import REPORTS
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def tables_of(report: Report) -> Iterator[Table]:
         yield Table(f"{report.name}__{nested.name}", nested.description, columns)
 
 
-def all_tables(reports: Iterable[Report] = REPORTS) -> Iterator[Table]:
+def all_tables(reports: Iterable[Report] = ALL_REPORTS) -> Iterator[Table]:
     """Yields the tables of reports, in their order."""
     for report in reports:
         yield from tables_of(report)

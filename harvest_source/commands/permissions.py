@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from harvest_source.api.accounts import FEW_TRIES, Account, look_up
 from harvest_source.api.client import HarvestClient, Params
 from harvest_source.catalogue.access import Extent
+from harvest_source.catalogue.lookup import ALL_REPORTS
 from harvest_source.catalogue.report import Paging, Report
-from harvest_source.catalogue.reports import REPORTS
 from harvest_source.commands.connecting import asking, connect_at
 from harvest_source.commands.workplace import Workplace
 from harvest_source.errors import (
@@ -55,7 +55,7 @@ def permissions(client: HarvestClient, account: Account) -> dict[str, str]:
     """
     tried = [
         report
-        for report in REPORTS
+        for report in ALL_REPORTS
         if not account.switched_off(report.module) and _path(report, account)
     ]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -67,13 +67,13 @@ def permissions(client: HarvestClient, account: Account) -> dict[str, str]:
             )
         )
     found: dict[str, str] = {}
-    for report in sorted(REPORTS, key=lambda each: each.parent is not None):
+    for report in sorted(ALL_REPORTS, key=lambda each: each.parent is not None):
         parent = found[report.parent.report] if report.parent else None
         hidden = parent in {Extent.NOTHING, OFF} and report.access.member is not Extent.OWN
         found[report.name] = (
             parent if parent and hidden else _verdict(report, account, answers.get(report.name))
         )
-    return {report.name: found[report.name] for report in REPORTS}
+    return {report.name: found[report.name] for report in ALL_REPORTS}
 
 
 def _verdict(report: Report, account: Account, allowed: bool | None) -> str:  # noqa: FBT001 - None: not tried

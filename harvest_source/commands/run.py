@@ -11,6 +11,7 @@ from typing import Any
 
 import dlt
 
+from harvest_source.catalogue.lookup import ALL_NAMES, DEFAULT_NAMES
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.clock import Clock
 from harvest_source.commands.access import account_that_counts, notes_on_settings, open_settings
@@ -69,8 +70,8 @@ def run(place: Workplace, *, no_views: bool, **typed: Any) -> int:
             chosen_since(options), Mode.REPLACE if options.full_refresh else Mode.CHANGES
         )
         code, last = execute(place, names, choice, options, alerts)
-    # the answers need the tables of all reports
-    if place.demo and not options.as_json and len(names) == len(NAMES):
+    # the answers need the tables of all lists
+    if place.demo and not options.as_json and set(NAMES) <= set(names):
         print_answers(place)
     return _end(place, code, last)
 
@@ -215,9 +216,9 @@ def chosen_reports(reports: str | None, exclude: str | None) -> list[str]:
     Raises:
         SettingError: a name is not known, or none is left.
     """
-    included = set(NAMES) if reports is None else _names(reports)
+    included = set(DEFAULT_NAMES) if reports is None else _names(reports)
     excluded = set() if exclude is None else _names(exclude)
-    chosen = [name for name in NAMES if name in included - excluded]
+    chosen = [name for name in ALL_NAMES if name in included - excluded]
     if not chosen:
         raise SettingError("no report is chosen: --exclude takes away all of --reports")
     return chosen
@@ -226,11 +227,11 @@ def chosen_reports(reports: str | None, exclude: str | None) -> list[str]:
 def _names(text: str) -> set[str]:
     names = {part.strip() for part in text.split(",") if part.strip()}
     if names == {"all"}:
-        return set(NAMES)
-    unknown = sorted(names - set(NAMES))
+        return set(ALL_NAMES)
+    unknown = sorted(names - set(ALL_NAMES))
     if unknown or not names:
         raise SettingError(
-            f"unknown report {{}}; known are: {', '.join(NAMES)}",
+            f"unknown report {{}}; known are: {', '.join(ALL_NAMES)}",
             quoted=(", ".join(unknown) or repr(text),),
         )
     return names

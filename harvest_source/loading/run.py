@@ -18,9 +18,8 @@ import dlt
 
 from harvest_source.api.accounts import Account, look_up_all
 from harvest_source.api.net import stays_with_report
-from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.lookup import ALL_NAMES, by_name
 from harvest_source.catalogue.report import AccountReport
-from harvest_source.catalogue.reports import NAMES
 from harvest_source.connection import Connection
 from harvest_source.destinations.abilities import check_abilities, settle_destination
 from harvest_source.destinations.duckdb import Patience, left_only_with_rows
@@ -458,7 +457,7 @@ class Run:
                 self.summary.results.append(
                     result.told(total, requests[pair], bookmark_of(states.get(pair, {})))
                 )
-        order = {name: place for place, name in enumerate(NAMES)}
+        order = {name: place for place, name in enumerate(ALL_NAMES)}
         self.summary.results.sort(key=lambda line: (line.account_id, order[line.report]))
         self.summary.waits = self.reader.client.traffic.waits
         notes = self.loader.notes

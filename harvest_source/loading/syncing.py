@@ -9,8 +9,8 @@ from pathlib import Path
 import dlt
 
 from harvest_source.api.client import HarvestClient
+from harvest_source.catalogue.lookup import ALL_NAMES
 from harvest_source.catalogue.report import AccountReport
-from harvest_source.catalogue.reports import NAMES
 from harvest_source.connection import Connection
 from harvest_source.destinations.defaults import dlt_defaults
 from harvest_source.destinations.set_up import setting_errors
@@ -80,7 +80,7 @@ def sync(
         raise SettingError("the pipeline has no destination: name one in dlt.pipeline")
     source.connection.client.keep_requests(Path(pipeline.pipelines_dir))
     connection = source.connection.for_run()
-    names = [name for name in NAMES if name in source.selected_resources]
+    names = [name for name in ALL_NAMES if name in source.selected_resources]
     destination = pipeline.destination.destination_name
     with (
         closing(_reader(pipeline, connection, listener)) as reader,
