@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from harvest_source.catalogue.columns.types import Column, Kind
 from harvest_source.catalogue.lookup import ALL_REPORTS
-from harvest_source.catalogue.report import Paging, Report
+from harvest_source.catalogue.report import Paging, Report, Spans
 from harvest_source.catalogue.tables import Reference, Table, all_tables, tables_of
 
 SQL_TYPES = {
@@ -16,6 +16,12 @@ SQL_TYPES = {
     Kind.BOOL: "boolean",
     Kind.DATE: "date",
     Kind.TIMESTAMP: "timestamp with time zone",
+}
+
+SPANS = {
+    Spans.PERIODS: "Only when it is named. One request per span; for one that is over, later only if something in it changed.",
+    Spans.YEARS: "Only when it is named. One request per year, every year on every run.",
+    Spans.PRESENT: "Whole, in one request, on every run.",
 }
 
 
@@ -33,6 +39,8 @@ def how_loaded(report: Report) -> str:
             f"One request per {report.parent.singular}: on the first run for every one, later for those changed since, and for "
             "each again in its turn (`sweep_days`)."
         )
+    if report.spans:
+        return SPANS[report.spans]
     if not report.takes_updated_since:
         return "Whole, on every run."
     sentence = (

@@ -9,10 +9,11 @@ from types import MappingProxyType
 
 from harvest_source.catalogue.columns.types import Column, Field
 from harvest_source.catalogue.facts import Scout
+from harvest_source.catalogue.harvest_reports import HARVEST_REPORTS
 from harvest_source.catalogue.report import Parent, Report
 from harvest_source.catalogue.reports import NAMES, REPORTS
 
-ALL_REPORTS: tuple[Report, ...] = REPORTS
+ALL_REPORTS: tuple[Report, ...] = (*REPORTS, *HARVEST_REPORTS)
 """What can be loaded: the lists, and Harvest's own reports."""
 
 ALL_NAMES: tuple[str, ...] = tuple(report.name for report in ALL_REPORTS)

@@ -101,6 +101,11 @@ class Report:
         return self.spans in {Spans.PERIODS, Spans.YEARS}
 
     @property
+    def replaced_by(self) -> tuple[str, ...]:
+        """Returns the columns by which rows of Harvest's own reports are replaced together: account and span."""
+        return ("account_id",) if self.spans is Spans.PRESENT else ("account_id", *self.key[:2])
+
+    @property
     def columns(self) -> tuple[Column, ...]:
         """Returns the columns of the report's own table."""
         return tuple(field for field in self.fields if isinstance(field, Column))

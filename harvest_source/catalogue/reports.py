@@ -1,4 +1,6 @@
-"""The one list of all reports: what the commands, the source, the documents and the tests are built from.
+"""The one list of all reports but Harvest's own ten, which stand in `harvest_reports.py`.
+
+What the commands, the source, the documents and the tests are built from.
 
 Says where a report's rows are, how they are paged and keyed and what its load cannot notice; the columns stand in
 `columns/`, by topic, and the look-ups in `lookup.py`. Sends nothing and knows nothing of dlt.

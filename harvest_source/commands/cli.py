@@ -25,7 +25,8 @@ LOADING = frozenset({"run", "verify"})
 REPORTS = click.Option(
     ["--reports"],
     metavar="A,B",
-    help="Only these reports: names of tables, separated by commas, or all.",
+    help="Only these reports: names of tables, separated by commas, or all. Without it all lists, and of Harvest's own reports "
+    "(report_...) only report_project_budget.",
 )
 EXCLUDE = click.Option(["--exclude"], metavar="A,B", help="All reports except these.")
 NOTIFY = click.Option(

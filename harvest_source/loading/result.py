@@ -20,6 +20,7 @@ class Verdict(StrEnum):
     PART = "part"
     REPAIRED = "repaired"
     READ_AGO = "read ago"
+    AS_READ = "as read"
     NO = "no"
     NOT_COMPARED = "not compared"
     MODULE_OFF = "module off"

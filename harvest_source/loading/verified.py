@@ -32,6 +32,11 @@ VERIFIED_VALUES = (
         "Nothing. `verify` reads all of them now.",
     ),
     VerifiedValue(
+        "as read",
+        "One of [Harvest's own reports](reports.md): each span has the rows that Harvest answered when it was last asked for.",
+        "Nothing. `verify` asks for every span now.",
+    ),
+    VerifiedValue(
         "part",
         "The run was asked for some dates only (`--since`, `--days-back`), and only these were compared.",
         "Nothing. A run without these options compares the whole table.",
