@@ -156,6 +156,7 @@ class HandMade(Loopback):
         key = asked.path.rpartition("/")[2]
         rows_key = {
             "payments": "invoice_payments",
+            "project_budget": "results",
             "messages": f"{asked.path.split('/')[0][:-1]}_messages",
         }.get(key, key)
         more = (
