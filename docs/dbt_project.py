@@ -104,7 +104,7 @@ def _source(kept: Iterable[tuple[Mapping[str, Any], str]]) -> Entry:
 def _tables(report: Report) -> Iterator[Entry]:
     """Yields the table of a report and those of the lists in it."""
     hints = resource_hints(report, keep_deleted=True, merges=True)
-    above = {report.linked_by: report.parent.report} if report.parent else {}
+    above = {report.linked_by: (report.parent.report, "id")} if report.parent else {}
     if report.only_when_named:  # a test of a table that is not there fails
         hints["columns"] = {
             name: {**column, "nullable": True} for name, column in hints["columns"].items()
@@ -116,18 +116,21 @@ def _tables(report: Report) -> Iterator[Entry]:
             "name": f"{report.name}__{nested.name}",
             "columns": hints["nested_hints"][nested.name]["columns"],
         }
-        yield _table(of_list, nested.description, {parent_id: report.name})
+        row = (report.name, report.id_column or "id")
+        yield _table(of_list, nested.description, {parent_id: row})
 
 
 def _table(
-    hints: Mapping[str, Any], description: str, above: Mapping[str | None, str] | None = None
+    hints: Mapping[str, Any],
+    description: str,
+    above: Mapping[str | None, tuple[str, str]] | None = None,
 ) -> Entry:
     """Returns the entry of a table.
 
     Args:
         hints: that dlt is given of it.
         description: what a row is.
-        above: column: the table in which the row stands that the column names.
+        above: column: the table in which the row stands that the column names, and the column there.
     """
     key, columns = _names(hints.get("primary_key", ())), hints["columns"]
     required = {name for name, column in columns.items() if column.get("nullable") is False}
@@ -150,10 +153,13 @@ def _names(key: str | Iterable[str]) -> tuple[str, ...]:
     return (key,) if isinstance(key, str) else tuple(key)
 
 
-def _column(name: str, description: str, *, not_null: bool, joins: str | None = None) -> Entry:
+def _column(
+    name: str, description: str, *, not_null: bool, joins: tuple[str, str] | None = None
+) -> Entry:
     tests: list[Any] = ["not_null"] if not_null else []
     if joins:
-        to = {"to": f"source('{SOURCE}', '{joins}')", "field": "id"}
+        table, field = joins
+        to = {"to": f"source('{SOURCE}', '{table}')", "field": field}
         tests.append({"relationships": {"arguments": to}})
     return {"name": name, "description": description, **({"data_tests": tests} if tests else {})}
 

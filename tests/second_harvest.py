@@ -142,6 +142,8 @@ class HandMade(Loopback):
             if not matching:
                 return 404, b'{"status": 404, "error": "Not Found"}'
             body = matching[0]
+        elif asked.path.startswith("pto/") and asked.path not in self.tables:
+            return 404, b"<!DOCTYPE html><title>HARVEST: Can't find page</title>"
         else:
             body = self._page(asked)
         return 200, json.dumps(body).encode()

@@ -76,6 +76,8 @@ def _section(report: Report) -> str:
         facts.append("- The setting `start_date` holds for it.")
     if report.module:
         facts.append(f"- Only where `company.{report.module}` is true.")
+    if report.module_list:
+        facts.append("- Only where the account has [paid time off](#paid-time-off).")
     if report.cannot_notice:
         facts.append(
             f"- What its load cannot notice by itself: {lower_first(report.cannot_notice)}"

@@ -29,6 +29,7 @@ from harvest_source.catalogue.access import (
 from harvest_source.catalogue.columns import company, estimates, invoices, people, projects, time
 from harvest_source.catalogue.columns.types import Field
 from harvest_source.catalogue.facts import Holding, Owner, Running, Scout, Settling, Sum
+from harvest_source.catalogue.paid_time_off import PAID_TIME_OFF
 from harvest_source.catalogue.report import Paging, Parent, Report
 
 _DELETIONS = "Deletions, since a row deleted at Harvest is simply gone."
@@ -353,6 +354,7 @@ REPORTS: tuple[Report, ...] = (
         owners=(Owner("users", "id"),),
         key=("user_id", "id"),
     ),
+    *PAID_TIME_OFF,
 )
 
 NAMES: tuple[str, ...] = tuple(report.name for report in REPORTS)

@@ -49,10 +49,10 @@ def tables_of(report: Report) -> Iterator[Table]:
     """Yields the table of a report, then those of its lists, which begin with the account and the id of the row above."""
     yield Table(report.name, report.row, report.columns, report.whole_key)
     for nested in report.lists:
-        parent_id = whole(
-            parent_id_column(report),
-            f"The `id` of the row of `{report.name}` that holds the list.",
-            report.name,
+        name = parent_id_column(report)
+        own = next((column for column in report.columns if column.name == name), None)
+        parent_id = own or whole(
+            name, f"The `id` of the row of `{report.name}` that holds the list.", report.name
         )
         columns = (ACCOUNT_ID, parent_id, *nested.columns)
         yield Table(f"{report.name}__{nested.name}", nested.description, columns)

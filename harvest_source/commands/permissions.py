@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from harvest_source.api.accounts import FEW_TRIES, Account, look_up
 from harvest_source.api.client import HarvestClient, Params
+from harvest_source.api.envelopes import settle_of
 from harvest_source.catalogue.access import Extent
 from harvest_source.catalogue.lookup import ALL_REPORTS
 from harvest_source.catalogue.report import Paging, Report
@@ -85,7 +86,7 @@ def _verdict(report: Report, account: Account, allowed: bool | None) -> str:  # 
     if allowed is None:
         return told
     if not allowed:
-        return Extent.NOTHING
+        return OFF if report.module_list else Extent.NOTHING
     return Extent.OWN if told is Extent.NOTHING else told
 
 
@@ -103,7 +104,13 @@ def _try(client: HarvestClient, account: Account, report: Report) -> bool | None
     params = {} if report.paging is Paging.NONE else ONE_ROW
     try:
         client.get(
-            account.id, _path(report, account) or "", report.holds, params, report.name, FEW_TRIES
+            account.id,
+            _path(report, account) or "",
+            report.holds,
+            params,
+            report.name,
+            FEW_TRIES,
+            settle_of(report),
         )
     except (NotAllowedError, NotFoundError):
         return False

@@ -478,19 +478,15 @@ class Warehouse:
 
     def doubled_children(self, reports: Iterable[Report]) -> dict[AccountReport, list[int]]:
         """Returns the parents of children whose key stands twice, by account and table, with one query."""
-        columns = {
-            each.name: each.linked_by
-            for each in reports
-            if each.linked_by and each.name in self._there
-        }
+        children = [each for each in reports if each.linked_by and each.name in self._there]
         questions = [
             _Question(
-                f"'{name}' as report, account_id, {id_column} as parent_id",
-                name,
+                f"'{each.name}' as report, account_id, {each.linked_by} as parent_id",
+                each.name,
                 LIVE,
-                f"account_id, {id_column}, id",
+                ", ".join(dict.fromkeys(("account_id", each.linked_by or "", *each.key))),
             )
-            for name, id_column in columns.items()
+            for each in children
         ]
         rows = self._together(questions, "having count(*) > 1")
         found: dict[AccountReport, set[int]] = {}

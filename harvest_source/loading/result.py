@@ -24,6 +24,7 @@ class Verdict(StrEnum):
     NO = "no"
     NOT_COMPARED = "not compared"
     MODULE_OFF = "module off"
+    PASSED_OVER = "passed over"
 
 
 @dataclass(frozen=True)

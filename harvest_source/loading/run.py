@@ -40,6 +40,7 @@ from harvest_source.loading.listener import Listener
 from harvest_source.loading.loader import Loader, RunTimes
 from harvest_source.loading.looking_back import MOST_REQUESTS
 from harvest_source.loading.options import SyncOptions
+from harvest_source.loading.passed_over import pass_over_refused
 from harvest_source.loading.proof import Proof
 from harvest_source.loading.report_tables import ReportTables
 from harvest_source.loading.result import Result, Verdict, Verified
@@ -171,6 +172,7 @@ class Run:
         with self._children_being_read(wishes, reserved_requests):
             self._load_read(pair for pair in wishes if not self._is_child(pair))
         self._load_read(pair for pair in wishes if self._is_child(pair))
+        pass_over_refused(self.results, self.reader, self.summary)
 
     def _compare(self, accounts: list[Account]) -> Proof:
         """Compares what was loaded with Harvest and repairs what differs; returns what was found."""

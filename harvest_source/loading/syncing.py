@@ -9,7 +9,7 @@ from pathlib import Path
 import dlt
 
 from harvest_source.api.client import HarvestClient
-from harvest_source.catalogue.lookup import ALL_NAMES
+from harvest_source.catalogue.lookup import ALL_NAMES, by_name
 from harvest_source.catalogue.report import AccountReport
 from harvest_source.connection import Connection
 from harvest_source.destinations.defaults import dlt_defaults
@@ -19,7 +19,7 @@ from harvest_source.loading.listener import Listener
 from harvest_source.loading.options import SyncOptions
 from harvest_source.loading.run import run_alone
 from harvest_source.loading.summary import Summary
-from harvest_source.reading.reader import Outcome, Reader
+from harvest_source.reading.reader import Outcome, Reader, is_passed_over
 from harvest_source.resources import HarvestSource
 from harvest_source.settings import SECTION
 
@@ -98,7 +98,8 @@ def _reader(pipeline: dlt.Pipeline, connection: Connection, listener: Listener) 
 
     def tell_read(pair: AccountReport, outcome: Outcome) -> None:
         rows, error = outcome.reading.rows if outcome.reading else 0, outcome.error
-        listener.read(*pair, rows, str(error) if error else None)
+        is_error = error and not is_passed_over(error, by_name(pair.report))
+        listener.read(*pair, rows, str(error) if is_error else None)
 
     def tell_planned(pair: AccountReport, requests: int) -> None:
         listener.planned(*pair, requests)

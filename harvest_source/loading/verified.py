@@ -43,7 +43,13 @@ VERIFIED_VALUES = (
     ),
     VerifiedValue(
         "module off",
-        "The module (invoices, estimates, expenses) is switched off at Harvest, so the report was not asked for.",
+        "The module (invoices, estimates, expenses, paid time off) is switched off at Harvest, so the report was not asked for.",
+        "Nothing. Leave the report out with `--exclude` if you do not want the line.",
+    ),
+    VerifiedValue(
+        "passed over",
+        "Harvest refuses this table of paid time off to the token's user (403 or 404), and not the whole module. What was loaded "
+        "before stays.",
         "Nothing. Leave the report out with `--exclude` if you do not want the line.",
     ),
     VerifiedValue(
