@@ -186,10 +186,30 @@ SHOW = Command(
     without a login (statement_key, client_key) are hidden.
     """,
 )
+REPORT = Command(
+    "report",
+    "report.report",
+    (
+        click.Option(
+            ["--out"],
+            metavar="FILE",
+            default="harvest_report.html",
+            show_default=True,
+            help="Write the page there.",
+        ),
+        click.Option(["--no-open"], is_flag=True, help="Leave the browser closed."),
+        *COMMON,
+    ),
+    """Write the figures as one page of HTML, to look at, print or send.
+
+    It shows this month and the twelve before it, budgets, work that is not invoiced, what clients owe, utilisation and effective
+    rates, and needs nothing beside itself. On a terminal with a display your browser opens it.
+    """,
+)
 
 cli = click.Group(
     "cli",
-    [RUN, LOGIN, LOGOUT, ACCOUNTS, CHECK, LIST, STATUS, VERIFY, SHOW],
+    [RUN, LOGIN, LOGOUT, ACCOUNTS, CHECK, LIST, STATUS, VERIFY, SHOW, REPORT],
     params=[VERSION],
     help="Load Harvest (time tracking, invoicing) into your own warehouse. Without a command: run.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

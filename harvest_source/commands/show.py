@@ -50,10 +50,11 @@ def query(place: Workplace, *asked: str | Figure) -> Iterator[Answer]:
         if pipeline is None:
             raise SettingError(NOTHING_LOADED)
         for each in asked:
-            yield _answer(pipeline, each)
+            yield answer(pipeline, each)
 
 
-def _answer(pipeline: dlt.Pipeline, asked: str | Figure) -> Answer:
+def answer(pipeline: dlt.Pipeline, asked: str | Figure) -> Answer:
+    """Returns the columns and rows of a query or figure. Raises as `query`; where a table is not there, from dlt's error."""
     dialect = client_to_ask(pipeline).capabilities.sqlglot_dialect
     try:
         with pipeline.sql_client() as client:
