@@ -379,31 +379,41 @@ def test_demo_shows_the_account_of_the_sandbox(tmp_path: Path, type_command: Typ
     assert wrong(page_of(tmp_path), rows) == []
 
 
+BUILT = "<!DOCTYPE html><title>ü</title>"
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Gives a folder; the page is put together, whatever is loaded."""
+    monkeypatch.setattr("harvest_source.commands.report._page", lambda _place: BUILT)
+    return tmp_path
+
+
 def test_file_that_cannot_be_written_is_one_line(
-    loaded: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch
+    built: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The earlier file stays whole, and nothing lies beside it."""
-    (loaded / "folder").mkdir()
-    (loaded / "file").write_text("kept")
-    os.mkfifo(loaded / "pipe")
+    (built / "folder").mkdir()
+    (built / "file").write_text("kept")
+    os.mkfifo(built / "pipe")
     for name, why in {
         "folder": "error: folder is a folder: give the name of a file",
         "": "error: '' is a folder: give the name of a file",
-        "gone/page.html": f"error: there is no folder {loaded / 'gone'}: make it, or name another file",
-        "file/page.html": f"error: there is no folder {loaded / 'file'}: make it, or name another file",
+        "gone/page.html": f"error: there is no folder {built / 'gone'}: make it, or name another file",
+        "file/page.html": f"error: there is no folder {built / 'file'}: make it, or name another file",
         "pipe": "error: pipe is no file that could be replaced",
         "/dev/null": "error: /dev/null is no file that could be replaced",
         "x" * 300: f"error: {'x' * 300}: File name too long",
     }.items():
         assert said(type_command("report", "--out", name)) == (2, why)
-    before = sorted(loaded.iterdir())
+    before = sorted(built.iterdir())
 
     def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
         patch.setattr("tempfile.mkstemp", refuse)
-        line = f"error: cannot write in {loaded}: Permission denied"
+        line = f"error: cannot write in {built}: Permission denied"
         assert said(type_command("report", "--out", "file")) == (2, line)
 
     def fill(*_: Any) -> None:
@@ -411,35 +421,35 @@ def test_file_that_cannot_be_written_is_one_line(
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", fill)
-        line = f"error: cannot write {loaded / 'file'}: No space left on device"
+        line = f"error: cannot write {built / 'file'}: No space left on device"
         assert said(type_command("report", "--out", "file")) == (1, line)
-    assert (loaded / "file").read_text() == "kept"
-    assert sorted(loaded.iterdir()) == before
+    assert (built / "file").read_text() == "kept"
+    assert sorted(built.iterdir()) == before
 
 
 def test_file_is_the_owners_and_one_that_was_there_is_for_whom_it_was(
-    loaded: Path, type_command: Type
+    built: Path, type_command: Type
 ) -> None:
     """A link leads to the file that is replaced."""
 
     def mode(name: str) -> int:
-        return stat.S_IMODE((loaded / name).stat().st_mode)
+        return stat.S_IMODE((built / name).stat().st_mode)
 
     assert type_command("report").code == 0
     assert mode(OUT) == 0o600
     assert type_command("report", "--out", "shared.html", SHARE_WITH_GROUP="true").code == 0
     assert mode("shared.html") == 0o640
-    (loaded / "public.html").write_text("earlier")
-    (loaded / "public.html").chmod(0o644)
-    (loaded / "link.html").symlink_to("public.html")
+    (built / "public.html").write_text("earlier")
+    (built / "public.html").chmod(0o644)
+    (built / "link.html").symlink_to("public.html")
     assert type_command("report", "--out", "link.html", "--quiet").err == ""
-    assert (loaded / "link.html").is_symlink()
+    assert (built / "link.html").is_symlink()
     assert mode("public.html") == 0o644
-    page_of(loaded, "public.html")
+    assert (built / "public.html").read_text(encoding="utf-8") == BUILT
 
 
 def test_browser_opens_at_a_terminal_with_a_display_only(
-    loaded: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch
+    built: Path, type_command: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
@@ -457,7 +467,7 @@ def test_browser_opens_at_a_terminal_with_a_display_only(
                 patch.setenv("DISPLAY", ":0")
             opened.clear()
             assert type_command("report", *options).code == 0
-            assert opened == ([(loaded / OUT).as_uri()] if opens else [])
+            assert opened == ([(built / OUT).as_uri()] if opens else [])
 
 
 def test_page_holds_no_script_and_asks_for_nothing(
