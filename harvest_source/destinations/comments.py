@@ -15,7 +15,7 @@ from dlt.common.destination.exceptions import DestinationException
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.destinations import of
-from harvest_source.destinations.statements import comment_on, execute_all
+from harvest_source.destinations.statements import comment_on, execute_all, stored_name
 from harvest_source.errors import first_line
 
 Place = tuple[str, str]
@@ -40,7 +40,7 @@ def set_comments(pipeline: dlt.Pipeline, wanted: Comments) -> list[str]:
         return []
     refused = {}
     with pipeline.sql_client() as client:
-        found = client.execute_sql(query, client.dataset_name) or ()
+        found = client.execute_sql(query, stored_name(client)) or ()
         there = {(table, column): comment for table, column, comment in found}
         differing = sorted(
             place for place, text in wanted.items() if there.get(place, text) != text

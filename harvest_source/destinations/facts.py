@@ -22,7 +22,8 @@ class Views:
     standing: str
     # asks for what hangs on a view, which is not dropped then; nothing where a view is dropped whatever hangs on it
     hanging: str = ""
-    # asks for the statements that give others the rights again which go with a view; nothing where it has none
+    # asks for the statements that give others the rights again which go with a view, in their order, each behind the column that
+    # it is about, which is null for the whole view; nothing where it has none
     grants: str = ""
 
 

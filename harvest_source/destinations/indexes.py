@@ -12,6 +12,7 @@ from harvest_source.catalogue.hints import list_tables
 from harvest_source.catalogue.lookup import by_name
 from harvest_source.catalogue.report import Report, parent_id_column
 from harvest_source.destinations.clients import client_to_ask
+from harvest_source.destinations.statements import stored_name
 from harvest_source.dlt_corners import ROOT_ID
 
 DIALECT = "postgres"  # DuckDB, BigQuery and other column stores find rows without indexes
@@ -27,7 +28,7 @@ def add_indexes(pipeline: dlt.Pipeline, names: list[str]) -> None:
     if client_to_ask(pipeline).capabilities.sqlglot_dialect != DIALECT:
         return
     with pipeline.sql_client() as client:
-        schema = client.fully_qualified_dataset_name(quote=False)
+        schema = stored_name(client)
         tables = {row[0] for row in client.execute_sql(TABLES, schema) or []}
         present = {row[0] for row in client.execute_sql(INDEXES, schema) or []}
         for report in map(by_name, names):

@@ -148,13 +148,24 @@ HANGING = """
     where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = %s::regclass
         and r.ev_class <> d.refobjid
     order by 1"""
-# of the whole view; the owner keeps its own
+# what new views give to others by default is taken first, since it may have been taken from this one; the owner keeps its own
 GRANTS = """
-    select format('grant %%s on %%s to %%s%%s', a.privilege_type, c.oid::regclass,
-        case a.grantee when 0 then 'public' else a.grantee::regrole::text end,
-        case when a.is_grantable then ' with grant option' else '' end)
-    from pg_class c cross join lateral aclexplode(c.relacl) a
-    where c.oid = to_regclass(%s) and a.grantee <> c.relowner"""
+    with the_view as (
+        select oid, relnamespace, relowner, relacl, oid::regclass as name from pg_class where oid = to_regclass(%s)
+    ), rights as (
+        select 0 as number, null as attname, grantee, null as privilege_type, false as is_grantable
+        from the_view v join pg_default_acl d on d.defaclnamespace in (0, v.relnamespace) and d.defaclobjtype = 'r'
+        cross join lateral aclexplode(d.defaclacl) where d.defaclrole = current_user::regrole and grantee <> d.defaclrole
+        union select 1, null, grantee, privilege_type, is_grantable
+        from the_view cross join lateral aclexplode(relacl)
+        union select 2, t.attname, grantee, privilege_type, is_grantable
+        from the_view v join pg_attribute t on t.attrelid = v.oid cross join lateral aclexplode(t.attacl)
+    )
+    select r.attname, format(case r.number when 0 then 'revoke all on %%3$s from %%4$s'
+            when 1 then 'grant %%1$s on %%3$s to %%4$s%%5$s' else 'grant %%1$s (%%2$I) on %%3$s to %%4$s%%5$s' end,
+        r.privilege_type, r.attname, v.name, case r.grantee when 0 then 'public' else r.grantee::regrole::text end,
+        case when r.is_grantable then ' with grant option' else '' end)
+    from rights r cross join the_view v where r.grantee <> v.relowner order by r.number"""
 COMMENTS = """
     select c.relname, part.name, d.description
     from pg_class c join pg_namespace n on n.oid = c.relnamespace

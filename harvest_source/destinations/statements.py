@@ -7,6 +7,11 @@ from typing import Any
 from dlt.destinations.sql_client import SqlClientBase
 
 
+def stored_name(client: SqlClientBase[Any]) -> str:
+    """Returns the name of a client's dataset as the database's own tables have it: Postgres is told it in small letters."""
+    return client.fully_qualified_dataset_name(quote=False)
+
+
 def comment_on(what: str, text: str) -> str:
     """Returns the statement that sets a comment.
 

@@ -7,7 +7,7 @@ as it should be costs no statement, and one of somebody else's is left alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -20,7 +20,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from harvest_source.about import NAME, VERSION
 from harvest_source.destinations import of
 from harvest_source.destinations.facts import Views
-from harvest_source.destinations.statements import comment_on, execute_all
+from harvest_source.destinations.statements import comment_on, execute_all, stored_name
 from harvest_source.errors import first_line
 from harvest_source.figures.figure import Figure
 from harvest_source.figures.figures import FIGURES
@@ -109,11 +109,12 @@ def _is_news(pipeline: dlt.Pipeline, lacking: list[str]) -> bool:
     return True
 
 
-def make_way(pipeline: dlt.Pipeline) -> list[str]:
-    """Drops the views of the figures where no table can be dropped on which a view hangs; the next run makes them anew.
+def make_way(pipeline: dlt.Pipeline, dropped: Collection[str]) -> list[str]:
+    """Drops the views of figures on tables that are to go, where none can go on which a view hangs; a run makes them anew.
 
     Args:
         pipeline: that is about to drop tables.
+        dropped: these tables; those of the lists in their rows go with them.
 
     Returns:
         why some are still there: what hangs on them is not this product's, and is not dropped.
@@ -123,8 +124,9 @@ def make_way(pipeline: dlt.Pipeline) -> list[str]:
         return []
     left = []
     with pipeline.sql_client() as client:
-        for name, relation in _standing(client, views).items():
-            if relation.mark and name in {figure.name for figure in FIGURES}:
+        standing = _standing(client, views)
+        for name in (figure.name for figure in FIGURES if _reads(figure, dropped)):
+            if name in standing and standing[name].mark:
                 try:
                     client.execute_sql(f"drop view {client.make_qualified_table_name(name)}")
                 except DestinationException as error:
@@ -132,8 +134,13 @@ def make_way(pipeline: dlt.Pipeline) -> list[str]:
     return left
 
 
+def _reads(figure: Figure, tables: Collection[str]) -> bool:
+    """Returns whether a figure reads one of some tables, or a list in its rows."""
+    return any({table, table.partition("__")[0]} & {*tables} for table in tables_of(figure.name))
+
+
 def _standing(client: SqlClientBase[Any], views: Views) -> dict[str, Relation]:
-    found = client.execute_sql(views.standing, client.dataset_name) or ()
+    found = client.execute_sql(views.standing, stored_name(client)) or ()
     # where `Invoiced` and `invoiced` are one name, figures are found under either
     fold = str if client.capabilities.has_case_sensitive_identifiers else str.lower
     return {fold(name): Relation(bool(is_view), comment) for name, is_view, comment in found}
@@ -187,7 +194,8 @@ def _make(
         execute_all(client, f"create or replace view {name} as\n{select}", *comments)
     except DestinationException:
         grants = client.execute_sql(views.grants, name) if views.grants else ()
-        again = (statement for (statement,) in grants or ())
+        columns = {None, *(column.name for column in figure.columns)}
+        again = (statement for column, statement in grants or () if column in columns)
         execute_all(
             client,
             f"drop view if exists {name}",

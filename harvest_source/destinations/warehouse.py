@@ -11,7 +11,11 @@ from typing import Any, NamedTuple, Self
 
 import dlt
 from dlt.common.destination.dataset import DBApiCursor
-from dlt.common.destination.exceptions import DestinationUndefinedEntity, SqlClientNotAvailable
+from dlt.common.destination.exceptions import (
+    DestinationException,
+    DestinationUndefinedEntity,
+    SqlClientNotAvailable,
+)
 from dlt.destinations.sql_client import SqlClientBase
 
 from harvest_source.about import page
@@ -23,6 +27,7 @@ from harvest_source.destinations.duckdb import Opening, Patience, is_one_file
 from harvest_source.destinations.read_back import as_declared, column_names
 from harvest_source.destinations.scope import EVERY_ROW, LIVE, MARKED, Scope, sql_of
 from harvest_source.destinations.sqlalchemy import has_concat
+from harvest_source.destinations.statements import stored_name
 from harvest_source.dlt_corners import (
     COMPLETED,
     LIST_INDEX,
@@ -202,7 +207,7 @@ class Warehouse:
             return sorted(names)
         query = "select column_name from information_schema.columns where table_schema = %s and table_name = %s"
         found = self._asked(
-            f"{query} and is_generated <> 'ALWAYS'", (self._client.dataset_name, table)
+            f"{query} and is_generated <> 'ALWAYS'", (stored_name(self._client), table)
         )
         return sorted(row["column_name"] for row in found if row["column_name"].lower() in names)
 
@@ -312,11 +317,13 @@ class Warehouse:
     def dates(self, scopes: Mapping[tuple[str, str], Scope]) -> dict[tuple[str, str], Dates]:
         """Returns the dates in columns, with one query; nothing of those that have none or do not exist.
 
+        A table that the run did not choose may lack a column: a hand took it, or this version is the first to have it.
+
         Args:
             scopes: table and column: which of the rows.
         """
-        questions = [
-            _Question(
+        questions = {
+            (table, column): _Question(
                 f"'{table}' as name, '{column}' as of_column, min({column}) as earliest, max({column}) as latest, "
                 f"count({column}) as n",
                 table,
@@ -324,10 +331,12 @@ class Warehouse:
             )
             for (table, column), scope in scopes.items()
             if table in self._there
-        ]
-        rows = self._together(questions)
+        }
+        rows = None
+        with suppress(DestinationException):  # a column does not exist, else it comes again below
+            rows = self._together(questions.values())
         if rows is None:
-            rows = [row for question in questions for row in self._rows(*question)]
+            rows = [row for place, each in questions.items() for row in self._dates_in(place, each)]
         return {
             (row["name"], row["of_column"]): Dates(
                 as_declared(row["earliest"], "date"),
@@ -337,6 +346,15 @@ class Warehouse:
             for row in rows
             if row["n"]
         }
+
+    def _dates_in(self, place: tuple[str, str], question: _Question) -> list[Row]:
+        table, column = place
+        try:
+            return self._rows(*question)
+        except DestinationException:
+            if column in self.columns_of_copy(table):
+                raise
+            return []
 
     def sum(
         self, table: str, column: str, instead: str, account_id: int, scope: Scope = LIVE

@@ -23,6 +23,7 @@ from harvest_source.loading.calendar import CALENDAR_HINTS, FIRST, LAST, calenda
 from harvest_source.loading.delivery import Package, package_source
 from harvest_source.loading.figure_history import HISTORIES, history_resources
 from harvest_source.loading.history import (
+    ACCOUNTS,
     ACCOUNTS_HINTS,
     LOAD_REPORT_HINTS,
     accounts_resource,
@@ -36,7 +37,7 @@ Hints = Mapping[str, Any]
 KEPT: tuple[tuple[Hints, str], ...] = (
     (LOAD_REPORT_HINTS, "What a run did with a report of an account."),
     (DELETED_ROWS_HINTS, "A row that was noticed to be gone at Harvest."),
-    (ACCOUNTS_HINTS, "An account of which a report was loaded."),
+    (ACCOUNTS_HINTS, ACCOUNTS.row),
     (
         CALENDAR_HINTS,
         f"A day between {FIRST} and {LAST}, from the earliest to the latest date in any table.",

@@ -176,7 +176,7 @@ class FiguresOfDay:
 
 
 def figures_of_day(warehouse: Warehouse, complete: Complete, day: date) -> FiguresOfDay:
-    """Returns what the histories lack of a day.
+    """Returns what the histories lack of a day; nothing of a figure of which a table was never loaded.
 
     Args:
         warehouse: with the tables, the day of the accounts among them.
@@ -186,7 +186,8 @@ def figures_of_day(warehouse: Warehouse, complete: Complete, day: date) -> Figur
     found = FiguresOfDay()
     for history, ids in complete.items():
         try:
-            rows, unfit = _figure_rows(warehouse, history, ids, day) if ids else ({}, [])
+            computes = ids and all(map(warehouse.columns, tables_of(history.figure.name)))
+            rows, unfit = _figure_rows(warehouse, history, ids, day) if computes else ({}, [])
         except DestinationException as error:  # dlt calls some that stay so passing
             rows, unfit = {}, []
             found.notes.append(f"{history.name} has no new rows: {first_line(error)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 from dlt.common.schema.typing import TTableSchemaColumns
 
-from harvest_source.catalogue.report import AccountReport, Row
+from harvest_source.catalogue.report import AccountReport, Paging, Report, Row
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.loading.summary import ReportResult
 from harvest_source.settings import SECTION
@@ -97,6 +97,18 @@ ACCOUNTS_HINTS: dict[str, Any] = {
     "columns": ACCOUNTS_COLUMNS,
     "file_format": "parquet",
 }
+# as `OwnColumns` knows a table: a report of Harvest's is none
+ACCOUNTS = Report(
+    ACCOUNTS_TABLE,
+    domo=None,
+    path="accounts",
+    rows_key=None,
+    paging=Paging.NONE,
+    takes_updated_since=False,
+    key=(),
+    fields=(),
+    row="An account of which a report was loaded.",
+)
 MERGE: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert"}
 
 

@@ -38,6 +38,7 @@ from harvest_source.loading.delivery import (
 from harvest_source.loading.doubled import mend
 from harvest_source.loading.figure_history import FiguresOfDay, complete_accounts, figures_of_day
 from harvest_source.loading.history import (
+    ACCOUNTS,
     ACCOUNTS_COLUMNS,
     ACCOUNTS_TABLE,
     account_rows,
@@ -46,6 +47,7 @@ from harvest_source.loading.history import (
 )
 from harvest_source.loading.list_elements import report_of
 from harvest_source.loading.listener import Listener
+from harvest_source.loading.own_columns import OwnColumns, told_lost
 from harvest_source.loading.package import finish_pending, load
 from harvest_source.loading.preparing import prepare
 from harvest_source.loading.removals import deleted_rows_resource
@@ -319,16 +321,18 @@ class Loader:
             kept: by name of `states`: account id: what is kept of it.
 
         Returns:
-            what the summary says of dates that `calendar` cannot have, and of figures whose day is not kept.
+            what the summary says of dates that `calendar` cannot have, of figures whose day is not kept, and of a user's columns.
         """
         finished_at = datetime.now(UTC)
         history = load_report_resource(times.run_id, times.started_at, finished_at, results, kept)
         package = replace(self._package, deliveries=self._waiting)
         with self.kept_open():
             with self.warehouse() as warehouse:
-                own = self._changed_accounts(warehouse, accounts, times.day)
+                own_columns = OwnColumns(warehouse)
+                own = self._changed_accounts(own_columns, accounts, times.day)
                 missing = missing_days(warehouse, times.day, whole=self.rewrites)
                 complete = complete_accounts(warehouse, accounts, results, self.states().keys())
+                own_columns.keep()
             if missing.rows:
                 own.append(calendar_resource(missing.rows, whole=self.rewrites))
             if own and any(complete.values()):
@@ -338,9 +342,12 @@ class Loader:
                 day = figures_of_day(warehouse, complete, times.day)
             own += self._days_of_figures(day)
             self._load_own(package, history, *own)
+            if own_columns.waits:
+                with self.warehouse() as warehouse:
+                    own_columns.put_back(warehouse)
             analyze_tables(self.pipeline)  # now that the last one has its rows
         self._waiting = {}
-        return missing.notes() + day.notes
+        return missing.notes() + day.notes + told_lost(own_columns.lost)
 
     def load_own(self, *resources: Any) -> None:
         """Loads rows of tables that are no lists."""
@@ -373,20 +380,22 @@ class Loader:
         return [each.resource(self.pipeline, merges=merges) for each in day.written]
 
     def _changed_accounts(
-        self, warehouse: Warehouse, accounts: list[Account], day: date
+        self, own_columns: OwnColumns, accounts: list[Account], day: date
     ) -> list[Any]:
         """Returns what loads the rows of `accounts`, where they are not there as they are."""
         by_id = itemgetter("account_id")
-        present = [
-            {name: row.get(name) for name in ACCOUNTS_COLUMNS}
-            for row in warehouse.rows(ACCOUNTS_TABLE)
-        ]
+        found = own_columns.warehouse.rows(ACCOUNTS_TABLE)
+        for row in found:
+            own_columns.take(ACCOUNTS, ACCOUNTS_TABLE, by_id(row), [row], None)
+        present = [{name: row.get(name) for name in ACCOUNTS_COLUMNS} for row in found]
         rows = account_rows(accounts, {by_id(row): row for row in present}, day)
         told = set(map(by_id, rows))
         of_run = [row for row in present if by_id(row) in told]
         rest = [row for row in present if by_id(row) not in told]
         if sorted(of_run, key=by_id) == sorted(rows, key=by_id):
             return []
+        for account_id in told:
+            own_columns.note_rewritten(ACCOUNTS, account_id, [None])
         return [accounts_resource(rows, rest if self.rewrites else None)]
 
     def _source(self, package: Package, *others: Any) -> Any:

@@ -31,6 +31,10 @@ class OwnColumns:
     _rewritten: defaultdict[tuple[str, int], set[int | None]] = field(
         default_factory=lambda: defaultdict(set)
     )
+    # all that are written anew, whether they were seen to have values or not
+    _written: defaultdict[tuple[str, int], set[int | None]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
     _reports: dict[str, Report] = field(default_factory=dict)  # table: whose
 
     def take(
@@ -62,8 +66,10 @@ class OwnColumns:
         """Notes the ids of rows that the load writes anew, with their list elements."""
         written = set(ids)
         for table, owner in self._reports.items():
-            if owner.name == report.name and (held := written & self._holders[table, account_id]):
-                self._rewritten[table, account_id] |= held
+            if owner.name == report.name:
+                self._written[table, account_id] |= written
+                if held := written & self._holders[table, account_id]:
+                    self._rewritten[table, account_id] |= held
 
     @property
     def lost(self) -> set[str]:
@@ -73,12 +79,20 @@ class OwnColumns:
         tables = {table for table, _ in self._rewritten}
         return {f"{table}.{name}" for table in tables for name in self._met[table]}
 
+    @property
+    def waits(self) -> bool:
+        """Returns whether values wait in copies, once they are kept."""
+        return self.warehouse.keeps_own_columns and bool(self._rewritten)
+
     def keep(self) -> None:
         """Copies the values that the load would lose; puts back what a run that ended early left in a copy."""
         if not self.warehouse.keeps_own_columns:
             return
-        for table in self._met:
-            self._put_back(table, only_empty=True)
+        # rows whose values come back now were seen without them
+        again = {table for table in self._met if self._put_back(table, only_empty=True)}
+        for (table, account_id), written in self._written.items():
+            if table in again and written:
+                self._rewritten[table, account_id] |= written
         for (table, account_id), ids in self._rewritten.items():
             id_column, match = _found_by(self._reports[table], table, self.warehouse.columns(table))
             columns = (
@@ -96,7 +110,7 @@ class OwnColumns:
 
     def put_back(self, warehouse: Warehouse) -> None:
         """Puts the copied values back after the load."""
-        if not warehouse.keeps_own_columns:
+        if not self.waits:
             return
         self.warehouse = warehouse
         for table in {table for table, _ in self._rewritten}:
@@ -129,10 +143,11 @@ class OwnColumns:
             )
         self.warehouse.execute(*statements)
 
-    def _put_back(self, table: str, *, only_empty: bool) -> None:
+    def _put_back(self, table: str, *, only_empty: bool) -> bool:
+        """Puts the values of a copy back; returns whether there is one."""
         in_copy = self.warehouse.columns_of_copy(COPY + table)
         if not in_copy:
-            return  # there is no copy
+            return False
         _, match = _found_by(self._reports[table], table, self.warehouse.columns(table))
         name_of, escaped = self.warehouse.name_of, self.warehouse.name_of_column
         found = " and ".join(
@@ -149,6 +164,7 @@ class OwnColumns:
                 f"update {name_of(table)} as t set {name} = k.{name} from {name_of(COPY + table)} as k where {where}"
             )
         self.warehouse.execute(*statements, f"drop table {name_of(COPY + table)}")
+        return True
 
 
 def _found_by(report: Report, table: str, columns: set[str]) -> tuple[str | None, tuple[str, ...]]:
@@ -157,3 +173,13 @@ def _found_by(report: Report, table: str, columns: set[str]) -> tuple[str | None
         return (report.key[0] if report.key else None), report.key
     parent = parent_id_column(report)
     return (parent if report.key else None), (parent, "id" if "id" in columns else LIST_INDEX)
+
+
+def told_lost(columns: Iterable[str]) -> list[str]:
+    """Returns what the summary says of columns that lost values."""
+    listed = ", ".join(sorted(columns))
+    return (
+        [f"values of columns that you added, lost with rows that changed: {listed}"]
+        if listed
+        else []
+    )

@@ -40,6 +40,7 @@ from harvest_source.loading.listener import Listener
 from harvest_source.loading.loader import Loader, RunTimes
 from harvest_source.loading.looking_back import MOST_REQUESTS
 from harvest_source.loading.options import SyncOptions
+from harvest_source.loading.own_columns import told_lost
 from harvest_source.loading.passed_over import pass_over_refused
 from harvest_source.loading.proof import Proof
 from harvest_source.loading.report_tables import ReportTables
@@ -482,10 +483,10 @@ class Run:
         for what, columns in (
             ("more than six decimals, rounded", notes.rounded),
             ("of another type, kept as text", notes.misfits),
-            ("of columns that you added, lost with rows that changed", notes.lost),
         ):
             if columns:
                 self.summary.notes.append(f"values {what}: {', '.join(sorted(columns))}")
+        self.summary.notes += told_lost(notes.lost)
 
     def _write_history(self, accounts: list[Account], proof: Proof) -> None:
         """Writes the run's rows of the product's own tables, and what the next run must know."""

@@ -6,7 +6,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -15,11 +15,14 @@ import dlt
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext, StateInjectableContext
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
+from dlt.extract.exceptions import CurrentSourceNotAvailable
 
 from harvest_source.api.accounts import Account
 from harvest_source.api.net import LOGGER
 from harvest_source.catalogue.report import AccountReport, Report
 from harvest_source.connection import Connection
+from harvest_source.destinations.clients import client_to_ask
+from harvest_source.destinations.postgres import is_postgres
 from harvest_source.destinations.views import make_way
 from harvest_source.errors import CancelledError, HarvestError, NotAllowedError
 from harvest_source.reading.children import Asking
@@ -28,6 +31,7 @@ from harvest_source.reading.reader import Reader, is_passed_over
 from harvest_source.reading.shape import KnownKinds, Notes, Shaper
 
 COMPANY = "company"  # the report that says which modules are switched off
+EXCHANGING = "staging-optimized"  # dlt's way to replace rows in which it drops the table
 
 
 @dataclass
@@ -138,8 +142,7 @@ class Extractions:
                 pipeline = active_pipeline()
                 if pipeline is not None:
                     self.connection.client.keep_requests(Path(pipeline.pipelines_dir))
-                    if _drops_tables():
-                        _make_way(pipeline)
+                    _make_way(pipeline)
                 for key, each in self._running.copy().items():
                     if each.has_failed:  # what it holds leads to its context
                         self._running.pop(key, None)
@@ -159,17 +162,30 @@ def _end(extractions: weakref.ref[Extractions], context_id: int) -> None:
         found.end(context_id)
 
 
-def _drops_tables() -> bool:
-    """Returns whether dlt drops tables before it loads what is extracted now, as `refresh` asks."""
-    try:
-        return bool(dlt.current.load_package_state()["state"].get("dropped_tables"))
-    except CurrentLoadPackageStateNotAvailable:  # rows are read without a pipeline
-        return False
-
-
 def _make_way(pipeline: dlt.Pipeline) -> None:
-    for text in make_way(pipeline):
-        logging.getLogger(LOGGER).warning(text)
+    """Has views make way for tables that dlt drops before it loads what is extracted now, or when it is loaded."""
+    if dropped := {*_refreshed(), *_exchanged(pipeline)}:
+        for text in make_way(pipeline, dropped):
+            logging.getLogger(LOGGER).warning(text)
+
+
+def _refreshed() -> Iterator[str]:
+    """Yields the tables that dlt drops since `refresh` asks for it."""
+    with suppress(CurrentLoadPackageStateNotAvailable):  # rows are read without a pipeline
+        for table in dlt.current.load_package_state()["state"].get("dropped_tables") or ():
+            yield table["name"]
+
+
+def _exchanged(pipeline: dlt.Pipeline) -> set[str]:
+    """Returns the tables in whose place dlt puts those of the staging dataset, where it is set to replace rows so."""
+    try:
+        extracted = dlt.current.source().resources.extracted
+    except CurrentSourceNotAvailable:  # as above
+        return set()
+    replaced = {str(each.table_name) for each in extracted if each.write_disposition == "replace"}
+    if not (replaced and is_postgres(pipeline)):
+        return set()
+    return replaced if client_to_ask(pipeline).config.replace_strategy == EXCHANGING else set()
 
 
 def active_pipeline() -> dlt.Pipeline | None:

@@ -231,6 +231,17 @@ def test_what_a_hand_took_away_is_there_again(place: Place) -> None:
         assert place.rows("select count(*) from calendar where week is null") == [("0",)], hand
 
 
+@on("duckdb", long("postgres"), long("sqlite"))
+def test_column_that_a_table_of_another_report_lacks_is_no_hindrance(place: Place) -> None:
+    """A hand took it, or a later version will be the first to have it; the other dates of the table count."""
+    place.run(OURS)
+    with by_pipeline(place.folder) as client:
+        client.execute_sql("alter table projects drop column ends_on")
+        client.execute_sql("delete from calendar")
+    assert place.run(OURS, names=("time_entries",)).exit_code == 0
+    assert place.span == ("2026-03-01", "2026-07-01")
+
+
 @on("duckdb", long("filesystem"))
 def test_plain_dlt_makes_neither_table_and_leaves_them_as_they_are(
     place: Place, destination: str

@@ -28,6 +28,7 @@ from support import serving, sync_once
 
 from harvest_source.catalogue.reports import REPORTS
 from harvest_source.figures.figures import FIGURES
+from harvest_source.figures.sql import TEXTS, select_of
 
 PROJECT = ROOT / "dbt"
 HOW_TO_GET_DBT = "run `.ci/install-dbt FOLDER`, with Python 3.13, and set DBT=FOLDER/bin/dbt"
@@ -167,6 +168,39 @@ def test_models_have_the_rows_of_the_views_in_postgres_too(
     assert_models_are_the_views(lambda query: rows(tmp_path, query))
     hours = f"select hours from {MODELS}.tracked_time where time_entry_id = {entry}"
     assert rows(tmp_path, hours) == [(Decimal("7.25"),)]
+
+
+# dbt's own Jinja gives what dbt would send to a warehouse for which no adapter is installed here
+RENDER = """
+import json, sys, jinja2
+macro, models = json.load(sys.stdin)
+jinja = jinja2.Environment()
+target = type("Target", (), {"type": "bigquery"})
+given = {
+    "harvest": jinja.from_string(macro, {"target": target}).module,
+    "source": lambda _, table: table,
+    "ref": str,
+}
+json.dump({name: jinja.from_string(text).render(given) for name, text in models.items()}, sys.stdout)
+"""
+
+
+def test_models_are_the_sql_that_bigquery_takes() -> None:
+    program = need(os.environ.get("DBT"), HOW_TO_GET_DBT)
+    macro = (PROJECT / "macros" / "decimal.sql").read_text(encoding="utf-8")
+    models = {path.stem: path.read_text("utf-8") for path in (PROJECT / "models").rglob("*.sql")}
+    done = subprocess.run(
+        [program.with_name("python"), "-c", RENDER],
+        input=json.dumps([macro, models]),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    rendered = {name: text.strip() for name, text in json.loads(done.stdout).items()}
+    assert rendered == {
+        name: select_of(name, str, "bigquery", {name: TEXTS[name]}).strip() for name in TEXTS
+    }
 
 
 def libpq(address: str) -> dict[str, str]:

@@ -349,6 +349,19 @@ def test_module_that_is_switched_off_is_no_hindrance(place: Place) -> None:
     assert place.days(OURS) == {FIRST, SECOND}
 
 
+def test_module_that_is_switched_off_and_was_never_loaded_is_not_said_by_every_run(
+    place: Place,
+) -> None:
+    """There is no table then, which the run says of the views, once."""
+    place.ours.company["expense_feature"] = False
+    less = tuple(name for name in NAMES if name != "expenses")
+    assert notes_on_rows(place.run(OURS, names=less)) == []
+    assert place.run(OURS, at=NOON + timedelta(days=1), names=less).notes == []
+    assert place.days(OURS) == set()
+    assert place.run(at=NOON + timedelta(days=2)).exit_code == 0
+    assert place.days(OURS) == {THIRD}
+
+
 def test_run_that_only_looks_keeps_no_day(place: Place) -> None:
     place.run()
     before = place.loads

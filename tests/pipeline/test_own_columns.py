@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,12 @@ from destinations import long, on
 from faults_support import errors_of, tiny
 from loads import killed_at
 from pipelines import make_pipeline, rows
-from support import serving, stop_timers, sync_once
+from support import notes_on_rows, serving, stop_timers, sync_once
+from two_accounts import NOON, ClockAt
 
 from harvest_sandbox import Size, build_account
 from harvest_source.loading.own_columns import OwnColumns
+from harvest_source.loading.summary import Summary
 from harvest_source.reading.reader import Choice, Mode
 
 SMALL = Size(projects=3, users=3, invoices=6, estimates=2, time_entries=60, expenses=5, clients=3)
@@ -169,3 +174,52 @@ def test_values_stay_where_every_row_of_a_table_is_marked_as_gone(tmp_path: Path
         for name in names:
             found = rows(tmp_path, f"select id, note, deleted_at from {name} order by id")
             assert found == [(key, "mine", None) for key in sorted(account.rows[name])]
+
+
+@contextmanager
+def noted_accounts(folder: Path) -> Iterator[Callable[[int], Summary]]:
+    """Gives what loads an account on a day of some number, once `accounts` has a column of the user's with values."""
+    account, other = tiny(), tiny()
+    other.id = account.id + 1
+    with serving(account, other) as sandbox:
+
+        def load(day: int) -> Summary:
+            clock = ClockAt(NOON + timedelta(days=day))
+            return sync_once(folder, sandbox, "clients", clock=clock)
+
+        load(0)
+        with make_pipeline(folder).sql_client() as client:
+            client.execute_sql("alter table accounts add column region varchar(20)")
+            client.execute_sql(
+                f"update accounts set region = 'north' where account_id = {account.id}"
+            )
+        yield load
+
+
+def own_regions(folder: Path) -> list[tuple[Any, ...]]:
+    return rows(folder, "select region, as_of from accounts order by account_id")
+
+
+@on("duckdb", long("postgres"))
+def test_own_column_of_the_accounts_keeps_its_values_on_a_new_day(tmp_path: Path) -> None:
+    with noted_accounts(tmp_path) as load:
+        for day in (1, 2):
+            assert (errors_of(summary := load(day)), notes_on_rows(summary)) == ({}, [])
+            at = (NOON + timedelta(days=day)).date()
+            assert own_regions(tmp_path) == [("north", at), (None, at)]
+        with killed_at(OwnColumns, "put_back"):
+            load(3)
+        load(4)
+        at = (NOON + timedelta(days=4)).date()
+        assert own_regions(tmp_path) == [("north", at), (None, at)]
+    left = "select 1 from information_schema.tables where table_name like 'own_values%'"
+    assert rows(tmp_path, left) == []
+
+
+@on("sqlite")
+def test_own_column_of_the_accounts_that_is_lost_is_told(tmp_path: Path) -> None:
+    with noted_accounts(tmp_path) as load:
+        assert notes_on_rows(load(0)) == []
+        told = ["values of columns that you added, lost with rows that changed: accounts.region"]
+        assert notes_on_rows(load(1)) == told
+        assert notes_on_rows(load(2)) == []

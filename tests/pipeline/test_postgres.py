@@ -17,7 +17,7 @@ import psycopg2
 import pytest
 from command_line import Type, command, environment, started, without_announcement
 from compare import assert_equal
-from destinations import on, started_postgres
+from destinations import fresh_postgres_address, on, started_postgres
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from faults_support import edit_all, errors_of, tiny
 from pipelines import Make, rows
@@ -411,3 +411,24 @@ def test_role_with_few_connections_loads_with_what_it_gets(
         checked = command(tmp_path, "check", "--destination", "postgres", "--quiet", env=env)
         assert checked.returncode == 2
         assert LIMITS[limit] in checked.stderr
+
+
+def test_tables_of_a_user_in_the_dataset_are_not_looked_at(
+    tmp_path: Path, load_into: Callable[[Make], None], postgres: Postgres
+) -> None:
+    """Whatever they are called, and while somebody works on one of them."""
+    address = fresh_postgres_address(postgres)
+    load_into(lambda _folder, _name: dlt.destinations.postgres(address))
+    with (
+        serving(tiny()) as sandbox,
+        closing(psycopg2.connect(address)) as other,
+        other.cursor() as cursor,
+    ):
+        cursor.execute('create schema harvest; create table harvest."Targets" (own integer)')
+        cursor.execute("create table harvest.mine (own integer)")
+        other.commit()
+        cursor.execute("lock table harvest.mine in access exclusive mode")
+        assert errors_of(sync_once(tmp_path, sandbox, "clients", "users")) == {}
+        looked = """select relname from pg_stat_user_tables
+                where schemaname = 'harvest' and last_analyze is not null and relname in ('clients', 'mine', 'Targets')"""
+        assert rows(tmp_path, looked) == [("clients",)]

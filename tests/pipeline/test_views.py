@@ -232,6 +232,43 @@ def test_readers_may_read_a_view_that_was_made_anew(
     execute(postgres_address, 'drop role "odd ""reader"""', "drop role boss")
 
 
+def test_rights_on_columns_stay_and_rights_that_were_taken_away_do_not_come_back(
+    tmp_path: Path, postgres_address: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a view is dropped and made again, also where others read new views by default; a column that goes takes its own."""
+    reader, boss = 'odd "reader"', "boss"
+    sync_once(tmp_path, sandbox, "clients")
+    execute(
+        postgres_address,
+        'create role "odd ""reader""" login',
+        "create role boss",
+        'alter default privileges in schema harvest grant select, update on tables to "odd ""reader""", boss',
+    )
+    sync_once(tmp_path, sandbox)
+    execute(
+        postgres_address,
+        'revoke select, update on harvest.invoiced from "odd ""reader"""',
+        "revoke update on harvest.invoiced from boss",
+        'grant select (month, tax, net) on harvest.invoiced to "odd ""reader"""',
+        "grant select (month) on harvest.invoiced to public",
+        "grant update (net) on harvest.invoiced to boss with grant option",
+    )
+    rights = """select distinct grantee, column_name, privilege_type, is_grantable from information_schema.column_privileges
+        where table_name = 'invoiced' and table_schema = 'harvest' and grantee <> grantor"""
+    before = {*execute(postgres_address, rights)}
+    assert {row for row in before if row[0] == reader} == {
+        (reader, name, "SELECT", "NO") for name in ("month", "tax", "net")
+    }
+    assert {row for row in before if row[2] == "UPDATE"} == {(boss, "net", "UPDATE", "YES")}
+    assert ("PUBLIC", "month", "SELECT", "NO") in before
+    rename_column(monkeypatch, "invoiced", "tax", "taxes")
+    assert kept(sync_once(tmp_path, sandbox)) == []
+    after = {*execute(postgres_address, rights)}
+    assert after == {row for row in before if row[1] != "tax"} | {(boss, "taxes", "SELECT", "NO")}
+    execute(postgres_address, 'drop owned by "odd ""reader""", boss')
+    execute(postgres_address, 'drop role "odd ""reader"""', "drop role boss")
+
+
 def test_view_on_which_another_hangs_stays_as_it_was_and_the_run_goes_on(
     tmp_path: Path, postgres_address: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,6 +355,41 @@ def test_select_that_the_database_refuses_is_said_and_the_run_goes_on(
 
 
 @pytest.mark.long
+def test_dataset_in_capitals_has_views_comments_and_own_columns(
+    tmp_path: Path, postgres: Postgres, sandbox: Sandbox
+) -> None:
+    """Kept as typed where dlt is told so; on Postgres dlt writes it in small letters all the same."""
+    address = fresh_postgres_address(postgres)
+
+    def pipeline() -> dlt.Pipeline:
+        destination = dlt.destinations.postgres(address, enable_dataset_name_normalization=False)
+        folder = str(tmp_path / "state")
+        return dlt.pipeline(
+            "capitals", destination=destination, dataset_name="My-Data", pipelines_dir=folder
+        )
+
+    account = sandbox.accounts[0]
+    assert kept(sync(pipeline(), make_source(sandbox))) == []
+    told = """select count(obj_description(oid, 'pg_class')) from pg_class
+        where relnamespace = '"my-data"'::regnamespace and relname in ('clients', 'invoiced')"""
+    assert execute(address, told) == [(2,)]
+    unknown = """select count(*) from pg_stat_user_tables
+        where schemaname = 'my-data' and relname = 'time_entries' and last_analyze is null and last_autoanalyze is null"""
+    assert execute(address, unknown) == [(0,)]
+    execute(
+        address,
+        'alter table "my-data".clients add column note varchar',
+        """update "my-data".clients set note = 'mine'""",
+    )
+    for key in list(account.rows["clients"]):
+        account.update("clients", key, address="changed")
+    assert kept(sync(pipeline(), make_source(sandbox))) == []
+    notes = 'select distinct note, address from "my-data".clients'
+    assert execute(address, notes) == [("mine", "changed")]
+    assert execute(address, 'select count(*) > 0 from "my-data".invoiced') == [(True,)]
+
+
+@pytest.mark.long
 def test_files_have_no_views_and_nothing_is_said(
     tmp_path: Path, sandbox: Sandbox, load_into: Callable[[Make], None]
 ) -> None:
@@ -339,23 +411,40 @@ def test_no_views_leaves_them_out_and_verify_makes_none(
     assert standing(tmp_path, "duckdb").keys() == VIEWS
 
 
+# what a plain load asks dlt for, whether dlt drops tables for it, and which
+DROPS: dict[str, tuple[dict[str, Any], set[str] | None]] = {
+    "drop_sources": ({"refresh": "drop_sources"}, None),
+    "drop_resources": ({"refresh": "drop_resources"}, {"users"}),
+    "drop_data": ({"refresh": "drop_data"}, set()),
+    "staging-optimized": ({"write_disposition": "replace"}, {"users"}),
+    "insert-from-staging": ({"write_disposition": "replace"}, set()),
+}
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
-def test_dlts_refresh_drops_tables_on_which_views_hang(
+@pytest.mark.parametrize("name", DROPS)
+def test_views_make_way_for_the_tables_that_dlt_drops_and_no_others_do(
     tmp_path: Path,
     postgres_address: str,
     sandbox: Sandbox,
-    refresh: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
-    """The views make way, and the next run makes them anew; where no table is dropped they stay."""
+    """The next run makes them anew; the others stay, with the rights on them."""
     sync_once(tmp_path, sandbox)
-    pipeline = make_pipeline(tmp_path)
-    pipeline.run(make_source(sandbox, "clients"), refresh=refresh)
-    assert execute(postgres_address, "select count(*) from harvest.clients") == [(3,)]
-    left = standing(tmp_path, "postgres").keys()
-    assert left == (VIEWS if refresh == "drop_data" else set())
+    touch(tmp_path)
+    monkeypatch.setenv("DESTINATION__POSTGRES__REPLACE_STRATEGY", name)
+    asked, dropped = DROPS[name]
+    if "refresh" in asked:
+        monkeypatch.delenv("DESTINATION__POSTGRES__REPLACE_STRATEGY")
+    make_pipeline(tmp_path).run(make_source(sandbox, "users"), **asked)
+    assert execute(postgres_address, "select count(*) from harvest.users") == [(3,)]
+    left = {each for each in VIEWS if dropped is not None and not dropped & {*sql.tables_of(each)}}
+    assert standing(tmp_path, "postgres").keys() == left
+    assert (left == VIEWS) == (dropped == set())
     assert kept(sync_once(tmp_path, sandbox)) == []
     assert standing(tmp_path, "postgres").keys() == VIEWS
+    assert untouched(tmp_path, "postgres") == left
 
 
 def test_refresh_never_drops_a_users_view(

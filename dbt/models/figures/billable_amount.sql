@@ -11,7 +11,7 @@ with work as (
     t.rounded_hours as hours,
     t.billable_hours,
     t.amount as time_amount,
-    cast(0 as decimal(20, 6)) as expense_amount,
+    cast(0 as {{ harvest.decimal() }}) as expense_amount,
     t.hours_without_rate
   from {{ ref('tracked_time') }} as t
   union all
@@ -23,11 +23,11 @@ with work as (
     x.project_name,
     x.month,
     x.currency,
-    cast(0 as decimal(20, 6)) as hours,
-    cast(0 as decimal(20, 6)) as billable_hours,
-    cast(0 as decimal(20, 6)) as time_amount,
+    cast(0 as {{ harvest.decimal() }}) as hours,
+    cast(0 as {{ harvest.decimal() }}) as billable_hours,
+    cast(0 as {{ harvest.decimal() }}) as time_amount,
     x.total_cost as expense_amount,
-    cast(0 as decimal(20, 6)) as hours_without_rate
+    cast(0 as {{ harvest.decimal() }}) as hours_without_rate
   from {{ ref('tracked_expenses') }} as x
   where x.is_billable
 ),
@@ -58,7 +58,7 @@ select
   s.currency,
   s.hours,
   s.billable_hours,
-  cast(s.billable_hours / nullif(s.hours, 0) as decimal(20, 6)) as billable_ratio,
+  cast(s.billable_hours / nullif(s.hours, 0) as {{ harvest.decimal() }}) as billable_ratio,
   case when a.has_rates then s.time_amount end as time_amount,
   s.expense_amount,
   case when a.has_rates then s.time_amount + s.expense_amount end as billable_amount,

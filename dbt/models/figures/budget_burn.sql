@@ -54,7 +54,7 @@ spending as (
     p.account_id,
     p.id as project_id,
     case when p.budget_is_monthly then a.as_of_month end as month,
-    cast(0 as decimal(20, 6)) as spent
+    cast(0 as {{ harvest.decimal() }}) as spent
   from {{ source('harvest', 'projects') }} as p
   join {{ ref('account_now') }} as a on a.account_id = p.account_id
 ),
@@ -120,7 +120,7 @@ select
   s.budget,
   s.spent,
   s.budget - s.spent as remaining,
-  cast(s.spent / nullif(s.budget, 0) as decimal(20, 6)) as burn,
+  cast(s.spent / nullif(s.budget, 0) as {{ harvest.decimal() }}) as burn,
   s.spent > s.budget as is_over,
   s.as_of
 from seen as s

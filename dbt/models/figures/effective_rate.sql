@@ -24,6 +24,6 @@ select
   s.currency,
   s.hours,
   s.work_revenue,
-  case when s.lacking = 0 then cast(s.work_revenue / nullif(s.hours, 0) as decimal(20, 6)) end as effective_rate,
+  case when s.lacking = 0 then cast(s.work_revenue / nullif(s.hours, 0) as {{ harvest.decimal() }}) end as effective_rate,
   s.as_of
 from sums as s

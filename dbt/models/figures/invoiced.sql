@@ -38,7 +38,7 @@ sums as (
     sum(b.paid_amount) as paid_amount,
     sum(b.lost_amount) as lost_amount,
     count(b.days) as paid_invoices,
-    cast(sum(b.days) as decimal(20, 6)) as days,
+    cast(sum(b.days) as {{ harvest.decimal() }}) as days,
     sum(b.retainer_amount) as retainer_amount
   from bills as b
   group by b.account_id, b.client_id, b.client_name, b.month, b.currency
@@ -56,9 +56,9 @@ select
   s.paid_amount as paid,
   s.lost_amount as written_off,
   s.amount - s.paid_amount - s.lost_amount as due,
-  cast(s.paid_amount / nullif(s.amount, 0) as decimal(20, 6)) as collection,
+  cast(s.paid_amount / nullif(s.amount, 0) as {{ harvest.decimal() }}) as collection,
   s.paid_invoices,
   coalesce(s.days, 0) as days_to_pay_total,
-  cast(s.days / nullif(s.paid_invoices, 0) as decimal(20, 6)) as days_to_pay,
+  cast(s.days / nullif(s.paid_invoices, 0) as {{ harvest.decimal() }}) as days_to_pay,
   s.retainer_amount as on_retainer
 from sums as s

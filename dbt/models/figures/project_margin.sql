@@ -27,8 +27,8 @@ work as (
     t.hours,
     t.amount,
     t.cost,
-    cast(0 as decimal(20, 6)) as billable_expenses,
-    cast(0 as decimal(20, 6)) as all_expenses,
+    cast(0 as {{ harvest.decimal() }}) as billable_expenses,
+    cast(0 as {{ harvest.decimal() }}) as all_expenses,
     t.hours_without_rate,
     t.hours_without_cost,
     cast(null as date) as fee_day
@@ -38,13 +38,13 @@ work as (
     x.account_id,
     x.project_id,
     x.month,
-    cast(0 as decimal(20, 6)) as hours,
-    cast(0 as decimal(20, 6)) as amount,
-    cast(0 as decimal(20, 6)) as cost,
+    cast(0 as {{ harvest.decimal() }}) as hours,
+    cast(0 as {{ harvest.decimal() }}) as amount,
+    cast(0 as {{ harvest.decimal() }}) as cost,
     case when x.is_billable then x.total_cost else 0 end as billable_expenses,
     x.total_cost as all_expenses,
-    cast(0 as decimal(20, 6)) as hours_without_rate,
-    cast(0 as decimal(20, 6)) as hours_without_cost,
+    cast(0 as {{ harvest.decimal() }}) as hours_without_rate,
+    cast(0 as {{ harvest.decimal() }}) as hours_without_cost,
     cast(null as date) as fee_day
   from {{ ref('tracked_expenses') }} as x
   union all
@@ -52,13 +52,13 @@ work as (
     f.account_id,
     f.project_id,
     c.month,
-    cast(0 as decimal(20, 6)) as hours,
-    cast(0 as decimal(20, 6)) as amount,
-    cast(0 as decimal(20, 6)) as cost,
-    cast(0 as decimal(20, 6)) as billable_expenses,
-    cast(0 as decimal(20, 6)) as all_expenses,
-    cast(0 as decimal(20, 6)) as hours_without_rate,
-    cast(0 as decimal(20, 6)) as hours_without_cost,
+    cast(0 as {{ harvest.decimal() }}) as hours,
+    cast(0 as {{ harvest.decimal() }}) as amount,
+    cast(0 as {{ harvest.decimal() }}) as cost,
+    cast(0 as {{ harvest.decimal() }}) as billable_expenses,
+    cast(0 as {{ harvest.decimal() }}) as all_expenses,
+    cast(0 as {{ harvest.decimal() }}) as hours_without_rate,
+    cast(0 as {{ harvest.decimal() }}) as hours_without_cost,
     c.day as fee_day
   from fees as f
   join {{ ref('account_now') }} as a on a.account_id = f.account_id
@@ -93,7 +93,7 @@ sides as (
     coalesce(k.currency, p.client__currency, a.currency) as currency,
     s.hours,
     case
-      when f.days is not null then cast(f.fee * s.fee_days / f.days as decimal(20, 6))
+      when f.days is not null then cast(f.fee * s.fee_days / f.days as {{ harvest.decimal() }})
       when p.is_billable and not a.has_rates then null
       when p.is_billable and not p.is_fixed_fee then s.amount
       else 0
@@ -158,7 +158,7 @@ select
   g.time_cost,
   g.expense_cost,
   g.profit,
-  cast(g.profit / nullif(g.revenue, 0) as decimal(20, 6)) as margin,
+  cast(g.profit / nullif(g.revenue, 0) as {{ harvest.decimal() }}) as margin,
   g.hours_without_rate,
   g.hours_without_cost,
   g.lacks_fee_or_dates,

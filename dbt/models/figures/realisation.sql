@@ -34,7 +34,7 @@ select
   w.hours,
   w.worked_amount,
   coalesce(g.charged_amount, 0) as charged_amount,
-  cast(coalesce(g.charged_amount, 0) / nullif(w.worked_amount, 0) as decimal(20, 6)) as realisation,
+  cast(coalesce(g.charged_amount, 0) / nullif(w.worked_amount, 0) as {{ harvest.decimal() }}) as realisation,
   w.hours_without_rate
 from {{ source('harvest', 'invoices') }} as i
 join work as w on w.account_id = i.account_id and w.invoice_id = i.id

@@ -8,7 +8,7 @@ with weeks as (
     d.week,
     d.as_of,
     sum(d.hours) as hours,
-    cast(cast(sum(d.weekly_seconds) as decimal(20, 6)) / 18000 as decimal(20, 6)) as capacity_hours,
+    cast(cast(sum(d.weekly_seconds) as {{ harvest.decimal() }}) / 18000 as {{ harvest.decimal() }}) as capacity_hours,
     count(case when d.is_working_day and d.hours = 0 then d.day end) as empty_days
   from {{ ref('user_days') }} as d
   group by d.account_id, d.user_id, d.user_name, d.week, d.as_of

@@ -6,7 +6,7 @@ with work as (
     t.day,
     t.days_old,
     t.billable_hours as hours,
-    cast(0 as decimal(20, 6)) as expenses_amount,
+    cast(0 as {{ harvest.decimal() }}) as expenses_amount,
     t.amount,
     t.hours_without_rate
   from {{ ref('tracked_time') }} as t
@@ -17,10 +17,10 @@ with work as (
     x.project_id,
     x.day,
     x.days_old,
-    cast(0 as decimal(20, 6)) as hours,
+    cast(0 as {{ harvest.decimal() }}) as hours,
     x.total_cost as expenses_amount,
     x.total_cost as amount,
-    cast(0 as decimal(20, 6)) as hours_without_rate
+    cast(0 as {{ harvest.decimal() }}) as hours_without_rate
   from {{ ref('tracked_expenses') }} as x
   where x.is_billable and not x.is_billed
 ),

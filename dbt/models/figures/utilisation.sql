@@ -44,11 +44,11 @@ months as (
     a.as_of,
     sum(a.hours) as hours,
     sum(a.billable_hours) as billable_hours,
-    cast(cast(sum(a.weekly_seconds) as decimal(20, 6)) / 18000 as decimal(20, 6)) as capacity_hours,
+    cast(cast(sum(a.weekly_seconds) as {{ harvest.decimal() }}) / 18000 as {{ harvest.decimal() }}) as capacity_hours,
     count(a.known_account) as known_days,
-    cast(cast(sum(a.holiday_seconds) as decimal(20, 6)) / 18000 as decimal(20, 6)) as holiday_hours,
-    cast(cast(sum(a.leave_seconds) as decimal(20, 6)) / 18000 as decimal(20, 6)) as leave_hours,
-    cast(cast(sum(a.seconds_left - a.leave_seconds) as decimal(20, 6)) / 18000 as decimal(20, 6)) as available_hours
+    cast(cast(sum(a.holiday_seconds) as {{ harvest.decimal() }}) / 18000 as {{ harvest.decimal() }}) as holiday_hours,
+    cast(cast(sum(a.leave_seconds) as {{ harvest.decimal() }}) / 18000 as {{ harvest.decimal() }}) as leave_hours,
+    cast(cast(sum(a.seconds_left - a.leave_seconds) as {{ harvest.decimal() }}) / 18000 as {{ harvest.decimal() }}) as available_hours
   from days_away as a
   group by a.account_id, a.user_id, a.user_name, a.month, a.as_of
 )
@@ -60,14 +60,14 @@ select
   m.hours,
   m.billable_hours,
   m.capacity_hours,
-  cast(m.hours / nullif(m.capacity_hours, 0) as decimal(20, 6)) as utilisation,
-  cast(m.billable_hours / nullif(m.capacity_hours, 0) as decimal(20, 6)) as billable_utilisation,
+  cast(m.hours / nullif(m.capacity_hours, 0) as {{ harvest.decimal() }}) as utilisation,
+  cast(m.billable_hours / nullif(m.capacity_hours, 0) as {{ harvest.decimal() }}) as billable_utilisation,
   m.as_of,
   case when m.known_days > 0 then m.holiday_hours end as holiday_hours,
   case when m.known_days > 0 then m.leave_hours end as leave_hours,
   case when m.known_days > 0 then m.available_hours end as available_hours,
-  case when m.known_days > 0 then cast(m.hours / nullif(m.available_hours, 0) as decimal(20, 6)) end as available_utilisation,
+  case when m.known_days > 0 then cast(m.hours / nullif(m.available_hours, 0) as {{ harvest.decimal() }}) end as available_utilisation,
   case
-    when m.known_days > 0 then cast(m.billable_hours / nullif(m.available_hours, 0) as decimal(20, 6))
+    when m.known_days > 0 then cast(m.billable_hours / nullif(m.available_hours, 0) as {{ harvest.decimal() }})
   end as available_billable_utilisation
 from months as m

@@ -12,7 +12,7 @@ select
   l.project__id as project_id,
   l.kind,
   l.amount,
-  l.amount - coalesce(cast(l.amount * i.discount_amount / nullif(t.all_lines, 0) as decimal(20, 6)), 0) as net_amount
+  l.amount - coalesce(cast(l.amount * i.discount_amount / nullif(t.all_lines, 0) as {{ harvest.decimal() }}), 0) as net_amount
 from {{ source('harvest', 'invoices') }} as i
 join {{ source('harvest', 'invoices__line_items') }} as l on l.account_id = i.account_id and l.invoice_id = i.id
 join totals as t on t.account_id = i.account_id and t.invoice_id = i.id
