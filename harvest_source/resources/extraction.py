@@ -173,7 +173,7 @@ def _refreshed() -> Iterator[str]:
     """Yields the tables that dlt drops since `refresh` asks for it."""
     with suppress(CurrentLoadPackageStateNotAvailable):  # rows are read without a pipeline
         for table in dlt.current.load_package_state()["state"].get("dropped_tables") or ():
-            yield table["name"]
+            yield str(table["name"])
 
 
 def _exchanged(pipeline: dlt.Pipeline) -> set[str]:
