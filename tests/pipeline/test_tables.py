@@ -76,10 +76,13 @@ def run(folder: Path, sandbox: Sandbox, *names: str, **options: Any) -> tuple[Su
 
 
 def do(folder: Path, *statements: str) -> None:
-    """Does what a hand does in the database."""
-    with make_pipeline(folder).sql_client() as client:
+    """Does what a hand does in the database: what views of the figures stand on goes with them."""
+    pipeline = make_pipeline(folder)
+    cascades = pipeline.destination.destination_name == "postgres"
+    with pipeline.sql_client() as client:
         for statement in statements:
-            client.execute_sql(statement)
+            drops = cascades and "drop " in statement and not statement.endswith("cascade")
+            client.execute_sql(f"{statement} cascade" if drops else statement)
 
 
 def change(account: Account, text: str) -> None:
