@@ -19,6 +19,7 @@ Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 OWN_RATIOS = {
     "hours/capacity_hours": "utilisation",
     "billable_hours/capacity_hours": "billable_utilisation",
+    "hours/available_hours": "available_utilisation",
 }
 """Where a ratio is made of one row, the figure's own counts."""
 NUMBER = re.compile(r"^(?:[A-Z]{3} )?(-?[\d,]+(?:\.\d+)?)( %| h)?$")

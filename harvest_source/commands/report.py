@@ -23,7 +23,7 @@ from harvest_source.destinations.read_back import as_declared
 from harvest_source.destinations.warehouse import Warehouse
 from harvest_source.errors import SettingError
 from harvest_source.figures.figure import Figure
-from harvest_source.figures.sql import tables_of
+from harvest_source.figures.sql import tables_needed
 from harvest_source.loading.history import ACCOUNTS_TABLE, AS_OF, last_runs
 from harvest_source.page.accounts import Account
 from harvest_source.page.cells import Row
@@ -71,7 +71,7 @@ def _page(place: Workplace) -> str:
                 if not wanted or account.id in wanted
             ]
             lacking = {
-                figure: [name for name in tables_of(figure.name) if not warehouse.columns(name)]
+                figure: [name for name in tables_needed(figure.name) if not warehouse.columns(name)]
                 for figure in FIGURES
             }
         if not accounts:
@@ -110,7 +110,7 @@ def _answers(pipeline: dlt.Pipeline, lacking: Mapping[Figure, Sequence[str]]) ->
             # a table that a hand dropped since
             if not isinstance(error.__cause__, DestinationUndefinedEntity):
                 raise
-            missing[figure.name] = tables_of(figure.name)
+            missing[figure.name] = tables_needed(figure.name)
     return Answers(rows, missing)
 
 

@@ -18,6 +18,7 @@ from harvest_source.page.tables import (
     groups,
     in_currency,
     line_of,
+    matching,
 )
 
 HOURS = Column("Hours", BILLABLE_AMOUNT, "hours", hours)
@@ -44,10 +45,11 @@ def months(account: Account, rows: Rows) -> Part:
     def table(caption: str, columns: list[Column], bars: dict[int, str], key: Key) -> Table:
         columns = [column for column in columns if column.figure.name in rows]
         own = {"account_id": account.id, **key}
+        meant = {name: matching(each, own) for name, each in within.items()}
         lines = [
-            line_of(month_of(month), {**own, "month": month}, columns, within) for month in shown
+            line_of(month_of(month), {**own, "month": month}, columns, meant) for month in shown
         ]
-        together = line_of("Together", {**own, "month": (shown[-1], shown[0])}, columns, within)
+        together = line_of("Together", {**own, "month": (shown[-1], shown[0])}, columns, meant)
         heads = tuple(column.head for column in columns)
         return Table("Month", heads, drawn(lines, bars), caption, total=together, is_short=True)
 

@@ -37,6 +37,16 @@ BILLABLE = Column(
 )
 HOURS = Column("Hours", UTILISATION, "hours", hours)
 CAPACITY = Column("Capacity", UTILISATION, "capacity_hours", hours)
+AVAILABLE = Column("Available", UTILISATION, "available_hours", hours)
+OF_AVAILABLE = Column(
+    "Of available",
+    UTILISATION,
+    "hours",
+    percent,
+    "available_hours",
+    "available_utilisation",
+    "none available",
+)
 
 
 def utilisation(account: Account, rows: Rows) -> Part:
@@ -50,15 +60,19 @@ def utilisation(account: Account, rows: Rows) -> Part:
 
 
 def _people(account: Account, rows: Rows, caption: str, month: object) -> Table:
-    columns = (TRACKED, BILLABLE, HOURS, CAPACITY)
     key: Key = {"account_id": account.id, "month": month}
+    meant = matching(rows[UTILISATION.name], key)
+    # an account without paid time off has no such hours
+    has_leave = any(row["available_hours"] is not None for row in meant)
+    leave = (AVAILABLE, OF_AVAILABLE) if has_leave else ()
+    columns = (TRACKED, BILLABLE, HOURS, CAPACITY, *leave)
     lines = [
         Line(
             named(own[-1]["user_name"], "person"),
             {**key, "user_id": user_id},
             tuple(column.cell(own) for column in columns),
         )
-        for user_id, own in groups(matching(rows[UTILISATION.name], key), "user_id").items()
+        for user_id, own in groups(meant, "user_id").items()
     ]
     lines.sort(key=_largest_first)
     shown = drawn(lines[:MOST_LINES], {0: LIGHT, 1: FULL}, Decimal(1))

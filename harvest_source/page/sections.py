@@ -72,7 +72,8 @@ KINDS = (
     Kind(
         "utilisation",
         "Utilisation",
-        "Hours tracked, and billable ones, by each person's capacity from Monday to Friday. The whole bar is 100 %.",
+        "Hours tracked, and billable ones, by each person's capacity from Monday to Friday. The whole bar is 100 %. "
+        "Available is the capacity less holidays and approved leave, where an account has paid time off.",
         (UTILISATION,),
         utilisation,
         "Nobody tracked time in these months.",

@@ -101,7 +101,7 @@ def _is(value: Any, wanted: Any) -> bool:
 def line_of(
     name: str,
     key: Key,
-    columns: Iterable[Column],
+    columns: Sequence[Column],
     rows: Rows,
     currency: str | None = None,
     **more: Any,
@@ -116,9 +116,8 @@ def line_of(
         currency: of the money in them.
         more: fields of `Line`.
     """
-    cells = tuple(
-        column.cell(matching(rows[column.figure.name], key), currency) for column in columns
-    )
+    meant = {name: matching(rows[name], key) for name in {each.figure.name for each in columns}}
+    cells = tuple(column.cell(meant[column.figure.name], currency) for column in columns)
     return Line(name, key, cells, **more)
 
 

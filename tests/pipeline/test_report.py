@@ -24,7 +24,7 @@ from harvest_sandbox import Sandbox, Size, build_account
 from harvest_source.catalogue.lookup import DEFAULT_NAMES
 from harvest_source.commands.output import plain
 from harvest_source.figures.figures import BY_NAME
-from harvest_source.figures.sql import tables_of
+from harvest_source.figures.sql import tables_needed
 from harvest_source.page.sections import FIGURES, KINDS
 
 OUT = "harvest_report.html"
@@ -310,7 +310,7 @@ def assert_the_rest_is_there(folder: Path, type_command: Type, there: set[str]) 
     done = type_command("report")
     assert (done.code, done.err) == (0, f"the report is in {OUT}\n")
     page = page_of(folder)
-    expected = {figure.name for figure in FIGURES if set(tables_of(figure.name)) - there}
+    expected = {figure.name for figure in FIGURES if set(tables_needed(figure.name)) - there}
     assert page.missing() == expected
     shown = [figure for figure in FIGURES if figure.name not in expected]
     rows = {each.name: type_command("show", each.name, "--json").json() for each in shown}
@@ -324,9 +324,9 @@ def test_figure_of_which_a_hand_dropped_a_table_is_named_with_all_that_it_needs(
 ) -> None:
     with duckdb.connect(FILE) as database:
         database.execute("drop table harvest.invoices")
-    needed = {table for figure in FIGURES for table in tables_of(figure.name)}
+    needed = {table for figure in FIGURES for table in tables_needed(figure.name)}
     words = assert_the_rest_is_there(loaded, type_command, needed - {"invoices"})
-    of_receivables = ", ".join(tables_of("receivables"))
+    of_receivables = ", ".join(tables_needed("receivables"))
     assert f"the figure receivables needs the tables {of_receivables}, which" in words
 
 
