@@ -167,7 +167,8 @@ def test_every_setting_stands_in_one_of_the_two_example_files() -> None:
 
 
 def test_secrets_stand_in_the_example_of_secrets_only() -> None:
-    secrets = {"access_token", "client_id", "client_secret", "refresh_token", "notify_url"}
+    credentials = {"access_token", "client_id", "client_secret", "refresh_token"}
+    secrets = credentials | {"notify_url", "heartbeat_url"}
     assert secrets <= set(without_comments(SECRETS)["sources"]["harvest"])
     assert not secrets & set(without_comments(CONFIG)["sources"]["harvest"])
 

@@ -34,6 +34,11 @@ NOTIFY = click.Option(
     metavar="URL",
     help="Post a short message to a webhook if something is wrong or was repaired.",
 )
+HEARTBEAT = click.Option(
+    ["--heartbeat"],
+    metavar="URL",
+    help="Ping a dead man's switch: URL/start at the start, URL after a complete run, URL/fail after any other.",
+)
 
 
 def tell_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - click gives it so
@@ -93,6 +98,12 @@ RUN = Command(
             ["--no-views"], is_flag=True, help="Leave the views of the figures as they are."
         ),
         NOTIFY,
+        HEARTBEAT,
+        click.Option(
+            ["--metrics"],
+            metavar="FILE",
+            help="Write the run's figures as Prometheus text, for a textfile collector.",
+        ),
         JSON,
         *COMMON,
     ),
@@ -145,8 +156,22 @@ LIST = Command(
 STATUS = Command(
     "status",
     "status.status",
-    (JSON, *COMMON),
-    "Show the last run of every report: when, bookmark, rows, verified or not.",
+    (
+        REPORTS,
+        EXCLUDE,
+        click.Option(
+            ["--max-age"],
+            metavar="AGE",
+            help="End with 1 if a report was not complete for longer than AGE, such as 90m, 26h or 2d.",
+        ),
+        JSON,
+        *COMMON,
+    ),
+    """Show the last run of every report: when, bookmark, rows, verified or not.
+
+    With --max-age it asks about the reports that a run with the same --reports and --exclude loads, in every account that
+    was ever loaded or that --account names.
+    """,
 )
 VERIFY = Command(
     "verify",
@@ -156,6 +181,7 @@ VERIFY = Command(
         EXCLUDE,
         click.Option(["--no-repair"], is_flag=True, help="Only say what differs."),
         NOTIFY,
+        HEARTBEAT,
         JSON,
         *COMMON,
     ),
