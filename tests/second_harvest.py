@@ -208,9 +208,9 @@ FIRST_ID = 3_000_000_000  # above 2^31, as ids of time entries are
 
 
 def like(report: str, row_id: int, **values: Any) -> Json:
-    """Returns the report's example record with another id and other values."""
+    """Returns the report's example record with another id, where it has one, and other values."""
     row: Json = json.loads((EXAMPLES / f"{report}.json").read_text(encoding="utf-8"))
-    return {**row, "id": row_id, **values}
+    return {**row, **({"id": row_id} if "id" in row else {}), **values}
 
 
 def stamped(number: int) -> Json:

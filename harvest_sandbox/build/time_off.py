@@ -54,6 +54,7 @@ def build_time_off(context: Context) -> None:
     ]
     calendars = [_build_calendar(context, begun, name) for name in _CALENDARS]
     context.add("pto_work_schedules", begun, name="Full time", is_default=True)
+    context.add("pto_work_schedules", begun, name="Full time until 2020", is_active=False)
     four_days = context.add("pto_work_schedules", begun, **_FOUR_DAYS)
     users = context.rows("users")
     tracked = _tracked(context)
