@@ -213,8 +213,8 @@ def test_keys_and_parents_are_indexed(tmp_path: Path) -> None:
 @on("postgres")
 def test_every_table_is_analyzed_once_by_the_run_that_made_it(tmp_path: Path) -> None:
     """Later on that is left to the server's own daemon, which may also have been there first."""
-    analyzed = """select relname, coalesce(last_analyze, last_autoanalyze) from pg_stat_user_tables
-        where schemaname = 'harvest' and relname not like '\_dlt%%'"""  # dlt's own are small
+    analyzed = r"""select relname, coalesce(last_analyze, last_autoanalyze) from pg_stat_user_tables
+        where schemaname = 'harvest' and relname not like '\_dlt%'"""  # dlt's own are small
     with serving(tiny()) as sandbox:
         assert errors_of(sync_once(tmp_path, sandbox, "clients")) == {}
         of_first_run = dict(rows(tmp_path, analyzed))
