@@ -232,7 +232,6 @@ def by_hand(users: int = 6, invoices: int = 24, entries: int = 120) -> HandMade:
     harvest = HandMade()
     tables = harvest.tables
     harvest.company = {**like("company", 0), "name": "By Hand", "weekly_capacity": 151200}
-    del harvest.company["id"]
     a = FIRST_ID
 
     def named(row: Json, *others: str) -> Json:
