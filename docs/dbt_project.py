@@ -14,8 +14,8 @@ import yaml
 from harvest_source.catalogue.columns.types import Kind
 from harvest_source.catalogue.docs import lower_first
 from harvest_source.catalogue.hints import resource_hints
-from harvest_source.catalogue.lookup import ALL_REPORTS
 from harvest_source.catalogue.report import Report, parent_id_column
+from harvest_source.catalogue.reports import REPORTS
 from harvest_source.figures.figure import Figure
 from harvest_source.figures.figures import BY_NAME, FIGURES
 from harvest_source.figures.sql import DECIMAL, TEXTS, WITHOUT_DIGITS, select_of
@@ -105,7 +105,7 @@ def _part(name: str) -> Entry:
 
 
 def _source(kept: Iterable[tuple[Mapping[str, Any], str]]) -> Entry:
-    tables = [table for report in ALL_REPORTS for table in _tables(report)]
+    tables = [table for report in REPORTS for table in _tables(report)]
     tables += [_table(hints, f"One row: {lower_first(row)}") for hints, row in kept]
     return {
         "name": SOURCE,
@@ -119,11 +119,7 @@ def _source(kept: Iterable[tuple[Mapping[str, Any], str]]) -> Entry:
 def _tables(report: Report) -> Iterator[Entry]:
     """Yields the table of a report and those of the lists in it."""
     hints = resource_hints(report, keep_deleted=True, merges=True)
-    above = {report.linked_by: (report.parent.report, "id")} if report.parent else {}
-    if report.only_when_named:  # a test of a table that is not there fails
-        hints["columns"] = {
-            name: {**column, "nullable": True} for name, column in hints["columns"].items()
-        }
+    above = {report.linked_by: report.parent.report} if report.parent else {}
     yield _table(hints, f"One row: {lower_first(report.row)}", above)
     parent_id = parent_id_column(report)
     for nested in report.lists:
@@ -131,21 +127,18 @@ def _tables(report: Report) -> Iterator[Entry]:
             "name": f"{report.name}__{nested.name}",
             "columns": hints["nested_hints"][nested.name]["columns"],
         }
-        row = (report.name, report.id_column or "id")
-        yield _table(of_list, nested.description, {parent_id: row})
+        yield _table(of_list, nested.description, {parent_id: report.name})
 
 
 def _table(
-    hints: Mapping[str, Any],
-    description: str,
-    above: Mapping[str | None, tuple[str, str]] | None = None,
+    hints: Mapping[str, Any], description: str, above: Mapping[str | None, str] | None = None
 ) -> Entry:
     """Returns the entry of a table.
 
     Args:
         hints: that dlt is given of it.
         description: what a row is.
-        above: column: the table in which the row stands that the column names, and the column there.
+        above: column: the table in which the row stands that the column names.
     """
     key, columns = _names(hints.get("primary_key", ())), hints["columns"]
     required = {name for name, column in columns.items() if column.get("nullable") is False}
@@ -168,13 +161,10 @@ def _names(key: str | Iterable[str]) -> tuple[str, ...]:
     return (key,) if isinstance(key, str) else tuple(key)
 
 
-def _column(
-    name: str, description: str, *, not_null: bool, joins: tuple[str, str] | None = None
-) -> Entry:
+def _column(name: str, description: str, *, not_null: bool, joins: str | None = None) -> Entry:
     tests: list[Any] = ["not_null"] if not_null else []
     if joins:
-        table, field = joins
-        to = {"to": f"source('{SOURCE}', '{table}')", "field": field}
+        to = {"to": f"source('{SOURCE}', '{joins}')", "field": "id"}
         tests.append({"relationships": {"arguments": to}})
     return {"name": name, "description": description, **({"data_tests": tests} if tests else {})}
 
