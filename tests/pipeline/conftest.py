@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from command_line import Done, Type, without_announcement
 from destinations import make_of, started_mariadb, started_postgres
+from loads import Loads, loads_of_a_client
 from mariadb_server import MariaDB
 from pipelines import Make, forget_dlt, loading_into
 from postgres_server import Postgres
@@ -44,6 +46,13 @@ def destination(request: pytest.FixtureRequest, load_into: Callable[[Make], None
     name: str = request.param
     load_into(make_of(name, request))
     return name
+
+
+@pytest.fixture
+def clients(tmp_path: Path) -> Iterator[Loads]:
+    """Gives loads of clients, of whom one is there."""
+    with loads_of_a_client(tmp_path) as loads:
+        yield loads
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from loads import (
     NOON,
     Loads,
     client,
-    loads_of_a_client,
 )
 
 from harvest_source.api.accounts import Account
@@ -32,14 +31,6 @@ from harvest_source.loading.result import Tally
 from harvest_source.loading.summary import ReportResult
 from harvest_source.reading.reading import Reading
 from harvest_source.resources import accounts_state
-
-
-@pytest.fixture
-def clients(tmp_path: Path) -> Iterator[Loads]:
-    """Gives loads of clients, of whom one is there."""
-    with loads_of_a_client(tmp_path) as loads:
-        yield loads
-
 
 # tables and columns that a hand took away
 

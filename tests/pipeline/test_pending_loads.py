@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,13 +23,6 @@ from loads import (
 
 from harvest_source.errors import LoadFailedError
 from harvest_source.loading import package
-
-
-@pytest.fixture
-def clients(tmp_path: Path) -> Iterator[Loads]:
-    """Gives loads of clients, of whom one is there."""
-    with loads_of_a_client(tmp_path) as loads:
-        yield loads
 
 
 def leave_pending(loads: Loads) -> None:
