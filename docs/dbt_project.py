@@ -140,7 +140,7 @@ def _table(
         description: what a row is.
         above: column: the table in which the row stands that the column names.
     """
-    key, columns = _names(hints.get("primary_key", ())), hints["columns"]
+    key, columns = hints.get("primary_key", ()), hints["columns"]
     required = {name for name, column in columns.items() if column.get("nullable") is False}
     entry: Entry = {"name": hints["name"], "description": description}
     if key and required.issuperset(key):  # else it tells no two rows apart
@@ -155,10 +155,6 @@ def _table(
         for name, column in columns.items()
     ]
     return entry
-
-
-def _names(key: str | Iterable[str]) -> tuple[str, ...]:
-    return (key,) if isinstance(key, str) else tuple(key)
 
 
 def _column(name: str, description: str, *, not_null: bool, joins: str | None = None) -> Entry:

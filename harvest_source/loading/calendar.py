@@ -20,7 +20,7 @@ from harvest_source.catalogue.tables import all_tables
 from harvest_source.destinations.scope import EVERY_ROW, Condition, Scope
 from harvest_source.destinations.warehouse import Dates, Warehouse
 from harvest_source.loading.figure_history import HISTORIES
-from harvest_source.loading.history import ACCOUNTS_TABLE, AS_OF
+from harvest_source.loading.history import ACCOUNTS_TABLE, AS_OF, MERGE
 
 TABLE, DAY = "calendar", "day"
 COLUMNS: TTableSchemaColumns = {
@@ -35,7 +35,7 @@ COLUMNS: TTableSchemaColumns = {
 }
 CALENDAR_HINTS: dict[str, Any] = {
     "name": TABLE,
-    "primary_key": DAY,
+    "primary_key": (DAY,),
     "columns": COLUMNS,
     "file_format": "parquet",
 }
@@ -147,5 +147,5 @@ def calendar_resource(rows: list[Row], *, whole: bool = False) -> Any:
         rows: of days.
         whole: whether they are all that the table is to have, since the destination cannot merge.
     """
-    merge: Any = {"disposition": "merge", "strategy": "delete-insert"}
-    return dlt.resource([rows], **CALENDAR_HINTS, write_disposition="replace" if whole else merge)
+    disposition: Any = "replace" if whole else MERGE
+    return dlt.resource([rows], **CALENDAR_HINTS, write_disposition=disposition)

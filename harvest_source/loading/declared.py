@@ -156,9 +156,8 @@ def _joins(references: Iterable[TTableReference]) -> dict[str, Any]:
 def _tables(hints: Hints) -> Iterator[_Table]:
     """Yields the table of a resource and those of the lists in it."""
     name, key = hints["name"], hints.get("primary_key", ())
-    keys = (key,) if isinstance(key, str) else key
     columns = {
-        column: {**_without_mark(each), "primary_key": column in keys}
+        column: {**_without_mark(each), "primary_key": column in key}
         for column, each in hints["columns"].items()
     }
     yield _table(name, columns, hints, of_list=False)

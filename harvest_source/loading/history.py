@@ -93,7 +93,7 @@ LOAD_REPORT_HINTS: dict[str, Any] = {
 }
 ACCOUNTS_HINTS: dict[str, Any] = {
     "name": ACCOUNTS_TABLE,
-    "primary_key": "account_id",
+    "primary_key": ("account_id",),
     "columns": ACCOUNTS_COLUMNS,
     "file_format": "parquet",
 }
