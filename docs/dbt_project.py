@@ -14,8 +14,8 @@ import yaml
 from harvest_source.catalogue.columns.types import Kind
 from harvest_source.catalogue.docs import lower_first
 from harvest_source.catalogue.hints import resource_hints
+from harvest_source.catalogue.lookup import ALL_REPORTS
 from harvest_source.catalogue.report import Report, parent_id_column
-from harvest_source.catalogue.reports import REPORTS
 from harvest_source.figures.figure import Figure
 from harvest_source.figures.figures import BY_NAME, FIGURES
 from harvest_source.figures.sql import DECIMAL, TEXTS, WITHOUT_DIGITS, select_of
@@ -105,7 +105,7 @@ def _part(name: str) -> Entry:
 
 
 def _source(kept: Iterable[tuple[Mapping[str, Any], str]]) -> Entry:
-    tables = [table for report in REPORTS for table in _tables(report)]
+    tables = [table for report in ALL_REPORTS for table in _tables(report)]
     tables += [_table(hints, f"One row: {lower_first(row)}") for hints, row in kept]
     return {
         "name": SOURCE,
@@ -119,7 +119,11 @@ def _source(kept: Iterable[tuple[Mapping[str, Any], str]]) -> Entry:
 def _tables(report: Report) -> Iterator[Entry]:
     """Yields the table of a report and those of the lists in it."""
     hints = resource_hints(report, keep_deleted=True, merges=True)
-    above = {report.linked_by: report.parent.report} if report.parent else {}
+    above = {report.linked_by: (report.parent.report, "id")} if report.parent else {}
+    if report.only_when_named:  # a test of a table that is not there fails
+        hints["columns"] = {
+            name: {**column, "nullable": True} for name, column in hints["columns"].items()
+        }
     yield _table(hints, f"One row: {lower_first(report.row)}", above)
     parent_id = parent_id_column(report)
     for nested in report.lists:
@@ -127,18 +131,21 @@ def _tables(report: Report) -> Iterator[Entry]:
             "name": f"{report.name}__{nested.name}",
             "columns": hints["nested_hints"][nested.name]["columns"],
         }
-        yield _table(of_list, nested.description, {parent_id: report.name})
+        row = (report.name, report.id_column or "id")
+        yield _table(of_list, nested.description, {parent_id: row})
 
 
 def _table(
-    hints: Mapping[str, Any], description: str, above: Mapping[str | None, str] | None = None
+    hints: Mapping[str, Any],
+    description: str,
+    above: Mapping[str | None, tuple[str, str]] | None = None,
 ) -> Entry:
     """Returns the entry of a table.
 
     Args:
         hints: that dlt is given of it.
         description: what a row is.
-        above: column: the table in which the row stands that the column names.
+        above: column: the table in which the row stands that the column names, and the column there.
     """
     key, columns = hints.get("primary_key", ()), hints["columns"]
     required = {name for name, column in columns.items() if column.get("nullable") is False}
@@ -157,10 +164,13 @@ def _table(
     return entry
 
 
-def _column(name: str, description: str, *, not_null: bool, joins: str | None = None) -> Entry:
+def _column(
+    name: str, description: str, *, not_null: bool, joins: tuple[str, str] | None = None
+) -> Entry:
     tests: list[Any] = ["not_null"] if not_null else []
     if joins:
-        to = {"to": f"source('{SOURCE}', '{joins}')", "field": "id"}
+        table, field = joins
+        to = {"to": f"source('{SOURCE}', '{table}')", "field": field}
         tests.append({"relationships": {"arguments": to}})
     return {"name": name, "description": description, **({"data_tests": tests} if tests else {})}
 

@@ -31,6 +31,7 @@ from harvest_source.catalogue.docs import (  # noqa: E402
 )
 from harvest_source.catalogue.hints import KIND_OF_TYPE  # noqa: E402
 from harvest_source.commands.cli import cli  # noqa: E402
+from harvest_source.commands.metrics import HELP  # noqa: E402
 from harvest_source.commands.options import COMMON  # noqa: E402
 from harvest_source.exit_codes import EXIT_CODES  # noqa: E402
 from harvest_source.figures.docs import figures_part  # noqa: E402
@@ -212,6 +213,11 @@ def exit_codes_part() -> str:
     )
 
 
+def metrics_part() -> str:
+    """Returns the table of the figures that are written for Prometheus."""
+    return table(("Figure", "Meaning"), ((f"`{name}`", text) for name, text in HELP.items()))
+
+
 def as_code(text: str) -> str:
     """Returns a text with names of options, settings, tables and columns set as code."""
     return re.sub(
@@ -228,6 +234,7 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("settings.md", settings_part),
     "verified": ("results.md", verified_part),
     "exit codes": ("results.md", exit_codes_part),
+    "metrics": ("alerts.md", metrics_part),
 }
 
 

@@ -109,6 +109,8 @@ class Access:
         if report in {"time_entries", "expenses"}:
             return self._charges(report)
         needed = _NEEDED.get(report)
+        if report.startswith("pto_"):  # who else may see them is not known
+            raise not_allowed()
         if not self.is_manager or report in {"roles", "cost_rates", "teammates"}:
             raise not_allowed()
         if needed is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from harvest_sandbox.blanks import PARENTS
 from harvest_sandbox.clock import stamp
+from harvest_sandbox.leave import fit_request
 from harvest_sandbox.links import is_budgeted, link_user_assignment, price_entry
 from harvest_sandbox.money import cents, exact, plain, rounded, running_hours, totals
 from harvest_sandbox.rates import RATES, fit_rates
@@ -35,13 +36,15 @@ _NESTED_NAME = {
     "users": "user",
     "tasks": "task",
     "expense_categories": "expense_category",
+    "pto_types": "pto_type",
 }
 _OWNED = {
     "clients": ("invoices", "estimates", "projects", "contacts"),
     "projects": ("time_entries", "expenses", "user_assignments", "task_assignments"),
-    "users": ("time_entries", "expenses", "user_assignments"),
+    "users": ("time_entries", "expenses", "user_assignments", "pto_requests"),
     "tasks": ("time_entries", "task_assignments"),
     "expense_categories": ("expenses",),
+    "pto_types": ("pto_requests",),
 }
 _TOTAL_INPUTS = frozenset({"line_items", "tax", "tax2", "discount"})
 
@@ -66,6 +69,8 @@ def after_insert(account: Tables, report: str, row: Row, given: set[str]) -> Non
         _follow_message(account, report, row)
     elif report in RATES:
         fit_rates(account, report, account.parents[report][row["id"]], newest=row["id"])
+    elif report == "pto_requests":
+        fit_request(account, row, given)
 
 
 def after_update(
@@ -83,6 +88,8 @@ def after_update(
         _settle(account, account.parents[report][key], quiet=quiet)
     elif report in RATES:
         fit_rates(account, report, account.parents[report][key], quiet=quiet)
+    elif report == "pto_requests":
+        fit_request(account, row, changed)
     elif report == "projects":
         _move_project(account, row, before)
     elif report == "roles":

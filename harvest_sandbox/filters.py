@@ -20,7 +20,14 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 # Filter -> the nested object whose id it asks for.
 _LINKS = {
     name: name.removesuffix("_id")
-    for name in ("client_id", "user_id", "project_id", "task_id", "external_reference_id")
+    for name in (
+        "client_id",
+        "user_id",
+        "project_id",
+        "task_id",
+        "external_reference_id",
+        "pto_type_id",
+    )
 }
 _IGNORED = frozenset({"per_page", "page", "cursor", "ref", "access_token", "account_id"})
 _CACHE_SIZE = 64

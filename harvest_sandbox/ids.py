@@ -26,6 +26,12 @@ _FIRST: dict[str, int] = {
     "billable_rates": 6_500_000,
     "cost_rates": 6_100_000,
     "line_items": 140_000_000,
+    "pto_types": 51_000,
+    "pto_requests": 61_000,
+    "pto_request_days": 710_000,
+    "pto_holiday_calendars": 41_000,
+    "pto_holidays": 42_000,
+    "pto_work_schedules": 31_000,
 }
 _STRIDE = 1_000_000
 _ENTRY_STRIDE = 40_000_000

@@ -10,7 +10,13 @@ from harvest_sandbox.nested import FIELDS, SHAPES, full_name
 from harvest_sandbox.rows import Row
 from harvest_sandbox.tables import Tables
 
-_DATED = {"time_entries": "spent_date", "expenses": "spent_date", "invoices": "issue_date"}
+_DATED = {
+    "time_entries": "spent_date",
+    "expenses": "spent_date",
+    "invoices": "issue_date",
+    "pto_requests": "start_date",
+}
+_OPTIONAL = frozenset({"invoice", "estimate", "user_assignment", "task_assignment", "reviewer"})
 
 
 def link_new(account: Tables, report: str, row: Row, parent: int | None) -> int | None:
@@ -21,8 +27,7 @@ def link_new(account: Tables, report: str, row: Row, parent: int | None) -> int 
     if report in {"time_entries", "expenses"}:
         link_charge(account, report, row)
     for field, shape in FIELDS.get(report, {}).items():
-        optional = field in {"invoice", "estimate", "user_assignment", "task_assignment"}
-        if row.get(field) is None and not optional:
+        if row.get(field) is None and field not in _OPTIONAL:
             row[field] = _first(account, shape)
     _name(account, report, row)
     if report == "teammates" and "id" not in row:

@@ -8,7 +8,7 @@ from typing import Literal
 PER_PAGE = 2_000
 INVOICES_PER_PAGE = 100  # documented since early 2025
 
-Module = Literal["expense_feature", "invoice_feature", "estimate_feature"]
+Module = Literal["expense_feature", "invoice_feature", "estimate_feature", "pto"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ListSpec:
         since: Takes `updated_since`; `strict` where a row's own `updated_at` does not return it (seen on time entries).
         filters: Query parameters.
         single: There is a GET for one row.
-        module: The setting of the company that switches it off.
+        module: The setting of the company that switches it off; `pto` has none there, see `Account.pto`.
         under: The field that holds the parent, for lists below a project.
     """
 
@@ -117,6 +117,25 @@ LISTS: tuple[ListSpec, ...] = (
     ListSpec("users/{parent}/billable_rates", "billable_rates", sort="start_date", since="no"),
     ListSpec("users/{parent}/cost_rates", "cost_rates", sort="start_date", since="no"),
     ListSpec("users/{parent}/teammates", "teammates", since="no", single=False),
+    ListSpec("pto/types", "pto_types", filters=("is_active",), single=False, module="pto"),
+    ListSpec(
+        "pto/requests",
+        "pto_requests",
+        filters=("user_id", "status", "pto_type_id"),
+        single=False,
+        module="pto",
+    ),
+    ListSpec(
+        "pto/holiday_calendars", "pto_holiday_calendars", since="no", single=False, module="pto"
+    ),
+    ListSpec(
+        "pto/work_schedules",
+        "pto_work_schedules",
+        since="no",
+        filters=("is_active",),
+        single=False,
+        module="pto",
+    ),
 )
 # These two have code of their own: their rows are put together from two tables.
 PROJECT_ASSIGNMENTS = ListSpec(

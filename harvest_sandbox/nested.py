@@ -22,6 +22,9 @@ SHAPES: dict[str, tuple[str, tuple[str, ...]]] = {
     "expense_category": ("expense_categories", ("id", "name", "unit_price", "unit_name")),
     "invoice": ("invoices", ("id", "number")),
     "estimate": ("estimates", ("id",)),
+    "pto_type": ("pto_types", ("id", "name", "color", "icon")),
+    "holiday_calendar": ("pto_holiday_calendars", ("id", "name")),
+    "work_schedule": ("pto_work_schedules", ("id", "name")),
     "user_assignment": (
         "user_assignments",
         (
@@ -66,6 +69,7 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "invoices": {"client": "client", "creator": "user", "estimate": "estimate"},
     "estimates": {"client": "client", "creator": "user"},
+    "pto_requests": {"user": "user", "pto_type": "pto_type", "reviewer": "user"},
 }
 
 

@@ -30,6 +30,9 @@ def _api_routes() -> list[tuple[re.Pattern[str], View]]:
         ("reports/expenses/(?P<subject>clients|projects|categories|team)", views.expense_report),
         ("reports/uninvoiced", views.uninvoiced_report),
         ("reports/project_budget", views.budget_report),
+        ("pto/assignments", views.pto_assignments),
+        ("pto/allocations", views.pto_allocations),
+        ("pto/balances", views.pto_balances),
     ]
     for spec in LISTS:
         routes.append((spec.path, views.list_view(spec)))

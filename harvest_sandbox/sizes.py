@@ -20,7 +20,7 @@ class Size:
 
 
 SIZES: dict[str, Size] = {
-    # A whole load takes less than 70 requests, and 1,200 entries make a week of six people look like a week.
+    # A whole load takes less than 80 requests, and 1,200 entries make a week of six people look like a week.
     "demo": Size(),
     "default": Size(
         clients=20,

@@ -18,6 +18,7 @@ from harvest_sandbox.money import plain, rounded, running_hours
 from harvest_sandbox.nested import Copies
 from harvest_sandbox.preferences import Preferences
 from harvest_sandbox.rows import EntryRows, Row, peek
+from harvest_sandbox.time_off import TimeOff
 
 
 class Tables:
@@ -48,6 +49,7 @@ class Tables:
         self.company = company
         self.now = now
         self.preferences = preferences or Preferences()
+        self.pto = TimeOff()
         self.lock = threading.RLock()
         self.rows: dict[str, MutableMapping[Any, Row]] = {report: {} for report in REPORTS}
         self.rows["time_entries"] = EntryRows()

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harvest_sandbox import budgets, reports
+from harvest_sandbox import budgets, pto, reports
 from harvest_sandbox.access import Access
 from harvest_sandbox.account import Account
-from harvest_sandbox.answers import Answer, bad_token, not_allowed, not_found, ok, unprocessable
+from harvest_sandbox.answers import (
+    Answer,
+    bad_token,
+    no_route,
+    not_allowed,
+    not_found,
+    ok,
+    unprocessable,
+)
 from harvest_sandbox.calls import Call, IdCall
 from harvest_sandbox.filters import select
 from harvest_sandbox.lists import MY_PROJECT_ASSIGNMENTS, PROJECT_ASSIGNMENTS, ListSpec, Module
 from harvest_sandbox.rows import Row, peek
 
+FORBIDDEN = 403
 _HIDDEN_FROM_MEMBERS = ("default_hourly_rate", "cost_rate")
 
 
@@ -113,6 +122,37 @@ def budget_report(call: Call) -> Answer:
     return _results(call, budgets.budget_report(call.access, call.query))
 
 
+def pto_assignments(call: Call) -> Answer:
+    """Answers which calendar and schedule users have; all of them are one page."""
+    _enter_pto(call)
+    return ok({"pto_assignments": pto.assignments(call.account)})
+
+
+def pto_allocations(call: Call) -> Answer:
+    """Answers the days of users in a year, by default the present one."""
+    _enter_pto(call)
+    page = call.pager().by_page(pto.allocations(call.account, _year(call)))
+    return ok({"pto_allocations": page.keys, **page.envelope}, len(page.keys))
+
+
+def pto_balances(call: Call) -> Answer:
+    """Answers what a user has left, by default the caller: one object."""
+    _enter_pto(call)
+    user = int(call.query.get("user_id") or call.access.user_id or 0)
+    if user not in call.account.rows["users"]:
+        raise not_found()
+    return ok(pto.balances(call.account, user, _year(call)), 1)
+
+
+def _enter_pto(call: Call) -> None:
+    _need(call, "pto")
+    call.access.rule("pto_types")
+
+
+def _year(call: Call) -> int:
+    return int(call.query.get("year") or call.account.now().year)
+
+
 def accounts(call: IdCall) -> Answer:
     """Answers the list of accounts that a token reaches, of both products."""
     caller = call.oauth.who(call.headers.get("Authorization", "").removeprefix("Bearer "))
@@ -134,7 +174,11 @@ def accounts(call: IdCall) -> Answer:
 
 
 def _need(call: Call, module: Module | None) -> None:
-    if module is not None and not call.account.company[module]:
+    if module == "pto":
+        refused = call.account.pto.refused
+        if refused is not None:
+            raise not_allowed() if refused == FORBIDDEN else no_route()
+    elif module is not None and not call.account.company[module]:
         raise not_allowed()
 
 

@@ -46,6 +46,7 @@ def harvest_source(  # noqa: PLR0913 - each is a setting, given by name
     overlap_seconds: int | None = None,
     deleted_rows: str | None = None,
     sweep_days: int | None = None,
+    report_period: str | None = None,
 ) -> Any:
     """Returns the resources of Harvest: one per report, incremental by `updated_at` where the API allows.
 
@@ -70,6 +71,8 @@ def harvest_source(  # noqa: PLR0913 - each is a setting, given by name
         overlap_seconds: how far before the bookmark a run asks again.
         deleted_rows: `remove`, `keep` or `ignore`; for `sync`, since plain dlt looks for no deleted rows.
         sweep_days: within so many days the children of parents that changed lately are read again; those of others more rarely.
+        report_period: `month`, `week` or `year`: what a row of a `report_...` table sums up. These resources are selected only
+            where they are named, since Harvest allows 100 requests for reports in 15 minutes; `report_project_budget` always is.
 
     Raises:
         SettingError: a setting or credential is missing or malformed, or somebody else may have written it.
@@ -90,6 +93,7 @@ def harvest_source(  # noqa: PLR0913 - each is a setting, given by name
         overlap_seconds=overlap_seconds,
         deleted_rows=deleted_rows,
         sweep_days=sweep_days,
+        report_period=report_period,
     )
     choice = Choice(since=None if since is None else parse_since("since", since))
     connection = connect(settings, account_id, choice)

@@ -69,7 +69,24 @@ class NotifySettings(BaseConfiguration):
         """
         _require_types(self)
         if self.notify_url:
-            parse_notify_url("notify_url", self.notify_url)
+            parse_webhook_url("notify_url", self.notify_url)
+
+
+@configspec
+class HeartbeatSettings(BaseConfiguration):
+    """What is pinged at the start and the end of a run; read apart as well, as alerts are."""
+
+    heartbeat_url: TSecretStrValue | None = None
+
+    def on_resolved(self) -> None:
+        """Checks the address, as that of alerts.
+
+        Raises:
+            SettingError: it is none that can be pinged.
+        """
+        _require_types(self)
+        if self.heartbeat_url:
+            parse_webhook_url("heartbeat_url", self.heartbeat_url)
 
 
 @configspec
@@ -80,7 +97,7 @@ class FileSettings(BaseConfiguration):
 
 
 @configspec
-class HarvestSettings(NotifySettings, FileSettings):
+class HarvestSettings(NotifySettings, HeartbeatSettings, FileSettings):
     """The settings of section `sources.harvest`; docs describe each for a user. There are none that are not checked."""
 
     access_token: TSecretStrValue | None = None
@@ -184,8 +201,16 @@ def load_notify_url(option: str | None) -> str | None:
         SettingError: it is no https address, or a `.dlt` file cannot be read.
     """
     if option is not None:
-        return parse_notify_url("--notify", option)
+        return parse_webhook_url("--notify", option)
     configured = fill(NotifySettings(), SECTION, PIPELINE_NAME).notify_url
+    return configured.strip() if configured else None
+
+
+def load_heartbeat_url(option: str | None) -> str | None:
+    """Returns what is pinged after a complete run: the option, else the setting, else `None`. Raises as `load_notify_url`."""
+    if option is not None:
+        return parse_webhook_url("--heartbeat", option)
+    configured = fill(HeartbeatSettings(), SECTION, PIPELINE_NAME).heartbeat_url
     return configured.strip() if configured else None
 
 
@@ -249,7 +274,7 @@ def parse_url(name: str, value: str) -> str:
     return as_sent(url).rstrip("/") + "/"
 
 
-def parse_notify_url(name: str, value: str) -> str:
+def parse_webhook_url(name: str, value: str) -> str:
     """Returns the address of a webhook as it was given.
 
     Raises:

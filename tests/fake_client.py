@@ -12,6 +12,7 @@ from clocks import SteppedClock
 
 from harvest_source.api.answers import Answer, Pack, read_answer
 from harvest_source.api.client import Traffic
+from harvest_source.api.envelopes import Settle
 from harvest_source.errors import ApiError, NotFoundError
 
 Row = dict[str, Any]
@@ -114,6 +115,7 @@ class FakeClient:
         per_page: int | None = None,
         slow_tries: int = 7,  # noqa: ARG002 - what is not answered stays so
         pack: Pack | None = None,
+        settle: Settle | None = None,  # noqa: ARG002 - its answers are as documented
     ) -> Iterator[Answer]:
         """Yields the pages of a list as it is when each is asked for."""
         first, size = 0, min(per_page or self.page_rows, self.page_rows)
@@ -135,7 +137,13 @@ class FakeClient:
             first += size
 
     def get_pages(
-        self, account_id: int, path: str, rows_key: str, params: dict[str, str], label: str
+        self,
+        account_id: int,
+        path: str,
+        rows_key: str,
+        params: dict[str, str],
+        label: str,
+        _settle: Settle | None = None,
     ) -> list[Answer]:
         """Returns all pages of a list."""
         return list(self.iter_pages(account_id, path, rows_key, params, label))

@@ -50,7 +50,7 @@ def tiny(seed: int = 5, size: Size = TINY) -> Account:
 
 def path_of(report: Report) -> str:
     """Returns a regular expression of the paths of a report, and of no other's."""
-    return "/v2/" + report.path.replace("{parent_id}", r"\d+") + "$"
+    return "/v2/" + report.path.partition("?")[0].replace("{parent_id}", r"\d+") + "$"
 
 
 def hanging_on(name: str) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -52,6 +52,35 @@ class Books:
         self.entries = [self._entry(row) for row in entries if not row["is_running"]]
         self.expenses = [self._expense(row) for row in self.live["expenses"]]
         self.lines = list(self._lines())
+        self.has_time_off = any(
+            self.live[name] for name in ("pto_types", "pto_requests", "pto_assignments")
+        )
+
+    def holidays(self, user_id: int) -> set[date]:
+        """Returns the days of a user's holiday calendar."""
+        calendars = {
+            row["holiday_calendar__id"]
+            for row in self.live["pto_assignments"]
+            if row["user__id"] == user_id
+        } & {row["id"] for row in self.live["pto_holiday_calendars"]}
+        return {
+            row["date"]
+            for row in self.live["pto_holiday_calendars__entries"]
+            if row["pto_holiday_calendar_id"] in calendars
+        }
+
+    def leave(self, user_id: int, day: date) -> list[tuple[Decimal | None, Decimal | None]]:
+        """Returns hours and part of a day in each approved request of a user that names it."""
+        approved = {
+            row["id"]
+            for row in self.live["pto_requests"]
+            if row["user__id"] == user_id and row["status"] == "approved"
+        }
+        return [
+            (row["hours"], row["day_fraction"])
+            for row in self.live["pto_requests__request_days"]
+            if row["pto_request_id"] in approved and row["date"] == day
+        ]
 
     def by_id(self, name: str) -> dict[int, Row]:
         """Returns the live clients, projects, users or tasks, by id."""

@@ -63,13 +63,51 @@ class Maker:
                 for number in range(self._chance.randint(0, 4) if self._invoices else 0)
             ],
         }
+        made |= self._time_off()
         return {
             table: [{**row, "account_id": self._account_id, **self._mark(table)} for row in rows]
             for table, rows in made.items()
         }
 
+    def _time_off(self) -> dict[str, list[Row]]:
+        """Returns paid time off; some accounts have none of it."""
+        some = self._chance.random() < 0.7
+        calendars, requests = range(1, 3 if some else 1), range(self._chance.randint(0, 6 * some))
+        return {
+            "pto_types": [{"id": 1, "name": "Vacation"}] * (some and self._chance.randint(0, 1)),
+            "pto_holiday_calendars": [{"id": number, "name": "Any"} for number in calendars],
+            "pto_holiday_calendars__entries": [
+                {"pto_holiday_calendar_id": number, "date": self._day()}
+                for number in calendars
+                for _ in range(60)
+            ],
+            "pto_assignments": [
+                {"user__id": user, "holiday_calendar__id": self._maybe(self._one_of(calendars))}
+                for user in self._users
+                if some and self._flag()
+            ],
+            "pto_requests": [
+                {
+                    "id": number,
+                    "user__id": self._one_of(self._users),
+                    "status": self._one_of(("approved", "approved", "pending", "rejected")),
+                }
+                for number in requests
+            ],
+            "pto_requests__request_days": [
+                {
+                    "pto_request_id": number,
+                    "date": self._day(),
+                    "hours": self._maybe(self._hours(), 0.5),
+                    "day_fraction": self._maybe(self._one_of((Decimal("0.5"), Decimal(1))), 0.7),
+                }
+                for number in requests
+                for _ in range(self._chance.randint(0, 30))
+            ],
+        }
+
     def _mark(self, table: str) -> Row:
-        has_none = table in ("accounts", "invoices__line_items")
+        has_none = table == "accounts" or "__" in table
         return {} if has_none else {"deleted_at": GONE if self._chance.random() < 0.1 else None}
 
     def _one_of(self, values: Any) -> Any:

@@ -137,7 +137,8 @@ class NearSession:
     ) -> requests.Response:
         """Returns the answer to a request."""
         request = requests.PreparedRequest()
-        request.url = f"{url}?{urlencode(params)}" if params else url
+        joined = "&" if urlsplit(url).query else "?"  # as requests does
+        request.url = f"{url}{joined}{urlencode(params)}" if params else url
         request.headers = CaseInsensitiveDict({**self.headers, **headers})
         return self._connections.send(auth(request))
 

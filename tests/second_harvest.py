@@ -142,6 +142,8 @@ class HandMade(Loopback):
             if not matching:
                 return 404, b'{"status": 404, "error": "Not Found"}'
             body = matching[0]
+        elif asked.path.startswith("pto/") and asked.path not in self.tables:
+            return 404, b"<!DOCTYPE html><title>HARVEST: Can't find page</title>"
         else:
             body = self._page(asked)
         return 200, json.dumps(body).encode()
@@ -156,6 +158,7 @@ class HandMade(Loopback):
         key = asked.path.rpartition("/")[2]
         rows_key = {
             "payments": "invoice_payments",
+            "project_budget": "results",
             "messages": f"{asked.path.split('/')[0][:-1]}_messages",
         }.get(key, key)
         more = (
@@ -205,9 +208,9 @@ FIRST_ID = 3_000_000_000  # above 2^31, as ids of time entries are
 
 
 def like(report: str, row_id: int, **values: Any) -> Json:
-    """Returns the report's example record with another id and other values."""
+    """Returns the report's example record with another id, where it has one, and other values."""
     row: Json = json.loads((EXAMPLES / f"{report}.json").read_text(encoding="utf-8"))
-    return {**row, "id": row_id, **values}
+    return {**row, **({"id": row_id} if "id" in row else {}), **values}
 
 
 def stamped(number: int) -> Json:
@@ -229,7 +232,6 @@ def by_hand(users: int = 6, invoices: int = 24, entries: int = 120) -> HandMade:
     harvest = HandMade()
     tables = harvest.tables
     harvest.company = {**like("company", 0), "name": "By Hand", "weekly_capacity": 151200}
-    del harvest.company["id"]
     a = FIRST_ID
 
     def named(row: Json, *others: str) -> Json:

@@ -16,7 +16,7 @@ import pytest
 from pages import OF_DBT, PAGES, README, ROOT, text_of, typed_commands
 
 from harvest_source.about import VERSION
-from harvest_source.catalogue.reports import NAMES
+from harvest_source.catalogue.lookup import ALL_NAMES
 from harvest_source.commands.cli import cli
 from harvest_source.commands.options import with_command_first
 from harvest_source.exit_codes import COMPLETE, EXIT_CODES, INCOMPLETE, INTERRUPTED, USAGE
@@ -81,12 +81,12 @@ def test_readme_is_short() -> None:
     """What it leaves out stands in the pages that it links to: it links to each of them."""
     text = text_of(README)
     assert len(text.splitlines()) <= MOST_LINES
-    assert f"There are {len(NAMES)} tables" in text
+    assert f"There are {len(ALL_NAMES)} tables" in text
     linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)}
     assert {str(page.relative_to(ROOT)) for page in PAGES if page != README} <= linked
 
 
-@pytest.mark.parametrize("table", NAMES)
+@pytest.mark.parametrize("table", ALL_NAMES)
 def test_every_table_has_a_section(table: str) -> None:
     page = text_of(ROOT / "docs" / "tables.md")
     assert len(re.findall(rf"^## {table}$", page, re.MULTILINE)) == 1
@@ -167,7 +167,8 @@ def test_every_setting_stands_in_one_of_the_two_example_files() -> None:
 
 
 def test_secrets_stand_in_the_example_of_secrets_only() -> None:
-    secrets = {"access_token", "client_id", "client_secret", "refresh_token", "notify_url"}
+    credentials = {"access_token", "client_id", "client_secret", "refresh_token"}
+    secrets = credentials | {"notify_url", "heartbeat_url"}
     assert secrets <= set(without_comments(SECRETS)["sources"]["harvest"])
     assert not secrets & set(without_comments(CONFIG)["sources"]["harvest"])
 

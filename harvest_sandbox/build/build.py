@@ -17,6 +17,7 @@ from harvest_sandbox.build.people import build_people
 from harvest_sandbox.build.plans import Plans
 from harvest_sandbox.build.projects import build_projects
 from harvest_sandbox.build.targets import build_targets
+from harvest_sandbox.build.time_off import build_time_off
 from harvest_sandbox.clock import Clock, system_now
 from harvest_sandbox.preferences import Preferences
 from harvest_sandbox.rows import Row
@@ -83,6 +84,7 @@ def _fill(context: Context) -> None:
         build_expenses(context, plans)
         build_invoices(context, plans)
     build_estimates(context)
+    build_time_off(context)
 
 
 def _company(name: str, seed: int) -> Row:

@@ -25,9 +25,11 @@ from harvest_source.api.answers import (
     check,
     next_link,
     rows_of,
+    total_of,
 )
 from harvest_source.api.bodies import ACCEPTED, read_body
 from harvest_source.api.connections import Connections, Session
+from harvest_source.api.envelopes import Settle
 from harvest_source.api.limits import GENERAL, Budget, Budgets, OnWait
 from harvest_source.api.outages import Outages
 from harvest_source.api.page_bounds import PageBound, held_together
@@ -109,6 +111,15 @@ class _Bearer(AuthBase):
             )
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+def _require_all(answer: Answer, rows_key: str) -> None:
+    """Raises `RefusedError` where the only page of a list says that there are more rows, and not where."""
+    rows, total = answer.count(rows_key), total_of(answer.data)
+    if total is not None and total > rows:
+        raise RefusedError(
+            f"an answer has {rows:,} of {total:,} rows and does not say where the others are"
+        )
 
 
 def tells_nobody(*_: object) -> None:
@@ -243,6 +254,7 @@ class HarvestClient:
         params: Params | None = None,
         label: str | None = None,
         tries: int = TRIES,
+        settle: Settle | None = None,
     ) -> Answer:
         """Gets one answer of an account.
 
@@ -253,13 +265,20 @@ class HarvestClient:
             params: of the query.
             label: the report that the request counts for; default the path.
             tries: how often to ask before giving up on what may pass.
+            settle: brings an answer into the documented shape.
 
         Raises:
             ApiError: see `harvest_source.errors`.
             CancelledError: the run is being interrupted.
         """
         return self._get(
-            self.api_url + path, params or {}, account_id, label or path, tries, holds=holds
+            self.api_url + path,
+            params or {},
+            account_id,
+            label or path,
+            tries,
+            holds=holds,
+            settle=settle,
         )
 
     def iter_pages(
@@ -273,6 +292,7 @@ class HarvestClient:
         per_page: int | None = None,
         slow_tries: int = TRIES,
         pack: Pack | None = None,
+        settle: Settle | None = None,
     ) -> Iterator[Answer]:
         """Yields all pages of a list, by `links.next` (Harvest API, pagination).
 
@@ -287,6 +307,7 @@ class HarvestClient:
             per_page: rows of a page; default 2,000, the most.
             slow_tries: how often to ask before giving up on what is not answered in time.
             pack: reads a page of a flat list.
+            settle: brings a page into the documented shape.
 
         Raises:
             TooLargeError: a page is too large; `by_smaller` tells whether the list may be asked for by smaller pages.
@@ -308,6 +329,7 @@ class HarvestClient:
                     rows_key,
                     slow_tries=slow_tries,
                     pack=pack,
+                    settle=settle,
                 )
             except TooLargeError as error:
                 error.by_smaller = rows > SMALL_PAGE
@@ -319,12 +341,20 @@ class HarvestClient:
             bound.count(answer.data, answer.count(rows_key))
             yield answer
             url, query = next_link(answer.data, self.api_url), {}
+            if settle and not url and bound.pages == 1:
+                _require_all(answer, rows_key)
             if url in seen:
                 raise RefusedError("the pages of a list lead round in a circle")
             seen.add(url or "")
 
     def get_pages(
-        self, account_id: int, path: str, rows_key: str, params: Params, label: str
+        self,
+        account_id: int,
+        path: str,
+        rows_key: str,
+        params: Params,
+        label: str,
+        settle: Settle | None = None,
     ) -> list[Answer]:
         """Returns all pages of a list, read anew by pages of a quarter of the size where one is too large; see `iter_pages`.
 
@@ -332,14 +362,13 @@ class HarvestClient:
             RefusedError: they are too large to be held together.
             ApiError: as `iter_pages`.
         """
+        pages = partial(self.iter_pages, account_id, path, rows_key, params, label, settle=settle)
         try:
-            return held_together(self.iter_pages(account_id, path, rows_key, params, label))
+            return held_together(pages())
         except TooLargeError as error:
             if not error.by_smaller:
                 raise
-            return held_together(
-                self.iter_pages(account_id, path, rows_key, params, label, per_page=SMALL_PAGE)
-            )
+            return held_together(pages(per_page=SMALL_PAGE))
 
     def _get(
         self,
@@ -352,6 +381,7 @@ class HarvestClient:
         holds: tuple[str, ...] = (),
         slow_tries: int = TRIES,
         pack: Pack | None = None,
+        settle: Settle | None = None,
     ) -> Answer:
         budget = self.budgets.of(path_below(url, self.api_url))
         self._before_waiting()
@@ -360,6 +390,8 @@ class HarvestClient:
             """Parses and checks an answer; `None` where the token is refused."""
             if response.status_code == requests.codes.unauthorized:
                 return None
+            if settle and response.ok:
+                body = settle(body, response.url)
             answer = check(response, body, budget.limit.seconds, pack)
             if account_id is not None:
                 next_link(answer.data, self.api_url)

@@ -106,6 +106,12 @@ class Budget:
         if self._used.memory:
             self._used.memory.paused(seconds)
 
+    @property
+    def seconds_until_free(self) -> float:
+        """Returns how long a request would wait now, as far as is known; 0 where it would be sent at once."""
+        with self._used.lock:
+            return max(self._wait_seconds(0)[0], 0.0)
+
     def recall(self, token: str | None) -> None:
         """Has what earlier runs used up with a token count; it is looked up once."""
         if self._used.memory and token is not None:

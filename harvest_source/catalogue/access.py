@@ -95,6 +95,13 @@ INVOICING = Access(
 ESTIMATING = Access(
     Extent.ALL, needs=frozenset({"estimates_manager"}), allows="create and edit estimates"
 )
+# what others than administrators see is not known: it is taken to be their own rows, and those of teammates
+NOT_VERIFIED = Access(
+    Extent.OWN,
+    Extent.OWN,
+    manager_sees="what Harvest shows them",
+    member_sees="what it shows them",
+)
 RATES = Access(
     Extent.OWN, needs=frozenset({"billable_rates_manager"}), allows="edit billable rates"
 )

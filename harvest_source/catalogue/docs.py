@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harvest_source.catalogue.columns.types import Column, Kind
-from harvest_source.catalogue.report import Paging, Report
-from harvest_source.catalogue.reports import REPORTS
+from harvest_source.catalogue.lookup import ALL_REPORTS
+from harvest_source.catalogue.report import Paging, Report, Spans
 from harvest_source.catalogue.tables import Reference, Table, all_tables, tables_of
 
 SQL_TYPES = {
@@ -18,10 +18,18 @@ SQL_TYPES = {
     Kind.TIMESTAMP: "timestamp with time zone",
 }
 
+SPANS = {
+    Spans.PERIODS: "Only when it is named. One request per span; for one that is over, later only if something in it changed.",
+    Spans.YEARS: "Only when it is named. One request per year, every year on every run.",
+    Spans.PRESENT: "Whole, in one request, on every run.",
+}
+
 
 def tables_part() -> str:
     """Returns the table of all tables, and a section for each, in Markdown."""
-    return "\n\n".join(["## All tables", _overview(), *(_section(report) for report in REPORTS)])
+    return "\n\n".join(
+        ["## All tables", _overview(), *(_section(report) for report in ALL_REPORTS)]
+    )
 
 
 def how_loaded(report: Report) -> str:
@@ -31,6 +39,8 @@ def how_loaded(report: Report) -> str:
             f"One request per {report.parent.singular}: on the first run for every one, later for those changed since, and for "
             "each again in its turn (`sweep_days`)."
         )
+    if report.spans:
+        return SPANS[report.spans]
     if not report.takes_updated_since:
         return "Whole, on every run."
     sentence = (
@@ -51,7 +61,7 @@ def _overview() -> str:
             _cursor(report),
             str(report.access),
         )
-        for report in REPORTS
+        for report in ALL_REPORTS
     )
     return table(("Table", "Report in Domo", "Endpoint", "Key", "Cursor", "Who may read all"), rows)
 
@@ -66,6 +76,8 @@ def _section(report: Report) -> str:
         facts.append("- The setting `start_date` holds for it.")
     if report.module:
         facts.append(f"- Only where `company.{report.module}` is true.")
+    if report.module_list:
+        facts.append("- Only where the account has [paid time off](#paid-time-off).")
     if report.cannot_notice:
         facts.append(
             f"- What its load cannot notice by itself: {lower_first(report.cannot_notice)}"

@@ -42,6 +42,7 @@ KIND_OF_TYPE: dict[str, Kind] = {
 }
 # a key comes once in a load, since readings drop what came twice: dlt need not look for it
 MERGE: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
+MERGE_TOGETHER: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert"}
 
 # by month: a job on BigQuery may write to 4,000 partitions at most, and twelve years have more days
 PARTITIONS: dict[Kind, str] = {
@@ -141,13 +142,21 @@ def resource_hints(
     own, *lists = tables_of(report)
     hints: dict[str, Any] = {
         "name": report.name,
+        "references": references_of(own, among),
+        "file_format": "parquet",
+    }
+    if report.spans:  # its rows have no key that holds no nulls: they are replaced together
+        return hints | {
+            "merge_key": report.replaced_by,
+            "write_disposition": MERGE_TOGETHER if merges else "append",
+            "columns": columns_of(report.columns, report.replaced_by),
+        }
+    hints |= {
         "primary_key": report.whole_key,
         "write_disposition": MERGE if merges else "append",
         "columns": columns_of(report.columns, report.whole_key)
         # dlt warns of a mark that removes rows where none are merged
         | {DELETED_AT: deleted_at_column(keep=keep_deleted or not merges)},
-        "references": references_of(own, among),
-        "file_format": "parquet",
     }
     if lists:
         hints["nested_hints"] = {
@@ -159,7 +168,8 @@ def resource_hints(
 
 def table_hints(report: Report) -> dict[str, Any]:
     """Returns how BigQuery lays out a report's table, and what it shows as its description; other destinations pass it by."""
-    return _layout(report.columns, report.date_column or UPDATED_AT, report.whole_key, report.row)
+    key = report.replaced_by if report.spans else report.whole_key
+    return _layout(report.columns, report.date_column or UPDATED_AT, key, report.row)
 
 
 def described(resource: DltResource, report: Report) -> DltResource:

@@ -9,10 +9,20 @@ from types import MappingProxyType
 
 from harvest_source.catalogue.columns.types import Column, Field
 from harvest_source.catalogue.facts import Scout
+from harvest_source.catalogue.harvest_reports import HARVEST_REPORTS
 from harvest_source.catalogue.report import Parent, Report
 from harvest_source.catalogue.reports import NAMES, REPORTS
 
-_BY_NAME = {report.name: report for report in REPORTS}
+ALL_REPORTS: tuple[Report, ...] = (*REPORTS, *HARVEST_REPORTS)
+"""What can be loaded: the lists, and Harvest's own reports."""
+
+ALL_NAMES: tuple[str, ...] = tuple(report.name for report in ALL_REPORTS)
+DEFAULT_NAMES: tuple[str, ...] = tuple(
+    report.name for report in ALL_REPORTS if not report.only_when_named
+)
+"""What a run loads that names no reports."""
+
+_BY_NAME = {report.name: report for report in ALL_REPORTS}
 
 
 def by_name(name: str) -> Report:

@@ -20,12 +20,23 @@ class Paging(Enum):
     NONE = "none"  # one bare object
 
 
+class Spans(Enum):
+    """Which days the rows of one of Harvest's own reports sum up."""
+
+    PERIODS = "periods"  # a month, a week or a year each, as the setting `report_period` says
+    YEARS = "years"  # always a calendar year each
+    PRESENT = "present"  # what is so now, whole in one request
+
+
 Key = tuple[Any, ...]
 """What tells a row of a report from the others of its account, or, with the account in front, from all."""
 
 
 Row = dict[str, Any]
 """One row of a table, by column."""
+
+
+NESTED = "__"  # between the names of an object and of a field in it
 
 
 class AccountReport(NamedTuple):
@@ -75,6 +86,10 @@ class Report:
     from_start_date: bool = False  # whether the setting start_date holds for it
     arrow: bool = False  # loaded as Arrow tables: flat and large
     module: str | None = None  # the company flag that switches it on
+    # the list that is refused where the account lacks the module, which no flag tells; shapes of its reports are not documented
+    module_list: str | None = None
+    # the column with the year of a row, where the list may begin with this year: rows of years before stay
+    year_column: str | None = None
     access: Access = ADMINISTRATORS  # who may read what of it
     # the same rows for one project, by request (setting assignments = "project")
     project_path: str | None = None
@@ -85,6 +100,17 @@ class Report:
     running: Running | None = None
     sum_at_harvest: Sum | None = None
     settling: Settling | None = None
+    spans: Spans | None = None  # of a report of Harvest's own; None: a list
+
+    @property
+    def only_when_named(self) -> bool:
+        """Returns whether a run leaves it out that names no reports: it may take hundreds of requests, and few are allowed."""
+        return self.spans in {Spans.PERIODS, Spans.YEARS}
+
+    @property
+    def replaced_by(self) -> tuple[str, ...]:
+        """Returns the columns by which rows of Harvest's own reports are replaced together: account and span."""
+        return ("account_id",) if self.spans is Spans.PRESENT else ("account_id", *self.key[:2])
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -125,6 +151,18 @@ class Report:
         return tuple(row[name] for name in self.whole_key)
 
     @property
+    def id_column(self) -> str | None:
+        """Returns the column by which the lists in a row name it; `None` where no single one tells it: lists stay text."""
+        if not self.key or "id" in self.key:
+            return "id"
+        return self.key[0] if len(self.key) == 1 else None
+
+    def is_record(self, found: Mapping[str, Any]) -> bool:
+        """Returns whether an object of an answer is one record, told by what it has."""
+        own = self.answer_has or tuple(name for name in self.key if name != self.linked_by)
+        return all(value_at(found, name) is not None for name in own)
+
+    @property
     def linked_by(self) -> str | None:
         """Returns the column of its own that keeps the parent's id, which is not part of the record."""
         return self.parent.column if self.parent else None
@@ -137,5 +175,19 @@ class Report:
 
 
 def parent_id_column(report: Report) -> str:
-    """Returns the column in which a report's child tables keep its id: `invoice_id` in `invoices__line_items`."""
-    return f"{report.name.removesuffix('s')}_id"
+    """Returns the column in which a report's child tables keep its id: `invoice_id` in `invoices__line_items`.
+
+    Of a report without ids it is the column of the row that tells it from others.
+    """
+    own = report.id_column or "id"
+    return f"{report.name.removesuffix('s')}_id" if own == "id" else own
+
+
+def value_at(record: Mapping[str, Any], column: str) -> Any:
+    """Returns what a record of the API has for a column: `user__id` stands in its object `user`; `None` where it is missing."""
+    found: Any = record.get(column)
+    if found is None and NESTED in column:
+        outer, _, inner = column.partition(NESTED)
+        within = record.get(outer)
+        found = value_at(within, inner) if isinstance(within, Mapping) else None
+    return found

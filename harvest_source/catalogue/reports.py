@@ -1,4 +1,6 @@
-"""The one list of all reports: what the commands, the source, the documents and the tests are built from.
+"""The one list of all reports but Harvest's own ten, which stand in `harvest_reports.py`.
+
+What the commands, the source, the documents and the tests are built from.
 
 Says where a report's rows are, how they are paged and keyed and what its load cannot notice; the columns stand in
 `columns/`, by topic, and the look-ups in `lookup.py`. Sends nothing and knows nothing of dlt.
@@ -27,6 +29,7 @@ from harvest_source.catalogue.access import (
 from harvest_source.catalogue.columns import company, estimates, invoices, people, projects, time
 from harvest_source.catalogue.columns.types import Field
 from harvest_source.catalogue.facts import Holding, Owner, Running, Scout, Settling, Sum
+from harvest_source.catalogue.paid_time_off import PAID_TIME_OFF
 from harvest_source.catalogue.report import Paging, Parent, Report
 
 _DELETIONS = "Deletions, since a row deleted at Harvest is simply gone."
@@ -351,6 +354,7 @@ REPORTS: tuple[Report, ...] = (
         owners=(Owner("users", "id"),),
         key=("user_id", "id"),
     ),
+    *PAID_TIME_OFF,
 )
 
 NAMES: tuple[str, ...] = tuple(report.name for report in REPORTS)

@@ -11,6 +11,7 @@ from typing import Any
 from harvest_source.api.accounts import FEW_TRIES, Account, choose, look_up, reachable
 from harvest_source.api.client import HarvestClient
 from harvest_source.catalogue.access import Extent
+from harvest_source.catalogue.lookup import DEFAULT_NAMES
 from harvest_source.commands.access import account_that_counts, notes_on_settings, open_settings
 from harvest_source.commands.connecting import asking, connect_at
 from harvest_source.commands.destination import try_destination
@@ -137,6 +138,9 @@ def _check_account(findings: Findings, client: HarvestClient, account: Account) 
             "reports": found,
         }
     )
+    found = {
+        name: found[name] for name in DEFAULT_NAMES
+    }  # others are no part of a run by themselves
     refused = [report for report, verdict in found.items() if verdict == Extent.NOTHING]
     if refused:
         role = ", ".join(account.access_roles) or "role not known"

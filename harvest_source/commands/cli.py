@@ -25,13 +25,19 @@ LOADING = frozenset({"run", "verify"})
 REPORTS = click.Option(
     ["--reports"],
     metavar="A,B",
-    help="Only these reports: names of tables, separated by commas, or all.",
+    help="Only these reports: names of tables, separated by commas, or all. Without it all lists, and of Harvest's own reports "
+    "(report_...) only report_project_budget.",
 )
 EXCLUDE = click.Option(["--exclude"], metavar="A,B", help="All reports except these.")
 NOTIFY = click.Option(
     ["--notify"],
     metavar="URL",
     help="Post a short message to a webhook if something is wrong or was repaired.",
+)
+HEARTBEAT = click.Option(
+    ["--heartbeat"],
+    metavar="URL",
+    help="Ping a dead man's switch: URL/start at the start, URL after a complete run, URL/fail after any other.",
 )
 
 
@@ -92,6 +98,12 @@ RUN = Command(
             ["--no-views"], is_flag=True, help="Leave the views of the figures as they are."
         ),
         NOTIFY,
+        HEARTBEAT,
+        click.Option(
+            ["--metrics"],
+            metavar="FILE",
+            help="Write the run's figures as Prometheus text, for a textfile collector.",
+        ),
         JSON,
         *COMMON,
     ),
@@ -144,8 +156,22 @@ LIST = Command(
 STATUS = Command(
     "status",
     "status.status",
-    (JSON, *COMMON),
-    "Show the last run of every report: when, bookmark, rows, verified or not.",
+    (
+        REPORTS,
+        EXCLUDE,
+        click.Option(
+            ["--max-age"],
+            metavar="AGE",
+            help="End with 1 if a report was not complete for longer than AGE, such as 90m, 26h or 2d.",
+        ),
+        JSON,
+        *COMMON,
+    ),
+    """Show the last run of every report: when, bookmark, rows, verified or not.
+
+    With --max-age it asks about the reports that a run with the same --reports and --exclude loads, in every account that
+    was ever loaded or that --account names.
+    """,
 )
 VERIFY = Command(
     "verify",
@@ -155,6 +181,7 @@ VERIFY = Command(
         EXCLUDE,
         click.Option(["--no-repair"], is_flag=True, help="Only say what differs."),
         NOTIFY,
+        HEARTBEAT,
         JSON,
         *COMMON,
     ),
@@ -185,10 +212,30 @@ SHOW = Command(
     without a login (statement_key, client_key) are hidden.
     """,
 )
+REPORT = Command(
+    "report",
+    "report.report",
+    (
+        click.Option(
+            ["--out"],
+            metavar="FILE",
+            default="harvest_report.html",
+            show_default=True,
+            help="Write the page there.",
+        ),
+        click.Option(["--no-open"], is_flag=True, help="Leave the browser closed."),
+        *COMMON,
+    ),
+    """Write the figures as one page of HTML, to look at, print or send.
+
+    It shows this month and the twelve before it, budgets, work that is not invoiced, what clients owe, utilisation and effective
+    rates, and needs nothing beside itself. On a terminal with a display your browser opens it.
+    """,
+)
 
 cli = click.Group(
     "cli",
-    [RUN, LOGIN, LOGOUT, ACCOUNTS, CHECK, LIST, STATUS, VERIFY, SHOW],
+    [RUN, LOGIN, LOGOUT, ACCOUNTS, CHECK, LIST, STATUS, VERIFY, SHOW, REPORT],
     params=[VERSION],
     help="Load Harvest (time tracking, invoicing) into your own warehouse. Without a command: run.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

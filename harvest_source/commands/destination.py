@@ -11,7 +11,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 
-from harvest_source.catalogue.reports import NAMES
+from harvest_source.catalogue.lookup import ALL_NAMES
 from harvest_source.commands.exposure import notes_on_readers
 from harvest_source.commands.reading import run_named
 from harvest_source.commands.workplace import Workplace
@@ -79,7 +79,7 @@ def _try_sql(pipeline: dlt.Pipeline) -> str:
         told = facts.told(client)
         there = client.has_dataset()
         if there:
-            refuse_tables_of_others(pipeline, (*NAMES, *KEPT_TABLES))
+            refuse_tables_of_others(pipeline, (*ALL_NAMES, *KEPT_TABLES))
         else:
             client.create_dataset()
         try:

@@ -7,30 +7,18 @@ reasons in this product's own words: what Harvest, a database or a setting said 
 from __future__ import annotations
 
 import html
-import logging
 import re
-import threading
 from dataclasses import dataclass, field
 
-import requests
-from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_fixed
-
-from harvest_source.about import USER_AGENT
-from harvest_source.api.connections import Connections, Session
 from harvest_source.commands.output import message
+from harvest_source.commands.sending import Sending
 from harvest_source.commands.workplace import Workplace
 from harvest_source.errors import in_own_words
 from harvest_source.loading.summary import ReportResult, Summary
-from harvest_source.network import past_proxies
-from harvest_source.patience import OF_WEBHOOK, PASSING_STATUSES, unsigned
 
 LINES = 10
 LINE_LENGTH = 200
 NAMED_FIELDS = 5
-
-WAIT_SECONDS = 1.0
-NO_ANSWER = "no answer in time"
-THREAD = "harvest-notify"
 
 NOT_SAID = "not complete"
 NOTHING_TO_DO = "Nothing needs to be done."
@@ -77,14 +65,14 @@ class Alerts:
         place = self.place
         head = [
             f"Harvest {self.command}: {said} (exit code {exit_code})",
-            f"pipeline {place.pipeline_name}, destination {_name(place.destination)}, dataset {_name(place.dataset)}",
+            f"pipeline {place.pipeline_name}, destination {named(place.destination)}, dataset {named(place.dataset)}",
         ]
-        reason = post(self.url, build_text(head, items, WHAT_TO_DO.get(exit_code, NOTHING_TO_DO)))
-        if reason:
+        text = build_text(head, items, WHAT_TO_DO.get(exit_code, NOTHING_TO_DO))
+        if reason := Sending(self.url, {"text": text}).end():
             message(f"the notification could not be sent: {reason}")
 
 
-def _name(typed: str) -> str:
+def named(typed: str) -> str:
     """Returns a name as it was typed, unless it is none: a connection string in its place holds a password."""
     return typed if re.fullmatch(r"[\w.-]+", typed) else "…"
 
@@ -120,60 +108,3 @@ def build_text(head: list[str], items: list[str], last: str) -> str:
     lines = [" ".join(line.split()) for line in [*head, *(f"• {item}" for item in items), last]]
     shown = [line if len(line) <= LINE_LENGTH else line[: LINE_LENGTH - 1] + "…" for line in lines]
     return html.escape("\n".join(shown), quote=False)
-
-
-def post(url: str, text: str) -> str | None:
-    """Posts a text within a bounded time; returns why that failed, without the address, or `None`."""
-    # at DEBUG it writes the path, which is a secret
-    logging.getLogger("urllib3.connectionpool").addFilter(_is_of_others)
-    reasons: list[str | None] = []
-    thread = threading.Thread(
-        target=lambda: reasons.append(_try(url, text)), name=THREAD, daemon=True
-    )
-    thread.start()
-    thread.join(OF_WEBHOOK.whole_seconds)  # name servers know no time-out of their own
-    return reasons[0] if reasons else NO_ANSWER
-
-
-def _is_of_others(record: logging.LogRecord) -> bool:
-    return record.threadName != THREAD
-
-
-def _try(url: str, text: str) -> str | None:
-    tries = Retrying(
-        stop=stop_after_attempt(OF_WEBHOOK.times),
-        wait=wait_fixed(WAIT_SECONDS),
-        retry=retry_if_result(lambda sent: sent[1]),
-        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
-    )
-    reason, _may_pass = tries(_send, url, text)
-    return reason
-
-
-def _send(url: str, text: str) -> tuple[str | None, bool]:
-    """Posts once; returns why that failed, and whether another try may help."""
-    try:
-        with (
-            Session(Connections(OF_WEBHOOK.whole_seconds)) as session,
-            session.post(
-                url,
-                json={"text": text},
-                headers={"User-Agent": USER_AGENT},
-                auth=unsigned,
-                timeout=OF_WEBHOOK.timeout,
-                proxies=past_proxies(url),
-                stream=True,  # the body of the answer is not read
-            ) as response,
-        ):
-            status = response.status_code
-    except requests.exceptions.SSLError:
-        return "the secure connection failed", False
-    except requests.ReadTimeout:
-        return NO_ANSWER, False  # it may have arrived
-    except requests.ConnectionError:
-        return "the address cannot be reached", True
-    except Exception as error:  # noqa: BLE001 - a notification never ends a run; the text of an error may hold the address
-        return type(error).__name__, False
-    if requests.codes.ok <= status < requests.codes.multiple_choices:
-        return None, False
-    return f"HTTP {status}", status in PASSING_STATUSES

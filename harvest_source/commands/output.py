@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 from rich.cells import cell_len
@@ -20,12 +20,12 @@ from rich.text import Text
 from harvest_source.api.net import LOGGER
 from harvest_source.catalogue.lookup import SECRET_COLUMNS
 from harvest_source.commands.streams import OutputLostError, write, write_nowhere
+from harvest_source.rounding import rounded
 from harvest_source.secrecy import without_secrets
 
 NARROW = 10  # characters that are left to a text which is wrapped
 PIPE_WIDTH = 200  # a pipe has no width: tables are not wrapped
 HIDDEN = "(hidden)"
-WIDE = Context(prec=60)  # digits: more than any column has
 
 # what moves a terminal's cursor, changes its colours or turns the direction of writing, as it can be seen: names hold anything
 STEERING = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -177,8 +177,7 @@ def shown(value: Any, decimals: int | None = None) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Decimal) and decimals is not None:
-        rounded = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP, WIDE)
-        return f"{rounded or abs(rounded):,f}"  # no zero has a sign
+        return rounded(value, decimals)
     if isinstance(value, Decimal):
         text = f"{value:f}"
         return text.rstrip("0").rstrip(".") if "." in text else text

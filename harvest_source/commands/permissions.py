@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from harvest_source.api.accounts import FEW_TRIES, Account, look_up
 from harvest_source.api.client import HarvestClient, Params
+from harvest_source.api.envelopes import settle_of
 from harvest_source.catalogue.access import Extent
+from harvest_source.catalogue.lookup import ALL_REPORTS
 from harvest_source.catalogue.report import Paging, Report
-from harvest_source.catalogue.reports import REPORTS
 from harvest_source.commands.connecting import asking, connect_at
 from harvest_source.commands.workplace import Workplace
 from harvest_source.errors import (
@@ -55,8 +56,10 @@ def permissions(client: HarvestClient, account: Account) -> dict[str, str]:
     """
     tried = [
         report
-        for report in REPORTS
-        if not account.switched_off(report.module) and _path(report, account)
+        for report in ALL_REPORTS
+        if not account.switched_off(report.module)
+        and _path(report, account)
+        and not report.only_when_named  # few requests for reports are allowed: the role tells
     ]
     with ThreadPoolExecutor(THREADS) as pool:
         answers = dict(
@@ -67,13 +70,13 @@ def permissions(client: HarvestClient, account: Account) -> dict[str, str]:
             )
         )
     found: dict[str, str] = {}
-    for report in sorted(REPORTS, key=lambda each: each.parent is not None):
+    for report in sorted(ALL_REPORTS, key=lambda each: each.parent is not None):
         parent = found[report.parent.report] if report.parent else None
         hidden = parent in {Extent.NOTHING, OFF} and report.access.member is not Extent.OWN
         found[report.name] = (
             parent if parent and hidden else _verdict(report, account, answers.get(report.name))
         )
-    return {report.name: found[report.name] for report in REPORTS}
+    return {report.name: found[report.name] for report in ALL_REPORTS}
 
 
 def _verdict(report: Report, account: Account, allowed: bool | None) -> str:  # noqa: FBT001 - None: not tried
@@ -83,7 +86,7 @@ def _verdict(report: Report, account: Account, allowed: bool | None) -> str:  # 
     if allowed is None:
         return told
     if not allowed:
-        return Extent.NOTHING
+        return OFF if report.module_list else Extent.NOTHING
     return Extent.OWN if told is Extent.NOTHING else told
 
 
@@ -101,7 +104,13 @@ def _try(client: HarvestClient, account: Account, report: Report) -> bool | None
     params = {} if report.paging is Paging.NONE else ONE_ROW
     try:
         client.get(
-            account.id, _path(report, account) or "", report.holds, params, report.name, FEW_TRIES
+            account.id,
+            _path(report, account) or "",
+            report.holds,
+            params,
+            report.name,
+            FEW_TRIES,
+            settle_of(report),
         )
     except (NotAllowedError, NotFoundError):
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harvest_source.catalogue.reports import REPORTS
+from harvest_source.catalogue.lookup import ALL_REPORTS
 from harvest_source.commands.beginning import settings_of_command
 from harvest_source.commands.output import message, print_json, print_table
 from harvest_source.errors import HarvestError
@@ -30,7 +30,7 @@ def reports(*, as_json: bool) -> int:
             report.name,
             *([readable[report.name]] if readable else []),
         ]
-        for report in REPORTS
+        for report in ALL_REPORTS
     ]
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -56,5 +56,5 @@ def _readable() -> dict[str, str]:
         return next(iter(found.values()))
     return {
         report.name: ", ".join(f"{key}: {each[report.name]}" for key, each in found.items())
-        for report in REPORTS
+        for report in ALL_REPORTS
     }

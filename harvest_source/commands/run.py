@@ -11,6 +11,7 @@ from typing import Any
 
 import dlt
 
+from harvest_source.catalogue.lookup import ALL_NAMES, DEFAULT_NAMES
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.clock import Clock
 from harvest_source.commands.access import account_that_counts, notes_on_settings, open_settings
@@ -18,18 +19,17 @@ from harvest_source.commands.answers import print_answers
 from harvest_source.commands.connecting import connect_at
 from harvest_source.commands.ending import last_line, print_summary
 from harvest_source.commands.memory import keep_small
-from harvest_source.commands.notify import Alerts
 from harvest_source.commands.output import message, print_json
 from harvest_source.commands.progress import listener_for
+from harvest_source.commands.telling import telling
 from harvest_source.commands.workplace import Workplace
-from harvest_source.destinations.failures import is_interrupted
-from harvest_source.errors import CancelledError, HarvestError, SettingError, exit_code_of
+from harvest_source.errors import HarvestError, SettingError, exit_code_of
 from harvest_source.loading.options import SyncOptions
 from harvest_source.loading.summary import Summary
 from harvest_source.loading.syncing import sync
 from harvest_source.reading.reader import Choice, Mode
 from harvest_source.resources import HarvestSource, source_of
-from harvest_source.settings import load_notify_url, parse_since
+from harvest_source.settings import parse_since
 
 REFUSAL = re.compile(r"Harvest does not allow it \(403[^)]*\)")
 
@@ -44,7 +44,14 @@ class RunOptions(SyncOptions):
     days_back: int | None = None
     full_refresh: bool = False
     notify: str | None = None
+    heartbeat: str | None = None
+    metrics: str | None = None
     as_json: bool = False
+
+    @property
+    def told(self) -> dict[str, str | None]:
+        """Returns whom to tell how it ended, as `telling` takes them."""
+        return {"notify": self.notify, "heartbeat": self.heartbeat, "metrics": self.metrics}
 
 
 def run(place: Workplace, *, no_views: bool, **typed: Any) -> int:
@@ -63,16 +70,17 @@ def run(place: Workplace, *, no_views: bool, **typed: Any) -> int:
         HarvestError: the run ended early.
     """
     options = RunOptions(views=not no_views, **typed)
-    with _alerts(place, "run", options) as alerts:
+    with telling(place, "run", **options.told) as told:
         names = chosen_reports(options.reports, options.exclude)
         choice = Choice(
             chosen_since(options), Mode.REPLACE if options.full_refresh else Mode.CHANGES
         )
-        code, last = execute(place, names, choice, options, alerts)
-    # the answers need the tables of all reports
-    if place.demo and not options.as_json and len(names) == len(NAMES):
-        print_answers(place)
-    return _end(place, code, last)
+        summary, last = execute(place, names, choice, options)
+        # the answers need the tables of all lists
+        if place.demo and not options.as_json and set(NAMES) <= set(names):
+            print_answers(place)
+        told.done(summary)
+    return _end(place, summary, last)
 
 
 def verify(place: Workplace, *, no_repair: bool, **typed: Any) -> int:
@@ -90,30 +98,17 @@ def verify(place: Workplace, *, no_repair: bool, **typed: Any) -> int:
         SettingError, HarvestError: as `run`.
     """
     options = RunOptions(repairs=not no_repair, views=False, totals=True, **typed)
-    with _alerts(place, "verify", options) as alerts:
+    with telling(place, "verify", **options.told) as told:
         names = chosen_reports(options.reports, options.exclude)
-        code, last = execute(place, names, Choice(mode=Mode.ALL), options, alerts)
-    return _end(place, code, last)
-
-
-@contextmanager
-def _alerts(place: Workplace, command: str, options: RunOptions) -> Iterator[Alerts]:
-    """Gives what posts how the run ended; an error that ends it early is posted here, a person's Ctrl-C is not."""
-    alerts = Alerts(load_notify_url(options.notify), place, command)
-    try:
-        yield alerts
-    except CancelledError:
-        raise
-    except Exception as error:
-        if not is_interrupted(error):
-            alerts.ended_early(error, exit_code_of(error))
-        raise
+        summary, last = execute(place, names, Choice(mode=Mode.ALL), options)
+        told.done(summary)
+    return _end(place, summary, last)
 
 
 def execute(
-    place: Workplace, names: list[str], choice: Choice, options: RunOptions, alerts: Alerts
-) -> tuple[int, str]:
-    """Runs once and shows what was done; returns the exit code and the last line. Raises as `run`."""
+    place: Workplace, names: list[str], choice: Choice, options: RunOptions
+) -> tuple[Summary, str]:
+    """Runs once and shows what was done; returns that and the last line. Raises as `run`."""
     keep_small()
     clock = Clock()
     began = clock.now()
@@ -130,14 +125,13 @@ def execute(
     else:
         print_summary(summary)
     _tell(summary, quiet=place.quiet)
-    alerts.done(summary)
-    return summary.exit_code, last_line(place, pipeline, summary, clock.now() - began)
+    return summary, last_line(place, pipeline, summary, clock.now() - began)
 
 
-def _end(place: Workplace, code: int, last: str) -> int:
+def _end(place: Workplace, summary: Summary, last: str) -> int:
     if not place.quiet:
         message(last)
-    return code
+    return summary.exit_code
 
 
 def _sync(
@@ -215,9 +209,9 @@ def chosen_reports(reports: str | None, exclude: str | None) -> list[str]:
     Raises:
         SettingError: a name is not known, or none is left.
     """
-    included = set(NAMES) if reports is None else _names(reports)
+    included = set(DEFAULT_NAMES) if reports is None else _names(reports)
     excluded = set() if exclude is None else _names(exclude)
-    chosen = [name for name in NAMES if name in included - excluded]
+    chosen = [name for name in ALL_NAMES if name in included - excluded]
     if not chosen:
         raise SettingError("no report is chosen: --exclude takes away all of --reports")
     return chosen
@@ -226,11 +220,11 @@ def chosen_reports(reports: str | None, exclude: str | None) -> list[str]:
 def _names(text: str) -> set[str]:
     names = {part.strip() for part in text.split(",") if part.strip()}
     if names == {"all"}:
-        return set(NAMES)
-    unknown = sorted(names - set(NAMES))
+        return set(ALL_NAMES)
+    unknown = sorted(names - set(ALL_NAMES))
     if unknown or not names:
         raise SettingError(
-            f"unknown report {{}}; known are: {', '.join(NAMES)}",
+            f"unknown report {{}}; known are: {', '.join(ALL_NAMES)}",
             quoted=(", ".join(unknown) or repr(text),),
         )
     return names

@@ -26,11 +26,12 @@ from harvest_source.commands.spreadsheet import print_spreadsheet
 from harvest_source.commands.workplace import Workplace
 from harvest_source.destinations.clients import client_to_ask
 from harvest_source.destinations.duckdb import user_of_file
+from harvest_source.destinations.present import tables_there
 from harvest_source.destinations.read_back import column_names
 from harvest_source.errors import SettingError, first_line
 from harvest_source.figures.figure import Figure
 from harvest_source.figures.figures import BY_NAME, FIGURES
-from harvest_source.figures.sql import select_of, tables_of
+from harvest_source.figures.sql import select_of, tables_needed, tables_of
 
 NOTHING_LOADED = "nothing is loaded yet: run the pipeline first"
 DECIMALS = 2  # of a figure's numbers in a table
@@ -49,15 +50,19 @@ def query(place: Workplace, *asked: str | Figure) -> Iterator[Answer]:
         if pipeline is None:
             raise SettingError(NOTHING_LOADED)
         for each in asked:
-            yield _answer(pipeline, each)
+            yield answer(pipeline, each)
 
 
-def _answer(pipeline: dlt.Pipeline, asked: str | Figure) -> Answer:
+def answer(pipeline: dlt.Pipeline, asked: str | Figure) -> Answer:
+    """Returns the columns and rows of a query or figure. Raises as `query`; where a table is not there, from dlt's error."""
     dialect = client_to_ask(pipeline).capabilities.sqlglot_dialect
     try:
         with pipeline.sql_client() as client:
             if isinstance(asked, Figure):
-                sql = select_of(asked.name, client.make_qualified_table_name, dialect)
+                needed = {*tables_needed(asked.name)}
+                optional = tables_there(client, {*tables_of(asked.name)} - needed)
+                name_of = client.make_qualified_table_name
+                sql = select_of(asked.name, name_of, dialect, there=needed | optional)
             else:
                 sql = asked
                 check_reads_only(sql, dialect)
@@ -83,7 +88,7 @@ def _place(key: list[int], row: Sequence[Any]) -> list[tuple[bool, Any]]:
 def _hint(asked: str | Figure, error: DestinationException) -> str:
     """Returns what a person should know beside the database's own words."""
     if isinstance(asked, Figure) and isinstance(error, DestinationUndefinedEntity):
-        return f"; {asked.name} needs these tables: {', '.join(tables_of(asked.name))}"
+        return f"; {asked.name} needs these tables: {', '.join(tables_needed(asked.name))}"
     return ""
 
 

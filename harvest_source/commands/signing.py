@@ -18,6 +18,7 @@ from harvest_source.about import COMMAND, EXAMPLE, page
 from harvest_source.api.accounts import FEW_TRIES, reachable
 from harvest_source.api.client import HarvestClient
 from harvest_source.commands.beginning import settings_of_command
+from harvest_source.commands.browser import has_browser
 from harvest_source.commands.checking import check
 from harvest_source.commands.output import message
 from harvest_source.commands.workplace import Workplace
@@ -158,7 +159,7 @@ def _sign_in(sign_in: SignIn, client: OAuthClient, new: TokenFile, *, no_browser
     message(
         f"Your application at {DEVELOPERS_URL} must have this redirect URL: {sign_in.redirect_uri}"
     )
-    opens = not no_browser and _has_browser()
+    opens = not no_browser and has_browser()
     if opens:
         message(
             "Your browser opens Harvest. If it does not, open this address in a browser on this computer;"
@@ -245,14 +246,6 @@ def _ask_for_account(names: dict[int, str]) -> int:
         "Account", type=click.Choice([str(account_id) for account_id in sorted(names)]), err=True
     )
     return int(choice)
-
-
-def _has_browser() -> bool:
-    """Returns whether a browser would open in a window of its own, and not in this terminal."""
-    windows = os.name == "nt" or sys.platform == "darwin"
-    return windows or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    )
 
 
 def _can_paste() -> bool:

@@ -24,7 +24,7 @@ from harvest_source.destinations.statements import comment_on, execute_all, stor
 from harvest_source.errors import first_line
 from harvest_source.figures.figure import Figure
 from harvest_source.figures.figures import FIGURES
-from harvest_source.figures.sql import TEXTS, select_of, tables_of
+from harvest_source.figures.sql import TEXTS, select_of, tables_needed, tables_of
 
 # in the pipeline's local state: the views of which was said that their tables are not there
 TOLD = "views_without_tables"
@@ -93,7 +93,9 @@ def make_views(pipeline: dlt.Pipeline) -> list[str]:
         for figure in FIGURES:
             if figure.name in standing and standing[figure.name].mark is None:
                 report.taken.append(figure.name)
-            elif figure.name not in standing or standing[figure.name].mark != _mark(figure, client):
+            elif figure.name not in standing or standing[figure.name].mark != _mark(
+                figure, client, standing
+            ):
                 _make_if_possible(client, views, figure, standing, report)
     return list(report.notes(tells_lacking=_is_news(pipeline, sorted(report.lacking))))
 
@@ -144,12 +146,14 @@ def _standing(client: SqlClientBase[Any], views: Views) -> dict[str, Relation]:
     return {fold(name): Relation(bool(is_view), comment) for name, is_view, comment in found}
 
 
-def _mark(figure: Figure, client: SqlClientBase[Any]) -> str:
+def _mark(figure: Figure, client: SqlClientBase[Any], standing: Mapping[str, Relation]) -> str:
     """Returns what tells what a view is made of, at no cost: a select is put together in milliseconds, a run asks for twelve.
 
-    A version may put them together otherwise, and any of the texts may be part of any.
+    A version may put them together otherwise, and any of the texts may be part of any. A table that it can do without may come.
     """
-    made_of = (VERSION, client.make_qualified_table_name("t"), figure, sorted(TEXTS.items()))
+    without = [table for table in tables_of(figure.name) if table not in standing]
+    name = client.make_qualified_table_name("t")
+    made_of = (VERSION, name, figure, sorted(TEXTS.items()), without)
     return sha256(repr(made_of).encode()).hexdigest()[:16]
 
 
@@ -161,18 +165,20 @@ def _make_if_possible(
     report: Report,
 ) -> None:
     """Makes a view, or notes why it is not made."""
-    lacking = [table for table in tables_of(figure.name) if table not in standing]
+    lacking = [table for table in tables_needed(figure.name) if table not in standing]
     if lacking:
         report.lacking[figure.name] = lacking
         return
     try:
-        _make(client, views, figure)
+        _make(client, views, figure, standing)
     except DestinationException as error:
         why = _why(client, views, figure.name, error)
         report.failed.setdefault((figure.name in standing, why), []).append(figure.name)
 
 
-def _make(client: SqlClientBase[Any], views: Views, figure: Figure) -> None:
+def _make(
+    client: SqlClientBase[Any], views: Views, figure: Figure, standing: Mapping[str, Relation]
+) -> None:
     """Makes a view anew, at once and with its comments; readers go on reading the old one until then.
 
     Postgres replaces no view by one that lacks a column of it, or has another under that name: it is dropped then, and what
@@ -180,8 +186,10 @@ def _make(client: SqlClientBase[Any], views: Views, figure: Figure) -> None:
     """
     name = client.make_qualified_table_name(figure.name)
     dialect = client.capabilities.sqlglot_dialect
-    select = select_of(figure.name, client.make_qualified_table_name, dialect)
-    comments = list(_comments(client, figure))
+    select = select_of(
+        figure.name, client.make_qualified_table_name, dialect, there=standing.keys()
+    )
+    comments = list(_comments(client, figure, _mark(figure, client, standing)))
     try:
         execute_all(client, f"create or replace view {name} as\n{select}", *comments)
     except DestinationException:
@@ -197,9 +205,9 @@ def _make(client: SqlClientBase[Any], views: Views, figure: Figure) -> None:
         )
 
 
-def _comments(client: SqlClientBase[Any], figure: Figure) -> Iterator[str]:
+def _comments(client: SqlClientBase[Any], figure: Figure, mark: str) -> Iterator[str]:
     name = client.make_qualified_table_name(figure.name)
-    text = f"{figure.meaning} ({NAME} {_mark(figure, client)})"
+    text = f"{figure.meaning} ({NAME} {mark})"
     yield comment_on(f"view {name}", text)
     for column in figure.columns:
         column_name = client.escape_column_name(column.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -283,6 +283,37 @@ class Warehouse:
         found = self._rows(f"{column}, count(*) as n", table, scope.of(account_id), column)
         return Counter({row[column]: int(row["n"]) for row in found})
 
+    def aggregates_by(
+        self, table: str, columns: Sequence[str], what: Sequence[str], account_id: int | None
+    ) -> list[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """Returns what is counted and added up of the rows that are there, by the values that some columns have together.
+
+        Args:
+            table: of ours; there is nothing of one that does not exist.
+            columns: by whose values the rows are put together.
+            what: is computed of each group, in SQL that every destination understands.
+            account_id: whose rows; `None`: of all.
+
+        Returns:
+            the values of the columns, and what was computed of their rows.
+        """
+        scope = LIVE if DELETED_AT in self.columns(table) else EVERY_ROW
+        named = [f"{each} as a{place}" for place, each in enumerate(what)]
+        by = ", ".join(columns)
+        rows = self._rows(
+            ", ".join([*columns, *named]),
+            table,
+            scope if account_id is None else scope.of(account_id),
+            by,
+        )
+        return [
+            (
+                tuple(row[name] for name in columns),
+                tuple(row[f"a{place}"] for place in range(len(what))),
+            )
+            for row in rows
+        ]
+
     def dates(self, scopes: Mapping[tuple[str, str], Scope]) -> dict[tuple[str, str], Dates]:
         """Returns the dates in columns, with one query; nothing of those that have none or do not exist.
 
@@ -465,19 +496,15 @@ class Warehouse:
 
     def doubled_children(self, reports: Iterable[Report]) -> dict[AccountReport, list[int]]:
         """Returns the parents of children whose key stands twice, by account and table, with one query."""
-        columns = {
-            each.name: each.linked_by
-            for each in reports
-            if each.linked_by and each.name in self._there
-        }
+        children = [each for each in reports if each.linked_by and each.name in self._there]
         questions = [
             _Question(
-                f"'{name}' as report, account_id, {id_column} as parent_id",
-                name,
+                f"'{each.name}' as report, account_id, {each.linked_by} as parent_id",
+                each.name,
                 LIVE,
-                f"account_id, {id_column}, id",
+                ", ".join(dict.fromkeys(("account_id", each.linked_by or "", *each.key))),
             )
-            for name, id_column in columns.items()
+            for each in children
         ]
         rows = self._together(questions, "having count(*) > 1")
         found: dict[AccountReport, set[int]] = {}

@@ -76,10 +76,28 @@ UTILISATION = Figure(
         decimal("utilisation", "Hours by capacity (0.8 is 80 %); null without capacity."),
         decimal("billable_utilisation", "Billable hours by capacity; null without capacity."),
         AS_OF,
+        decimal(
+            "holiday_hours",
+            "Capacity of days that are holidays in the user's holiday calendar. Null, as the next four, for an account without a "
+            "type, a request or an assignment of paid time off.",
+        ),
+        decimal(
+            "leave_hours",
+            "Approved leave: of each day its hours, else its part of the capacity; at most the capacity, and none on a holiday.",
+        ),
+        decimal("available_hours", "Capacity less both."),
+        decimal(
+            "available_utilisation", "Hours by available hours; null where none are available."
+        ),
+        decimal(
+            "available_billable_utilisation",
+            "Billable hours by available hours; null where none are available.",
+        ),
     ),
     differs=(
         _SPAN,
-        "Public holidays and time off are not taken off the capacity, because the tables do not have them.",
+        "Public holidays and time off are taken off `available_hours` only: Harvest's own report counts the whole capacity.",
+        "A user without an assignment to a holiday calendar has no holidays here; requests count by the days that they name.",
     ),
 )
 

@@ -123,7 +123,10 @@ class ChangeFilter:
         names = sorted(
             {name for row in rows for name, value in row.items() if isinstance(value, list)}
         )
-        lists = self.warehouse.lists_of(report, names, account_id, (row.get("id") for row in rows))
+        own_id = report.id_column or ""
+        lists = self.warehouse.lists_of(
+            report, names, account_id, (row.get(own_id) for row in rows)
+        )
         for name, each in lists.items():
             elements_of_all = [element for some in each.values() for element in some]
             parent = parent_id_column(report) if report.key else None
@@ -131,7 +134,7 @@ class ChangeFilter:
                 report, f"{report.name}__{name}", account_id, elements_of_all, parent
             )
         for row in found:
-            elements = {name: each.get(row.get("id"), []) for name, each in lists.items()}
+            elements = {name: each.get(row.get(own_id), []) for name, each in lists.items()}
             row.update({name: each for name, each in elements.items() if row.get(name) is None})
         return found
 

@@ -74,7 +74,7 @@ class Comparison:
     def here(self, pair: AccountReport, since: datetime | None = None) -> int:
         """Returns the number of the table's rows that should be at Harvest, of those changed since."""
         known_gone = 0 if since else len(self.gone.get(pair, ()))
-        scope = self.scope(by_name(pair.report), since)
+        scope = self.scope(pair, since)
         return (self.warehouse.count(pair.report, pair.account_id, scope) or 0) - known_gone
 
     def matches(self, pair: AccountReport, total: int, since: datetime | None = None) -> bool:
@@ -87,10 +87,26 @@ class Comparison:
         on_the_edge = (self.warehouse.count(pair.report, pair.account_id, edge) or 0) if edge else 0
         return here - on_the_edge <= total <= here
 
-    def scope(self, report: Report, since: datetime | None = None) -> Scope:
-        """Returns the rows of the table that Harvest's list has under the run's filters, of those changed since."""
+    def scope(self, pair: AccountReport, since: datetime | None = None) -> Scope:
+        """Returns the rows of the table that Harvest's list has under the run's filters, of those changed since.
+
+        A list that may begin with this year has no rows of years before the first that came.
+        """
+        report = by_name(pair.report)
         bound = self.lists.bound(report, since)
-        return LIVE.where("updated_at", ">=", bound) if bound else LIVE
+        scope = LIVE.where("updated_at", ">=", bound) if bound else LIVE
+        return (
+            scope.where(report.year_column, ">=", self._first_year(pair))
+            if report.year_column
+            else scope
+        )
+
+    def _first_year(self, pair: AccountReport) -> int:
+        """Returns the earliest year of the rows of a list that was read whole, this year where it has none."""
+        report, reading = by_name(pair.report), self.lists.reader.lists.get(pair)
+        place = report.key.index(report.year_column or "")
+        years = [int(key[place]) for key in reading.keys] if reading else []
+        return min(years, default=self.lists.reader.client.clock.today().year)
 
     def compare(self, pair: AccountReport, outcome: Outcome | None) -> Finding:
         """Returns how a list compares.
@@ -145,7 +161,7 @@ class Comparison:
         if here == len(reading.keys):
             return Finding(here, equal=True)
         present = self.warehouse.keys(
-            reading.report, pair.account_id, self.scope(reading.report)
+            reading.report, pair.account_id, self.scope(pair)
         ) - self.gone.get(pair, set())
         gone = present - reading.keys - self._on_the_edge(reading.report, pair.account_id)
         return Finding(len(reading.keys), equal=present == reading.keys, gone=frozenset(gone))
@@ -177,12 +193,10 @@ class Comparison:
     def _present(self, pair: AccountReport, since: datetime | None) -> Versions:
         """Returns keys and change times of a table's rows; those of all lists read ahead are asked for together."""
         if since:
-            return self.warehouse.versions({pair: self.scope(by_name(pair.report), since)})[pair]
+            return self.warehouse.versions({pair: self.scope(pair, since)})[pair]
         if pair not in self._versions:
             wanted = {pair, *self.lists.read_ahead()}
-            self._versions |= self.warehouse.versions(
-                {each: self.scope(by_name(each.report)) for each in wanted}
-            )
+            self._versions |= self.warehouse.versions({each: self.scope(each) for each in wanted})
         return self._versions[pair]
 
     def _on_the_edge(
@@ -204,7 +218,7 @@ class Comparison:
         """Looks into the windows whose counts differ, and at the whole list where these do not make up the difference."""
         column = report.date_column or ""
         rows_by_day: Counter[date | None] = self.warehouse.count_by(
-            report.name, column, pair.account_id, self.scope(report)
+            report.name, column, pair.account_id, self.scope(pair)
         )
         for row in self._rows_gone(pair):
             rows_by_day[row[column]] -= 1
@@ -230,7 +244,7 @@ class Comparison:
         """Returns the keys of a table's rows in some windows that should be at Harvest."""
         present: set[Key] = set()
         for window in windows:
-            scope = self.scope(report).where(report.date_column or "", ">=", window.start)
+            scope = self.scope(pair).where(report.date_column or "", ">=", window.start)
             scope = scope.where(report.date_column or "", "<=", window.end)
             present |= self.warehouse.keys(report, pair.account_id, scope)
         return present - self.gone.get(pair, set())

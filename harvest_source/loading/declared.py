@@ -15,9 +15,8 @@ from dlt.common.schema.typing import TColumnSchema, TTableReference, TTableSchem
 from dlt.extract import DltSource
 
 from harvest_source.catalogue.hints import dlt_columns, table_hints
-from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.lookup import ALL_NAMES, by_name
 from harvest_source.catalogue.report import Report
-from harvest_source.catalogue.reports import NAMES
 from harvest_source.catalogue.tables import all_tables
 from harvest_source.destinations.comments import OF_TABLE, Comments
 from harvest_source.loading.calendar import CALENDAR_HINTS, FIRST, LAST, calendar_resource
@@ -178,4 +177,4 @@ def _table(name: str, columns: Mapping[str, Any], hints: Hints, *, of_list: bool
 
 def _has_dlt_columns(table: str) -> bool:
     """Returns whether dlt adds columns of its own to a table: not to those that are loaded as they are."""
-    return table not in NAMES or not by_name(table).arrow
+    return table not in ALL_NAMES or not by_name(table).arrow

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # pragma: no cover - the command `status` asks Harvest for no
     from harvest_source.api.accounts import Account
 
 TABLE = "load_report"
+AHEAD = timedelta(hours=1)  # another machine's clock may be a little ahead
 ACCOUNTS_TABLE, AS_OF = "accounts", "as_of"
 ACCOUNTS_COLUMNS: TTableSchemaColumns = {
     "account_id": {"data_type": "bigint", "nullable": False, "description": "Harvest account."},
@@ -216,17 +217,24 @@ def build_source(resources: list[Any]) -> Any:
     return harvest()
 
 
-def last_runs(warehouse: Warehouse, *, complete: bool = False) -> list[dict[str, Any]]:
-    """Returns the newest row of `load_report` of every account and report; with `complete`, of those without an error.
+def last_runs(warehouse: Warehouse, *, complete: bool = False) -> list[Row]:
+    """Returns the newest row of `load_report` of every account and report; with `complete`, of those without an error."""
+    lines = warehouse.rows(TABLE)
+    return newest_lines(
+        (line for line in lines if not (complete and line["error"])), datetime.now(UTC)
+    )
+
+
+def newest_lines(lines: Iterable[Row], now: datetime) -> list[Row]:
+    """Returns the newest of the rows of every account and report.
 
     Rows that lie in the future, since a clock was ahead, are passed over: they would hide every run that follows.
     """
-    soon = datetime.now(UTC) + timedelta(hours=1)  # another machine's clock may be a little ahead
-    newest: dict[AccountReport, dict[str, Any]] = {}
-    for row in warehouse.rows(TABLE):
-        pair = AccountReport(row["account_id"], row["report"])
-        if (complete and row["error"]) or row["started_at"] > soon:
+    newest: dict[AccountReport, Row] = {}
+    for line in lines:
+        pair = AccountReport(line["account_id"], line["report"])
+        if line["started_at"] > now + AHEAD:
             continue
-        if pair not in newest or row["started_at"] >= newest[pair]["started_at"]:
-            newest[pair] = row
+        if pair not in newest or line["started_at"] >= newest[pair]["started_at"]:
+            newest[pair] = line
     return [newest[pair] for pair in sorted(newest)]

@@ -28,7 +28,7 @@ def known_parents(
     lists = {
         AccountReport(pair.account_id, parent.report) for pair, parent in hang_on.items() if parent
     }
-    versions = warehouse.versions({each: comparison.scope(by_name(each.report)) for each in lists})
+    versions = warehouse.versions({each: comparison.scope(each) for each in lists})
     found = {
         each: {key[0]: None if at == DOUBLED else at for key, at in rows.items()}
         for each, rows in versions.items()

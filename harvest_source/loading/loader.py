@@ -64,7 +64,7 @@ from harvest_source.loading.tables import (
 from harvest_source.loading.taken import KEPT_TABLES, refuse_tables_of_others
 from harvest_source.loading.ties import tie
 from harvest_source.loading.trial import is_tested, try_out
-from harvest_source.reading.shape import Notes
+from harvest_source.reading.shape import Notes, Shaper
 from harvest_source.resources import kinds_in
 from harvest_source.settings import SECTION, HarvestSettings
 
@@ -348,6 +348,21 @@ class Loader:
             analyze_tables(self.pipeline)  # now that the last one has its rows
         self._waiting = {}
         return missing.notes() + day.notes + told_lost(own_columns.lost)
+
+    def load_own(self, *resources: Any) -> None:
+        """Loads rows of tables that are no lists."""
+        with self.kept_open():
+            self._load_own(self._package, *resources)
+
+    def hints(self, name: str) -> dict[str, Any]:
+        """Returns what dlt is told of a report's table."""
+        return self._package.hints(by_name(name))
+
+    def shapers(self, names: Iterable[str]) -> dict[str, Shaper]:
+        """Returns what makes rows of reports, each with the columns that its table has."""
+        schema = self.pipeline.schemas.get(SECTION)
+        known = kinds_in(schema.tables if schema else {})
+        return {name: Shaper(by_name(name), known, self.notes) for name in names}
 
     def _load_own(self, package: Package, *resources: Any) -> None:
         """Loads rows of the product's own tables, and what is kept of reports."""

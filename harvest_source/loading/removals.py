@@ -134,14 +134,15 @@ class Removals:
             report.name, account_id, report.key[0], (key[0] for key in keys)
         )
         rows = [row for row in found if report.key_of(row) in keys]
-        ids = (row.get("id") for row in rows)
+        own_id = report.id_column or ""
+        ids = (row.get(own_id) for row in rows)
         lists = self.warehouse.lists_of(
             report, (each.name for each in report.lists), account_id, ids
         )
         for row in rows:
             row.update(
                 {
-                    name: [without_dlt(each) for each in elements.get(row["id"], [])]
+                    name: [without_dlt(each) for each in elements.get(row.get(own_id), [])]
                     for name, elements in lists.items()
                 }
             )

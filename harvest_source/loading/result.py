@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harvest_source.catalogue.report import AccountReport, Key
 from harvest_source.errors import HarvestError, in_own_words
 from harvest_source.loading.summary import ReportResult
-from harvest_source.reading.reader import Outcome
+
+if TYPE_CHECKING:  # pragma: no cover - the command `status` asks Harvest for nothing
+    from harvest_source.reading.reader import Outcome
 
 
 class Verdict(StrEnum):
@@ -20,9 +22,11 @@ class Verdict(StrEnum):
     PART = "part"
     REPAIRED = "repaired"
     READ_AGO = "read ago"
+    AS_READ = "as read"
     NO = "no"
     NOT_COMPARED = "not compared"
     MODULE_OFF = "module off"
+    PASSED_OVER = "passed over"
 
 
 @dataclass(frozen=True)

@@ -64,14 +64,15 @@ def _with_lists(warehouse: Warehouse, report: Report, rows: list[Row]) -> list[R
         name.removeprefix(f"{report.name}__")
         for name in list_tables(report, dlt.current.source_schema())
     ]
+    own_id = report.id_column or ""
     whole = [without_dlt(row) for row in rows]
     for account_id in {row["account_id"] for row in whole} if names else ():
         own = [row for row in whole if row["account_id"] == account_id]
-        lists = warehouse.lists_of(report, names, account_id, [row.get("id") for row in own])
+        lists = warehouse.lists_of(report, names, account_id, [row.get(own_id) for row in own])
         for row in own:
             row.update(
                 {
-                    name: [without_dlt(each) for each in found.get(row.get("id"), ())]
+                    name: [without_dlt(each) for each in found.get(row.get(own_id), ())]
                     for name, found in lists.items()
                 }
             )

@@ -18,9 +18,8 @@ import dlt
 
 from harvest_source.api.accounts import Account, look_up_all
 from harvest_source.api.net import stays_with_report
-from harvest_source.catalogue.lookup import by_name
+from harvest_source.catalogue.lookup import ALL_NAMES, by_name
 from harvest_source.catalogue.report import AccountReport
-from harvest_source.catalogue.reports import NAMES
 from harvest_source.connection import Connection
 from harvest_source.destinations.abilities import check_abilities, settle_destination
 from harvest_source.destinations.duckdb import Patience, left_only_with_rows
@@ -42,7 +41,9 @@ from harvest_source.loading.loader import Loader, RunTimes
 from harvest_source.loading.looking_back import MOST_REQUESTS
 from harvest_source.loading.options import SyncOptions
 from harvest_source.loading.own_columns import told_lost
+from harvest_source.loading.passed_over import pass_over_refused
 from harvest_source.loading.proof import Proof
+from harvest_source.loading.report_tables import ReportTables
 from harvest_source.loading.result import Result, Verdict, Verified
 from harvest_source.loading.rewriting import lost
 from harvest_source.loading.states import CALLERS, LIST_ELEMENTS, LOOKED, bookmark_of
@@ -96,7 +97,7 @@ class Run:
     connection: Connection
     reader: Reader
     loader: Loader
-    names: list[str]  # of the chosen reports
+    names: list[str]  # of the chosen reports; those that are lists, once it begins
     options: SyncOptions
     listener: Listener
     summary: Summary = field(default_factory=Summary)
@@ -106,10 +107,16 @@ class Run:
     # whose lists or children are not as the last run left them
     _other_elements: set[AccountReport] = field(default_factory=set)
     _times: RunTimes = field(init=False)
+    _report_tables: ReportTables = field(init=False)
 
     def __post_init__(self) -> None:
         day = self.reader.client.clock.today()
         self._times = RunTimes(uuid.uuid4().hex, datetime.now(UTC), day)
+        own = [name for name in self.names if by_name(name).spans]
+        self._report_tables = ReportTables(
+            self.reader, self.loader, own, self.options, self.listener, day
+        )
+        self.names = [name for name in self.names if name not in own]
 
     def execute(self) -> Summary:
         """Runs, and returns the summary.
@@ -136,6 +143,7 @@ class Run:
         for pair in self.reader.lists:  # also of those that only tell whose children to ask
             self.reader.store.release(pair)
         self._judge()
+        self._report_tables.bring_up_to_date(accounts, self._loaded)
         requests = self.reader.client.traffic.by_label.copy()
         if self.options.totals:
             self._compare_totals(accounts)
@@ -145,6 +153,11 @@ class Run:
                 self._write_history(accounts, proof)
             self.summary.notes += self.loader.finish(views=self.options.views)
         return self.summary
+
+    @property
+    def _loaded(self) -> set[AccountReport]:
+        """Returns the lists of which what Harvest answered is in the tables."""
+        return {pair for pair, result in self.results.items() if result.is_loaded}
 
     def _complete_tables(self) -> None:
         if self.options.repairs:
@@ -160,6 +173,7 @@ class Run:
         with self._children_being_read(wishes, reserved_requests):
             self._load_read(pair for pair in wishes if not self._is_child(pair))
         self._load_read(pair for pair in wishes if self._is_child(pair))
+        pass_over_refused(self.results, self.reader, self.summary)
 
     def _compare(self, accounts: list[Account]) -> Proof:
         """Compares what was loaded with Harvest and repairs what differs; returns what was found."""
@@ -176,7 +190,8 @@ class Run:
     def _begin(self, accounts: list[Account]) -> None:
         """Makes a result for all that is read; a report whose module is off is complete, since there is nothing to load."""
         for account in accounts:
-            off = [name for name in self.names if account.switched_off(by_name(name).module)]
+            chosen = [*self.names, *self._report_tables.names]
+            off = [name for name in chosen if account.switched_off(by_name(name).module)]
             if off:
                 verified = str(Verified(Verdict.MODULE_OFF))
                 self.summary.results += [
@@ -185,8 +200,8 @@ class Run:
                 self.summary.notes.append(
                     f"skipped, since their module is switched off in account {account.id}: {', '.join(off)}"
                 )
-            chosen = [AccountReport(account.id, name) for name in self.names if name not in off]
-            self.results |= {pair: Result(pair) for pair in chosen}
+            lists = [AccountReport(account.id, name) for name in self.names if name not in off]
+            self.results |= {pair: Result(pair) for pair in lists}
 
     def _take_over(self, states: Mapping[AccountReport, Mapping[str, Any]]) -> None:
         for pair, result in self.results.items():
@@ -459,7 +474,8 @@ class Run:
                 self.summary.results.append(
                     result.told(total, requests[pair], bookmark_of(states.get(pair, {})))
                 )
-        order = {name: place for place, name in enumerate(NAMES)}
+        self.summary.results += self._report_tables.results(requests)
+        order = {name: place for place, name in enumerate(ALL_NAMES)}
         self.summary.results.sort(key=lambda line: (line.account_id, order[line.report]))
         self.summary.waits = self.reader.client.traffic.waits
         notes = self.loader.notes
@@ -474,7 +490,7 @@ class Run:
 
     def _write_history(self, accounts: list[Account], proof: Proof) -> None:
         """Writes the run's rows of the product's own tables, and what the next run must know."""
-        loaded = {pair for pair, result in self.results.items() if result.is_loaded}
+        loaded = self._loaded
         lines = [
             each
             for each in self.summary.results
@@ -494,7 +510,7 @@ class Run:
             elements = elements_to_keep(now, settled, self.loader.kept(LIST_ELEMENTS))
         kept = {CALLERS: callers, LIST_ELEMENTS: elements, LOOKED: proof.looks()}
         waiting = [pair for pair in self.results if not self.loader.is_kept(pair)]
-        of_loaded = {pair.account_id for pair in loaded}
+        of_loaded = {pair.account_id for pair in loaded | self._report_tables.loaded}
         told = [account for account in accounts if account.id in of_loaded]
         self.summary.notes += self.loader.write_history(
             self._times, self.summary.results, told, kept

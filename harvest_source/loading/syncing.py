@@ -9,8 +9,8 @@ from pathlib import Path
 import dlt
 
 from harvest_source.api.client import HarvestClient
+from harvest_source.catalogue.lookup import ALL_NAMES, by_name
 from harvest_source.catalogue.report import AccountReport
-from harvest_source.catalogue.reports import NAMES
 from harvest_source.connection import Connection
 from harvest_source.destinations.defaults import dlt_defaults
 from harvest_source.destinations.set_up import setting_errors
@@ -19,7 +19,7 @@ from harvest_source.loading.listener import Listener
 from harvest_source.loading.options import SyncOptions
 from harvest_source.loading.run import run_alone
 from harvest_source.loading.summary import Summary
-from harvest_source.reading.reader import Outcome, Reader
+from harvest_source.reading.reader import Outcome, Reader, is_passed_over
 from harvest_source.resources import HarvestSource
 from harvest_source.settings import SECTION
 
@@ -80,7 +80,7 @@ def sync(
         raise SettingError("the pipeline has no destination: name one in dlt.pipeline")
     source.connection.client.keep_requests(Path(pipeline.pipelines_dir))
     connection = source.connection.for_run()
-    names = [name for name in NAMES if name in source.selected_resources]
+    names = [name for name in ALL_NAMES if name in source.selected_resources]
     destination = pipeline.destination.destination_name
     with (
         closing(_reader(pipeline, connection, listener)) as reader,
@@ -98,7 +98,8 @@ def _reader(pipeline: dlt.Pipeline, connection: Connection, listener: Listener) 
 
     def tell_read(pair: AccountReport, outcome: Outcome) -> None:
         rows, error = outcome.reading.rows if outcome.reading else 0, outcome.error
-        listener.read(*pair, rows, str(error) if error else None)
+        is_error = error and not is_passed_over(error, by_name(pair.report))
+        listener.read(*pair, rows, str(error) if is_error else None)
 
     def tell_planned(pair: AccountReport, requests: int) -> None:
         listener.planned(*pair, requests)

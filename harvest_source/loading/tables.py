@@ -17,8 +17,8 @@ from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchema
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from harvest_source.catalogue.lookup import ALL_NAMES
 from harvest_source.catalogue.report import AccountReport, Report
-from harvest_source.catalogue.reports import NAMES
 from harvest_source.dlt_corners import LIST_INDEX, OF_DLT
 from harvest_source.loading import calendar
 from harvest_source.loading.declared import Declared
@@ -228,7 +228,7 @@ def _to_read(
     tables_gone = {lack.name for lack in lacks if lack.whole}
     found = set()
     for lack in lacks:
-        if lack.of_dlt or lack.owner not in NAMES:
+        if lack.of_dlt or lack.owner not in ALL_NAMES:
             continue
         if lack.owner in tables_gone:
             had_rows = lack.owner in known or lack.owner in read_before

@@ -29,7 +29,7 @@ def tie(warehouse: Warehouse, report: Report) -> None:
     )
     # an id of Harvest's tells a row of its account, also where the key has more columns; the one row of a report without a key is
     # told by its account
-    harvest_id = ("id",) if report.key else ()
+    harvest_id = (report.id_column,) if report.key and report.id_column else ()
     # by a name that no table of elements has: not every database takes another name for the table that it changes
     told = f"select account_id as of_account, {', '.join((*harvest_id, ROW_ID))} from {rows}"
     own = [

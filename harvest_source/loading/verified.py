@@ -32,13 +32,24 @@ VERIFIED_VALUES = (
         "Nothing. `verify` reads all of them now.",
     ),
     VerifiedValue(
+        "as read",
+        "One of [Harvest's own reports](reports.md): each span has the rows that Harvest answered when it was last asked for.",
+        "Nothing. `verify` asks for every span now.",
+    ),
+    VerifiedValue(
         "part",
         "The run was asked for some dates only (`--since`, `--days-back`), and only these were compared.",
         "Nothing. A run without these options compares the whole table.",
     ),
     VerifiedValue(
         "module off",
-        "The module (invoices, estimates, expenses) is switched off at Harvest, so the report was not asked for.",
+        "The module (invoices, estimates, expenses, paid time off) is switched off at Harvest, so the report was not asked for.",
+        "Nothing. Leave the report out with `--exclude` if you do not want the line.",
+    ),
+    VerifiedValue(
+        "passed over",
+        "Harvest refuses this table of paid time off to the token's user (403 or 404), and not the whole module. What was loaded "
+        "before stays.",
         "Nothing. Leave the report out with `--exclude` if you do not want the line.",
     ),
     VerifiedValue(

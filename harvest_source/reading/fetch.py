@@ -9,8 +9,9 @@ from functools import partial
 from typing import TypeVar
 
 from harvest_source.api.client import THREADS, HarvestClient
+from harvest_source.api.envelopes import settle_of
 from harvest_source.catalogue.report import Report
-from harvest_source.errors import NotFoundError, RefusedError
+from harvest_source.errors import NotAllowedError, NotFoundError, RefusedError
 from harvest_source.reading.parts import Part, PartStore
 from harvest_source.reading.reading import record_key, records_of
 
@@ -60,7 +61,12 @@ class Fetcher:
         """
         read_hour = self.client.clock.hour()
         answers = self.client.get_pages(
-            part.pair.account_id, part.path, report.rows_key or "", dict(part.params), report.name
+            part.pair.account_id,
+            part.path,
+            report.rows_key or "",
+            dict(part.params),
+            report.name,
+            settle_of(report),
         )
         for record in records_of([answer.data for answer in answers], report):
             record_key(report, record, part.parent_id)
@@ -95,7 +101,9 @@ class Fetcher:
             )
         except NotFoundError:
             return
-        raise NotFoundError(
+        # where a module may be switched off, there may be none for some of its users, as if they were hidden
+        kind = NotAllowedError if report.module_list else NotFoundError
+        raise kind(
             f"Harvest knows {parent} {{}} but not its {report.name}", 404, quoted=(part.parent_id,)
         )
 

@@ -14,6 +14,7 @@ import orjson
 
 from harvest_source.api.answers import Answer, rows_of, total_of
 from harvest_source.api.client import THREADS, TRIES, HarvestClient, Params, tells_nobody
+from harvest_source.api.envelopes import settle_of
 from harvest_source.catalogue.report import AccountReport, Report
 from harvest_source.instants import format_instant, instant_in
 from harvest_source.reading.flat import pack
@@ -74,6 +75,7 @@ class ListQuery:
             per_page=per_page,
             slow_tries=slow_tries,
             pack=partial(pack, report, self.account_id) if report.arrow else None,
+            settle=settle_of(report),
         )
 
     def count_of(self, answer: Answer) -> int:
@@ -91,10 +93,15 @@ class ListQuery:
     def total(self) -> int | None:
         """Returns Harvest's own count of the rows, `None` where it gives none."""
         params = {**(self.params or {}), "per_page": "1"}
-        rows_key = self.report.rows_key or ""
+        report = self.report
         return total_of(
             self.client.get(
-                self.account_id, self.report.path, (rows_key,), params, self.report.name
+                self.account_id,
+                report.path,
+                (report.rows_key or "",),
+                params,
+                report.name,
+                settle=settle_of(report),
             ).data
         )
 

@@ -16,7 +16,7 @@ from enum import Enum
 from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from harvest_source.api.client import HarvestClient, tells_nobody
 from harvest_source.api.net import stays_with_report
@@ -29,6 +29,7 @@ from harvest_source.errors import (
     CancelledError,
     HarvestError,
     NotAllowedError,
+    NotFoundError,
     OddAnswerError,
     RefusedError,
 )
@@ -60,6 +61,13 @@ from harvest_source.reading.timers import with_timers
 from harvest_source.settings import FREE_REQUESTS, HarvestSettings
 
 Wishes = Mapping[AccountReport, Wish]
+
+
+def is_passed_over(
+    error: HarvestError | None, report: Report
+) -> TypeGuard[NotAllowedError | NotFoundError]:
+    """Returns whether an error is none of the run: Harvest does not have a report, or its module, for the caller."""
+    return report.module_list is not None and isinstance(error, (NotAllowedError, NotFoundError))
 
 
 @dataclass(frozen=True)
@@ -252,12 +260,31 @@ class Reader:
                 return
             try:
                 with stays_with_report():
+                    self._require_module(pair)
                     query = replace(self.query(pair, since), kept_hours=self._kept_hours)
                     self._lists[pair] = read_list(query)
             except AccessLostError:
                 raise
             except ApiError as error:
                 self._list_errors[pair] = error
+
+    def lacks_module(self, pair: AccountReport) -> bool:
+        """Returns whether Harvest refused the list that tells whether an account has the module of a report."""
+        name = by_name(pair.report).module_list
+        error = self._list_errors.get(AccountReport(pair.account_id, name)) if name else None
+        return name is not None and is_passed_over(error, by_name(name))
+
+    def _require_module(self, pair: AccountReport) -> None:
+        """Raises what Harvest says of the list that tells whether an account has a module, where it has none.
+
+        That list is then the only one of the module that is asked for.
+        """
+        name = by_name(pair.report).module_list
+        if name and name != pair.report:
+            telling = AccountReport(pair.account_id, name)
+            self._read_list(telling, self.choice.since)
+            if self.lacks_module(pair):
+                raise self._list_errors[telling]
 
     def _finish_list(self, pair: AccountReport, wish: Wish) -> Outcome:
         if pair in self._list_errors:

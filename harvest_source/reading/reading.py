@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from harvest_source.api.answers import Answer, rows_of
 from harvest_source.api.bodies import MIB
 from harvest_source.api.parsing import clean_text, needs_cleaning, parse_exact, parse_quick
-from harvest_source.catalogue.report import AccountReport, Key, Report
+from harvest_source.catalogue.report import AccountReport, Key, Report, value_at
 from harvest_source.errors import RefusedError
 from harvest_source.instants import instant_in
 from harvest_source.reading.flat import Packed, light_records, unpack
@@ -327,7 +327,7 @@ def record_key(report: Report, record: Record, parent_id: int | None) -> Key:
         RefusedError: the record has none; it could not be told from others, nor found again.
     """
     return tuple(
-        parent_id if name == report.linked_by else _key_part(report, name, record.get(name))
+        parent_id if name == report.linked_by else _key_part(report, name, value_at(record, name))
         for name in report.key
     )
 

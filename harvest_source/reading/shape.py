@@ -14,7 +14,7 @@ from typing import Any
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from harvest_source.catalogue.columns.types import Column, Kind, NestedList
-from harvest_source.catalogue.report import Report, Row, parent_id_column
+from harvest_source.catalogue.report import Report, Row, parent_id_column, value_at
 from harvest_source.dlt_corners import OF_DLT
 from harvest_source.errors import RefusedError
 from harvest_source.reading.values import CONVERTERS, Rounded, Unfit, kind_of_undocumented, to_json
@@ -185,7 +185,7 @@ class Shaper:
         """
         row: Row = {"account_id": account_id}
         self._flatten(
-            self.root, row, "", record, self._parent_ids(account_id, record.get("id", parent_id))
+            self.root, row, "", record, self._parent_ids(account_id, self._id_of(record, parent_id))
         )
         if self.report.linked_by and parent_id is not None:
             row[self.report.linked_by] = parent_id
@@ -198,6 +198,14 @@ class Shaper:
             "": dict(self.root.added),
             **{name: dict(shape.added) for name, shape in self.lists.items()},
         }
+
+    def _id_of(self, record: Row, parent_id: int | None) -> Any:
+        """Returns what the lists in a record name it by."""
+        column = self.report.id_column
+        if column is None or column == self.report.linked_by:
+            return parent_id
+        found = value_at(record, column)
+        return parent_id if found is None else found
 
     def _parent_ids(self, account_id: int, record_id: Any) -> Row:
         return {"account_id": account_id, parent_id_column(self.report): record_id}
@@ -223,7 +231,7 @@ class Shaper:
     def _put_list(self, table: TableShape, row: Row, name: str, value: Any, parents: Row) -> None:
         if value is not None and not isinstance(value, list):
             table.convert(row, name + MISFIT_SUFFIX, to_json(value))
-        elif self.report.arrow or table is not self.root:
+        elif self.report.arrow or table is not self.root or self.report.id_column is None:
             table.convert(row, name, to_json(value))
         else:
             shape = self.lists.get(name) or self._list_shape(name, None)

@@ -27,7 +27,7 @@ from harvest_source.destinations.views import make_way
 from harvest_source.errors import CancelledError, HarvestError, NotAllowedError
 from harvest_source.reading.children import Asking
 from harvest_source.reading.plan import Wish, state_of
-from harvest_source.reading.reader import Reader
+from harvest_source.reading.reader import Reader, is_passed_over
 from harvest_source.reading.shape import KnownKinds, Notes, Shaper
 
 COMPANY = "company"  # the report that says which modules are switched off
@@ -74,6 +74,8 @@ class Extraction:
 
     def is_off(self, account: Account, report: Report, error: HarvestError | None) -> bool:
         """Returns whether a report is refused since its module is switched off; asks for the company only then."""
+        if is_passed_over(error, report):
+            return True
         if report.module is None or not isinstance(error, NotAllowedError):
             return False
         pair = AccountReport(account.id, COMPANY)

@@ -14,6 +14,7 @@ from harvest_source.connection import Connection
 from harvest_source.resources.children import child_resources
 from harvest_source.resources.extraction import Extractions
 from harvest_source.resources.lists import list_resource
+from harvest_source.resources.reports import report_resource
 from harvest_source.settings import SECTION
 
 
@@ -62,11 +63,11 @@ def build_resources(connection: Connection) -> Resources:
     keep_deleted = connection.settings.keeps_deleted
     for report in reports_as_set(connection.settings.assignments).values():
         hints = resource_hints(report, keep_deleted=keep_deleted, merges=True)
-        resources += (
-            child_resources(extractions, report, hints)
-            if report.parent
-            else [list_resource(extractions, report, hints)]
-        )
+        if report.parent:
+            resources += child_resources(extractions, report, hints)
+        else:
+            make = report_resource if report.spans else list_resource
+            resources.append(make(extractions, report, hints))
     return Resources(connection, resources)
 
 

@@ -1,9 +1,10 @@
-"""The pages that a browser shows during the sign-in: whole in themselves, they load nothing and run nothing."""
+"""What the pages say that a browser shows during the sign-in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape
+
+from harvest_source import templates
 
 BODY_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
@@ -100,70 +101,4 @@ def failed_page(reason: str) -> Page:
 
 def render(page: Page) -> str:
     """Returns a page as HTML."""
-    facts = "".join(
-        f"<dt>{escape(what)}</dt><dd>{escape(value)}</dd>" for what, value in page.facts
-    )
-    return TEMPLATE.format(
-        mood=page.mood,
-        title=escape(page.title),
-        text=escape(page.text),
-        facts=f"<dl>{facts}</dl>" if facts else "",
-        next_step=escape(page.next_step),
-        sign=SIGNS[page.mood],
-        style=STYLE,
-    )
-
-
-SIGNS = {
-    OK: '<path d="M15 25.5l6.5 6.5L34 18.5"/>',
-    BAD: '<path d="M17.5 17.5l13 13M30.5 17.5l-13 13"/>',
-    CALM: '<path d="M24 15v11M24 32.5v.5"/>',
-}
-
-TEMPLATE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>{title} · Harvest pipeline</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-</head>
-<body>
-<main class="{mood}">
-<p class="brand">Harvest pipeline</p>
-<svg viewBox="0 0 48 48" aria-hidden="true"><circle cx="24" cy="24" r="23"/>{sign}</svg>
-<h1>{title}</h1>
-<p>{text}</p>
-{facts}
-<p class="next">{next_step}</p>
-</main>
-</body>
-</html>
-"""
-
-STYLE = """
-:root { color-scheme: light dark; --ground: #f4f1ec; --card: #fff; --ink: #24211d; --soft: #6b645b; --line: #e6e0d7;
-  --ok: #1f7a4d; --bad: #b3372b; --calm: #9a6a12; }
-@media (prefers-color-scheme: dark) { :root { --ground: #1b1916; --card: #262320; --ink: #f1ece4; --soft: #a89f93;
-  --line: #3a3530; --ok: #5cc191; --bad: #f08a7e; --calm: #e0b35c; } }
-* { box-sizing: border-box; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 24px; background: var(--ground);
-  color: var(--ink); font: 17px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-main { width: 100%; max-width: 30rem; padding: 40px 40px 28px; background: var(--card); border: 1px solid var(--line);
-  border-radius: 14px; box-shadow: 0 12px 40px rgb(0 0 0 / .08); position: relative; overflow: hidden; }
-main::before { content: ""; position: absolute; inset: 0 0 auto; height: 5px; background: var(--tone); }
-.ok { --tone: var(--ok); } .bad { --tone: var(--bad); } .calm { --tone: var(--calm); }
-.brand { margin: 0 0 28px; color: var(--soft); font-size: 14px; letter-spacing: .04em; }
-svg { width: 60px; height: 60px; fill: none; stroke: var(--tone); stroke-width: 2; stroke-linecap: round;
-  stroke-linejoin: round; }
-svg path { stroke-width: 3.5; }
-h1 { margin: 14px 0 8px; font-size: 27px; line-height: 1.25; font-weight: 650; letter-spacing: -.01em; }
-p { margin: 0 0 16px; overflow-wrap: anywhere; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 18px; margin: 22px 0; padding: 16px 0;
-  border: solid var(--line); border-width: 1px 0; }
-dt { color: var(--soft); } dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
-.next { margin: 22px 0 0; color: var(--soft); font-size: 15px; }
-"""
+    return templates.render("sign_in.html", page=page)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,90 +12,18 @@ from typing import Any
 
 import pytest
 import requests
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-from selenium.webdriver.common.by import By
+from browsers import PATIENCE_SECONDS, Browser, started_browser
 from selenium.webdriver.support.ui import WebDriverWait
 from signing import Login, identity, secrets_of, tiny
 
 from harvest_sandbox import Fault, Sandbox
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1000,760",
-)
-PATIENCE_SECONDS = 30
-
-
-class Browser:
-    """A browser with a profile of its own."""
-
-    def __init__(self, driver: Chrome, pictures: Path) -> None:
-        self.driver = driver
-        self._pictures = pictures
-
-    def open(self, address: str) -> None:
-        """Goes to an address, as typed."""
-        self.driver.get(address)
-
-    def decide(self, button: str, account: str | None = None) -> None:
-        """Chooses an account on the page of consent, and presses a button."""
-        if account:
-            self.driver.find_element(By.CSS_SELECTOR, f'input[value="{account}"]').click()
-        self.driver.find_element(By.ID, button).click()
-
-    def wait_for(self, title: str) -> str:
-        """Waits for a page of that heading; returns its text, read in one step since the page may be on its way out."""
-        read = "const h = document.querySelector('h1'); return [h && h.innerText, document.body && document.body.innerText]"
-
-        def text_below_title(driver: Chrome) -> str | None:
-            heading, text = driver.execute_script(read)
-            return str(text) if heading == title else None
-
-        return str(
-            WebDriverWait(self.driver, PATIENCE_SECONDS).until(
-                text_below_title, f"no page {title!r} came"
-            )
-        )
-
-    def picture(self, name: str) -> None:
-        """Keeps a picture of the page."""
-        self.driver.save_screenshot(str(self._pictures / f"{name}.png"))
-
-    def history(self) -> str:
-        """Returns the addresses that the back button leads to."""
-        return json.dumps(self.driver.execute_cdp_cmd("Page.getNavigationHistory", {}))
-
-    def complaints(self) -> list[Any]:
-        """Returns what the browser's console holds: a page that breaks its own rules is told there."""
-        return list(self.driver.get_log("browser"))  # type: ignore[no-untyped-call]
-
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Browser]:
-    """Chromium and its driver, from Debian's packages chromium and chromium-driver."""
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and chromedriver):
-        missing = "chromium and chromedriver are not installed (Debian: chromium, chromium-driver)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    driver = Chrome(options, ChromeService(chromedriver))
-    try:
-        yield Browser(driver, tmp_path)
-    finally:
-        driver.quit()
+    """A browser with a profile of its own."""
+    with started_browser(tmp_path) as started:
+        yield started
 
 
 @pytest.fixture

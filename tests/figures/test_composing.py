@@ -13,7 +13,16 @@ from sqlglot import exp
 
 from harvest_source.figures.figure import Figure
 from harvest_source.figures.figures import FIGURES
-from harvest_source.figures.sql import FOLDER, TEXTS, built_on, names_in, select_of, tables_of
+from harvest_source.figures.sql import (
+    FOLDER,
+    OPTIONAL,
+    TEXTS,
+    built_on,
+    names_in,
+    select_of,
+    tables_needed,
+    tables_of,
+)
 
 # as dlt writes the names of tables
 QUALIFIED = {
@@ -67,7 +76,17 @@ def test_on_bigquery_no_cast_has_digits(figure: Figure) -> None:
         ("invoiced", []),
         ("receivables", []),
         ("tracked_time", ["account_now"]),
-        ("utilisation", ["account_now", "tracked_time", "user_days"]),
+        (
+            "utilisation",
+            [
+                "accounts_with_time_off",
+                "approved_leave",
+                "public_holidays",
+                "account_now",
+                "tracked_time",
+                "user_days",
+            ],
+        ),
         (
             "over_budget_projects",
             ["account_now", "tracked_expenses", "tracked_time", "budget_burn"],
@@ -97,13 +116,40 @@ def test_the_tables_that_are_named_are_enough(figure: Figure) -> None:
 
 
 @each_figure
-def test_none_of_the_tables_that_are_named_can_be_missing(figure: Figure) -> None:
-    for missing in tables_of(figure.name):
+def test_none_of_the_tables_that_are_needed_can_be_missing(figure: Figure) -> None:
+    for missing in tables_needed(figure.name):
         with duckdb.connect() as connection:
             create_tables(connection.execute, set(tables_of(figure.name)) - {missing})
             sql = select_of(figure.name, f"{DATASET}.{{}}".format, "duckdb")
             with pytest.raises(duckdb.CatalogException, match=missing):
                 connection.execute(sql)
+
+
+@each_dialect
+def test_only_tables_of_paid_time_off_can_be_missing(dialect: str) -> None:
+    """Nothing else of a figure changes where they are not there; each destination reads what stands there instead."""
+    optional = {*tables_of("utilisation")} - {*tables_needed("utilisation")}
+    assert optional == {each for each in tables_of("utilisation") if each.startswith("pto_")}
+    whole = select_of("utilisation", str, dialect)
+    assert whole == select_of("utilisation", str, dialect, there=tables_of("utilisation"))
+    without = select_of("utilisation", str, dialect, there=tables_needed("utilisation"))
+    tree = sqlglot.parse_one(without, dialect=dialect)
+    read = {table.name for table in tree.find_all(exp.Table)}
+    assert not read & optional
+    assert read >= {*tables_needed("utilisation")}
+    assert select_of("invoiced", str, dialect, there=()) == select_of("invoiced", str, dialect)
+
+
+@pytest.mark.parametrize("optional", sorted(OPTIONAL.keys() & {*tables_of("utilisation")}))
+def test_a_figure_has_the_same_columns_where_an_optional_table_is_missing(optional: str) -> None:
+    read = tables_of("utilisation")
+    with duckdb.connect() as connection:
+        create_tables(connection.execute, read)
+        names = f"{DATASET}.{{}}".format
+        whole = connection.execute(select_of("utilisation", names, "duckdb")).description
+        connection.execute(f"drop table {DATASET}.{optional}")
+        sql = select_of("utilisation", names, "duckdb", there={*read} - {optional})
+        assert connection.execute(sql).description == whole
 
 
 def test_an_unknown_figure_is_an_error() -> None:

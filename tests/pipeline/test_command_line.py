@@ -22,7 +22,8 @@ from second_harvest import by_hand, like
 from support import TOKEN, serving
 
 from harvest_sandbox import Account, Fault, Size, build_account
-from harvest_source.catalogue.reports import NAMES, REPORTS
+from harvest_source.catalogue.lookup import ALL_NAMES, ALL_REPORTS, DEFAULT_NAMES
+from harvest_source.catalogue.reports import NAMES
 
 TINY = Size(projects=4, users=4, invoices=4, estimates=2, time_entries=60, expenses=6, clients=3)
 SECRET = "SECRET-TOKEN-123"
@@ -44,7 +45,7 @@ def test_demo_fills_every_table_and_shows_answers(tmp_path: Path) -> None:
     """`--demo` needs no setting, and ends with answers from the data and how to ask more."""
     done = command(tmp_path, "--demo")
     assert done.returncode == 0, done.stderr
-    assert all(count(tmp_path, name, "harvest_demo") > 0 for name in NAMES)
+    assert all(count(tmp_path, name, "harvest_demo") > 0 for name in DEFAULT_NAMES)
     assert "Which clients take the most hours?" in done.stdout
     demo_is_as_the_readme_shows(tmp_path, done.stdout + done.stderr)
     shown = command(
@@ -59,7 +60,7 @@ def test_demo_fills_every_table_and_shows_answers(tmp_path: Path) -> None:
     assert sum(each["new"] + each["changed"] + each["deleted"] for each in summary["reports"]) == 0
     assert {each["verified"] for each in summary["reports"]} == {"yes", "read today"}
     status = json.loads(command(tmp_path, "status", "--demo", "--json").stdout)
-    assert {each["report"] for each in status} == set(NAMES)
+    assert {each["report"] for each in status} == set(DEFAULT_NAMES)
 
 
 def demo_is_as_the_readme_shows(folder: Path, output: str) -> None:
@@ -341,9 +342,9 @@ def test_reports_are_listed_without_credentials(type_command: Type) -> None:
     """Name, endpoint, key, cursor and table of each, as a table and as JSON."""
     shown, as_json = type_command("reports"), type_command("reports", "--json")
     assert (shown.code, as_json.code) == (0, 0)
-    assert [line.split()[0] for line in shown.out.splitlines()[1:]] == list(NAMES)
+    assert [line.split()[0] for line in shown.out.splitlines()[1:]] == list(ALL_NAMES)
     listed = {each["report"]: each for each in as_json.json()}
-    for report in REPORTS:
+    for report in ALL_REPORTS:
         has_cursor = report.takes_updated_since and report.parent is None
         assert listed[report.name]["table"] == report.name
         assert listed[report.name]["cursor"] == ("updated_at" if has_cursor else "-")

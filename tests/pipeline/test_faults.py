@@ -33,7 +33,7 @@ from harvest_sandbox import Caller, Fault
 from harvest_source.api import client
 from harvest_source.catalogue.lookup import by_name
 from harvest_source.catalogue.report import Report
-from harvest_source.catalogue.reports import NAMES, REPORTS
+from harvest_source.catalogue.reports import REPORTS
 from harvest_source.errors import AccountNotFoundError, TokenRejectedError
 from harvest_source.loading.syncing import sync
 from harvest_source.patience import OF_HARVEST
@@ -45,6 +45,7 @@ FOUR_MINUTES = 240.0
 
 
 PAIRS = list(zip(list(PASSING)[:6], list(PASSING)[6:], strict=True))
+UNDOCUMENTED = ("500", "cut body")
 
 
 @pytest.mark.long
@@ -60,7 +61,8 @@ def test_passing_faults_at_every_endpoint_leave_no_trace(
         faults = {
             (report.name, kind): passing_fault(kind, path_of(report), times=3)
             for place, report in enumerate(REPORTS)
-            for kind in PAIRS[place % len(PAIRS)]
+            # an answer of another shape may be a good one where none is documented
+            for kind in (UNDOCUMENTED if report.module_list else PAIRS[place % len(PAIRS)])
         }
         sandbox.faults.extend(faults.values())
         summary = sync_once(tmp_path, sandbox)
@@ -207,7 +209,9 @@ LASTING = {
     "422": status(422, '{"message": "Invalid parameter"}'),
     "foreign link": foreign("https://127.0.0.1:9/v2/clients?cursor=x"),
 }
-CHILDREN = tuple(report.name for report in REPORTS if report.parent)
+# what is refused of paid time off is passed over
+DOCUMENTED = [report for report in REPORTS if not report.module_list]
+CHILDREN = tuple(report.name for report in DOCUMENTED if report.parent)
 GROUPS = (
     (*CHILDREN, "clients", "contacts", "roles", "tasks", "company", "expense_categories"),
     (
@@ -228,7 +232,8 @@ GROUPS = (
 
 def test_groups_hold_every_report() -> None:
     """No endpoint is left out of the table of lasting faults."""
-    assert sorted(itertools.chain.from_iterable(GROUPS)) == sorted(NAMES)
+    documented = [report.name for report in DOCUMENTED]
+    assert sorted(itertools.chain.from_iterable(GROUPS)) == sorted(documented)
 
 
 @pytest.mark.long

@@ -68,7 +68,7 @@ def test_wheel_holds_every_module_the_licence_and_the_pages_that_messages_name(w
     modules = {
         str(path.relative_to(ROOT))
         for name in ("harvest_source", "harvest_sandbox")
-        for pattern in ("*.py", "*.sql")
+        for pattern in ("*.py", "*.sql", "*.html", "*.css")
         for path in (ROOT / name).rglob(pattern)
     }
     pages = {

@@ -20,8 +20,8 @@ from support import TOKEN, serving, stop_timers
 
 from harvest_sandbox import Account, Fault, Size, build_account
 from harvest_source.catalogue.lookup import by_name
-from harvest_source.commands import notify
 from harvest_source.commands import run as run_command
+from harvest_source.commands import sending
 from harvest_source.errors import CancelledError
 from harvest_source.patience import Tries
 
@@ -86,7 +86,7 @@ def webhook() -> Iterator[Webhook]:
 @pytest.fixture(autouse=True)
 def _failed_try_is_repeated_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the pauses between tries away."""
-    monkeypatch.setattr(notify, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(sending, "WAIT_SECONDS", 0.01)
 
 
 def small() -> Account:
@@ -384,7 +384,7 @@ def test_webhook_that_does_not_answer_is_not_waited_for(
     """Neither an answer nor all of it may take long; what may have arrived is not sent again."""
     webhook.slow = True
     seconds = {"read_seconds": 30.0, "whole_seconds": 30.0, limit: 0.2}
-    monkeypatch.setattr(notify, "OF_WEBHOOK", Tries(3, 3.0, **seconds))
+    monkeypatch.setattr(sending, "OF_WEBHOOK", Tries(3, 3.0, **seconds))
     started = time.monotonic()
     done = type_command("--demo", "--account", "1", "--notify", webhook.url)
     assert time.monotonic() - started < SLOW_SECONDS / 2

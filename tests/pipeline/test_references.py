@@ -15,10 +15,11 @@ from support import make_source, serving, sync_once
 from harvest_sandbox import Account
 from harvest_source.catalogue.lookup import by_name
 from harvest_source.catalogue.report import parent_id_column
+from harvest_source.catalogue.reports import REPORTS
 from harvest_source.catalogue.tables import Reference, all_tables
 from harvest_source.loading.delivery import Package
 
-REFERENCES = [reference for table in all_tables() for reference in table.references]
+REFERENCES = [reference for table in all_tables(REPORTS) for reference in table.references]
 SECOND_TO_A_TABLE = Reference("teammates", "id", "users", is_key=False)
 
 

@@ -355,6 +355,33 @@ def test_any_order_of_changes_leaves_a_consistent_account(
         )
 
 
+def test_balances_follow_requests(api: Api, account: Account) -> None:
+    """A request takes its working days, half of one where it says so; approved they are used, and gone they are back."""
+    user = next(key for key, row in account.rows["users"].items() if row["is_active"])
+    kind = first(account, "pto_types")
+
+    def days(year: int = 2030) -> tuple[str, str]:
+        of_type = api.json("pto/balances", user_id=user, year=year)["balances"][0]
+        assert of_type["pto_type"]["id"] == kind
+        return of_type["used_days"], of_type["pending_days"]
+
+    assert days() == ("0.0", "0.0")
+    row = account.insert(
+        "pto_requests",
+        user_id=user,
+        pto_type_id=kind,
+        start_date="2030-01-04",
+        end_date="2030-01-07",
+    )
+    assert (len(row["request_days"]), row["days"]) == (4, 2)
+    assert days() == ("0.0", "2.0")
+    account.update("pto_requests", row["id"], status="approved")
+    assert row["reviewed_at"] == NOW
+    assert days() == ("2.0", "0.0")
+    account.delete("pto_types", kind)
+    assert row["id"] not in account.rows["pto_requests"]
+
+
 def test_changes_from_another_thread_do_not_disturb_a_load(api: Api, account: Account) -> None:
     done = threading.Event()
 

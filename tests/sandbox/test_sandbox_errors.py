@@ -51,7 +51,7 @@ def test_a_token_reaches_its_own_accounts_only(api: Api, sandbox: Sandbox) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["nothing", "clients/x", "user_assignments/1", "pto/types", "invoices/1/payments/2"]
+    "path", ["nothing", "clients/x", "user_assignments/1", "pto/policies", "invoices/1/payments/2"]
 )
 def test_a_path_that_is_no_route_is_answered_with_a_page(api: Api, path: str) -> None:
     answer = api.get(path)
@@ -79,6 +79,21 @@ def test_a_module_that_is_switched_off_is_refused(
         answer = api.get(path)
         assert (answer.status_code, answer.json()) == (403, {"message": "Not authorized!"})
         assert answer.headers["Hint"] == "Not authorized!"
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_paid_time_off_that_an_account_lacks_is_refused(
+    api: Api, account: Account, status: int
+) -> None:
+    """403 as for other modules, or the page of a path that is no route."""
+    paths = ["types", "requests", "holiday_calendars", "work_schedules"]
+    paths += ["assignments", "allocations", "balances"]
+    assert {api.get(f"pto/{path}").status_code for path in paths} == {200}
+    account.pto.refused = status
+    for path in paths:
+        answer = api.get(f"pto/{path}")
+        assert answer.status_code == status
+        assert ("html" in answer.headers["Content-Type"]) == (status == 404)
 
 
 @pytest.mark.parametrize("window", ["sliding", "fixed"])

@@ -47,6 +47,11 @@ CASES: list[tuple[str, str, Callable[[Row], Any]]] = [
     ("invoices", "state", lambda row: row["state"]),
     ("estimates", "client_id", lambda row: row["client"]["id"]),
     ("estimates", "state", lambda row: row["state"]),
+    ("pto/types", "is_active", lambda row: row["is_active"]),
+    ("pto/requests", "user_id", lambda row: row["user"]["id"]),
+    ("pto/requests", "status", lambda row: row["status"]),
+    ("pto/requests", "pto_type_id", lambda row: row["pto_type"]["id"]),
+    ("pto/work_schedules", "is_active", lambda row: row["is_active"]),
 ]
 
 

@@ -16,7 +16,7 @@ from second_harvest import HandMade
 from harvest_source.api import client as client_module
 from harvest_source.api.client import HarvestClient
 from harvest_source.errors import RefusedError, SettingError
-from harvest_source.settings import HarvestSettings, parse_notify_url, parse_url
+from harvest_source.settings import HarvestSettings, parse_url, parse_webhook_url
 from harvest_source.signin.auth import PersonalToken
 
 TOKEN = "SECRET-TOKEN-123"
@@ -260,7 +260,7 @@ def test_settings_are_judged_as_they_are_sent(url: str) -> None:
     for name, parse in (
         ("api_url", parse_url),
         ("id_url", parse_url),
-        ("notify_url", parse_notify_url),
+        ("notify_url", parse_webhook_url),
     ):
         with pytest.raises(SettingError, match=f"^{name} must be") as raised:
             parse(name, url)
@@ -279,7 +279,7 @@ def test_base_address_has_no_query_and_no_fragment(url: str) -> None:
         match=r"^api_url must be an https address such as https://api.harvestapp.com/v2/, of host and path",
     ):
         parse_url("api_url", url)
-    assert parse_notify_url("notify_url", url) == url
+    assert parse_webhook_url("notify_url", url) == url
 
 
 def test_base_address_is_kept_as_it_is_sent() -> None:

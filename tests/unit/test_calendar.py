@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from memory import meets
 
 from harvest_source.api.accounts import Account
-from harvest_source.catalogue.lookup import reports_as_set
+from harvest_source.catalogue.lookup import ALL_NAMES, reports_as_set
 from harvest_source.catalogue.report import Row
-from harvest_source.catalogue.reports import NAMES
 from harvest_source.destinations.scope import Scope
 from harvest_source.destinations.warehouse import Dates, Warehouse
 from harvest_source.loading.calendar import PLACES, TABLE, Missing, missing_days
@@ -181,7 +180,9 @@ def test_dates_that_no_calendar_has_are_named_by_table_once() -> None:
 def test_dates_are_looked_for_in_every_column_that_dlt_is_told_to_hold_dates() -> None:
     """But in those of the calendar itself."""
     reports = reports_as_set("account")
-    tables = declared(Package(HarvestSettings(access_token="x")), [reports[each] for each in NAMES])
+    tables = declared(
+        Package(HarvestSettings(access_token="x")), [reports[each] for each in ALL_NAMES]
+    )
     schema = tables.added_to(None)
     found = {
         (str(table["name"]), name)

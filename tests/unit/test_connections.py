@@ -17,7 +17,7 @@ from clocks import FastClock
 from harvest_source.api.client import TRIES, HarvestClient
 from harvest_source.api.connections import Connections
 from harvest_source.api.limits import GENERAL
-from harvest_source.commands.notify import post
+from harvest_source.commands.sending import Sending
 from harvest_source.errors import CancelledError, TooSlowError, UnavailableError
 from harvest_source.settings import HarvestSettings
 from harvest_source.signin.auth import PersonalToken
@@ -362,5 +362,5 @@ def test_webhook_that_redirects_is_told_by_its_status_and_not_read(location: byt
         server.drip_for_ever(say, bytes(2**20), mebibytes)
 
     with dripping(leads_on) as server:
-        assert post(f"http://127.0.0.1:{server.port}/", "words") == "HTTP 302"
+        assert Sending(f"http://127.0.0.1:{server.port}/", "words").end() == "HTTP 302"
         assert server.seconds < mebibytes * SECONDS_PER_DRIP

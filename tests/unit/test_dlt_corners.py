@@ -20,6 +20,7 @@ from harvest_source.dlt_corners import destinations_resolved_once, schemas_read_
 PACKAGE = Path(harvest_source.__file__).parent
 CORNERS = PACKAGE / "dlt_corners.py"
 FILES = sorted(set(PACKAGE.rglob("*.py")) - {CORNERS})
+OF_NAMED_TUPLES = {"_asdict", "_replace"}  # public, as Python documents them
 NAMES_OF_DLT = re.compile(
     r"_dlt\b|_dlt_|\bx-(normalizer|bigquery|loader|insert)|_version_hash|_state_version|initial_cwd"
 )
@@ -35,7 +36,8 @@ def corners_in(source: str) -> Iterator[str]:
             and node.attr.startswith("_")
             and not node.attr.startswith("__")
         ):
-            if not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}):
+            own = isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
+            if not own and node.attr not in OF_NAMED_TUPLES:
                 yield f"line {node.lineno}: .{node.attr}"
         elif (
             isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose

@@ -180,7 +180,7 @@ def test_folders_users_and_words_of_others_are_quotes(
 # What messages hold without quoting it: names of the catalogue, of settings and options, numbers, words of the product.
 OURS = {
     "' and '.join(missing)",
-    "', '.join(NAMES)",
+    "', '.join(ALL_NAMES)",
     "', '.join(sorted(known))",
     "'; '.join((f'{{}}{reason}' for reason in reasons.values()))",
     "'; '.join((said for said, _ in unread))",
@@ -239,6 +239,7 @@ OURS = {
     "remedy",
     "report",
     "report.name",
+    "rows",
     "run",
     "said",
     "seconds",
@@ -259,6 +260,7 @@ OURS = {
     "str(error)",
     "times",
     "told",
+    "total",
     "type(error).__name__",
     "type(value).__name__",
     "wanted",

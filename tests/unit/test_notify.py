@@ -37,7 +37,7 @@ from harvest_source.errors import (
 )
 from harvest_source.loading.summary import ReportResult, Summary
 from harvest_source.loading.totals import Difference
-from harvest_source.settings import parse_account_ids, parse_notify_url, parse_since
+from harvest_source.settings import parse_account_ids, parse_since, parse_webhook_url
 
 URL = "https://hooks.example.com/services/T0/B0/PATH-SECRET"
 VALUE = "ROW-VALUE-7"
@@ -52,12 +52,16 @@ def listening() -> Iterator[list[str]]:
     """Gives the texts that would be posted meanwhile."""
     texts: list[str] = []
 
-    def keep(url: str, text: str) -> None:
-        assert url == URL
-        texts.append(text)
+    class Kept:
+        def __init__(self, url: str, body: dict[str, str]) -> None:
+            assert url == URL
+            texts.append(body["text"])
+
+        def end(self) -> None:
+            """Is sent."""
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(notify, "post", keep)
+        patch.setattr(notify, "Sending", Kept)
         yield texts
 
 
@@ -404,7 +408,7 @@ GOOD = [
 @pytest.mark.parametrize("url", GOOD)
 def test_webhook_address_stays_as_it_was_given(url: str) -> None:
     """Its slashes and its query are part of the secret; blanks around it are not."""
-    assert parse_notify_url("--notify", url) == url.strip()
+    assert parse_webhook_url("--notify", url) == url.strip()
 
 
 BAD = [
@@ -431,7 +435,7 @@ def test_other_webhook_addresses_are_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(
         SettingError, match=r"^--notify must be the https address of a webhook"
     ) as caught:
-        parse_notify_url("--notify", url)
+        parse_webhook_url("--notify", url)
     assert "SECRET" not in str(caught.value)
     assert "example.com" not in str(caught.value)
 

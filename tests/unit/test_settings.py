@@ -17,6 +17,7 @@ from harvest_source.errors import SettingError
 from harvest_source.settings import (
     API_URL,
     HarvestSettings,
+    load_heartbeat_url,
     load_notify_url,
     load_settings,
     parse_account_ids,
@@ -216,6 +217,7 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
         ({"api_url": "http://elsewhere.example/"}, "api_url must be an https address"),
         ({"id_url": "ftp://id.example/"}, "id_url must be an https address"),
         ({"notify_url": "http://elsewhere.example/"}, "notify_url must be the https address"),
+        ({"heartbeat_url": "http://elsewhere.example/"}, "heartbeat_url must be the https address"),
         ({"assignments": "both"}, "assignments 'both' is not one of its values"),
         ({"deleted_rows": "no"}, "deleted_rows 'no' is not one of its values"),
         ({"report_period": "day"}, "report_period 'day' is not one of its values"),
@@ -240,6 +242,7 @@ def test_defaults_are_those_of_the_contract(folder: Path) -> None:
         ({"sweep_days": 10**12}, "sweep_days must be at most 1000000000$"),
         ({"api_url": 5}, "api_url must be text; int is given$"),
         ({"notify_url": 5}, "notify_url must be text; int is given$"),
+        ({"heartbeat_url": 5}, "heartbeat_url must be text; int is given$"),
         ({"share_with_group": "yes"}, "share_with_group must be True or False; str is given$"),
     ],
 )
@@ -271,9 +274,9 @@ SET = {
     "api_url": "https://set.example/", "id_url": "https://set.example/",
     "contact": "me", "start_date": "2024-05-06", "overlap_seconds": "1", "assignments": "project",
     "deleted_rows": "keep", "sweep_days": "1", "report_period": "week", "redirect_port": "1", "notify_url": "https://set.example/x",
-    "share_with_group": "true",
+    "heartbeat_url": "https://set.example/y", "share_with_group": "true",
 }  # fmt: skip
-SECRET = ("access_token", "client_secret", "refresh_token", "notify_url")
+SECRET = ("access_token", "client_secret", "refresh_token", "notify_url", "heartbeat_url")
 SOMEBODY_ELSES = (
     "",
     "SOURCES__",
@@ -336,7 +339,10 @@ def test_names_with_the_whole_section_count_in_every_place(
     for name, value in SET.items():
         monkeypatch.setenv(f"{front}SOURCES__HARVEST__{name.upper()}", value)
     assert values(load_settings()) == in_files
-    assert load_notify_url(None) == SET["notify_url"]
+    assert (load_notify_url(None), load_heartbeat_url(None)) == (
+        SET["notify_url"],
+        SET["heartbeat_url"],
+    )
 
 
 def test_pipelines_own_section_counts_before_the_common_one(

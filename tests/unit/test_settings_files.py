@@ -12,7 +12,12 @@ from pipelines import forget_dlt
 
 from harvest_source.commands.workplace import Workplace
 from harvest_source.errors import SettingError
-from harvest_source.settings import load_notify_url, load_settings, stray_settings
+from harvest_source.settings import (
+    load_heartbeat_url,
+    load_notify_url,
+    load_settings,
+    stray_settings,
+)
 from harvest_source.settings_files import pass_over_marks
 
 TOKEN_LINE = b'[sources.harvest]\naccess_token = "SECRET-1"\n'
@@ -70,6 +75,7 @@ def test_files_that_cannot_be_read_are_explained(folder: Path, name: str) -> Non
     for read in (
         load_settings,
         lambda: load_notify_url(None),
+        lambda: load_heartbeat_url(None),
         stray_settings,
         Workplace().pipeline,
     ):
