@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import dlt
 import tomlkit
+from dlt.common import validation
+from dlt.common.configuration import resolve
+from dlt.common.configuration.providers import environ
 from dlt.common.configuration.providers.toml import SettingsTomlProvider
 from dlt.common.destination.client import StateInfo
 from dlt.common.normalizers.json.relational import DataItemNormalizer
@@ -57,6 +61,19 @@ VERSION_FILES = ("load/.version", "normalize/.version")
 # Under this name a pipeline keeps, on its machine only, from where relative paths count: it outlives a state that is forgotten.
 FIRST_FOLDER = "initial_cwd"
 
+# What dlt works out of a type alone, and anew for every setting that it looks for and every table that it checks.
+OF_A_TYPE: tuple[tuple[Any, str], ...] = (
+    (environ, "is_secret_hint"),
+    (resolve, "is_secret_hint"),
+    (resolve, "is_union_type"),
+    (resolve, "extract_inner_hint"),
+    (validation, "get_type_hints"),
+    (validation, "is_literal_type"),
+    (validation, "is_optional_type"),
+    (validation, "is_union_type"),
+)
+MOST_TYPES = 10_000  # that are remembered
+
 
 def make_folders(pipeline: dlt.Pipeline) -> None:
     """Makes the working folders that a pipeline lacks: killed while it made them, dlt would miss the rest ever after."""
@@ -72,6 +89,36 @@ def extracted_packages(pipeline: dlt.Pipeline) -> PackageStorage:
 def normalized_packages(pipeline: dlt.Pipeline) -> PackageStorage:
     """Returns the loads that are normalized: a file in each tells whether its load has begun."""
     return pipeline._get_load_storage().normalized_packages  # noqa: SLF001
+
+
+def remember_types() -> None:
+    """Has dlt work out once what it asks of a type, for the rest of the process: the answers cannot change.
+
+    It took a third of all that a quiet run of all reports computes.
+    """
+    for module, name in OF_A_TYPE:
+        function = getattr(module, name)
+        if not hasattr(function, "answers"):
+            setattr(module, name, _answering_once(function))
+
+
+def _answering_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    # by identity: types that are equal may list what they are made of in another order
+    answers: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+
+    @wraps(function)
+    def answer(kind: Any, **how: Any) -> Any:
+        asked = (id(kind), *((name, id(value)) for name, value in how.items()))
+        found = answers.get(asked)
+        if found is None:
+            if len(answers) == MOST_TYPES:  # made for the moment, most of them
+                answers.clear()
+            # what was asked is kept beside the answer: its identity is then nobody else's
+            found = answers[asked] = ((kind, how), function(kind, **how))
+        return found[1]
+
+    vars(answer)["answers"] = answers
+    return answer
 
 
 @contextmanager

@@ -5,17 +5,30 @@ from __future__ import annotations
 import ast
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Optional, Union
 
 import dlt
 import pytest
+from dlt.common import validation
+from dlt.common.configuration import resolve, specs
+from dlt.common.configuration.providers import environ
+from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
+from dlt.common.schema.typing import TColumnSchema, TStoredSchema, TTableSchema
+from dlt.common.typing import TSecretStrValue, TSecretValue
 from pipelines import make_pipeline
 
 import harvest_source
-from harvest_source.dlt_corners import destinations_resolved_once, schemas_read_once
+from harvest_source import dlt_corners
+from harvest_source.dlt_corners import (
+    OF_A_TYPE,
+    destinations_resolved_once,
+    remember_types,
+    schemas_read_once,
+)
 
 PACKAGE = Path(harvest_source.__file__).parent
 CORNERS = PACKAGE / "dlt_corners.py"
@@ -153,3 +166,73 @@ def test_a_schema_is_read_again_where_its_file_changed(
         assert calls["load"] == read + 1
     assert pipeline.default_schema.name == first.name
     assert calls["load"] > read + 1
+
+
+def subclasses(of: type[Any]) -> Iterator[type[Any]]:
+    """Yields what is made of a class, and what is made of that."""
+    for each in of.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+def types_of_dlt() -> Iterator[Any]:
+    """Yields the types of all settings that dlt has here, and of some that it might have."""
+    for spec in subclasses(BaseConfiguration):
+        yield spec
+        yield from spec.get_resolvable_fields().values()
+    yield from (TSecretValue, TSecretStrValue, CredentialsConfiguration, Any, None)
+    yield from (Union[int, CredentialsConfiguration], Union[CredentialsConfiguration, int])  # noqa: UP007 - dlt has this form
+    yield from (int | str, Optional[TSecretStrValue], Literal["a", "b"], Literal["b", "a"])  # noqa: UP045 - dlt has this form
+    yield from (Annotated[str, {}], list[str], dict[str, CredentialsConfiguration])
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [each for each in OF_A_TYPE if each[1] != "get_type_hints"]
+)
+def test_what_is_remembered_of_a_type_is_what_dlt_says_of_it(module: Any, name: str) -> None:
+    """The first time and the second; types that are equal may list what they are made of in another order."""
+    remember_types()
+    remembering = getattr(module, name)
+    kinds = list(types_of_dlt())
+    assert len(kinds) > 300
+    for _ in range(2):
+        for kind in kinds:
+            assert remembering(kind) == remembering.__wrapped__(kind), kind
+
+
+@pytest.mark.parametrize("how", [{}, {"preserve_literal": True}, {"preserve_annotated": True}])
+def test_how_a_type_is_asked_about_counts(how: dict[str, bool]) -> None:
+    remember_types()
+    remembering = vars(resolve)["extract_inner_hint"]
+    for kind in types_of_dlt():
+        assert remembering(kind, **how) == remembering.__wrapped__(kind, **how), kind
+
+
+def test_tables_are_checked_with_the_same_fields() -> None:
+    remember_types()
+    remembering = vars(validation)["get_type_hints"]
+    for kind in (TStoredSchema, TTableSchema, TColumnSchema):
+        names = vars(sys.modules[kind.__module__])
+        for _ in range(2):
+            assert remembering(kind, globalns=names) == remembering.__wrapped__(
+                kind, globalns=names
+            )
+
+
+def test_dlt_is_asked_of_a_type_once_and_remembering_twice_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Made for the moment and gone, a type is no other's: an identity may come again."""
+    calls, ask = Counter[str](), specs.base_configuration.is_secret_hint
+    monkeypatch.setattr(environ, "is_secret_hint", counted(calls, "asked", ask))
+    remember_types()
+    remembering = vars(environ)["is_secret_hint"]
+    remember_types()
+    assert vars(environ)["is_secret_hint"] is remembering
+    assert [remembering(TSecretStrValue), remembering(str)] * 3 == [True, False] * 3
+    assert calls["asked"] == 2
+    monkeypatch.setattr(dlt_corners, "MOST_TYPES", 3)
+    for number in range(100):
+        assert remembering(Annotated[str, number]) is False
+        assert remembering(Annotated[TSecretStrValue, number])
+    assert calls["asked"] == 202
