@@ -18,6 +18,7 @@ from support import TOKEN
 
 from harvest_sandbox import Sandbox
 from harvest_source.catalogue.columns.types import Kind
+from harvest_source.catalogue.lookup import by_name
 from harvest_source.catalogue.report import Report, parent_id_column, value_at
 from harvest_source.catalogue.reports import REPORTS
 
@@ -49,8 +50,21 @@ def pages(sandbox: Sandbox, account_id: int, path: str, rows_key: str) -> Iterat
         yield from answer[rows_key]
 
 
+def _module_is_off(sandbox: Sandbox, account_id: int, module_list: str) -> bool:
+    try:
+        get(account_id, sandbox.api_url + by_name(module_list).path)
+    except requests.HTTPError as error:
+        return error.response.status_code in {403, 404}
+    return False
+
+
 def account_rows(sandbox: Sandbox, account_id: int, report: Report) -> list[Json]:
-    """Returns the records of a report as the API has them now, children with their parent's id."""
+    """Returns the records of a report as the API has them now, children with their parent's id.
+
+    None where the account has no module, which one answer tells: no other error means no rows.
+    """
+    if report.module_list and _module_is_off(sandbox, account_id, report.module_list):
+        return []
     if report.rows_key is None:
         return [get(account_id, sandbox.api_url + report.path)]
     if report.parent is None:

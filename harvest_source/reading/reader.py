@@ -193,6 +193,8 @@ class Reader:
         """
         needs: dict[AccountReport, list[datetime | None]] = {}
         for pair, wish in wishes.items():
+            if self._has_none_of_its_module(pair, wish):
+                continue
             for name in lists_needed(self.report(pair.report)):
                 needs.setdefault(AccountReport(pair.account_id, name), []).append(
                     self._since(pair, wish.state, name)
@@ -285,6 +287,18 @@ class Reader:
             self._read_list(telling, self.choice.since)
             if self.lacks_module(pair):
                 raise self._list_errors[telling]
+
+    def _has_none_of_its_module(self, pair: AccountReport, wish: Wish) -> bool:
+        """Returns whether children are of a module that an account lacks: no list need be read whole for their sake.
+
+        Harvest is asked where one would be: where the children were never read.
+        """
+        report = self.report(pair.report)
+        parent = report.parent and report.parent.report
+        if not (parent and report.module_list) or self._since(pair, wish.state, parent):
+            return False
+        self._read_list(AccountReport(pair.account_id, report.module_list), self.choice.since)
+        return self.lacks_module(pair)
 
     def _finish_list(self, pair: AccountReport, wish: Wish) -> Outcome:
         if pair in self._list_errors:
@@ -397,6 +411,7 @@ class Reader:
             only_changed=self.choice.since is not None,
         )
         lists: dict[str, Changes] = {}
+        self._require_module(pair)
         try:
             for name in lists_needed(report):
                 since = self._since(pair, wish.state, name)
