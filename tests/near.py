@@ -62,9 +62,9 @@ class NearSandbox(Sandbox):
                 "User-Agent": "the tests",
             }
         )
-        asked = Request(
-            "GET", f"/v2/{path}", {"per_page": "2000"}, headers, self.clock(), "per_page=2000"
-        )
+        path, _, query = path.partition("?")
+        query = f"{query}&per_page=2000".removeprefix("&")
+        asked = Request("GET", f"/v2/{path}", dict(parse_qsl(query)), headers, self.clock(), query)
         answer = self.answer(asked)
         assert answer.status == requests.codes.ok, answer.body
         return json.loads(answer.body)

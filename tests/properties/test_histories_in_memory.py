@@ -267,7 +267,8 @@ class World(Near):
             if report.name == "teammates" and "manager" not in parent["access_roles"]:
                 continue
             answer = self._get(account, report.path.format(parent_id=parent_id))
-            found += [{**row, report.parent.column: parent_id} for row in answer[report.rows_key]]
+            rows = answer.get(report.rows_key, [answer])  # balances are one object
+            found += [{**row, report.parent.column: parent_id} for row in rows]
         return found
 
     def _get(self, account: Account, path: str) -> Any:
