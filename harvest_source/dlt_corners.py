@@ -15,7 +15,7 @@ from typing import Any
 
 import dlt
 import tomlkit
-from dlt.common import validation
+from dlt.common import jsonpath, validation
 from dlt.common.configuration import resolve
 from dlt.common.configuration.providers import environ
 from dlt.common.configuration.providers.toml import SettingsTomlProvider
@@ -31,6 +31,8 @@ from dlt.common.schema.typing import (
 from dlt.common.schema.utils import has_table_seen_data
 from dlt.common.storages import LoadStorage, NormalizeStorage
 from dlt.common.storages.load_package import PackageStorage
+from dlt.extract import incremental
+from dlt.extract.incremental import transform
 
 # How the names of dlt's own tables and columns begin: such columns are no fields of Harvest, and such tables no reports.
 OF_DLT = DLT_NAME_PREFIX
@@ -61,8 +63,12 @@ VERSION_FILES = ("load/.version", "normalize/.version")
 # Under this name a pipeline keeps, on its machine only, from where relative paths count: it outlives a state that is forgotten.
 FIRST_FOLDER = "initial_cwd"
 
-# What dlt works out of a type alone, and anew for every setting that it looks for and every table that it checks.
-OF_A_TYPE: tuple[tuple[Any, str], ...] = (
+# What dlt works out of a type or a path alone, anew for every setting that it looks for, every table that it checks and every
+# cursor: a module and a function in it.
+STAYS_TRUE: tuple[tuple[Any, str], ...] = (
+    (incremental, "compile_path"),
+    (jsonpath, "compile_path"),
+    (transform, "compile_path"),
     (environ, "is_secret_hint"),
     (resolve, "is_secret_hint"),
     (resolve, "is_union_type"),
@@ -72,7 +78,7 @@ OF_A_TYPE: tuple[tuple[Any, str], ...] = (
     (validation, "is_optional_type"),
     (validation, "is_union_type"),
 )
-MOST_TYPES = 10_000  # that are remembered
+MOST_ANSWERS = 10_000  # of a function, that are remembered
 
 
 def make_folders(pipeline: dlt.Pipeline) -> None:
@@ -91,12 +97,12 @@ def normalized_packages(pipeline: dlt.Pipeline) -> PackageStorage:
     return pipeline._get_load_storage().normalized_packages  # noqa: SLF001
 
 
-def remember_types() -> None:
-    """Has dlt work out once what it asks of a type, for the rest of the process: the answers cannot change.
+def remember_answers() -> None:
+    """Has dlt work out once what it asks of a type or a path, for the rest of the process: the answers cannot change.
 
     It took a third of all that a quiet run of all reports computes.
     """
-    for module, name in OF_A_TYPE:
+    for module, name in STAYS_TRUE:
         function = getattr(module, name)
         if not hasattr(function, "answers"):
             setattr(module, name, _answering_once(function))
@@ -107,14 +113,14 @@ def _answering_once(function: Callable[..., Any]) -> Callable[..., Any]:
     answers: dict[tuple[Any, ...], tuple[Any, Any]] = {}
 
     @wraps(function)
-    def answer(kind: Any, **how: Any) -> Any:
-        asked = (id(kind), *((name, id(value)) for name, value in how.items()))
+    def answer(about: Any, **how: Any) -> Any:
+        asked = (id(about), *((name, id(value)) for name, value in how.items()))
         found = answers.get(asked)
         if found is None:
-            if len(answers) == MOST_TYPES:  # made for the moment, most of them
+            if len(answers) == MOST_ANSWERS:  # made for the moment, most of what was asked about
                 answers.clear()
             # what was asked is kept beside the answer: its identity is then nobody else's
-            found = answers[asked] = ((kind, how), function(kind, **how))
+            found = answers[asked] = ((about, how), function(about, **how))
         return found[1]
 
     vars(answer)["answers"] = answers

@@ -115,7 +115,16 @@ KEPT = frozenset({"id", "created_at", "updated_at", "user", "project", "access_r
 """Without id nothing is a row; access_roles, user and project say what else is asked."""
 
 
-SHAPED = frozenset({"company", "project_assignments", "teammates"})
+SHAPED = frozenset(
+    {
+        "company",
+        "project_assignments",
+        "teammates",
+        "pto_assignments",
+        "pto_allocations",
+        "pto_balances",
+    }
+)
 """One bare object, and what is made of other tables."""
 
 
@@ -140,7 +149,11 @@ def test_every_nullable_field_may_be_null(tmp_path: Path) -> None:
 def test_every_field_may_be_missing(tmp_path: Path) -> None:
     """One row of each list with little but its id: it arrives, and the others beside it."""
     account = tiny()
-    lists = [report.name for report in REPORTS if report.parent is None and report.rows_key]
+    lists = [
+        report.name
+        for report in REPORTS
+        if report.parent is None and report.rows_key and report.name not in SHAPED
+    ]
     with serving(account) as sandbox:
         for name in lists:
             found = account.delivered(name)

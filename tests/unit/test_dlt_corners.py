@@ -13,20 +13,22 @@ from typing import Annotated, Any, Literal, Optional, Union
 
 import dlt
 import pytest
-from dlt.common import validation
+from dlt.common import jsonpath, validation
 from dlt.common.configuration import resolve, specs
 from dlt.common.configuration.providers import environ
 from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
 from dlt.common.schema.typing import TColumnSchema, TStoredSchema, TTableSchema
 from dlt.common.typing import TSecretStrValue, TSecretValue
+from dlt.extract import incremental
+from dlt.extract.incremental import transform
 from pipelines import make_pipeline
 
 import harvest_source
 from harvest_source import dlt_corners
 from harvest_source.dlt_corners import (
-    OF_A_TYPE,
+    STAYS_TRUE,
     destinations_resolved_once,
-    remember_types,
+    remember_answers,
     schemas_read_once,
 )
 
@@ -187,11 +189,12 @@ def types_of_dlt() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [each for each in OF_A_TYPE if each[1] != "get_type_hints"]
+    ("module", "name"),
+    [each for each in STAYS_TRUE if each[1] not in {"get_type_hints", "compile_path"}],
 )
 def test_what_is_remembered_of_a_type_is_what_dlt_says_of_it(module: Any, name: str) -> None:
     """The first time and the second; types that are equal may list what they are made of in another order."""
-    remember_types()
+    remember_answers()
     remembering = getattr(module, name)
     kinds = list(types_of_dlt())
     assert len(kinds) > 300
@@ -202,14 +205,14 @@ def test_what_is_remembered_of_a_type_is_what_dlt_says_of_it(module: Any, name: 
 
 @pytest.mark.parametrize("how", [{}, {"preserve_literal": True}, {"preserve_annotated": True}])
 def test_how_a_type_is_asked_about_counts(how: dict[str, bool]) -> None:
-    remember_types()
+    remember_answers()
     remembering = vars(resolve)["extract_inner_hint"]
     for kind in types_of_dlt():
         assert remembering(kind, **how) == remembering.__wrapped__(kind, **how), kind
 
 
 def test_tables_are_checked_with_the_same_fields() -> None:
-    remember_types()
+    remember_answers()
     remembering = vars(validation)["get_type_hints"]
     for kind in (TStoredSchema, TTableSchema, TColumnSchema):
         names = vars(sys.modules[kind.__module__])
@@ -219,19 +222,29 @@ def test_tables_are_checked_with_the_same_fields() -> None:
             )
 
 
+@pytest.mark.parametrize("path", ["updated_at", "$.updated_at", "'odd name'", "a.b[*]"])
+def test_paths_are_read_as_dlt_reads_them(path: str) -> None:
+    remember_answers()
+    for module in (jsonpath, incremental, transform):
+        remembering = vars(module)["compile_path"]
+        for _ in range(2):
+            assert repr(remembering(path)) == repr(remembering.__wrapped__(path))
+    assert jsonpath.extract_simple_field_name("updated_at") == "updated_at"
+
+
 def test_dlt_is_asked_of_a_type_once_and_remembering_twice_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Made for the moment and gone, a type is no other's: an identity may come again."""
     calls, ask = Counter[str](), specs.base_configuration.is_secret_hint
     monkeypatch.setattr(environ, "is_secret_hint", counted(calls, "asked", ask))
-    remember_types()
+    remember_answers()
     remembering = vars(environ)["is_secret_hint"]
-    remember_types()
+    remember_answers()
     assert vars(environ)["is_secret_hint"] is remembering
     assert [remembering(TSecretStrValue), remembering(str)] * 3 == [True, False] * 3
     assert calls["asked"] == 2
-    monkeypatch.setattr(dlt_corners, "MOST_TYPES", 3)
+    monkeypatch.setattr(dlt_corners, "MOST_ANSWERS", 3)
     for number in range(100):
         assert remembering(Annotated[str, number]) is False
         assert remembering(Annotated[TSecretStrValue, number])
