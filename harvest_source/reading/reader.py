@@ -226,13 +226,11 @@ class Reader:
         """
         for pair, wish in wishes.items():
             report = self.report(pair.report)
+            if report.parent is None or pair in self._begun or pair in self._unplanned:
+                continue
             needed = {AccountReport(pair.account_id, name) for name in lists_needed(report)}
-            if (
-                report.parent is None
-                or pair in self._begun
-                or pair in self._unplanned
-                or self._since(pair, wish.state, report.parent.report)
-                or not needed <= self._lists.keys()
+            if not needed <= self._lists.keys() or self._since(
+                pair, wish.state, report.parent.report
             ):
                 continue
             outcome = self.plan(pair, wish)
