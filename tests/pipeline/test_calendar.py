@@ -81,7 +81,8 @@ def by_pipeline(folder: Path) -> Iterator[Any]:
         yield client
 
 
-@on("duckdb", long("postgres"), long("filesystem"), long("sqlite"), long("mariadb"))
+@pytest.mark.long
+@on("duckdb", "postgres", "filesystem", "sqlite", "mariadb")
 def test_calendar_reaches_over_all_accounts_and_never_becomes_shorter(place: Place) -> None:
     """A run of one account keeps the days of the other. What is there already is not written again."""
     assert notes_on_rows(place.run(OURS)) == []
@@ -224,7 +225,7 @@ HANDS = {
 
 
 @pytest.mark.long
-@on("duckdb", long("postgres"))
+@on("duckdb", "postgres")
 def test_what_a_hand_took_away_is_there_again(place: Place) -> None:
     place.run()
     for hand, said in HANDS.items():
@@ -250,7 +251,8 @@ def test_column_that_a_table_of_another_report_lacks_is_no_hindrance(place: Plac
     assert place.span == ("2026-03-01", "2026-07-01")
 
 
-@on("duckdb", long("filesystem"))
+@pytest.mark.long
+@on("duckdb", "filesystem")
 def test_plain_dlt_makes_neither_table_and_leaves_them_as_they_are(
     place: Place, destination: str
 ) -> None:

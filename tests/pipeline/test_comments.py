@@ -107,7 +107,8 @@ def test_every_table_and_column_has_its_comment_after_a_first_run(
         assert there(tmp_path, destination) == expected()
 
 
-@on("duckdb", long("postgres"))
+@pytest.mark.long
+@on("duckdb", "postgres")
 def test_comments_of_chosen_reports_are_set_without_views_too(
     tmp_path: Path, destination: str, sandbox: Sandbox, sent: list[str]
 ) -> None:
@@ -122,7 +123,8 @@ def test_comments_of_chosen_reports_are_set_without_views_too(
     }
 
 
-@on("duckdb", long("postgres"))
+@pytest.mark.long
+@on("duckdb", "postgres")
 def test_comment_that_a_hand_took_or_wrote_comes_back_and_one_on_its_own_column_stays(
     tmp_path: Path, destination: str, sandbox: Sandbox, sent: list[str]
 ) -> None:
@@ -154,7 +156,8 @@ def test_comment_that_a_hand_took_or_wrote_comes_back_and_one_on_its_own_column_
     assert rows(tmp_path, views[destination]) == [("mine",)]
 
 
-@on("duckdb", long("postgres"))
+@pytest.mark.long
+@on("duckdb", "postgres")
 def test_table_and_column_that_are_made_anew_get_their_comments_again(
     tmp_path: Path, destination: str, sandbox: Sandbox
 ) -> None:
@@ -171,7 +174,7 @@ def test_table_and_column_that_are_made_anew_get_their_comments_again(
 
 
 @pytest.mark.long
-@on("duckdb", long("postgres"))
+@on("duckdb", "postgres")
 @pytest.mark.parametrize("refresh", ["drop_resources", "drop_data"])
 def test_plain_runs_set_no_comment_and_the_next_run_sets_what_their_refresh_dropped(
     tmp_path: Path, destination: str, sandbox: Sandbox, sent: list[str], refresh: Any
@@ -187,7 +190,7 @@ def test_plain_runs_set_no_comment_and_the_next_run_sets_what_their_refresh_drop
 
 
 @pytest.mark.long
-@on("duckdb", long("postgres"))
+@on("duckdb", "postgres")
 def test_new_description_takes_the_place_of_an_older_one(
     tmp_path: Path, destination: str, sandbox: Sandbox, sent: list[str]
 ) -> None:

@@ -85,6 +85,7 @@ def test_state_that_cannot_be_read_is_made_anew_from_the_destination(
         assert type_command(*FEW, "--quiet", harvest=harvest).err == ""
 
 
+@pytest.mark.long
 def test_folder_that_a_kill_left_unmade_is_made(tmp_path: Path, type_command: Type) -> None:
     """A kill may come while dlt makes its folders, one after another: the next run is complete."""
     with by_hand(users=2, invoices=1, entries=1) as harvest:

@@ -311,6 +311,7 @@ def test_looking_makes_no_database_and_leaves_no_folder(tmp_path: Path, type_com
     assert left == [STATE_FOLDER / FILE_NAME]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("account", "status", "code"),
     [("9999", 200, 2), ("77", 401, 1)],

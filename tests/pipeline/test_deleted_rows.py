@@ -73,6 +73,7 @@ def test_rows_marked_as_gone_are_taken_out_when_none_are_to_be_kept(tmp_path: Pa
         assert sum(each.new + each.changed + each.deleted for each in again.results) == 0
 
 
+@pytest.mark.long
 def test_what_becomes_of_a_row_counts_from_the_run_that_notices_it(tmp_path: Path) -> None:
     """Also where an earlier run was set otherwise, and no load came in between; of Arrow tables and of those with lists."""
     account = tiny(size=replace(TINY, invoices=8))

@@ -86,7 +86,8 @@ def standing_twice(folder: Path, table: str, key: str = "id") -> int:
     return int(number)
 
 
-@pytest.mark.parametrize("day", [pytest.param("first", marks=pytest.mark.long), "second"])
+@pytest.mark.long
+@pytest.mark.parametrize("day", ["first", "second"])
 def test_file_that_dlt_loads_twice_leaves_each_row_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, day: str
 ) -> None:
@@ -111,13 +112,14 @@ def test_file_that_dlt_loads_twice_leaves_each_row_once(
         assert sum(each.changed for each in sync_once(tmp_path, sandbox, *names).results) == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("deleted_rows", ["keep", "remove"])
 @pytest.mark.parametrize(
     "twice",
     [
         "time_entries",
         "invoices__line_items",
-        *(pytest.param(each, marks=pytest.mark.long) for each in ("invoices", "deleted_rows")),
+        *(each for each in ("invoices", "deleted_rows")),
     ],
 )
 def test_removal_that_dlt_loads_twice_is_one(
@@ -203,6 +205,7 @@ def test_run_killed_before_it_mends_what_dlt_loaded_twice_has_it_read_again(
         assert_equal(tmp_path, sandbox, *names)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("ended_in", "twice", "key"),
     [

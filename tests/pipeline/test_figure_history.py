@@ -171,7 +171,8 @@ BUDGETS = """select project_id, month, is_current, budget, spent, burn, is_over
     from budget_history where account_id = 77 and day = '2026-07-01' order by 1, 2"""
 
 
-@on("duckdb", long("postgres"), long("filesystem"))
+@pytest.mark.long
+@on("duckdb", "postgres", "filesystem")
 def test_day_is_kept_as_it_was_when_the_past_is_changed_at_harvest(place: Place) -> None:
     """With the rows of the figure on that day, a budget that starts again every month once a month; the next day has others."""
     assert place.run().exit_code == 0
@@ -257,7 +258,8 @@ def test_account_whose_only_rows_of_all_days_go_has_none(place: Place) -> None:
     assert place.days(THEIRS) == {FIRST}
 
 
-@on("duckdb", long("postgres"), long("filesystem"))
+@pytest.mark.long
+@on("duckdb", "postgres", "filesystem")
 def test_account_that_fails_keeps_its_last_day(place: Place) -> None:
     place.run()
     before = {table: place.kept(table) for table in TABLES}
@@ -311,6 +313,7 @@ def test_table_that_is_not_proved_to_equal_harvest_keeps_the_last_day(place: Pla
     assert place.days(OURS) == {FIRST, SECOND}
 
 
+@pytest.mark.long
 def test_run_of_a_few_reports_keeps_the_day_once_all_were_loaded(place: Place) -> None:
     """Their rows are the figure's as it stands then; before, there is no figure."""
     few = ("clients", "time_entries")
@@ -349,6 +352,7 @@ def test_module_that_is_switched_off_is_no_hindrance(place: Place) -> None:
     assert place.days(OURS) == {FIRST, SECOND}
 
 
+@pytest.mark.long
 def test_module_that_is_switched_off_and_was_never_loaded_is_not_said_by_every_run(
     place: Place,
 ) -> None:
@@ -370,7 +374,8 @@ def test_run_that_only_looks_keeps_no_day(place: Place) -> None:
     assert place.loads == before
 
 
-@on("duckdb", long("postgres"), long("filesystem"))
+@pytest.mark.long
+@on("duckdb", "postgres", "filesystem")
 def test_rows_that_are_there_are_not_written_again(place: Place) -> None:
     """A second run of the day makes its one load; the first of a day has one more, for the day that ages count to."""
 
@@ -393,7 +398,7 @@ def test_rows_that_are_there_are_not_written_again(place: Place) -> None:
 
 
 @pytest.mark.long
-@on("duckdb", long("postgres"), long("filesystem"))
+@on("duckdb", "postgres", "filesystem")
 def test_kill_between_the_loads_leaves_the_day_to_the_next_run(place: Place) -> None:
     """The accounts have their day then, and the figures do not; where that run comes on another day, the day has no rows."""
     place.run()
@@ -413,7 +418,7 @@ def test_kill_between_the_loads_leaves_the_day_to_the_next_run(place: Place) -> 
 
 
 @pytest.mark.long
-@on("duckdb", long("postgres"), long("filesystem"))
+@on("duckdb", "postgres", "filesystem")
 def test_load_that_a_kill_left_pending_brings_its_own_day(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -474,7 +479,8 @@ def without_histories(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(loader, "complete_accounts", lambda *_: {})
 
 
-@on("duckdb", long("postgres"), long("filesystem"))
+@pytest.mark.long
+@on("duckdb", "postgres", "filesystem")
 def test_tables_of_the_version_before_get_their_histories(place: Place) -> None:
     with pytest.MonkeyPatch.context() as patch:
         without_histories(patch)

@@ -12,7 +12,7 @@ import dlt
 import psycopg2
 import pytest
 from compare import assert_equal
-from destinations import long, on
+from destinations import on
 from dlt.common.storages import load_package
 from dlt.load.load import Load
 from faults_support import Ears, errors_of
@@ -114,7 +114,7 @@ def small() -> HandMade:
 
 
 @pytest.mark.long
-@on("duckdb", long("postgres"), long("filesystem"))
+@on("duckdb", "postgres", "filesystem")
 def test_backup_put_back_is_brought_up_to_date(
     tmp_path: Path, put_back: Callable[[], None]
 ) -> None:
@@ -149,7 +149,7 @@ def test_two_databases_in_turn_from_one_folder_are_both_whole(
 
 
 @pytest.mark.long
-@on("duckdb", long("filesystem"))
+@on("duckdb", "filesystem")
 def test_bookmarks_move_on_after_a_load_made_while_the_clock_was_ahead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +170,7 @@ def test_bookmarks_move_on_after_a_load_made_while_the_clock_was_ahead(
 
 
 @pytest.mark.long
-@on("duckdb", "postgres", long("filesystem"))
+@on("duckdb", "postgres", "filesystem")
 def test_load_finished_late_does_not_undo_a_newer_one(
     tmp_path: Path, load_into: Callable[[Make], None]
 ) -> None:

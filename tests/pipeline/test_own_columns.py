@@ -126,7 +126,8 @@ AFTER_THE_KILL = {
 }
 
 
-@on("duckdb", long("postgres"))
+@pytest.mark.long
+@on("duckdb", "postgres")
 @pytest.mark.parametrize("hands", AFTER_THE_KILL)
 def test_column_that_came_after_a_kill_is_no_hindrance(tmp_path: Path, hands: str) -> None:
     """The copy of own values that the killed run left lacks it; both columns keep what they have, and the copy goes."""
@@ -159,7 +160,8 @@ def test_column_that_came_after_a_kill_is_no_hindrance(tmp_path: Path, hands: st
         assert rows(tmp_path, left) == []
 
 
-@on("duckdb", long("postgres"))
+@pytest.mark.long
+@on("duckdb", "postgres")
 def test_values_stay_where_every_row_of_a_table_is_marked_as_gone(tmp_path: Path) -> None:
     """By a hand, or by a time at which Harvest hid them all; they come back, and are there once."""
     account = tiny()

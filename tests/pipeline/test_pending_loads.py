@@ -115,6 +115,7 @@ CASES: dict[str, tuple[Callable[[Loads], None], bool, list[str], set[int]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("meanwhile", "drop", "said", "ids"), CASES.values(), ids=CASES)
 def test_pending_load_is_finished_where_it_still_fits(
     clients: Loads, meanwhile: Callable[[Loads], None], said: list[str], ids: set[int], *, drop: bool

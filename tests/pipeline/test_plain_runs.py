@@ -154,6 +154,7 @@ def test_answers_go_when_dlt_has_taken_the_rows(
     assert open_stores == []
 
 
+@pytest.mark.long
 def test_reports_of_a_module_that_is_off_have_no_rows(tmp_path: Path) -> None:
     """All reports of a plain run load; of another account the rows come; the company is asked once an account."""
     off, on = tiny(1), tiny(2)
@@ -184,6 +185,7 @@ def test_module_that_is_off_is_told_from_a_report_that_is_refused(harvest: HandM
                 list(make_source(harvest, name))
 
 
+@pytest.mark.long
 def test_hours_of_timers_grow_in_plain_runs(harvest: HandMade, tmp_path: Path) -> None:
     """While one runs, and after it stopped without a new change time; a run without a timer asks for none by id."""
     entry = min(harvest.tables["time_entries"], key=lambda row: row["updated_at"])

@@ -382,9 +382,8 @@ def test_text_is_stored_as_it_is_or_the_encoding_is_refused(
 LIMITS = {1: "leaves 1 connections", 2: "leaves 2 connections", 3: "", 4: "", 5: ""}
 
 
-@pytest.mark.parametrize(
-    "limit", [2, 3, *(pytest.param(limit, marks=pytest.mark.long) for limit in (1, 4, 5))]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("limit", [2, 3, *(limit for limit in (1, 4, 5))])
 def test_role_with_few_connections_loads_with_what_it_gets(
     tmp_path: Path, postgres: Postgres, limit: int
 ) -> None:

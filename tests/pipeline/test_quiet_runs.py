@@ -80,7 +80,8 @@ def test_quiet_run_brings_its_own_line_and_no_other_load(tmp_path: Path) -> None
     assert rows(tmp_path, query) == [(2,)]
 
 
-@on("duckdb", long("filesystem"))
+@pytest.mark.long
+@on("duckdb", "filesystem")
 def test_children_read_again_and_equal_count_as_read(tmp_path: Path, hours_later: Move) -> None:
     """A sweep that finds nothing is done all the same, on a new machine too: the destination has the state."""
     with by_hand(users=3, invoices=0, entries=0) as harvest:
@@ -98,6 +99,7 @@ def test_children_read_again_and_equal_count_as_read(tmp_path: Path, hours_later
         assert read_hours(tmp_path) == [later]
 
 
+@pytest.mark.long
 def test_run_that_ends_before_its_last_load_has_kept_no_reading_without_rows(
     tmp_path: Path, hours_later: Move
 ) -> None:
@@ -145,7 +147,8 @@ def test_mark_of_a_list_moves_past_rows_that_are_loaded_already(tmp_path: Path) 
         assert after["incremental"]["updated_at"]["last_value"] == newest
 
 
-@on("duckdb", long("filesystem"))
+@pytest.mark.long
+@on("duckdb", "filesystem")
 def test_table_of_accounts_is_loaded_where_a_row_is_another(
     tmp_path: Path, destination: str
 ) -> None:

@@ -70,7 +70,7 @@ def by_hand(folder: Path, reference: Reference) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.long
-@on("duckdb", long("postgres"), long("filesystem"))
+@on("duckdb", "postgres", "filesystem")
 def test_every_reference_joins_each_row_with_one_of_its_account(
     tmp_path: Path, destination: str
 ) -> None:
@@ -101,7 +101,8 @@ def test_every_reference_joins_each_row_with_one_of_its_account(
                 assert (other_account_id, other_id) == (account_id, row_id), reference
 
 
-@on("duckdb", long("postgres"))
+@pytest.mark.long
+@on("duckdb", "postgres")
 def test_joins_go_on_from_table_to_table_and_keep_rows_without_another(tmp_path: Path) -> None:
     """As the page of tables shows it, with a client that is not there."""
     first, second = two_accounts()
@@ -165,7 +166,7 @@ def test_only_tables_that_are_there_are_referred_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@on("duckdb", long("postgres"))
+@on("duckdb", "postgres")
 def test_folder_of_a_version_without_references_loads_nothing_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,7 +204,8 @@ def without(hints: dict[str, Any]) -> dict[str, Any]:
     return {**told, "nested_hints": nested} if nested else told
 
 
-@on("duckdb", long("postgres"))
+@pytest.mark.long
+@on("duckdb", "postgres")
 def test_plain_runs_of_dlt_join_as_well(tmp_path: Path) -> None:
     """Also where the tables were loaded one after the other; neither kind of run tells the destination what the other told."""
     with serving(tiny()) as sandbox:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from command_line import Type
 from pipelines import rows
 from second_harvest import by_hand
@@ -17,6 +18,7 @@ SPOILT = {
 }  # rows that dlt takes as objects, as Arrow tables, and children
 
 
+@pytest.mark.long
 def test_rows_without_key_are_their_reports_errors_alone(tmp_path: Path) -> None:
     """On a first load and on a later run; then Harvest is well again, and so are the tables."""
     with by_hand(users=3, invoices=1, entries=3) as harvest:

@@ -248,6 +248,7 @@ def test_unreadable_secrets_file_leaks_no_secret(tmp_path: Path) -> None:
     assert leaks(done.stdout + done.stderr, folder) == []
 
 
+@pytest.mark.long
 def test_keys_of_public_pages_are_loaded_but_in_no_other_place(tmp_path: Path) -> None:
     """`statement_key` and `client_key` stand in their columns; not in output, logs, or what is kept of deleted rows."""
     folder = tmp_path / "run"

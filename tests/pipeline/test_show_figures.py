@@ -169,6 +169,7 @@ def test_start_date_is_said_where_a_figure_counts_all_that_ever_was(
     assert type_command("show", "budget_burn").err == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("columns", [60, 100])
 @pytest.mark.parametrize("asked", ["project_margin", "select * from invoices"])
 def test_wide_rows_fit_the_terminal(

@@ -79,6 +79,7 @@ MAY_IMPORT: dict[tuple[str, ...], frozenset[str]] = {
 """What each command may have imported at its end, of what takes long."""
 
 
+@pytest.mark.long
 def test_each_command_imports_what_it_needs_and_no_more(tmp_path: Path) -> None:
     """In a folder in which there are tables; without credentials where it takes none."""
     with serving(tiny()) as sandbox:

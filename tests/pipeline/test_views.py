@@ -134,7 +134,7 @@ def test_every_figure_is_a_view_with_comments(
 
 
 @pytest.mark.long
-@on("duckdb", long("postgres"))
+@on("duckdb", "postgres")
 def test_second_run_and_full_refresh_leave_the_views(
     tmp_path: Path, destination: str, sandbox: Sandbox
 ) -> None:
@@ -179,6 +179,7 @@ def test_view_that_is_gone_comes_back_and_no_other_is_touched(
     assert untouched(tmp_path, destination) == VIEWS - {"invoiced"}
 
 
+@pytest.mark.long
 @on("duckdb", "postgres")
 def test_renamed_column_of_a_figure_is_renamed_in_its_view(
     tmp_path: Path, destination: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
@@ -197,6 +198,7 @@ def test_renamed_column_of_a_figure_is_renamed_in_its_view(
     assert untouched(tmp_path, destination) == VIEWS
 
 
+@pytest.mark.long
 def test_readers_may_read_a_view_that_was_made_anew(
     tmp_path: Path, postgres_address: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +234,7 @@ def test_readers_may_read_a_view_that_was_made_anew(
     execute(postgres_address, 'drop role "odd ""reader"""', "drop role boss")
 
 
+@pytest.mark.long
 def test_rights_on_columns_stay_and_rights_that_were_taken_away_do_not_come_back(
     tmp_path: Path, postgres_address: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +272,7 @@ def test_rights_on_columns_stay_and_rights_that_were_taken_away_do_not_come_back
     execute(postgres_address, 'drop role "odd ""reader"""', "drop role boss")
 
 
+@pytest.mark.long
 def test_view_on_which_another_hangs_stays_as_it_was_and_the_run_goes_on(
     tmp_path: Path, postgres_address: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,7 +293,8 @@ def test_view_on_which_another_hangs_stays_as_it_was_and_the_run_goes_on(
     assert "taxes" in columns_of(tmp_path, "invoiced")
 
 
-@on("duckdb", long("postgres"))
+@pytest.mark.long
+@on("duckdb", "postgres")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -312,6 +317,7 @@ def test_what_is_somebody_elses_is_left_alone(
     assert standing(tmp_path, destination).keys() | {"invoiced"} == VIEWS
 
 
+@pytest.mark.long
 def test_view_of_a_figures_name_in_other_letters_is_left_alone(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
@@ -324,7 +330,8 @@ def test_view_of_a_figures_name_in_other_letters_is_left_alone(
     assert rows(tmp_path, "select own from invoiced") == [(1,)]
 
 
-@on("duckdb", long("postgres"))
+@pytest.mark.long
+@on("duckdb", "postgres")
 def test_view_whose_tables_are_not_there_is_not_made_which_is_said_once(
     tmp_path: Path, destination: str, sandbox: Sandbox
 ) -> None:
@@ -447,6 +454,7 @@ def test_views_make_way_for_the_tables_that_dlt_drops_and_no_others_do(
     assert untouched(tmp_path, "postgres") == left
 
 
+@pytest.mark.long
 def test_refresh_never_drops_a_users_view(
     tmp_path: Path, postgres_address: str, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -121,6 +121,7 @@ def test_difference_of_counts_is_made_up_where_nothing_changes(
             assert busy.here == busy.there
 
 
+@pytest.mark.long
 @given(days=ACCOUNTS, gone=LEAVE_OUT, missing=LEAVE_OUT, steps=STEPS)
 @settings(ANY, max_examples=400)
 def test_what_changes_meanwhile_is_never_said_to_be_gone_and_the_next_run_makes_it_up(

@@ -343,7 +343,8 @@ def test_any_history_ends_equal(first: int) -> None:
         assert_history_ends_equal(seed)
 
 
-@pytest.mark.parametrize("first", [1000, pytest.param(1025, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("first", [1000, 1025])
 def test_any_history_of_long_lists_ends_equal(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of lists that take several answers nothing but counts is compared in every run."""
     few_rows_a_page(monkeypatch, 5)

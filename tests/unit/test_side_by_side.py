@@ -90,6 +90,7 @@ def test_every_row_comes_once_whatever_the_days_are(
     assert reading.settled
 
 
+@pytest.mark.long
 @given(
     days=DAYS, seed=st.integers(0, 2**32), page_rows=st.integers(1, 5), quiet_from=st.integers(1, 4)
 )
@@ -234,6 +235,7 @@ def test_requests_that_are_known_to_come_are_told(tmp_path: Path) -> None:
     assert abs(len(client.asked) - sent[1]) <= 8
 
 
+@pytest.mark.long
 def test_kept_windows_are_not_asked_again(tmp_path: Path) -> None:
     """A run that is interrupted after any number of requests: the next asks for the rest, and for what changed since."""
     days = list(range(1500))
