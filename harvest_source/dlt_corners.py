@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import dlt.common.destination.client
+import dlt.normalize.worker
 import tomlkit
 from dlt.common import jsonpath, validation
 from dlt.common.configuration import resolve
@@ -21,6 +23,7 @@ from dlt.common.configuration.providers import environ
 from dlt.common.configuration.providers.toml import SettingsTomlProvider
 from dlt.common.destination.client import StateInfo
 from dlt.common.normalizers.json.relational import DataItemNormalizer
+from dlt.common.schema import schema, utils
 from dlt.common.schema.typing import (
     C_DLT_ID,
     C_DLT_LOAD_ID,
@@ -80,6 +83,21 @@ STAYS_TRUE: tuple[tuple[Any, str], ...] = (
 )
 MOST_ANSWERS = 10_000  # of a function, that are remembered
 
+# Where dlt copies tables of its schemas, each column of each, for every look at a table that it loads.
+COPIES = ((schema, "deepcopy"), (utils, "deepcopy"))
+SHORTENED = "harvest_shortened"  # marks a function that stands in place of dlt's
+PLAIN = (str, int, float, bool, type(None))
+
+# Where it prepares them so, and looks for a setting that it has in hand.
+PREPARES = tuple(
+    (module, "prepare_load_table")
+    for module in (
+        dlt.common.destination.client,
+        dlt.common.destination.utils,
+        dlt.normalize.worker,
+    )
+)
+
 
 def make_folders(pipeline: dlt.Pipeline) -> None:
     """Makes the working folders that a pipeline lacks: killed while it made them, dlt would miss the rest ever after."""
@@ -97,15 +115,51 @@ def normalized_packages(pipeline: dlt.Pipeline) -> PackageStorage:
     return pipeline._get_load_storage().normalized_packages  # noqa: SLF001
 
 
-def remember_answers() -> None:
-    """Has dlt work out once what it asks of a type or a path, for the rest of the process: the answers cannot change.
+def take_short_cuts() -> None:
+    """Has dlt come to the same results with less work, for the rest of the process.
 
-    It took a third of all that a quiet run of all reports computes.
+    What it asks of a type or a path it works out once, since the answers cannot change: that was a third of all that a quiet run
+    of all reports computes. It copies tables of schemas as the plain data that they are, and looks for no setting that it was
+    given: a quarter of a first run.
     """
-    for module, name in STAYS_TRUE:
-        function = getattr(module, name)
-        if not hasattr(function, "answers"):
-            setattr(module, name, _answering_once(function))
+    for places, shorten in (
+        (STAYS_TRUE, _answering_once),
+        (COPIES, _copying_plain_data),
+        (PREPARES, _looking_for_no_setting),
+    ):
+        for module, name in places:
+            function = getattr(module, name)
+            if not hasattr(function, SHORTENED):
+                short = shorten(function)
+                setattr(short, SHORTENED, True)
+                setattr(module, name, short)
+
+
+def _copying_plain_data(deepcopy: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @wraps(deepcopy)
+    def copied(value: Any) -> Any:
+        kind = type(value)
+        if kind in PLAIN:
+            return value
+        if kind is dict:
+            return {name: copied(each) for name, each in value.items()}
+        if kind is list:
+            return [copied(each) for each in value]
+        return deepcopy(value)
+
+    return copied
+
+
+def _looking_for_no_setting(prepare: Callable[..., Any]) -> Callable[..., Any]:
+    prepare_with_all = vars(prepare)["__wrapped__"]
+
+    @wraps(prepare)
+    def prepared(tables: Any, table: Any, destination_capabilities: Any = None) -> Any:
+        if destination_capabilities is None:
+            return prepare(tables, table)
+        return prepare_with_all(tables, table, destination_capabilities)
+
+    return prepared
 
 
 def _answering_once(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -123,7 +177,6 @@ def _answering_once(function: Callable[..., Any]) -> Callable[..., Any]:
             found = answers[asked] = ((about, how), function(about, **how))
         return found[1]
 
-    vars(answer)["answers"] = answers
     return answer
 
 

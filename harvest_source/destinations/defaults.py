@@ -12,7 +12,7 @@ import dlt
 from dlt.common.destination import Destination
 
 from harvest_source.destinations import KNOWN, of, of_destination
-from harvest_source.dlt_corners import remember_answers
+from harvest_source.dlt_corners import take_short_cuts
 
 LOG_LEVEL = "runtime.log_level"
 DEFAULTS: dict[str, object] = {
@@ -29,7 +29,7 @@ def apply_dlt_defaults(*, verbose: bool = False) -> None:
     """Sets the defaults for the rest of the process, as a command does before it looks at a destination."""
     _set({**DEFAULTS, **(VERBOSE if verbose else {})})
     _silence()
-    remember_answers()
+    take_short_cuts()
 
 
 def apply_load_workers(destination: Destination[Any, Any]) -> None:
@@ -40,7 +40,7 @@ def apply_load_workers(destination: Destination[Any, Any]) -> None:
 @contextmanager
 def dlt_defaults(pipeline: dlt.Pipeline) -> Iterator[None]:
     """Has the defaults hold for the length of a `with`; afterwards the process goes on with its own."""
-    remember_answers()
+    take_short_cuts()
     has_own_level = dlt.config.get(LOG_LEVEL) is not None
     try:
         # both put back what is set meanwhile

@@ -8,6 +8,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, Union
 
@@ -15,6 +16,7 @@ import dlt
 import pytest
 from dlt.common import jsonpath, validation
 from dlt.common.configuration import resolve, specs
+from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import environ
 from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
 from dlt.common.schema.typing import TColumnSchema, TStoredSchema, TTableSchema
@@ -26,10 +28,12 @@ from pipelines import make_pipeline
 import harvest_source
 from harvest_source import dlt_corners
 from harvest_source.dlt_corners import (
+    COPIES,
+    PREPARES,
     STAYS_TRUE,
     destinations_resolved_once,
-    remember_answers,
     schemas_read_once,
+    take_short_cuts,
 )
 
 PACKAGE = Path(harvest_source.__file__).parent
@@ -194,7 +198,7 @@ def types_of_dlt() -> Iterator[Any]:
 )
 def test_what_is_remembered_of_a_type_is_what_dlt_says_of_it(module: Any, name: str) -> None:
     """The first time and the second; types that are equal may list what they are made of in another order."""
-    remember_answers()
+    take_short_cuts()
     remembering = getattr(module, name)
     kinds = list(types_of_dlt())
     assert len(kinds) > 300
@@ -205,14 +209,14 @@ def test_what_is_remembered_of_a_type_is_what_dlt_says_of_it(module: Any, name: 
 
 @pytest.mark.parametrize("how", [{}, {"preserve_literal": True}, {"preserve_annotated": True}])
 def test_how_a_type_is_asked_about_counts(how: dict[str, bool]) -> None:
-    remember_answers()
+    take_short_cuts()
     remembering = vars(resolve)["extract_inner_hint"]
     for kind in types_of_dlt():
         assert remembering(kind, **how) == remembering.__wrapped__(kind, **how), kind
 
 
 def test_tables_are_checked_with_the_same_fields() -> None:
-    remember_answers()
+    take_short_cuts()
     remembering = vars(validation)["get_type_hints"]
     for kind in (TStoredSchema, TTableSchema, TColumnSchema):
         names = vars(sys.modules[kind.__module__])
@@ -224,7 +228,7 @@ def test_tables_are_checked_with_the_same_fields() -> None:
 
 @pytest.mark.parametrize("path", ["updated_at", "$.updated_at", "'odd name'", "a.b[*]"])
 def test_paths_are_read_as_dlt_reads_them(path: str) -> None:
-    remember_answers()
+    take_short_cuts()
     for module in (jsonpath, incremental, transform):
         remembering = vars(module)["compile_path"]
         for _ in range(2):
@@ -238,9 +242,9 @@ def test_dlt_is_asked_of_a_type_once_and_remembering_twice_changes_nothing(
     """Made for the moment and gone, a type is no other's: an identity may come again."""
     calls, ask = Counter[str](), specs.base_configuration.is_secret_hint
     monkeypatch.setattr(environ, "is_secret_hint", counted(calls, "asked", ask))
-    remember_answers()
+    take_short_cuts()
     remembering = vars(environ)["is_secret_hint"]
-    remember_answers()
+    take_short_cuts()
     assert vars(environ)["is_secret_hint"] is remembering
     assert [remembering(TSecretStrValue), remembering(str)] * 3 == [True, False] * 3
     assert calls["asked"] == 2
@@ -249,3 +253,45 @@ def test_dlt_is_asked_of_a_type_once_and_remembering_twice_changes_nothing(
         assert remembering(Annotated[str, number]) is False
         assert remembering(Annotated[TSecretStrValue, number])
     assert calls["asked"] == 202
+
+
+def test_tables_of_a_schema_are_copied_whole_and_apart() -> None:
+    """Whatever is in one: what is no plain data is copied as dlt does it."""
+    take_short_cuts()
+    day = date(2026, 1, 1)
+    table = {"name": "things", "columns": {"id": {"nullable": False}}, "key": ["id"], "x-day": day}
+    table["x-pair"] = ({"a": [1]},)
+    for module, name in COPIES:
+        copied = vars(module)[name](table)
+        assert copied == table == vars(module)[name].__wrapped__(table)
+        copied["columns"]["id"]["nullable"] = True
+        copied["key"].append("other")
+        copied["x-pair"][0]["a"].append(2)
+        assert table["columns"] == {"id": {"nullable": False}}
+        assert (table["key"], table["x-pair"]) == (["id"], ({"a": [1]},))
+
+
+@pytest.mark.parametrize("at_hand", [True, False])
+def test_tables_are_prepared_for_the_destination_that_is_given_or_loads(*, at_hand: bool) -> None:
+    """Each table is another object than the schema's, with the hints that it has of the table above it."""
+    take_short_cuts()
+    schema: Any = dlt.Schema("own")
+    schema.update_table(
+        {
+            "name": "things",
+            "write_disposition": "merge",
+            "columns": {},
+            "x-merge-strategy": "upsert",
+        }
+    )
+    schema.update_table({"name": "things__parts", "parent": "things", "columns": {}})
+    abilities = dlt.destinations.duckdb().capabilities()
+    part = schema.tables["things__parts"]
+    for module, name in PREPARES:
+        prepare = vars(module)[name]
+        with Container().injectable_context(abilities):
+            given = (abilities,) if at_hand else ()
+            prepared = prepare(schema.tables, part, *given)
+            assert prepared == prepare.__wrapped__(schema.tables, part, *given)
+        assert (prepared["write_disposition"], prepared["x-merge-strategy"]) == ("merge", "upsert")
+        assert "write_disposition" not in part
