@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from pipelines import forget_dlt_if_used
+from xdist.scheduler import WorkStealingScheduling
 
 from harvest_source.api.limits import Budgets, Limit
 
@@ -41,6 +42,11 @@ SELDOM = (50_000, 20, 20)  # new objects, and times that the younger generation 
 def pytest_xdist_auto_num_workers() -> int:
     """Returns how many processes `-n auto` starts: more than cores, since tests wait for servers much of their time."""
     return (os.cpu_count() or 1) + 2
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkStealingScheduling:
+    """Has a process that is done take tests of the others: else two of four were idle for the last third of the time."""
+    return WorkStealingScheduling(config, log)
 
 
 def pytest_collection_finish() -> None:
