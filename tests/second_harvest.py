@@ -155,25 +155,28 @@ class HandMade(Loopback):
             min(int(query.pop("per_page", "100")), self.rows_per_page),
         )
         chosen = [row for row in self.rows(asked.path) if self._is_asked(row, asked.path, query)]
-        key = asked.path.rpartition("/")[2]
-        rows_key = {
-            "payments": "invoice_payments",
-            "project_budget": "results",
-            "messages": f"{asked.path.split('/')[0][:-1]}_messages",
-        }.get(key, key)
         more = (
             urlencode({**query, "cursor": first + size, "per_page": size})
             if first + size < len(chosen)
             else None
         )
         return {
-            rows_key: chosen[first : first + size],
+            self._rows_key(asked.path): chosen[first : first + size],
             "per_page": size,
             **({"total_entries": len(chosen)} if self.counts else {}),
             "next_page": None,
             "page": None,
             "links": {"next": f"{self.api_url}{asked.path}?{more}" if more else None},
         }
+
+    @staticmethod
+    def _rows_key(path: str) -> str:
+        key = path.rpartition("/")[2]
+        return {
+            "payments": "invoice_payments",
+            "project_budget": "results",
+            "messages": f"{path.partition('/')[0][:-1]}_messages",
+        }.get(key, key)
 
     def _is_asked(self, row: Json, path: str, query: dict[str, str]) -> bool:
         since, day = query.get("updated_since", ""), row.get(DATES.get(path, ""))
