@@ -48,7 +48,7 @@ def no_user_agent() -> Refused:
 def bad_token() -> Refused:
     """401: the token is wrong or expired, or no account is named."""
     text = "The access token provided is expired, revoked, malformed or invalid for other reasons."
-    header = f'Bearer realm="Harvest", error="invalid_token", error_description="{text}"'
+    header = f'Bearer realm="Rack::OAuth2 Protected Resources", error="invalid_token", error_description="{text}"'
     body = encode({"error": "invalid_token", "error_description": text})
     return Refused(Answer(401, body, headers={"WWW-Authenticate": header}))
 
@@ -65,7 +65,7 @@ def not_found() -> Refused:
 
 def no_route() -> Refused:
     """404: the path is not a route; a page for people."""
-    return Refused(Answer(404, page("The page you were looking for doesn't exist (404)"), HTML))
+    return Refused(Answer(404, page("HARVEST: Can\N{MODIFIER LETTER APOSTROPHE}t find page"), HTML))
 
 
 def unprocessable(message: str) -> Refused:
@@ -80,7 +80,7 @@ def too_long() -> Refused:
 
 def throttled(seconds: int) -> Refused:
     """429: a budget is used up; never JSON."""
-    return Refused(Answer(429, page("Too Many Requests"), HTML, {"Retry-After": str(seconds)}))
+    return Refused(Answer(429, page("HARVEST"), HTML, {"Retry-After": str(seconds)}))
 
 
 def page(title: str) -> bytes:

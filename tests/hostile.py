@@ -19,6 +19,7 @@ from harvest_source.settings import HarvestSettings
 from harvest_source.signin.auth import PersonalToken
 
 MIB = 1024 * 1024
+TOKEN = "TOKEN-OF-TESTS"  # of which no answer has a part by chance
 Raw = Iterable[bytes]
 
 
@@ -73,7 +74,7 @@ def client_of(harvest: Hostile) -> HarvestClient:
     settings = HarvestSettings(api_url=harvest.api_url, id_url=harvest.id_url)
     return HarvestClient(
         settings,
-        PersonalToken("T"),
+        PersonalToken(TOKEN),
         clock,
         Budgets(clock, Limit(1_000_000, 15), Limit(1_000_000, 900)),
     )

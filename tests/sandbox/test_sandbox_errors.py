@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from recorded import ERRORS
 
 from harvest_sandbox import Account, Caller, Fault, Limit, Sandbox
 
@@ -35,6 +39,68 @@ def test_a_wrong_token_is_refused_with_its_header(api: Api) -> None:
     assert answer.status_code == 401
     assert answer.json()["error"] == "invalid_token"
     assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+
+
+def _with_a_wrong_token(api: Api) -> requests.Response:
+    api.session.headers["Authorization"] = "Bearer wrong"
+    return api.get("company")
+
+
+def _without_the_module(api: Api) -> requests.Response:
+    api.account.company["invoice_feature"] = False
+    return api.get("invoices")
+
+
+def _over_the_limit(api: Api) -> requests.Response:
+    api.sandbox.limit = Limit(clock=Seconds(), general=(1, 15.0))
+    return [api.get("company") for _ in range(2)][1]
+
+
+ASKED: dict[str, Callable[[Api], requests.Response]] = {
+    "401": _with_a_wrong_token,
+    "403": _without_the_module,
+    "404": lambda api: api.get("clients/1"),
+    "404 page": lambda api: api.get("nothing"),
+    "400": lambda api: api.get("reports/time/team", from_="2024-01-01", to="2025-01-01"),
+    "422 per_page": lambda api: api.get("clients", per_page=2001),
+    "429": _over_the_limit,
+}
+NOT_ASKED = {
+    "422": "an answer to a POST, and the sandbox can only be read",
+    "429 bare": "a record without its page and its Retry-After; a fault answers so",
+    "502": "an answer of what stands before Harvest; a fault answers so",
+}
+TOLD = ("WWW-Authenticate", "Hint", "Retry-After")
+
+
+def test_every_recorded_error_is_asked_for_but_those_with_a_reason() -> None:
+    assert {*ASKED} | {*NOT_ASKED} == {*ERRORS}
+    assert not {*ASKED} & {*NOT_ASKED}
+
+
+@pytest.mark.parametrize(("name", "ask"), ASKED.items(), ids=ASKED)
+def test_an_error_is_as_harvest_answered_it(
+    api: Api, name: str, ask: Callable[[Api], requests.Response]
+) -> None:
+    """Status, what the headers tell, and a body that is no page; of a page, its title."""
+    answer, recorded = ask(api), ERRORS[name]
+    media_type = recorded["headers"]["Content-Type"].partition(";")[0]
+    assert (answer.status_code, answer.headers["Content-Type"].partition(";")[0]) == (
+        recorded["status"],
+        media_type,
+    )
+    told = {header: answer.headers.get(header) for header in TOLD if header in recorded["headers"]}
+    assert told == {header: recorded["headers"][header] for header in told}
+    if media_type == "application/json":
+        assert answer.json() == json.loads(recorded["body"])
+    else:
+        assert title_of(answer.text) == title_of(recorded["body"])
+
+
+def title_of(text: str) -> str:
+    """Returns the title of a page."""
+    (title,) = re.findall(r"\A<!DOCTYPE html>.*<title>(.*)</title>", text, re.DOTALL)
+    return str(title)
 
 
 def test_a_missing_account_looks_like_a_bad_token_and_a_wrong_one_is_not_found(api: Api) -> None:
