@@ -51,7 +51,7 @@ class Pager:
         first = (number - 1) * self.per_page
         following = number + 1 if number < pages else None
         links = {
-            "next": self._link(page=following) if following else None,
+            "next": self._link(page=following, ref="next") if following else None,
             "previous": self._link(page=number - 1) if number > 1 else None,
         }
         return self._page(keys, keys[first : first + self.per_page], number, links)

@@ -243,10 +243,10 @@ class _Writer:
 
 
 def clock_text(minute: int, clock: str) -> str:
-    """Returns a minute of the day as `3:00pm` or `15:00`."""
+    """Returns a minute of the day as `3:00pm` or `15:00`, the hour without a leading zero."""
     hour, rest = divmod(minute, 60)
     if clock == "24h":
-        return f"{hour:02}:{rest:02}"
+        return f"{hour}:{rest:02}"
     return f"{(hour + 11) % 12 + 1}:{rest:02}{'am' if hour < 12 else 'pm'}"
 
 
@@ -257,7 +257,7 @@ def _reference(number: int) -> Row:
         "account_id": None if number % 4 else "acme",
         "permalink": f"https://tracker.example.com/{8000 + number}",
         "service": "tracker.example.com",
-        "service_icon_url": None,
+        "service_icon_url": None if number % 5 else "https://tracker.example.com/icon.png",
     }
 
 

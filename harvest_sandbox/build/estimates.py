@@ -49,6 +49,7 @@ def _build_estimate(context: Context, number: int, client: Row, user: Row) -> No
         purchase_order=("", None, "PO 9")[number % 3],
         state=state,
         tax=19.0 if number % 2 == 0 else None,
+        tax2=2.5 if _has_second_tax(number) else None,
         discount=10 if number % 5 == 4 else None,
         issue_date=None if state == "draft" else issued.isoformat(),
         line_items=lines,
@@ -66,6 +67,10 @@ def _build_estimate(context: Context, number: int, client: Row, user: Row) -> No
         _link_invoice(context, row)
 
 
+def _has_second_tax(number: int) -> bool:
+    return number % 8 == 3
+
+
 def _lines(context: Context, number: int, price: float) -> list[Row]:
     """Builds the lines of an estimate; a few estimates have none."""
     return [
@@ -77,7 +82,7 @@ def _lines(context: Context, number: int, price: float) -> list[Row]:
             "unit_price": context.number(price),
             "amount": context.number(cents(exact(price) * (position + 1))),
             "taxed": number % 2 == 0,
-            "taxed2": False,
+            "taxed2": _has_second_tax(number),
         }
         for position in range(0 if number % 16 == 15 else 1 + number % 2)
     ]

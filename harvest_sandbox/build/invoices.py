@@ -201,5 +201,6 @@ def _message(
         attach_pdf=mail,
         send_me_a_copy=mail and number % 2 == 0,
         reminder=reminder,
+        send_reminder_on=moment[:10] if reminder else None,
         include_link_to_client_invoice=mail,
     )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from recorded import plain_rows
 
 from harvest_sandbox import SIZES, Account, Caller, Clock, Size, build_account
 from harvest_sandbox.access import Access
 from harvest_sandbox.budgets import budget_report
+from harvest_sandbox.money import totals
 from harvest_sandbox.rows import EntryRows
 
 TODAY = date(2025, 6, 30)
@@ -106,6 +110,18 @@ def test_invoices_and_estimates_add_up(size: str) -> None:
         assert row["state"] != "draft" or row["sent_at"] is None
 
 
+@pytest.mark.parametrize(
+    "recorded",
+    [row for row in plain_rows("invoices") if row["line_items"]],
+    ids=itemgetter("number"),
+)
+def test_amounts_are_worked_out_as_harvest_works_them_out(recorded: Row) -> None:
+    """Of lines, discount and taxes of the invoices that were recorded."""
+    computed = totals(recorded)
+    assert computed == {name: recorded[name] for name in computed}
+    assert "amount" in computed
+
+
 @both_sizes
 def test_hourly_lines_are_the_hours_billed_on_the_invoice(size: str) -> None:
     account = built(size)
@@ -178,6 +194,18 @@ def test_entries_are_spread_over_as_many_days_as_wanted() -> None:
     working = [date(2015, 7, 3) + timedelta(days=back) for back in range(3650)]
     assert {str(day) for day in working if day.weekday() < 5} <= {*per_day}
     assert max(per_day.values()) < 2 * 30_000 / len(per_day)
+
+
+@pytest.mark.parametrize(
+    ("seed", "form"),
+    [(1, r"([1-9]|1[0-2]):[0-5]\d(am|pm)"), (2, r"(\d|1\d|2[0-3]):[0-5]\d")],
+)
+def test_times_of_day_are_written_by_the_companys_clock(seed: int, form: str) -> None:
+    """Without a leading zero by either, as recorded."""
+    entries = built("demo", seed).rows["time_entries"].values()
+    times = [row[name] for row in entries for name in ("started_time", "ended_time") if row[name]]
+    assert [text for text in times if not re.fullmatch(form, text)] == []
+    assert {len(text) for text in times} == ({6, 7} if seed == 1 else {4, 5})
 
 
 @both_sizes

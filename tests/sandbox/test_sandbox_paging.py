@@ -66,7 +66,7 @@ def test_pages_of_a_page_list_have_numbers(api: Api) -> None:
         (2, 3, 1),
         (3, None, 2),
     ]
-    assert query(pages[0]["links"]["next"]) == {"page": "2", "per_page": "15"}
+    assert query(pages[0]["links"]["next"]) == {"page": "2", "per_page": "15", "ref": "next"}
     assert query(pages[0]["links"]["first"])["ref"] == "first"
     assert query(pages[0]["links"]["last"]) == {"page": "3", "per_page": "15", "ref": "last"}
 
