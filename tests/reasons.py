@@ -36,12 +36,14 @@ class Reason(NamedTuple):
 
 SANDBOX, EXAMPLE, COLUMN = frozenset({"sandbox"}), frozenset({"example"}), frozenset({"column"})
 RECORDED = frozenset({"recorded"})  # Harvest itself answered so
+MEMBER = frozenset({"member"})  # what the sandbox answers somebody who may not see rates
 OURS = SANDBOX | EXAMPLE | COLUMN
 EVERYWHERE = OURS | RECORDED
 SENT = "sent in every recorded answer"
 COPY = "recorded copies of an assignment are without what stands beside them"
 WHOLE = "recorded as 1.0; documented examples have whole units only"
 PRICE = "a number in the category itself, of which this is a copy; recorded as null only"
+RATES = "sent only to who may see rates; to others not even the name"
 NEWER = "newer than the recorded answers that lack it"
 REASONS = [
     Reason("Company.currency", "not documented", EVERYWHERE, SENT),
@@ -66,6 +68,12 @@ REASONS = [
     Reason("Expense.expense_category.unit_price", "number in place of string", OURS, PRICE),
     Reason("Expense.expense_category.unit_price", "integer in place of string", SANDBOX, PRICE),
     Reason("Contact.email", "no email", SANDBOX, "a contact may have none, which is an empty text"),
+    Reason("User.default_hourly_rate", "missing", MEMBER, RATES),
+    Reason("User.cost_rate", "missing", MEMBER, RATES),
+    Reason("TimeReportsResult.currency", "missing", MEMBER, RATES),
+    Reason("TimeReportsResult.billable_amount", "missing", MEMBER, RATES),
+    Reason("ExpenseReportsResult.currency", "missing", MEMBER, RATES),
+    Reason("ExpenseReportsResult.billable_amount", "missing", MEMBER, RATES),
     Reason("TimeEntry.approval_status", "missing", RECORDED, NEWER),
     Reason("TimeEntry.hours_without_timer", "missing", RECORDED, NEWER),
     Reason("Expense.approval_status", "missing", RECORDED, NEWER),

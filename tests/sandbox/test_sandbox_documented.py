@@ -14,6 +14,7 @@ from documented import (
     LIST_ANSWERS,
     OBJECTS,
     QUERIES,
+    SUBJECTS,
     Deviation,
     deviations,
     documented_row,
@@ -22,10 +23,10 @@ from documented import (
     plain,
     rows_of_list,
 )
-from reasons import BEYOND, SANDBOX, reasons
-from support import serving
+from reasons import BEYOND, MEMBER, SANDBOX, reasons
+from support import TOKEN, serving
 
-from harvest_sandbox import SIZES, Account, Sandbox, build_account
+from harvest_sandbox import SIZES, Account, Caller, Sandbox, build_account
 from harvest_sandbox.lists import LISTS, MY_PROJECT_ASSIGNMENTS, PROJECT_ASSIGNMENTS, ListSpec
 from harvest_sandbox.routes import API_ROUTES
 
@@ -69,13 +70,16 @@ class Asking:
 
 
 @pytest.fixture(scope="module")
-def answers() -> dict[str, list[Json]]:
-    """Gives what an account of the sandbox answers on every documented path."""
-    # a few estimates more than in the demo: the fifth has a discount
-    size = replace(SIZES["demo"], estimates=5, time_entries=400)
-    account = build_account(size, seed=1, today=TODAY)
-    with serving(account) as sandbox:
-        asking = Asking(sandbox, account)
+def agency() -> Account:
+    """Gives the account of the demo with one estimate more, which is the first with a discount, and fewer time entries."""
+    return build_account(replace(SIZES["demo"], estimates=5, time_entries=400), seed=1, today=TODAY)
+
+
+@pytest.fixture(scope="module")
+def answers(agency: Account) -> dict[str, list[Json]]:
+    """Gives what the account answers an administrator on every documented path."""
+    with serving(agency) as sandbox:
+        asking = Asking(sandbox, agency)
         return {path: asking.answers(path) for path in QUERIES}
 
 
@@ -97,13 +101,42 @@ def test_every_documented_path_is_answered_with_rows(answers: dict[str, list[Jso
 
 def test_rows_of_the_sandbox_have_the_documented_fields(answers: dict[str, list[Json]]) -> None:
     """Name, type and list, in every row of every answer; what is otherwise has its reason."""
-    assert {
+    assert differing(answers) == reasons(SANDBOX)
+
+
+def differing(answers: dict[str, list[Json]]) -> set[Deviation]:
+    """Returns how the rows of answers differ from what is documented."""
+    return {
         deviation
         for path, found in answers.items()
+        for name, documented in [documented_row(path)]
         for answer in found
         for row in rows_in(path, answer)
-        for deviation in deviations(row, documented_row(path)[1], documented_row(path)[0])
-    } == reasons(SANDBOX)
+        for deviation in deviations(row, documented, name)
+    }
+
+
+OPEN_TO_MEMBERS = [
+    "/company",
+    "/users/me",
+    "/users/me/project_assignments",
+    "/time_entries",
+    "/expenses",
+    *SUBJECTS,
+]
+
+
+def test_rows_that_a_member_may_read_lack_what_has_its_reason(agency: Account) -> None:
+    """And are otherwise those that an administrator gets."""
+    member = next(
+        key for key, row in agency.rows["users"].items() if row["access_roles"] == ["member"]
+    )
+    with serving(agency) as sandbox:
+        sandbox.callers[TOKEN] = Caller(user_id=member)
+        asking = Asking(sandbox, agency)
+        answers = {path: asking.answers(path) for path in OPEN_TO_MEMBERS}
+    assert all(rows_in(path, found[0]) for path, found in answers.items())
+    assert differing(answers) - reasons(SANDBOX) == reasons(MEMBER)
 
 
 def test_the_sandbox_has_a_value_for_every_documented_field(
