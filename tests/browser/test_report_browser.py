@@ -131,6 +131,7 @@ def too_pale(browser: Browser) -> list[Any]:
     return [each for each in rated if each[1] < LEAST_CONTRAST]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [PLAIN, ODD])
 def test_page_fits_and_is_readable(browser: Browser, pages: dict[str, Path], name: str) -> None:
     """At each width, light and dark; it asks for nothing and the console stays empty."""

@@ -649,6 +649,7 @@ def test_several_accounts_without_a_choice_are_listed(tmp_path: Path) -> None:
     assert count(tmp_path, "time_entries") == 120
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pasted", ["Bearer {}", '"{}"', " {}\n", "'Bearer {}'"])
 def test_token_pasted_with_more_than_itself_is_trimmed(tmp_path: Path, pasted: str) -> None:
     """What gets copied along with a token is taken off, with a note."""
@@ -679,6 +680,7 @@ def test_deleted_database_means_a_first_load_and_is_said(tmp_path: Path) -> None
     assert count(tmp_path / "b", "time_entries") == 60
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("ctrl_c_heard")
 def test_ctrl_c_in_the_middle_of_a_query_is_an_interruption(
     type_command: Type, monkeypatch: pytest.MonkeyPatch

@@ -13,7 +13,7 @@ import duckdb
 import psycopg2
 import pytest
 from command_line import Type
-from destinations import fresh_postgres_address, long, on
+from destinations import fresh_postgres_address, on
 from faults_support import tiny
 from pipelines import Make, make_pipeline, rows
 from postgres_server import PASSWORD, USER, Postgres
@@ -92,7 +92,8 @@ def execute(folder: Path, *statements: str) -> None:
             client.execute_sql(statement)
 
 
-@on("duckdb", long("postgres"))
+@pytest.mark.long
+@on("duckdb", "postgres")
 def test_every_table_and_column_has_its_comment_after_a_first_run(
     tmp_path: Path, destination: str, sandbox: Sandbox, sent: list[str]
 ) -> None:

@@ -140,6 +140,7 @@ HISTORIES = {
 SHORT = 4  # of these are not marked as long
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("runs", "believed"),
     [

@@ -109,6 +109,7 @@ def test_an_open_connection_that_somebody_hands_in_is_left_as_it_is(
         assert {*in_loads} == {before} == {settings(own)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limit", ["-1", "100MB", "3GB"])
 def test_settings_of_another_connection_come_back(
     tmp_path: Path, in_loads: list[tuple[Any, ...]], limit: str

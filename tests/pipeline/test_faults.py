@@ -119,6 +119,7 @@ def test_what_passes_after_six_failures_is_loaded(tmp_path: Path, name: str, rep
         assert_equal(tmp_path, sandbox, report)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/api/v2/accounts$", "/v2/users/me$", "/v2/company$"])
 @pytest.mark.parametrize("chosen", [False, True])
 def test_passing_fault_of_the_first_questions_leaves_no_trace(
@@ -480,6 +481,7 @@ def test_403_says_which_permission_is_missing(tmp_path: Path, report: str) -> No
     assert "403" in errors_of(summary)[report]
 
 
+@pytest.mark.long
 def test_manager_loads_what_a_manager_may_read(tmp_path: Path) -> None:
     """By a real role: each report that is refused names its permission, the others are loaded; exit 1, on the command line."""
     with serving(tiny()) as sandbox:

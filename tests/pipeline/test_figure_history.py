@@ -206,7 +206,8 @@ def test_day_is_kept_as_it_was_when_the_past_is_changed_at_harvest(place: Place)
     assert rows(place.folder, query) == [(Decimal(8), Decimal(11), True)]
 
 
-@on("duckdb", long("postgres"), long("filesystem"), long("sqlite"), long("mariadb"))
+@pytest.mark.long
+@on("duckdb", "postgres", "filesystem", "sqlite", "mariadb")
 def test_last_run_of_a_day_counts_whole(place: Place) -> None:
     """Also where it has fewer rows, or none; what the day before had stays, and so does the other account's day."""
     place.run()
@@ -366,6 +367,7 @@ def test_module_that_is_switched_off_and_was_never_loaded_is_not_said_by_every_r
     assert place.days(OURS) == {THIRD}
 
 
+@pytest.mark.long
 def test_run_that_only_looks_keeps_no_day(place: Place) -> None:
     place.run()
     before = place.loads
@@ -544,6 +546,7 @@ def test_more_than_six_digits_are_rounded_half_even(place: Place) -> None:
     assert rows(place.folder, query) == [numbers]
 
 
+@pytest.mark.long
 def test_figure_that_the_database_cannot_compute_is_said(place: Place) -> None:
     """The run is complete all the same: a table that it did not choose is gone, whose rows the next whole run reads again."""
     place.run(OURS)

@@ -143,6 +143,7 @@ def test_what_was_loaded_stays_when_the_module_goes(tmp_path: Path) -> None:
         assert bookmarks(tmp_path) == marks
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("refused", "lost"),
     [
@@ -170,6 +171,7 @@ def _refuse(sandbox: Sandbox, path: str, status: int) -> None:
     sandbox.faults.append(Fault(path=rf"/pto/{path}$", status=status, times=None))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", [401, 422, 500])
 def test_any_other_error_is_one(tmp_path: Path, status: int) -> None:
     with serving(tiny()) as sandbox:
@@ -182,6 +184,7 @@ def test_any_other_error_is_one(tmp_path: Path, status: int) -> None:
         assert (summary.exit_code, set(errors_of(summary))) == (1, {"pto_work_schedules"})
 
 
+@pytest.mark.long
 def test_two_accounts_one_with_and_one_without(tmp_path: Path) -> None:
     """In the tables, in the notes, and in the figure, which is null for the one without."""
     ours, theirs = tiny(), tiny(seed=2)
@@ -213,6 +216,7 @@ def _refuse_balance_of(sandbox: Sandbox, user_id: int) -> None:
     )
 
 
+@pytest.mark.long
 def test_allocations_of_years_before_stay(tmp_path: Path) -> None:
     """The list holds one year; in January all of its rows are others."""
     account = built()
@@ -262,6 +266,7 @@ def by_number(asked: Asked) -> Any:
     return {"items": chosen, "meta": {"page": page, "total_pages": 3, "total_entries": len(TYPES)}}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "types",
     [{"types": TYPES}, TYPES, by_number],
@@ -311,6 +316,7 @@ def test_envelopes_and_fields_that_nobody_documented_are_read(tmp_path: Path, ty
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("types", "said"),
     [
@@ -352,6 +358,7 @@ def test_plain_dlt_loads_it_and_passes_it_over(tmp_path: Path) -> None:
         assert rows(tmp_path, "select count(*) from pto_balances", "plain") == found
 
 
+@pytest.mark.long
 def test_the_figure_is_there_without_the_tables_and_changes_with_them(
     tmp_path: Path, type_command: Type
 ) -> None:

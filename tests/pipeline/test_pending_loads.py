@@ -214,6 +214,7 @@ OLDER = "the destination is older than the working state (a backup, or another d
 LOST = "the destination holds no earlier load (deleted or moved?): this is a first load"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("meanwhile", "said", "bookmark"),
     [

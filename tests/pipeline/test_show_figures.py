@@ -38,10 +38,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", (tmp_path / "files").as_uri())
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("files")
-@pytest.mark.parametrize(
-    "destination", ["duckdb", pytest.param("filesystem", marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("destination", ["duckdb", "filesystem"])
 def test_every_figure_is_shown_without_a_view(
     type_command: Type, sandbox: Sandbox, destination: str
 ) -> None:
@@ -89,6 +88,7 @@ def test_heads_are_shown_where_there_are_no_rows(type_command: Type, sandbox: Sa
     assert " ".join(done.out.split()).startswith("no rows of account_id, id, spent_date, ")
 
 
+@pytest.mark.long
 def test_rows_of_a_figure_stand_in_the_order_of_its_key(
     type_command: Type, sandbox: Sandbox
 ) -> None:

@@ -513,6 +513,7 @@ TROUBLE = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("settings", "options", "code", "said"), TROUBLE.values(), ids=TROUBLE)
 def test_check_tells_troubles_apart(
     sandbox: Sandbox,

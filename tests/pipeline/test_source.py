@@ -105,6 +105,7 @@ def test_looking_at_a_source_asks_nothing(harvest: HandMade) -> None:
     assert paths(harvest) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_reading_outside_a_pipeline_gives_the_rows_of_the_api_and_no_others(
     harvest: HandMade, name: str

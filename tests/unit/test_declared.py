@@ -102,6 +102,7 @@ CHANGES: dict[str, Change] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_schema_that_lacks_something_is_noticed_and_completed(change: Change) -> None:
     """As an older version of the product left it."""

@@ -148,6 +148,7 @@ ACCOUNTS: dict[str, tuple[int, int, int]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("rows", "days", "most"), ACCOUNTS.values(), ids=ACCOUNTS)
 def test_one_deletion_costs_few_requests_wherever_it_is(rows: int, days: int, most: int) -> None:
     entries = Entries.on_working_days(rows, days)

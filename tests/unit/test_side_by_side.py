@@ -182,6 +182,7 @@ def test_every_row_comes_once_however_harvest_sorts(
     assert reading.settled
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("days", "most"),
     [
