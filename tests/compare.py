@@ -144,7 +144,8 @@ def assert_equal(
                     continue
                 records = account_rows(sandbox, account.id, report)
                 assert_rows_equal(client, account.id, report, records, copies)
-                assert_lists_equal(client, account.id, report, records)
+                if records or not report.module_list:  # plain dlt makes no table for no element
+                    assert_lists_equal(client, account.id, report, records)
 
 
 def assert_rows_equal(

@@ -22,6 +22,7 @@ from second_harvest import HandMade, by_hand, like
 
 from harvest_sandbox import Sandbox
 from harvest_source import HarvestSource, harvest_source, sync
+from harvest_source.catalogue.lookup import DEFAULT_NAMES
 from harvest_source.catalogue.reports import NAMES
 from harvest_source.errors import HarvestError, SettingError, TokenRejectedError
 from harvest_source.loading.listener import Listener
@@ -94,9 +95,11 @@ def bookmarks() -> dict[str, Any]:
 
 def test_plain_dlt_loads_every_table(harvest: HandMade) -> None:
     """`pipeline.run(harvest_source())`: right rows, types, keys and cursors, without the command line or `sync`."""
+    # the account lacks paid time off; dlt makes no table of children of whom it saw none, as `sync` does
+    there = [name for name in NAMES if name != "pto_balances"]
     pipeline().run(harvest_source())
-    equal(harvest)
-    assert set(NAMES) <= tables()
+    equal(harvest, *there)
+    assert set(there) <= tables()
     harvest.now = "2026-07-02T08:00:00Z"
     harvest.requests.clear()
     harvest.change("time_entries", harvest.tables["time_entries"][3]["id"], hours=7.125)
@@ -108,7 +111,7 @@ def test_plain_dlt_loads_every_table(harvest: HandMade) -> None:
         "invoices",
         "clients",
     }
-    equal(harvest)
+    equal(harvest, *there)
 
 
 def test_chosen_resources_since_a_date_leave_bookmarks_alone(harvest: HandMade) -> None:
@@ -276,7 +279,7 @@ def test_unknown_account_and_refused_token_raise(harvest: HandMade) -> None:
 def test_source_shows_its_resources_without_asking_harvest(harvest: HandMade) -> None:
     """Looking at a source costs no request; every report is a resource, and no other name is."""
     source = harvest_source()
-    assert set(source.selected_resources) == set(NAMES)
+    assert set(source.selected_resources) == set(DEFAULT_NAMES)
     assert harvest.requests == []
 
 
