@@ -450,7 +450,8 @@ class Warehouse:
             )
             lists = found.setdefault(name, {})
             for row in sorted(elements, key=lambda row: row[LIST_INDEX]):
-                lists.setdefault(row[column], []).append(row)
+                # where no row ever had an id, its elements lack the column
+                lists.setdefault(row.get(column), []).append(row)
         return found
 
     def iter_rows(self, table: str, batch_rows: int) -> Iterator[list[Row]]:

@@ -159,18 +159,21 @@ def test_field_that_changes_its_shape_loses_nothing_and_stops_nothing(
         assert "word" in " ".join(map(str, rows(tmp_path, f"select * from {report}")))
 
 
-def test_undocumented_list_of_the_company_is_loaded(tmp_path: Path) -> None:
-    """The one report without a key has lists, too, once Harvest adds one."""
-    with HandMade(
-        company={**like("company", 0), "offices": [{"town": "Bern"}, {"town": "Genève"}]}
-    ) as harvest:
+@pytest.mark.parametrize("own", [{}, {"id": 7}])
+def test_undocumented_list_of_the_company_is_loaded(tmp_path: Path, own: dict[str, int]) -> None:
+    """The one report without a key has lists, too, once Harvest adds one; whether or not it has an id."""
+    towns = [{"town": "Bern"}, {"town": "Genève"}]
+    with HandMade(company={**like("company", 0), **own, "offices": towns}) as harvest:
         for _ in range(2):
             summary = sync_once(tmp_path, harvest, "company")
             assert [result.error for result in summary.results] == [None]
         assert [result.changed for result in summary.results] == [0]
+        towns[1] = {"town": "Basel"}
+        summary = sync_once(tmp_path, harvest, "company")
+        assert [(result.error, result.changed) for result in summary.results] == [(None, 1)]
     assert rows(tmp_path, "select town from company__offices order by _dlt_list_idx") == [
         ("Bern",),
-        ("Genève",),
+        ("Basel",),
     ]
 
 
