@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import socket
+import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -31,6 +32,7 @@ SETTINGS = (
     "PG",
 )
 Connect = Any
+BEGUN = pytest.StashKey[float]()
 # commands and runs follow each other at once in a test, which waits for nobody; test_limit_across_runs.py sets Harvest's
 NO_LIMITS = (Limit(1_000_000, 15), Limit(1_000_000, 900))
 # no test checks the clock: on a busy machine neither an example nor what makes it is too slow
@@ -42,6 +44,40 @@ SELDOM = (50_000, 20, 20)  # new objects, and times that the younger generation 
 def pytest_xdist_auto_num_workers() -> int:
     """Returns how many processes `-n auto` starts: more than cores, since tests wait for servers much of their time."""
     return (os.cpu_count() or 1) + 2
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds what bounds the long tier on a slow machine: a run that is cut off from outside tells nothing of any test."""
+    parser.addoption(
+        "--most-seconds",
+        type=float,
+        help="begin no test later than so many seconds after the first: those left are skipped, which is said and counted",
+    )
+    parser.addoption(
+        "--begin-at",
+        type=int,
+        default=0,
+        help="begin with the test of this number, and come to those before it last: not always the same have no time left",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Has the tests begin where `--begin-at` says."""
+    start = config.getoption("begin_at") % max(len(items), 1)
+    items[:] = items[start:] + items[:start]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remembers when this process began."""
+    session.config.stash[BEGUN] = time.monotonic()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips a test for which `--most-seconds` leaves no time."""
+    most = item.config.getoption("most_seconds")
+    if most is not None and time.monotonic() - item.config.stash[BEGUN] > most:
+        pytest.skip(f"no time was left after {most:.0f} s (--most-seconds)")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkStealingScheduling:
