@@ -274,29 +274,32 @@ class Reader:
         error = self._list_errors.get(AccountReport(pair.account_id, name)) if name else None
         return name is not None and is_passed_over(error, by_name(name))
 
-    def _require_module(self, pair: AccountReport) -> None:
-        """Raises what Harvest says of the list that tells whether an account has a module, where it has none.
+    def _asks_in_vain(self, pair: AccountReport) -> bool:
+        """Returns whether an account lacks the module of a report; reads the list that tells, unless it is the report itself.
 
         That list is then the only one of the module that is asked for.
         """
         name = by_name(pair.report).module_list
-        if name and name != pair.report:
-            telling = AccountReport(pair.account_id, name)
-            self._read_list(telling, self.choice.since)
-            if self.lacks_module(pair):
-                raise self._list_errors[telling]
+        if name is None or name == pair.report:
+            return False
+        self._read_list(AccountReport(pair.account_id, name), self.choice.since)
+        return self.lacks_module(pair)
+
+    def _require_module(self, pair: AccountReport) -> None:
+        """Raises what Harvest says of the list that tells whether an account has a module, where it has none."""
+        name = by_name(pair.report).module_list
+        if name and self._asks_in_vain(pair):
+            raise self._list_errors[AccountReport(pair.account_id, name)]
 
     def _has_none_of_its_module(self, pair: AccountReport, wish: Wish) -> bool:
         """Returns whether children are of a module that an account lacks: no list need be read whole for their sake.
 
         Harvest is asked where one would be: where the children were never read.
         """
-        report = self.report(pair.report)
-        parent = report.parent and report.parent.report
-        if not (parent and report.module_list) or self._since(pair, wish.state, parent):
+        parent = self.report(pair.report).parent
+        if parent is None or self._since(pair, wish.state, parent.report):
             return False
-        self._read_list(AccountReport(pair.account_id, report.module_list), self.choice.since)
-        return self.lacks_module(pair)
+        return self._asks_in_vain(pair)
 
     def _finish_list(self, pair: AccountReport, wish: Wish) -> Outcome:
         if pair in self._list_errors:
